@@ -1,0 +1,102 @@
+//! Kinds of keys and ways to sign with them.
+
+use super::DigestAlgorithm;
+
+/// An elliptic curve for ECDSA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Curve {
+    /// NIST P-256 (secp256r1).
+    P256,
+    /// NIST P-384.
+    P384,
+    /// NIST P-521.
+    P521,
+    /// secp256k1 (Key Vault's P-256K).
+    Secp256k1,
+}
+
+impl Curve {
+    /// Every curve.
+    pub const ALL: [Self; 4] = [Self::P256, Self::P384, Self::P521, Self::Secp256k1];
+
+    /// Bytes of a coordinate or scalar.
+    pub fn field_len(self) -> usize {
+        match self {
+            Self::P256 | Self::Secp256k1 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+
+    /// DER of the curve's object identifier, as `CKA_EC_PARAMS` holds it.
+    pub fn oid_der(self) -> &'static [u8] {
+        match self {
+            Self::P256 => &[0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07],
+            Self::P384 => &[0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x22],
+            Self::P521 => &[0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x23],
+            Self::Secp256k1 => &[0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x0A],
+        }
+    }
+}
+
+/// Kind and size of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyAlgorithm {
+    /// RSA with a modulus of this many bits.
+    Rsa {
+        /// Bits of the modulus.
+        bits: u32,
+    },
+    /// An elliptic curve key.
+    Ec(Curve),
+    /// Ed25519 (RFC 8032).
+    Ed25519,
+    /// AES with a key of this many bits: 128, 192 or 256.
+    Aes {
+        /// Bits of the key.
+        bits: u32,
+    },
+    /// A generic secret of this many bytes.
+    Generic {
+        /// Bytes of the value.
+        bytes: u32,
+    },
+    /// A key type that is kept whole and not used (`CKK_*` number).
+    Other(u32),
+}
+
+impl KeyAlgorithm {
+    /// Bytes of a signature; 0 for keys that don't sign.
+    pub fn signature_len(self) -> usize {
+        match self {
+            Self::Rsa { bits } => bits.div_ceil(8) as usize,
+            Self::Ec(curve) => 2 * curve.field_len(),
+            Self::Ed25519 => 64,
+            Self::Aes { .. } | Self::Generic { .. } | Self::Other(_) => 0,
+        }
+    }
+}
+
+/// How to sign, with all parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignScheme {
+    /// RSASSA-PKCS1-v1_5 padding (RFC 8017 §8.2) around the input as it is: a DigestInfo or anything up to k − 11 bytes.
+    RsaPkcs1,
+    /// RSASSA-PKCS1-v1_5 of a digest, to which the DigestInfo is added.
+    RsaPkcs1Digest(DigestAlgorithm),
+    /// RSASSA-PSS (RFC 8017 §8.1) of a digest.
+    RsaPss {
+        /// What made the digest.
+        digest: DigestAlgorithm,
+        /// The mask generation function's hash.
+        mgf: DigestAlgorithm,
+        /// Bytes of salt.
+        salt_len: usize,
+    },
+    /// The bare RSA operation (`CKM_RSA_X_509`): input of up to k bytes, padded with zeros on the left.
+    RsaRaw,
+    /// ECDSA (FIPS 186-5 §6.4) of a digest of any length from 1 byte; r‖s, each as long as the curve's field.
+    Ecdsa,
+    /// Ed25519 of the message itself (RFC 8032 §5.1.6).
+    Ed25519,
+}

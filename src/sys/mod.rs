@@ -1,0 +1,5 @@
+//! What the operating system offers: fork, exit, memory, files. The place of `libc` and of `unsafe` below the front ends.
+#![allow(unsafe_code)]
+
+pub mod exit;
+pub mod fork;

@@ -1,0 +1,130 @@
+//! Every way in which a vault can refuse or fail. Each variant is a situation; its text says what to do.
+
+use crate::crypto::CryptoError;
+
+/// A situation in which a vault could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// Needs [`Vault::unlock`](super::Vault::unlock) first.
+    #[error("the vault is locked: log in first")]
+    Locked,
+    /// The root key was replaced while this process was logged in.
+    #[error("the vault was rekeyed: log in again")]
+    Rekeyed,
+    /// Wrong PIN, key file or recovery key.
+    #[error("the PIN is wrong ({remaining} attempts left)")]
+    PinIncorrect {
+        /// Attempts before it locks.
+        remaining: u32,
+    },
+    /// Too many wrong PINs.
+    #[error("the PIN is locked after too many wrong attempts: reset it with `strongroom pin reset`")]
+    PinLocked,
+    /// Too short or too long.
+    #[error("a PIN has {min} to {max} bytes")]
+    PinLength {
+        /// Shortest.
+        min: usize,
+        /// Longest.
+        max: usize,
+    },
+    /// `C_InitPIN` was never done.
+    #[error("no user PIN has been set: set one with `strongroom pin reset`")]
+    PinNotSet,
+    /// There is no vault yet.
+    #[error("no vault at {0}: make one with `strongroom init`")]
+    NotInitialized(String),
+    /// [`VaultAdmin::initialize`](super::VaultAdmin::initialize) on a vault that holds objects.
+    #[error(
+        "the vault at {0} holds objects and can't be initialised again: delete them first, or set `reinitialize = true` in its configuration"
+    )]
+    NotEmpty(String),
+    /// No such object, or no longer.
+    #[error("no such object")]
+    NotFound,
+    /// The object was deleted, by whomever.
+    #[error("the object was deleted")]
+    Deleted,
+    /// This version is disabled.
+    #[error("the key is disabled: `strongroom key enable` allows its use again")]
+    Disabled,
+    /// Its `nbf` lies in the future.
+    #[error("the key is not valid before {0} (seconds since 1970)")]
+    NotYetValid(i64),
+    /// Its `exp` has passed.
+    #[error("the key expired at {0} (seconds since 1970)")]
+    Expired(i64),
+    /// A name that exists.
+    #[error("the name {0} is taken")]
+    NameTaken(String),
+    /// Not a name.
+    #[error("{0:?} is no valid name: 1 to 127 letters, digits and hyphens")]
+    NameInvalid(String),
+    /// The vault can't be written.
+    #[error("the vault at {0} is read-only")]
+    ReadOnly(String),
+    /// Another process held a lock for too long.
+    #[error("the vault at {location} is busy: another process held {lock} for more than {seconds} s")]
+    Busy {
+        /// The vault.
+        location: String,
+        /// Which lock.
+        lock: &'static str,
+        /// How long it was tried.
+        seconds: u64,
+    },
+    /// Something that was written is no longer what was written.
+    #[error("{file}: {what}: restore a backup")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// Which record, and how.
+        what: String,
+    },
+    /// The vault went back in time, or its page was copied without it.
+    #[error(
+        "{0}: acknowledged changes are missing (the vault was copied file by file or put back from an old copy): restore a backup, or accept the loss with `strongroom restore --accept`"
+    )]
+    RolledBack(String),
+    /// Wrong owner, mode or kind of file system.
+    #[error("{path}: {problem}")]
+    Unsafe {
+        /// The file or directory.
+        path: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// Written by a newer release.
+    #[error("{path} has format {found}, this release reads up to {known}: upgrade strongroom")]
+    NewerFormat {
+        /// The file.
+        path: String,
+        /// What it says.
+        found: u32,
+        /// What we know.
+        known: u32,
+    },
+    /// This process was forked off one that was in the middle of a call, or may not open the vault.
+    #[error("this forked process can't open the vault at {0}: it serves the keys its parent had loaded")]
+    ForkedReader(String),
+    /// The vault can't hold or do it.
+    #[error("not supported by this vault: {0}")]
+    Unsupported(&'static str),
+    /// The vault is full.
+    #[error("the vault at {0} is full: {1}")]
+    Full(String, &'static str),
+    /// Disk or network.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or address.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// From a caller's `edit`: the change isn't allowed. Carries the front end's own code.
+    #[error("the change was refused")]
+    Refused(u64),
+    /// From the cryptography.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}

@@ -1,0 +1,164 @@
+//! What a vault is, for every front end and every backend.
+//!
+//! A front end (`pkcs11`, `cli`) knows the traits [`Vault`] and [`VaultAdmin`] and the types beside them, never a
+//! backend's inside; a backend implements them and knows nothing of handles, sessions or arguments. Everything here is
+//! synchronous and does its work on the caller's thread.
+
+mod error;
+mod image;
+mod name;
+mod object;
+mod pin;
+
+use std::sync::Arc;
+
+pub use crate::crypto::{KeyAlgorithm, SecretBytes, SignScheme};
+pub use error::VaultError;
+pub use image::Image;
+pub use name::Name;
+pub use object::{
+    AttributeMap, Class, Collection, Content, Draft, KeyDescription, Naming, Object, ObjectNumber, UniqueId, Usage,
+    Version, VersionId,
+};
+pub use pin::{Pin, RecoveryKey, Role, Unlock};
+
+/// A result of the vault layer.
+pub type Result<T> = std::result::Result<T, VaultError>;
+
+/// One collection of objects with one root key: a token in PKCS#11, a vault in Key Vault.
+pub trait Vault: Send + Sync {
+    /// What is known without unlocking: label, serial, slot, state of the PINs. Reads no objects.
+    fn info(&self) -> Result<VaultInfo>;
+
+    /// Opens the vault for this process and loads and verifies every object.
+    ///
+    /// A wrong PIN is [`VaultError::PinIncorrect`]; too many are [`VaultError::PinLocked`]. Unlocking an unlocked vault
+    /// checks the PIN and changes nothing else.
+    fn unlock(&self, how: &Unlock) -> Result<()>;
+
+    /// Forgets the root key, the parsed keys and what is private. Keys handed out before stay usable by their holder
+    /// only as long as it keeps them.
+    fn lock(&self);
+
+    /// The objects as this process last saw them. Takes no lock and doesn't touch the disk. Before [`unlock`] it holds
+    /// the public objects, unverified; afterwards all of them.
+    ///
+    /// [`unlock`]: Vault::unlock
+    fn image(&self) -> Arc<Image>;
+
+    /// Brings [`image`](Vault::image) up to date with what other processes did. Costs a memory load when nothing did.
+    fn refresh(&self) -> Result<()>;
+
+    /// The key that signs, parsed and checked once in a process. Allocates nothing when it was handed out before.
+    ///
+    /// [`VaultError::Deleted`], [`VaultError::Disabled`], [`VaultError::NotYetValid`], [`VaultError::Expired`] are
+    /// found here and again at each use of the key.
+    fn private_key(&self, number: ObjectNumber) -> Result<Arc<dyn PrivateKey>>;
+
+    /// The secret part of an object: PKCS#8 of a private key, the value of a secret key or of a private data object.
+    ///
+    /// For front ends that have checked [`Content::exportable`], or that use a value without handing it out.
+    fn secret(&self, number: ObjectNumber) -> Result<SecretBytes>;
+
+    /// Creates objects in one transaction, in the given order. Drafts in one call that name the same key or secret
+    /// make one version.
+    fn create(&self, drafts: Vec<Draft>) -> Result<Vec<Arc<Object>>>;
+
+    /// Generates a key pair inside the vault and creates its halves, the private one first, in one transaction. Fills
+    /// [`Content::key`] of both, [`Content::local`], and [`Content::id`] where it is empty.
+    fn generate_pair(&self, algorithm: KeyAlgorithm, private: Draft, public: Draft) -> Result<[Arc<Object>; 2]>;
+
+    /// Generates a secret key (AES, generic secret) inside the vault.
+    fn generate_secret(&self, algorithm: KeyAlgorithm, draft: Draft) -> Result<Arc<Object>>;
+
+    /// Applies `edit` to the newest state of each object, in one transaction. `edit` may run again when another
+    /// process was faster. A changed label goes to all versions of the object.
+    fn change(
+        &self,
+        numbers: &[ObjectNumber],
+        edit: &mut dyn FnMut(&mut Content) -> Result<()>,
+    ) -> Result<Vec<Arc<Object>>>;
+
+    /// Deletes objects for good, in one transaction. They are refused at once in every process.
+    fn delete(&self, numbers: &[ObjectNumber]) -> Result<()>;
+
+    /// This vault in a child that was forked off: shares nothing with the parent that a fork breaks. Called once in
+    /// the child, before anything else.
+    fn in_forked_child(&self) -> Arc<dyn VaultAdmin>;
+}
+
+/// What only some vaults can do by themselves.
+pub trait VaultAdmin: Vault {
+    /// Makes the vault with a security officer's PIN and no user PIN yet (`C_InitToken`). An existing vault is
+    /// initialised again only if it holds nothing and `so_pin` is its own.
+    fn initialize(&self, label: &str, so_pin: &Pin) -> Result<()>;
+
+    /// Adds a recovery key, that opens what the user PIN opens. Printed once, kept by the operator.
+    fn add_recovery_key(&self) -> Result<RecoveryKey>;
+
+    /// Sets the PIN of `role` without knowing the old one. The vault must be unlocked, by the security officer or the
+    /// recovery key when it is another role's PIN.
+    fn set_pin(&self, role: Role, new: &Pin) -> Result<()>;
+
+    /// Changes the PIN of `role`.
+    fn change_pin(&self, role: Role, old: &Pin, new: &Pin) -> Result<()>;
+
+    /// Replaces the root key: every record is sealed anew and every way to unlock that isn't in `keep` is dropped.
+    fn rekey(&self, keep: &[Unlock], progress: &mut dyn FnMut(usize, usize)) -> Result<()>;
+
+    /// Overwrites what deleted objects left in the vault's file.
+    fn purge(&self) -> Result<()>;
+}
+
+/// A private key inside a vault. Checks the object's state and validity before every operation.
+pub trait PrivateKey: Send + Sync {
+    /// What kind of key it is.
+    fn algorithm(&self) -> KeyAlgorithm;
+
+    /// Fails as a signature would if the key may not be used now; what `C_SignInit` asks.
+    fn check_usable(&self) -> Result<()>;
+
+    /// Signs `input` as `scheme` defines it into `out`, which has at least
+    /// [`KeyAlgorithm::signature_len`] bytes, and returns the length.
+    fn sign(&self, scheme: &SignScheme, input: &[u8], out: &mut [u8]) -> Result<usize>;
+}
+
+/// What a vault says of itself before it is unlocked.
+#[derive(Clone, Debug, Default)]
+pub struct VaultInfo {
+    /// False for a place where a vault could be made ([`VaultAdmin::initialize`]).
+    pub initialized: bool,
+    /// The token's label, at most 32 bytes.
+    pub label: String,
+    /// 16 hexadecimal digits.
+    pub serial: String,
+    /// Stable across processes and restarts, below 2³¹.
+    pub slot_id: u32,
+    /// Where it is, for people: a directory or a URL.
+    pub location: String,
+    /// Nothing can be written (read-only mount, missing rights).
+    pub read_only: bool,
+    /// Unlocked in this process.
+    pub unlocked: bool,
+    /// State of the user's PIN; `None` while it was never set.
+    pub user_pin: Option<PinState>,
+    /// State of the security officer's PIN.
+    pub so_pin: Option<PinState>,
+    /// Shortest and longest PIN, in bytes.
+    pub pin_len: (usize, usize),
+    /// The configuration says how to unlock it, so that no PIN has to be typed.
+    pub unlock_configured: bool,
+    /// All enabled versions are shown to a template that names no id (`show_versions = "all"`).
+    pub show_all_versions: bool,
+    /// A secret key may have both wrap and decrypt (`allow_conflicting_usage`).
+    pub allow_conflicting_usage: bool,
+}
+
+/// How many wrong PINs were given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PinState {
+    /// Wrong attempts since the last good one.
+    pub failed: u32,
+    /// Attempts after which it locks.
+    pub limit: u32,
+}

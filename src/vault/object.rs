@@ -1,0 +1,254 @@
+//! Objects of a vault: keys, secrets, certificates, and what PKCS#11 keeps besides.
+//!
+//! A key pair is two objects that share name, version and id. What a vault itself acts on is a typed field; everything
+//! else that a PKCS#11 caller gave lies in [`Content::attributes`] and is kept as it came.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{KeyAlgorithm, Name, SecretBytes, VaultError};
+
+/// Number of an object within its vault, given at creation and never used again: its handle in PKCS#11.
+pub type ObjectNumber = u64;
+
+/// 128 random bits that name an object for ever (`CKA_UNIQUE_ID`, as hexadecimal digits).
+pub type UniqueId = [u8; 16];
+
+/// The name of a version: 128 random bits, 32 hexadecimal digits in Key Vault.
+pub type VersionId = [u8; 16];
+
+/// PKCS#11 attribute number to its bytes. A `CK_ULONG` is kept as 8 bytes, little-endian; `CK_BBOOL` as one.
+pub type AttributeMap = BTreeMap<u64, Box<[u8]>>;
+
+/// What kind of object it is (`CKA_CLASS`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// `CKO_DATA`; a private one is a secret in Key Vault's words.
+    Data,
+    /// `CKO_CERTIFICATE`.
+    Certificate,
+    /// `CKO_PUBLIC_KEY`.
+    PublicKey,
+    /// `CKO_PRIVATE_KEY`.
+    PrivateKey,
+    /// `CKO_SECRET_KEY`.
+    SecretKey,
+    /// Any other class, kept whole.
+    Other(u32),
+}
+
+impl Class {
+    /// Its number in PKCS#11 v3.2 (`CKO_*`).
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Data => 0,
+            Self::Certificate => 1,
+            Self::PublicKey => 2,
+            Self::PrivateKey => 3,
+            Self::SecretKey => 4,
+            Self::Other(number) => number,
+        }
+    }
+
+    /// The class with this number.
+    pub fn from_number(number: u32) -> Self {
+        match number {
+            0 => Self::Data,
+            1 => Self::Certificate,
+            2 => Self::PublicKey,
+            3 => Self::PrivateKey,
+            4 => Self::SecretKey,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// The name spaces of Key Vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Collection {
+    /// Private, public and secret keys.
+    Keys,
+    /// Private data objects.
+    Secrets,
+    /// Certificates.
+    Certificates,
+}
+
+impl Collection {
+    /// Where an object of this content is listed; `None` for what has no counterpart in a vault.
+    pub fn of(content: &Content) -> Option<Self> {
+        match content.class {
+            Class::PrivateKey | Class::PublicKey | Class::SecretKey => Some(Self::Keys),
+            Class::Data if content.private => Some(Self::Secrets),
+            Class::Certificate => Some(Self::Certificates),
+            Class::Data | Class::Other(_) => None,
+        }
+    }
+}
+
+bitflags::bitflags! {
+    /// What a key may be used for (`CKA_SIGN` and its kin; `key_ops`).
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Usage: u32 {
+        /// `CKA_ENCRYPT`
+        const ENCRYPT = 1;
+        /// `CKA_DECRYPT`
+        const DECRYPT = 1 << 1;
+        /// `CKA_SIGN`
+        const SIGN = 1 << 2;
+        /// `CKA_SIGN_RECOVER`
+        const SIGN_RECOVER = 1 << 3;
+        /// `CKA_VERIFY`
+        const VERIFY = 1 << 4;
+        /// `CKA_VERIFY_RECOVER`
+        const VERIFY_RECOVER = 1 << 5;
+        /// `CKA_WRAP`
+        const WRAP = 1 << 6;
+        /// `CKA_UNWRAP`
+        const UNWRAP = 1 << 7;
+        /// `CKA_DERIVE`
+        const DERIVE = 1 << 8;
+    }
+}
+
+/// What a key is made of, as far as it is public.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyDescription {
+    /// Kind and size.
+    pub algorithm: KeyAlgorithm,
+    /// SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) of a private or public key; empty for a secret key, or where it isn't known.
+    pub public: Arc<[u8]>,
+}
+
+/// A version of a named object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Its name.
+    pub id: VersionId,
+    /// 1 for the first, growing.
+    pub ordinal: u32,
+}
+
+/// What an object is and says, apart from what the vault assigns. The secret part is never in here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// What kind of object.
+    pub class: Class,
+    /// Visible only after login (`CKA_PRIVATE`).
+    pub private: bool,
+    /// `CKA_LABEL`: any bytes.
+    pub label: Vec<u8>,
+    /// `CKA_ID`: any bytes.
+    pub id: Vec<u8>,
+    /// Versions that are not enabled are refused and not found.
+    pub enabled: bool,
+    /// `nbf`: seconds since 1970 before which the key refuses.
+    pub not_before: Option<i64>,
+    /// `exp`: seconds since 1970 from which on the key refuses.
+    pub expires: Option<i64>,
+    /// The secret part may leave (`CKA_EXTRACTABLE`).
+    pub exportable: bool,
+    /// What the key may be used for.
+    pub usage: Usage,
+    /// Made inside the vault (`CKA_LOCAL`).
+    pub local: bool,
+    /// For keys.
+    pub key: Option<KeyDescription>,
+    /// The value of a certificate (DER) or of a public data object.
+    pub value: Option<Arc<[u8]>>,
+    /// Key Vault's content type of a secret.
+    pub content_type: Option<String>,
+    /// Key Vault's tags.
+    pub tags: BTreeMap<String, String>,
+    /// Other PKCS#11 attributes, kept as they came.
+    pub attributes: AttributeMap,
+}
+
+impl Content {
+    /// An enabled, non-exportable object of this class with nothing in it. Keys' private halves, secret keys and
+    /// nothing else are private.
+    pub fn new(class: Class) -> Self {
+        Self {
+            class,
+            private: matches!(class, Class::PrivateKey | Class::SecretKey),
+            label: Vec::new(),
+            id: Vec::new(),
+            enabled: true,
+            not_before: None,
+            expires: None,
+            exportable: false,
+            usage: Usage::empty(),
+            local: false,
+            key: None,
+            value: None,
+            content_type: None,
+            tags: BTreeMap::new(),
+            attributes: AttributeMap::new(),
+        }
+    }
+
+    /// Whether `nbf` and `exp` allow a private operation at `now` (seconds since 1970).
+    pub fn check_validity(&self, now: i64) -> Result<(), VaultError> {
+        match (self.not_before, self.expires) {
+            (Some(start), _) if now < start => Err(VaultError::NotYetValid(start)),
+            (_, Some(end)) if now >= end => Err(VaultError::Expired(end)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How a new object gets its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// It has none (a CA certificate, a public key alone).
+    None,
+    /// From the label: the label itself if it is a valid and free name, else [`Name::derived`].
+    FromLabel,
+    /// This name, which must be free.
+    New(Name),
+    /// A new version of the object with this name, which must exist.
+    VersionOf(Name),
+    /// This name, free or not: a first or a further version.
+    Set(Name),
+}
+
+/// An object to be created.
+#[derive(Debug)]
+pub struct Draft {
+    /// What it says.
+    pub content: Content,
+    /// How it is named.
+    pub naming: Naming,
+    /// PKCS#8 of a private key, value of a secret key or of a private data object.
+    pub secret: Option<SecretBytes>,
+}
+
+/// An object of a vault as it stands in one image; never changed, replaced by a newer one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its handle.
+    pub number: ObjectNumber,
+    /// Its unique id.
+    pub unique_id: UniqueId,
+    /// Its name, if it has one.
+    pub name: Option<Name>,
+    /// Its version, if it has a name.
+    pub version: Option<Version>,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// Seconds since 1970.
+    pub updated: i64,
+    /// It has a secret part in the vault.
+    pub has_secret: bool,
+    /// Length of the secret part in bytes; 0 without one.
+    pub secret_len: usize,
+    /// What it says.
+    pub content: Content,
+}
+
+impl Object {
+    /// Where it is listed, if it has a name.
+    pub fn collection(&self) -> Option<Collection> {
+        self.name.as_ref().and_then(|_| Collection::of(&self.content))
+    }
+}
