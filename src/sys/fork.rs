@@ -25,4 +25,5 @@ pub fn epoch() -> u64 {
 
 unsafe extern "C" fn in_child() {
     EPOCH.fetch_add(1, Ordering::Relaxed);
+    super::descriptor::close_in_child();
 }

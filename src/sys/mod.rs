@@ -1,5 +1,9 @@
 //! What the operating system offers: fork, exit, memory, files. The place of `libc` and of `unsafe` below the front ends.
 #![allow(unsafe_code)]
 
+pub mod descriptor;
 pub mod exit;
+pub mod file;
 pub mod fork;
+pub mod memory;
+pub mod sqlite_open;

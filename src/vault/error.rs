@@ -48,6 +48,9 @@ pub enum VaultError {
     /// This version is disabled.
     #[error("the key is disabled: `strongroom key enable` allows its use again")]
     Disabled,
+    /// `changes` doesn't say whether the key may be used.
+    #[error("the key's state is not known since this machine started or a change was cut off: log in again")]
+    StateUnknown,
     /// Its `nbf` lies in the future.
     #[error("the key is not valid before {0} (seconds since 1970)")]
     NotYetValid(i64),

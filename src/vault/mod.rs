@@ -36,6 +36,10 @@ pub trait Vault: Send + Sync {
     /// checks the PIN and changes nothing else.
     fn unlock(&self, how: &Unlock) -> Result<()>;
 
+    /// Whether this process holds what opens private objects. False again after [`lock`](Vault::lock) and after another
+    /// process replaced the root key. A memory load.
+    fn is_unlocked(&self) -> bool;
+
     /// Forgets the root key, the parsed keys and what is private. Keys handed out before stay usable by their holder
     /// only as long as it keeps them.
     fn lock(&self);
@@ -84,7 +88,7 @@ pub trait Vault: Send + Sync {
 
     /// This vault in a child that was forked off: shares nothing with the parent that a fork breaks. Called once in
     /// the child, before anything else.
-    fn in_forked_child(&self) -> Arc<dyn VaultAdmin>;
+    fn in_forked_child(&self) -> Result<Arc<dyn VaultAdmin>>;
 }
 
 /// What only some vaults can do by themselves.
@@ -92,6 +96,9 @@ pub trait VaultAdmin: Vault {
     /// Makes the vault with a security officer's PIN and no user PIN yet (`C_InitToken`). An existing vault is
     /// initialised again only if it holds nothing and `so_pin` is its own.
     fn initialize(&self, label: &str, so_pin: &Pin) -> Result<()>;
+
+    /// Lets the contents of a file, of 32 bytes or more, open what the user PIN opens. The vault must be unlocked.
+    fn add_key_file(&self, contents: &SecretBytes) -> Result<()>;
 
     /// Adds a recovery key, that opens what the user PIN opens. Printed once, kept by the operator.
     fn add_recovery_key(&self) -> Result<RecoveryKey>;
@@ -138,8 +145,6 @@ pub struct VaultInfo {
     pub location: String,
     /// Nothing can be written (read-only mount, missing rights).
     pub read_only: bool,
-    /// Unlocked in this process.
-    pub unlocked: bool,
     /// State of the user's PIN; `None` while it was never set.
     pub user_pin: Option<PinState>,
     /// State of the security officer's PIN.

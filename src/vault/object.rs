@@ -187,9 +187,9 @@ impl Content {
         }
     }
 
-    /// Whether `nbf` and `exp` allow a private operation at `now` (seconds since 1970).
-    pub fn check_validity(&self, now: i64) -> Result<(), VaultError> {
-        match (self.not_before, self.expires) {
+    /// Whether `nbf` and `exp` allow a private operation at `now` (all in seconds since 1970).
+    pub fn validity(not_before: Option<i64>, expires: Option<i64>, now: i64) -> Result<(), VaultError> {
+        match (not_before, expires) {
             (Some(start), _) if now < start => Err(VaultError::NotYetValid(start)),
             (_, Some(end)) if now >= end => Err(VaultError::Expired(end)),
             _ => Ok(()),

@@ -1,16 +1,497 @@
 //! The local vault: an encrypted directory on this machine's disk.
+//!
+//! One SQLite file of sealed rows ([`store`], [`seal`], [`record`]), opened and closed within each call; one file
+//! `changes` that every process maps ([`changes`]); in memory an immutable image that signing and finding read without
+//! locks ([`loaded`]). What a forked child may do is in [`heir`].
 
-use std::sync::Arc;
+mod admin;
+mod changes;
+mod directory;
+mod header;
+mod heir;
+mod key;
+mod loaded;
+mod login;
+mod record;
+mod seal;
+mod store;
+mod sum;
+#[cfg(test)]
+mod tests;
+mod wrapped;
+mod write;
 
-use crate::config::VaultConfig;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use rpds::HashTrieMapSync;
+
+use self::changes::{Page, Stamp};
+use self::directory::Directory;
+use self::header::Counters;
+use self::heir::Family;
+use self::key::{KeyCache, LocalKey};
+use self::loaded::{Entry, Loaded, Surroundings};
+use self::seal::RootKey;
+use self::store::{HeaderRow, Row, Snapshot, SqliteStore, Store};
+use self::write::is_current;
+use crate::config::{Backend, LocalConfig, VaultConfig};
+use crate::crypto;
+use crate::sys::memory::{AfterFork, SecretPages, SecretPool};
 use crate::vault::*;
 
 /// A vault in a directory.
-pub struct LocalVault {}
+pub struct LocalVault {
+    config: VaultConfig,
+    local: LocalConfig,
+    directory: Directory,
+    filter: Option<GlobSet>,
+    state: Mutex<State>,
+    published: ArcSwap<Published>,
+    page: ArcSwapOption<Page>,
+    cache: KeyCache,
+    ring: SecretPool,
+    unlocked: AtomicBool,
+    /// Shared with forked children, from the first login on.
+    family: OnceLock<Arc<Family>>,
+    /// This process was forked off and serves what its parent had loaded.
+    heir: bool,
+    /// The file system allows no writing; looked up once.
+    read_only: OnceLock<bool>,
+}
+
+/// What only the holder of the lock sees.
+struct State {
+    root: Option<RootKey>,
+    /// One value, in pages that a fork wipes: the sums must not be read by who can write the file.
+    counters: SecretPages<Counters>,
+    loaded: Loaded,
+    /// Another process replaced the root key.
+    rekeyed: bool,
+}
+
+/// What everybody reads without a lock.
+struct Published {
+    image: Arc<Image>,
+    entries: HashTrieMapSync<ObjectNumber, Arc<Entry>>,
+    header: Option<HeaderRow>,
+    generation: u64,
+    verified: bool,
+}
 
 impl LocalVault {
-    /// The vault that `config` names, whether it exists yet or not.
+    /// The vault that `config` names, whether it exists yet or not. Touches no file.
     pub fn new(config: &VaultConfig) -> Result<Arc<dyn VaultAdmin>> {
-        todo!()
+        Ok(Arc::new(Self::build(config)?))
+    }
+
+    fn build(config: &VaultConfig) -> Result<Self> {
+        let Backend::Local(local) = &config.backend;
+        let counters = SecretPages::filled(Counters::default(), 1, AfterFork::Wiped).map_err(seal::no_memory)?;
+        let state = State { root: None, counters, loaded: Loaded::default(), rekeyed: false };
+        Ok(Self {
+            config: config.clone(),
+            local: local.clone(),
+            directory: Directory::new(local),
+            filter: filter(&config.objects)?,
+            published: ArcSwap::from_pointee(Published::of(&state, None)),
+            state: Mutex::new(state),
+            page: ArcSwapOption::empty(),
+            cache: KeyCache::new(),
+            ring: SecretPool::default(),
+            unlocked: AtomicBool::new(false),
+            family: OnceLock::new(),
+            heir: false,
+            read_only: OnceLock::new(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic inside leaves a state that the next load replaces.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, if this process may change the vault.
+    fn writable_state(&self) -> Result<MutexGuard<'_, State>> {
+        if self.heir {
+            return Err(VaultError::ForkedReader(self.directory.text()));
+        }
+        self.check_exists()?;
+        if self.check_directory()? {
+            return Err(VaultError::ReadOnly(self.directory.text()));
+        }
+        let state = self.state();
+        match &state.root {
+            Some(_) => Ok(state),
+            None if state.rekeyed => Err(VaultError::Rekeyed),
+            None => Err(VaultError::Locked),
+        }
+    }
+
+    fn check_exists(&self) -> Result<()> {
+        match self.directory.exists()? {
+            true => Ok(()),
+            false => Err(VaultError::NotInitialized(self.directory.text())),
+        }
+    }
+
+    /// Owners and modes; true on a read-only file system.
+    fn check_directory(&self) -> Result<bool> {
+        if crate::sys::descriptor::torn() {
+            return Err(VaultError::ForkedReader(self.directory.text()));
+        }
+        if let Some(read_only) = self.read_only.get() {
+            self.directory.check_entries()?;
+            return Ok(*read_only);
+        }
+        let read_only = self.directory.check()?;
+        Ok(*self.read_only.get_or_init(|| read_only))
+    }
+
+    fn store(&self) -> SqliteStore {
+        SqliteStore::new(self.directory.database(), self.read_only.get().copied().unwrap_or(false))
+    }
+
+    /// Looks at the store under the lock that keeps a second copy of the module in this process away.
+    fn read(&self, look: &mut dyn FnMut(&dyn Snapshot) -> Result<()>) -> Result<()> {
+        let read_only = self.check_directory()?;
+        let _process = if read_only { None } else { Some(self.directory.lock_process()?) };
+        self.store().read(look)
+    }
+
+    fn around<'a>(&'a self, file: &'a str) -> Surroundings<'a> {
+        Surroundings { file, filter: self.filter.as_ref(), ring: &self.ring }
+    }
+
+    /// The mapped page; `None` while the file doesn't exist.
+    fn page(&self) -> Option<Arc<Page>> {
+        if let Some(page) = &*self.page.load() {
+            return Some(Arc::clone(page));
+        }
+        let writable = !self.read_only.get().copied().unwrap_or(false);
+        let page = Page::open(self.directory.path(), writable).ok().flatten().map(Arc::new)?;
+        self.page.store(Some(Arc::clone(&page)));
+        Some(page)
+    }
+
+    fn create_page(&self) -> Result<Arc<Page>> {
+        Page::create(self.directory.path(), self.directory.file_mode())?;
+        self.page().ok_or_else(|| VaultError::Damaged { file: self.directory.text(), what: "no `changes`".into() })
+    }
+
+    /// Loads from a snapshot into `state`: all with the root key, else what is public.
+    fn load_state(&self, state: &mut State, snapshot: &dyn Snapshot) -> Result<()> {
+        let file = self.directory.database().display().to_string();
+        let around = self.around(&file);
+        let State { root, counters, loaded, .. } = state;
+        let result = match root {
+            Some(root) => loaded.load(snapshot, root, &mut counters[0], &around),
+            None if state.rekeyed => return Err(VaultError::Rekeyed),
+            None => loaded.load_public(snapshot, &around),
+        };
+        if matches!(result, Err(VaultError::Rekeyed)) {
+            state.root = None;
+            state.counters[0] = Counters::default();
+            state.rekeyed = true;
+            self.unlocked.store(false, Ordering::Release);
+        }
+        result
+    }
+
+    /// Takes a commit of this process in.
+    fn extend(
+        &self,
+        state: &mut State,
+        rows: impl Iterator<Item = Row>,
+        header: HeaderRow,
+        sealed: Counters,
+    ) -> Result<()> {
+        let file = self.directory.database().display().to_string();
+        let State { root: Some(root), counters, loaded, .. } = state else { return Err(VaultError::Locked) };
+        loaded.extend(rows, root, header, &mut counters[0], sealed, &self.around(&file))
+    }
+
+    /// Refuses a store that is older than what `changes` saw acknowledged. `before` was read before the transaction.
+    fn refuse_rollback(&self, before: Option<Stamp>, header: &HeaderRow) -> Result<()> {
+        let Some(stamp) = before else { return Ok(()) };
+        if stamp.closed {
+            let problem = "was initialised again and moved aside: restart this program".to_owned();
+            return Err(VaultError::Unsafe { path: self.directory.text(), problem });
+        }
+        let ahead = stamp.done > header.commit || stamp.done == header.commit && stamp.tag != header::tag(header);
+        let settled = stamp.started == stamp.done && self.page().is_some_and(|page| page.stamp() == stamp);
+        if ahead && settled && stamp.done != 0 {
+            return Err(VaultError::RolledBack(self.directory.text()));
+        }
+        Ok(())
+    }
+
+    /// Loads the newest state and mends the page where this process may.
+    fn reload(&self, state: &mut State) -> Result<()> {
+        let before = self.page().map(|page| page.stamp());
+        let mut loaded = Ok(());
+        self.read(&mut |snapshot| {
+            loaded = self.load_state(state, snapshot);
+            Ok(())
+        })?;
+        loaded?;
+        let Some(header) = state.loaded.header.clone() else { return Ok(()) };
+        let generation = state.counters[0].generation;
+        if is_current(before.as_ref(), &header, generation) {
+            return Ok(());
+        }
+        self.refuse_rollback(before, &header)?;
+        let now = self.page().map(|page| page.stamp());
+        if state.root.is_none() || is_current(now.as_ref(), &header, generation) || self.check_directory()? {
+            return Ok(());
+        }
+        // Somebody is writing, or died doing so: only in the second case the lock is free.
+        let _process = self.directory.lock_process()?;
+        match self.directory.try_lock_writer()? {
+            Some(_writer) => self.store().write(&mut |transaction| {
+                self.bring_up_to_date(state, &*transaction)?;
+                Ok(())
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn publish(&self, state: &State) {
+        self.published.store(Arc::new(Published::of(state, self.filter.as_ref())));
+    }
+}
+
+impl State {
+    /// Wipes what only a login gives, and keeps what is public.
+    fn forget(&mut self) {
+        self.root = None;
+        self.counters[0] = Counters::default();
+        self.loaded = self.loaded.public_part();
+        self.rekeyed = false;
+    }
+}
+
+impl Published {
+    fn of(state: &State, filter: Option<&GlobSet>) -> Self {
+        Self {
+            image: Arc::new(state.loaded.visible(filter)),
+            entries: state.loaded.entries.clone(),
+            header: state.loaded.header.clone(),
+            generation: state.counters[0].generation,
+            verified: state.loaded.verified,
+        }
+    }
+}
+
+/// The globs of `objects`; none means all.
+fn filter(globs: &[String]) -> Result<Option<GlobSet>> {
+    if globs.is_empty() {
+        return Ok(None);
+    }
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        set.add(Glob::new(glob).map_err(|_| VaultError::Unsupported("a pattern in `objects` is no glob"))?);
+    }
+    set.build().map(Some).map_err(|_| VaultError::Unsupported("the patterns in `objects` are too large"))
+}
+
+impl Vault for LocalVault {
+    fn info(&self) -> Result<VaultInfo> {
+        self.describe()
+    }
+
+    fn unlock(&self, how: &Unlock) -> Result<()> {
+        let result = self.log_in(how);
+        crate::sys::memory::wipe_stack();
+        result
+    }
+
+    fn is_unlocked(&self) -> bool {
+        self.unlocked.load(Ordering::Acquire)
+    }
+
+    fn lock(&self) {
+        self.unlocked.store(false, Ordering::Release);
+        if self.heir {
+            return;
+        }
+        let mut state = self.state();
+        state.forget();
+        self.publish(&state);
+        self.cache.clear();
+    }
+
+    fn image(&self) -> Arc<Image> {
+        Arc::clone(&self.published.load().image)
+    }
+
+    fn refresh(&self) -> Result<()> {
+        if self.heir || self.is_fresh() {
+            return Ok(());
+        }
+        if !self.published.load().verified && !self.directory.exists()? {
+            return Ok(());
+        }
+        let mut state = self.state();
+        if self.is_fresh() {
+            return Ok(());
+        }
+        match self.reload(&mut state) {
+            Ok(()) => {
+                self.publish(&state);
+                Ok(())
+            }
+            // The process gave its rights up after it had logged in: it goes on with what it has.
+            Err(VaultError::Io { source, path }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                match state.loaded.verified {
+                    true => Ok(()),
+                    false => Err(VaultError::Io { source, path }),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn private_key(&self, number: ObjectNumber) -> Result<Arc<dyn PrivateKey>> {
+        let published = self.published.load();
+        let Some(entry) = published.entries.get(&number) else { return Err(VaultError::NotFound) };
+        let cached = self.cache.get(number);
+        let key = match cached {
+            Some(key) if key.revision == entry.code.seq && key.generation == published.generation => key,
+            other => self.parse_key(&published, entry, other)?,
+        };
+        key.check_usable()?;
+        Ok(key)
+    }
+
+    fn secret(&self, number: ObjectNumber) -> Result<SecretBytes> {
+        let published = self.published.load();
+        let Some(entry) = published.entries.get(&number) else { return Err(VaultError::NotFound) };
+        let Some(header) = &published.header else { return Err(VaultError::NotFound) };
+        if self.heir {
+            return entry.open_secret(&header.vault_id, None);
+        }
+        entry.open_secret(&header.vault_id, self.state().root.as_ref())
+    }
+
+    fn create(&self, drafts: Vec<Draft>) -> Result<Vec<Arc<Object>>> {
+        self.create_together(drafts, false)
+    }
+
+    fn generate_pair(&self, algorithm: KeyAlgorithm, private: Draft, public: Draft) -> Result<[Arc<Object>; 2]> {
+        let (key, pkcs8) = crypto::PrivateKey::generate(algorithm)?;
+        self.create_pair(&key, pkcs8, private, public)
+    }
+
+    fn generate_secret(&self, algorithm: KeyAlgorithm, mut draft: Draft) -> Result<Arc<Object>> {
+        let bytes = match algorithm {
+            KeyAlgorithm::Aes { bits } => bits as usize / 8,
+            KeyAlgorithm::Generic { bytes } => bytes as usize,
+            _ => return Err(VaultError::Unsupported("this is no kind of secret key")),
+        };
+        draft.secret = Some(SecretBytes::filled(bytes, crypto::random)?);
+        draft.content.key = Some(KeyDescription { algorithm, public: Arc::from([]) });
+        draft.content.local = true;
+        if draft.content.id.is_empty() {
+            let mut id = [0; 16];
+            crypto::random(&mut id)?;
+            draft.content.id = id.to_vec();
+        }
+        let created = self.create(vec![draft])?;
+        created.into_iter().next().ok_or(VaultError::NotFound)
+    }
+
+    fn change(
+        &self,
+        numbers: &[ObjectNumber],
+        edit: &mut dyn FnMut(&mut Content) -> Result<()>,
+    ) -> Result<Vec<Arc<Object>>> {
+        self.write(&mut |state, _, plan| plan.change(state, numbers, edit))
+    }
+
+    fn delete(&self, numbers: &[ObjectNumber]) -> Result<()> {
+        self.write(&mut |state, _, plan| plan.delete(state, numbers)).map(drop)
+    }
+
+    fn in_forked_child(&self) -> Result<Arc<dyn VaultAdmin>> {
+        self.child()
+    }
+}
+
+impl LocalVault {
+    /// Whether `changes` says that what is published is the newest.
+    fn is_fresh(&self) -> bool {
+        let published = self.published.load();
+        let Some(header) = &published.header else { return false };
+        let page = self.page.load();
+        let stamp = page.as_ref().map(|page| page.stamp());
+        match published.verified {
+            true => is_current(stamp.as_ref(), header, published.generation),
+            false => stamp.is_some_and(|stamp| stamp.done == header.commit && stamp.started == stamp.done),
+        }
+    }
+
+    fn parse_key(&self, published: &Published, entry: &Entry, cached: Option<Arc<LocalKey>>) -> Result<Arc<LocalKey>> {
+        let Some(header) = &published.header else { return Err(VaultError::Locked) };
+        if !published.verified {
+            return Err(VaultError::Locked);
+        }
+        let key = match cached {
+            // Attributes changed, never the key itself.
+            Some(cached) => Arc::clone(&cached.key),
+            None => {
+                // The ring opens it without the root key, and so without waiting for anybody who writes.
+                let pkcs8 = match entry.open_secret(&header.vault_id, None) {
+                    Err(VaultError::Locked) if !self.heir => {
+                        entry.open_secret(&header.vault_id, self.state().root.as_ref())?
+                    }
+                    opened => opened?,
+                };
+                Arc::new(crypto::PrivateKey::from_pkcs8(pkcs8.expose())?)
+            }
+        };
+        let content = &entry.object.content;
+        let key = Arc::new(LocalKey {
+            key,
+            number: entry.object.number,
+            revision: entry.code.seq,
+            key_number: entry.key_number,
+            generation: published.generation,
+            state: entry.state,
+            not_before: content.not_before,
+            expires: content.expires,
+            page: self.page(),
+        });
+        self.cache.put(Arc::clone(&key));
+        Ok(key)
+    }
+
+    fn create_together(&self, drafts: Vec<Draft>, one_key: bool) -> Result<Vec<Arc<Object>>> {
+        let mut drafts = Some(drafts);
+        self.write(&mut |state, counters, plan| {
+            plan.create(state, counters, drafts.take().unwrap_or_default(), one_key)
+        })
+    }
+
+    fn create_pair(
+        &self,
+        key: &crypto::PrivateKey,
+        pkcs8: SecretBytes,
+        mut private: Draft,
+        mut public: Draft,
+    ) -> Result<[Arc<Object>; 2]> {
+        let half = KeyDescription { algorithm: key.algorithm(), public: key.public_key().spki().into() };
+        for draft in [&mut private, &mut public] {
+            draft.content.key = Some(half.clone());
+            draft.content.local = true;
+            if draft.content.id.is_empty() {
+                draft.content.id = key.public_key().key_id().to_vec();
+            }
+        }
+        private.secret = Some(pkcs8);
+        let created = self.create_together(vec![private, public], true)?;
+        created.try_into().map_err(|_| VaultError::NotFound)
     }
 }

@@ -1,0 +1,88 @@
+//! Private keys in use: parsed once, asked before every operation whether they still may.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwapOption;
+
+use super::changes::Page;
+use super::record::{STATE_DELETED, STATE_DISABLED, STATE_ENABLED};
+use crate::crypto::{self, KeyAlgorithm, SignScheme};
+use crate::vault::{Content, ObjectNumber, PrivateKey, Result, VaultError};
+
+/// A parsed key of one object at one revision.
+pub struct LocalKey {
+    pub(super) key: Arc<crypto::PrivateKey>,
+    pub(super) number: ObjectNumber,
+    /// The row's `seq`: another one has other attributes, but the same key.
+    pub(super) revision: u64,
+    pub(super) key_number: u32,
+    pub(super) generation: u64,
+    /// What the verified row says, for a read-only vault without `changes`.
+    pub(super) state: u8,
+    pub(super) not_before: Option<i64>,
+    pub(super) expires: Option<i64>,
+    pub(super) page: Option<Arc<Page>>,
+}
+
+impl PrivateKey for LocalKey {
+    fn algorithm(&self) -> KeyAlgorithm {
+        self.key.algorithm()
+    }
+
+    fn check_usable(&self) -> Result<()> {
+        let state = match &self.page {
+            Some(page) => page.state(self.key_number, self.generation),
+            None => self.state,
+        };
+        match state {
+            STATE_ENABLED => {}
+            STATE_DISABLED => return Err(VaultError::Disabled),
+            STATE_DELETED => return Err(VaultError::Deleted),
+            _ => return Err(VaultError::StateUnknown),
+        }
+        if self.not_before.is_none() && self.expires.is_none() {
+            return Ok(());
+        }
+        Content::validity(self.not_before, self.expires, now())
+    }
+
+    fn sign(&self, scheme: &SignScheme, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        self.check_usable()?;
+        Ok(self.key.sign(scheme, input, out)?)
+    }
+}
+
+/// Seconds since 1970.
+pub fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}
+
+const PLACES: usize = 4096;
+
+/// Parsed keys of this process, at most 4,096, each at the place its number gives. Read without a lock; a forked child
+/// makes its own, because AWS-LC's lock in a key may be held by a thread that the child doesn't have.
+pub struct KeyCache(Box<[ArcSwapOption<LocalKey>]>);
+
+impl KeyCache {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self((0..PLACES).map(|_| ArcSwapOption::empty()).collect())
+    }
+
+    /// The key of this object at any revision.
+    pub fn get(&self, number: ObjectNumber) -> Option<Arc<LocalKey>> {
+        let place = self.0[number as usize % PLACES].load();
+        place.as_ref().filter(|key| key.number == number).map(Arc::clone)
+    }
+
+    /// Keeps a key, in place of whichever was there.
+    pub fn put(&self, key: Arc<LocalKey>) {
+        self.0[key.number as usize % PLACES].store(Some(key));
+    }
+
+    /// Forgets all; AWS-LC wipes each when its last user is done.
+    pub fn clear(&self) {
+        self.0.iter().for_each(|place| place.store(None));
+    }
+}

@@ -1,0 +1,196 @@
+//! Records: what a row says once it is opened.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::crypto::{Curve, KeyAlgorithm};
+use crate::vault::{Class, Content, KeyDescription, Name, Object, Usage, Version, VersionId};
+
+/// The kind of a row whose object was deleted: only its id is left, so that other processes learn of it.
+pub const TOMBSTONE: u32 = u32::MAX - 1;
+
+/// A byte of `changes`: never written. Refused.
+pub const STATE_UNKNOWN: u8 = 0;
+/// The key may be used.
+pub const STATE_ENABLED: u8 = 1;
+/// The key is disabled.
+pub const STATE_DISABLED: u8 = 2;
+/// The key was deleted.
+pub const STATE_DELETED: u8 = 3;
+
+/// The attributes as they are sealed. A new variant is a new format.
+#[derive(Serialize, Deserialize)]
+enum Encoded {
+    V1(Body),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    name: Option<String>,
+    version: Option<(VersionId, u32)>,
+    created: i64,
+    updated: i64,
+    has_secret: bool,
+    secret_len: u64,
+    private: bool,
+    label: Vec<u8>,
+    id: Vec<u8>,
+    enabled: bool,
+    not_before: Option<i64>,
+    expires: Option<i64>,
+    exportable: bool,
+    usage: u32,
+    local: bool,
+    key: Option<(EncodedAlgorithm, Vec<u8>)>,
+    value: Option<Vec<u8>>,
+    content_type: Option<String>,
+    tags: BTreeMap<String, String>,
+    attributes: BTreeMap<u64, Vec<u8>>,
+}
+
+/// Kind and size of a key in two stable numbers.
+type EncodedAlgorithm = (u8, u32);
+
+/// Writes an object's attributes.
+pub fn encode(object: &Object) -> Zeroizing<Vec<u8>> {
+    let content = &object.content;
+    let body = Body {
+        name: object.name.as_ref().map(|name| name.as_str().to_owned()),
+        version: object.version.map(|version| (version.id, version.ordinal)),
+        created: object.created,
+        updated: object.updated,
+        has_secret: object.has_secret,
+        secret_len: object.secret_len as u64,
+        private: content.private,
+        label: content.label.clone(),
+        id: content.id.clone(),
+        enabled: content.enabled,
+        not_before: content.not_before,
+        expires: content.expires,
+        exportable: content.exportable,
+        usage: content.usage.bits(),
+        local: content.local,
+        key: content.key.as_ref().map(|key| (algorithm_code(key.algorithm), key.public.to_vec())),
+        value: content.value.as_ref().map(|value| value.to_vec()),
+        content_type: content.content_type.clone(),
+        tags: content.tags.clone(),
+        attributes: content.attributes.iter().map(|(number, value)| (*number, value.to_vec())).collect(),
+    };
+    // Writing plain values into memory can't fail.
+    Zeroizing::new(postcard::to_stdvec(&Encoded::V1(body)).unwrap_or_default())
+}
+
+/// Reads what [`encode`] wrote; `None` if it is anything else.
+pub fn decode(bytes: &[u8], unique_id: [u8; 16], number: u64, class: Class) -> Option<Object> {
+    let (Encoded::V1(body), rest) = postcard::take_from_bytes(bytes).ok()?;
+    if !rest.is_empty() {
+        return None;
+    }
+    let key = match body.key {
+        Some((code, public)) => Some(KeyDescription { algorithm: algorithm(code)?, public: public.into() }),
+        None => None,
+    };
+    let name = match body.name {
+        Some(name) => Some(Name::new(&name).ok()?),
+        None => None,
+    };
+    Some(Object {
+        number,
+        unique_id,
+        name,
+        version: body.version.map(|(id, ordinal)| Version { id, ordinal }),
+        created: body.created,
+        updated: body.updated,
+        has_secret: body.has_secret,
+        secret_len: body.secret_len as usize,
+        content: Content {
+            class,
+            private: body.private,
+            label: body.label,
+            id: body.id,
+            enabled: body.enabled,
+            not_before: body.not_before,
+            expires: body.expires,
+            exportable: body.exportable,
+            usage: Usage::from_bits_truncate(body.usage),
+            local: body.local,
+            key,
+            value: body.value.map(Arc::from),
+            content_type: body.content_type,
+            tags: body.tags,
+            attributes: body.attributes.into_iter().map(|(number, value)| (number, value.into())).collect(),
+        },
+    })
+}
+
+/// The byte that a key's row asks for in `changes`.
+pub fn state_of(object: &Object) -> u8 {
+    if object.content.enabled { STATE_ENABLED } else { STATE_DISABLED }
+}
+
+/// Keys with something to refuse have a number in `changes`.
+pub fn has_key_number(class: Class) -> bool {
+    matches!(class, Class::PrivateKey | Class::SecretKey)
+}
+
+fn algorithm_code(algorithm: KeyAlgorithm) -> EncodedAlgorithm {
+    match algorithm {
+        KeyAlgorithm::Rsa { bits } => (1, bits),
+        KeyAlgorithm::Ec(Curve::P256) => (2, 256),
+        KeyAlgorithm::Ec(Curve::P384) => (2, 384),
+        KeyAlgorithm::Ec(Curve::P521) => (2, 521),
+        KeyAlgorithm::Ec(Curve::Secp256k1) => (3, 256),
+        KeyAlgorithm::Ed25519 => (4, 25519),
+        KeyAlgorithm::Aes { bits } => (5, bits),
+        KeyAlgorithm::Generic { bytes } => (6, bytes),
+        KeyAlgorithm::Other(number) => (7, number),
+    }
+}
+
+fn algorithm(code: EncodedAlgorithm) -> Option<KeyAlgorithm> {
+    Some(match code {
+        (1, bits) => KeyAlgorithm::Rsa { bits },
+        (2, 256) => KeyAlgorithm::Ec(Curve::P256),
+        (2, 384) => KeyAlgorithm::Ec(Curve::P384),
+        (2, 521) => KeyAlgorithm::Ec(Curve::P521),
+        (3, 256) => KeyAlgorithm::Ec(Curve::Secp256k1),
+        (4, 25519) => KeyAlgorithm::Ed25519,
+        (5, bits) => KeyAlgorithm::Aes { bits },
+        (6, bytes) => KeyAlgorithm::Generic { bytes },
+        (7, number) => KeyAlgorithm::Other(number),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_reads_back_as_it_was_written() {
+        let mut content = Content::new(Class::PrivateKey);
+        content.label = b"www".to_vec();
+        content.usage = Usage::SIGN | Usage::DERIVE;
+        content.expires = Some(7);
+        content.key = Some(KeyDescription { algorithm: KeyAlgorithm::Ec(Curve::P521), public: vec![1, 2].into() });
+        content.tags.insert("owner".into(), "ops".into());
+        content.attributes.insert(0x8000_0001, vec![9].into());
+        let object = Object {
+            number: 5,
+            unique_id: [3; 16],
+            name: Some(Name::new("www").unwrap()),
+            version: Some(Version { id: [4; 16], ordinal: 2 }),
+            created: 1,
+            updated: 2,
+            has_secret: true,
+            secret_len: 138,
+            content,
+        };
+        let bytes = encode(&object);
+        assert_eq!(decode(&bytes, [3; 16], 5, Class::PrivateKey), Some(object));
+        assert_eq!(decode(&bytes[..bytes.len() - 1], [3; 16], 5, Class::PrivateKey), None);
+    }
+}

@@ -1,0 +1,51 @@
+//! SQLite's `open` and `close`, hooked so that each descriptor has its slot in [`descriptor`](super::descriptor).
+
+use std::ffi::{c_char, c_int};
+use std::sync::Once;
+
+use rusqlite::ffi;
+
+use super::descriptor::{self, Slot};
+
+/// Installs the hooks in this copy of SQLite, once.
+pub fn install() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        // SAFETY: the default VFS lives for ever, and its system calls "open" and "close" have the signatures of the
+        // functions below (os_unix.c calls them with exactly these arguments).
+        unsafe {
+            let vfs = ffi::sqlite3_vfs_find(std::ptr::null());
+            let Some(set) = vfs.as_ref().and_then(|vfs| vfs.xSetSystemCall) else { return };
+            let open: unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int = hooked_open;
+            let close: unsafe extern "C" fn(c_int) -> c_int = hooked_close;
+            set(vfs, c"open".as_ptr(), Some(std::mem::transmute::<_, unsafe extern "C" fn()>(open)));
+            set(vfs, c"close".as_ptr(), Some(std::mem::transmute::<_, unsafe extern "C" fn()>(close)));
+        }
+    });
+}
+
+unsafe extern "C" fn hooked_open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
+    // A file that nobody gave a mode is ours alone, whatever SQLite's default is.
+    let mode = if mode == 0o644 { 0o600 } else { mode };
+    let slot = Slot::mark();
+    // SAFETY: `path` is SQLite's own string, ended by a NUL.
+    let descriptor = unsafe { libc::open(path, flags | libc::O_CLOEXEC, mode) };
+    let error = std::io::Error::last_os_error();
+    slot.opened(descriptor);
+    if descriptor < 0 {
+        set_errno(error.raw_os_error().unwrap_or(libc::EIO));
+    }
+    descriptor
+}
+
+unsafe extern "C" fn hooked_close(descriptor: c_int) -> c_int {
+    // SAFETY: SQLite closes a descriptor that it opened through the function above.
+    let result = unsafe { libc::close(descriptor) };
+    descriptor::closed(descriptor);
+    result
+}
+
+fn set_errno(code: c_int) {
+    // SAFETY: the C library's `errno` of this thread is always there.
+    unsafe { *libc::__errno_location() = code };
+}
