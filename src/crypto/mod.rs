@@ -9,6 +9,7 @@ mod digest;
 mod error;
 mod private_key;
 mod public_key;
+mod rsa_scheme;
 mod scheme;
 mod secret;
 
@@ -26,3 +27,6 @@ pub type Result<T> = std::result::Result<T, CryptoError>;
 pub fn random(out: &mut [u8]) -> Result<()> {
     aws_lc_rs::rand::fill(out).map_err(|_| CryptoError::Internal("random generator"))
 }
+
+#[cfg(test)]
+mod tests;
