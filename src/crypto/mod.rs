@@ -1,7 +1,8 @@
 //! Keys and algorithms. No I/O, and no knowledge of vaults, files or PKCS#11.
 //!
-//! AWS-LC does the work, through `aws-lc-rs` where that exposes it and through [`aws_lc_raw`] where not. A key is
-//! parsed and checked once, when its type here is made; using it afterwards allocates nothing of ours.
+//! AWS-LC does the work: random bytes come through `aws-lc-rs`, keys and digests through the raw bindings in
+//! `aws_lc_raw`, because `aws-lc-rs` fixes digests and encodings and allocates on the way. A key is parsed and checked
+//! once, when its type here is made; using it afterwards allocates nothing of ours.
 
 #[allow(unsafe_code)]
 mod aws_lc_raw;

@@ -70,7 +70,7 @@ impl PrivateKey {
 
     /// Like [`generate`](Self::generate) for RSA with this public exponent (odd, at least 3).
     pub fn generate_rsa(bits: u32, public_exponent: &[u8]) -> Result<(Self, SecretBytes)> {
-        if !RSA_BITS.contains(&bits) || bits % 256 != 0 {
+        if !RSA_BITS.contains(&bits) || !bits.is_multiple_of(256) {
             return Err(CryptoError::KeyUnsupported("RSA keys have 2048 to 8192 bits, in steps of 256"));
         }
         check_new_exponent(public_exponent)?;
@@ -220,10 +220,11 @@ fn check_new_exponent(exponent: &[u8]) -> Result<()> {
     }
 }
 
-/// Numbers that are too long are refused before anything is computed with them.
+/// Sizes that aren't ours are refused before anything is computed with the numbers.
 fn check_rsa_lengths(modulus: &[u8], public_exponent: &[u8]) -> Result<()> {
-    let longest = (*RSA_BITS.end() / 8) as usize;
-    if modulus.len() > longest + 1 || public_exponent.len() > longest {
+    let [shortest, longest] = [RSA_BITS.start(), RSA_BITS.end()].map(|bits| (bits / 8) as usize);
+    let zeros = modulus.iter().take_while(|&&byte| byte == 0).count();
+    if !(shortest..=longest).contains(&(modulus.len() - zeros)) || public_exponent.len() > longest {
         return Err(CryptoError::KeyUnsupported("private RSA keys have 2048 to 8192 bits"));
     }
     Ok(())

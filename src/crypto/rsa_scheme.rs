@@ -68,7 +68,7 @@ fn sign_raw(key: &RsaKey, input: &[u8], out: &mut [u8]) -> Result<usize> {
     let mut modulus = [0; MAX_SIGNING_LEN];
     let modulus = &mut modulus[..key.size()];
     key.write_modulus(modulus)?;
-    if &*padded >= &*modulus {
+    if *padded >= *modulus {
         return Err(CryptoError::InputLength);
     }
     if is_its_own_power(padded, modulus) {
