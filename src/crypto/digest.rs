@@ -1,5 +1,6 @@
 //! Digests, in one call or in parts.
 
+use super::aws_lc_raw::Sha;
 use super::{CryptoError, Result};
 
 /// A hash function.
@@ -18,37 +19,126 @@ pub enum DigestAlgorithm {
 }
 
 impl DigestAlgorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 5] = [Self::Sha1, Self::Sha224, Self::Sha256, Self::Sha384, Self::Sha512];
+
     /// Longest digest, in bytes.
     pub const MAX_LEN: usize = 64;
 
     /// Bytes of the digest.
+    #[expect(clippy::len_without_is_empty, reason = "no digest is empty")]
     pub fn len(self) -> usize {
-        todo!()
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha224 => 28,
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
     }
+
+    /// What stands before the digest in a DigestInfo (RFC 8017 §9.2, note 1).
+    pub(super) fn digest_info_prefix(self) -> &'static [u8] {
+        match self {
+            Self::Sha1 => &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2B, 0x0E, 0x03, 0x02, 0x1A, 0x05, 0x00, 0x04, 0x14],
+            Self::Sha224 => const { &sha2_digest_info_prefix(4, 28) },
+            Self::Sha256 => const { &sha2_digest_info_prefix(1, 32) },
+            Self::Sha384 => const { &sha2_digest_info_prefix(2, 48) },
+            Self::Sha512 => const { &sha2_digest_info_prefix(3, 64) },
+        }
+    }
+}
+
+/// The SHA-2 family's prefixes differ in the last arc of 2.16.840.1.101.3.4.2 and in lengths.
+const fn sha2_digest_info_prefix(arc: u8, len: u8) -> [u8; 19] {
+    [0x30, 17 + len, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, arc, 0x05, 0x00, 0x04, len]
 }
 
 /// A digest being computed. Copying it is cheap and allocates nothing.
 #[derive(Clone)]
-pub struct Digest {}
+pub struct Digest {
+    algorithm: DigestAlgorithm,
+    state: Sha,
+}
 
 impl Digest {
     /// Starts.
     pub fn new(algorithm: DigestAlgorithm) -> Self {
-        todo!()
+        Self { algorithm, state: Sha::new(algorithm) }
     }
 
     /// What it is computing.
     pub fn algorithm(&self) -> DigestAlgorithm {
-        todo!()
+        self.algorithm
     }
 
     /// Adds a part.
     pub fn update(&mut self, part: &[u8]) {
-        todo!()
+        self.state.update(part);
     }
 
     /// Ends, writing the digest to the start of `out`; returns its length.
     pub fn finish(self, out: &mut [u8]) -> Result<usize> {
-        todo!()
+        let len = self.algorithm.len();
+        let out = out.get_mut(..len).ok_or(CryptoError::OutputLength)?;
+        out.copy_from_slice(&self.state.finish()[..len]);
+        Ok(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::tests::hex;
+
+    fn digest(algorithm: DigestAlgorithm, parts: &[&[u8]]) -> Vec<u8> {
+        let mut digest = Digest::new(algorithm);
+        for part in parts {
+            digest.update(part);
+        }
+        let mut out = [0; DigestAlgorithm::MAX_LEN];
+        let len = digest.finish(&mut out).expect("room enough");
+        out[..len].to_vec()
+    }
+
+    #[test]
+    fn digests_of_abc_are_those_of_fips_180() {
+        let expected = [
+            "a9993e364706816aba3e25717850c26c9cd0d89d",
+            "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7",
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7",
+            "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd\
+             454d4423643ce80e2a9ac94fa54ca49f",
+        ];
+        for (algorithm, expected) in DigestAlgorithm::ALL.into_iter().zip(expected) {
+            assert_eq!(digest(algorithm, &[b"abc"]), hex(expected), "{algorithm:?}");
+            assert_eq!(algorithm.len(), hex(expected).len());
+        }
+    }
+
+    #[test]
+    fn parts_and_copies_give_the_digest_of_the_whole() {
+        let message: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        for algorithm in DigestAlgorithm::ALL {
+            let whole = digest(algorithm, &[&message]);
+            assert_eq!(digest(algorithm, &[&message[..1], &[], &message[1..700], &message[700..]]), whole);
+
+            let mut first = Digest::new(algorithm);
+            first.update(&message[..500]);
+            let mut copy = first.clone();
+            first.update(b"something else");
+            copy.update(&message[500..]);
+            let mut out = [0; DigestAlgorithm::MAX_LEN];
+            assert_eq!(copy.algorithm(), algorithm);
+            assert_eq!(copy.finish(&mut out), Ok(whole.len()));
+            assert_eq!(&out[..whole.len()], whole);
+        }
+    }
+
+    #[test]
+    fn a_short_buffer_is_refused() {
+        let digest = Digest::new(DigestAlgorithm::Sha256);
+        assert_eq!(digest.finish(&mut [0; 31]), Err(CryptoError::OutputLength));
     }
 }

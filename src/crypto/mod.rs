@@ -1,7 +1,8 @@
 //! Keys and algorithms. No I/O, and no knowledge of vaults, files or PKCS#11.
 //!
-//! AWS-LC does the work, through `aws-lc-rs` where that exposes it and through [`aws_lc_raw`] where not. A key is
-//! parsed and checked once, when its type here is made; using it afterwards allocates nothing of ours.
+//! AWS-LC does the work: random bytes come through `aws-lc-rs`, keys and digests through the raw bindings in
+//! `aws_lc_raw`, because `aws-lc-rs` fixes digests and encodings and allocates on the way. A key is parsed and checked
+//! once, when its type here is made; using it afterwards allocates nothing of ours.
 
 #[allow(unsafe_code)]
 mod aws_lc_raw;
@@ -9,6 +10,7 @@ mod digest;
 mod error;
 mod private_key;
 mod public_key;
+mod rsa_scheme;
 mod scheme;
 mod secret;
 
@@ -26,3 +28,6 @@ pub type Result<T> = std::result::Result<T, CryptoError>;
 pub fn random(out: &mut [u8]) -> Result<()> {
     aws_lc_rs::rand::fill(out).map_err(|_| CryptoError::Internal("random generator"))
 }
+
+#[cfg(test)]
+mod tests;
