@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rpds::{HashTrieMapSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
+use rpds::{HashTrieMapSync, HashTrieSetSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 use super::{Class, Collection, Object, ObjectNumber, UniqueId};
 
@@ -22,6 +22,8 @@ pub struct Image {
     by_class: Index<Class>,
     by_unique_id: HashTrieMapSync<UniqueId, ObjectNumber>,
     by_name: Index<(Collection, Box<str>)>,
+    /// Named objects that are not the newest enabled version of their name and class.
+    superseded: HashTrieSetSync<ObjectNumber>,
 }
 
 impl Image {
@@ -80,17 +82,15 @@ impl Image {
         self.by_id.get(id).map_or(0, RedBlackTreeSetSync::size)
     }
 
-    /// Whether it is the newest enabled version of its name and class; what has no name is always current.
+    /// See [`count_label`](Self::count_label).
+    pub fn count_class(&self, class: Class) -> usize {
+        self.by_class.get(&class).map_or(0, RedBlackTreeSetSync::size)
+    }
+
+    /// Whether this object of the image is the newest enabled version of its name and class; what has no name is
+    /// always current. Asked for every match of a search, so it is looked up and not worked out.
     pub fn is_current(&self, object: &Object) -> bool {
-        let (Some(name), Some(version), Some(collection)) = (&object.name, object.version, object.collection()) else {
-            return true;
-        };
-        object.content.enabled
-            && !self.with_name(collection, name.as_str()).any(|other| {
-                other.content.class == object.content.class
-                    && other.content.enabled
-                    && other.version.is_some_and(|newer| newer.ordinal > version.ordinal)
-            })
+        !self.superseded.contains(&object.number)
     }
 
     /// Puts an object in, in place of the one with its number.
@@ -100,11 +100,13 @@ impl Image {
         add(&mut self.by_label, object.content.label.as_slice().into(), number);
         add(&mut self.by_id, object.content.id.as_slice().into(), number);
         add(&mut self.by_class, object.content.class, number);
-        if let Some(key) = name_key(&object) {
-            add(&mut self.by_name, key, number);
-        }
         self.by_unique_id.insert_mut(object.unique_id, number);
+        let name = name_key(&object);
         self.objects.insert_mut(number, object);
+        if let Some(name) = name {
+            add(&mut self.by_name, name.clone(), number);
+            self.settle_versions(&name);
+        }
     }
 
     /// Takes an object out.
@@ -113,11 +115,38 @@ impl Image {
         take(&mut self.by_label, object.content.label.as_slice().into(), number);
         take(&mut self.by_id, object.content.id.as_slice().into(), number);
         take(&mut self.by_class, object.content.class, number);
-        if let Some(key) = name_key(&object) {
-            take(&mut self.by_name, key, number);
-        }
         self.by_unique_id.remove_mut(&object.unique_id);
         self.objects.remove_mut(&number);
+        self.superseded.remove_mut(&number);
+        if let Some(name) = name_key(&object) {
+            take(&mut self.by_name, name.clone(), number);
+            self.settle_versions(&name);
+        }
+    }
+
+    /// Finds again which versions of a name are current, after one of them came, went or changed.
+    fn settle_versions(&mut self, name: &(Collection, Box<str>)) {
+        let mut newest: Vec<(Class, u32)> = Vec::new();
+        let mut versions: Vec<(ObjectNumber, Class, Option<u32>)> = Vec::new();
+        for object in self.resolve(self.by_name.get(name)) {
+            let Some(version) = object.version else { continue };
+            let class = object.content.class;
+            let ordinal = object.content.enabled.then_some(version.ordinal);
+            versions.push((object.number, class, ordinal));
+            match (ordinal, newest.iter_mut().find(|(of, _)| *of == class)) {
+                (Some(ordinal), Some((_, highest))) => *highest = ordinal.max(*highest),
+                (Some(ordinal), None) => newest.push((class, ordinal)),
+                (None, _) => {}
+            }
+        }
+        for (number, class, ordinal) in versions {
+            let highest = newest.iter().find(|(of, _)| *of == class).map(|(_, highest)| *highest);
+            if ordinal.is_some() && ordinal == highest {
+                self.superseded.remove_mut(&number);
+            } else if !self.superseded.contains(&number) {
+                self.superseded.insert_mut(number);
+            }
+        }
     }
 
     fn resolve<'a>(
@@ -148,5 +177,71 @@ fn take<K: Clone + Eq + std::hash::Hash>(index: &mut Index<K>, key: K, number: O
     set.remove_mut(&number);
     if set.is_empty() {
         index.remove_mut(&key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::{Content, Name, Version};
+
+    fn version(number: ObjectNumber, class: Class, ordinal: u32, enabled: bool) -> Arc<Object> {
+        let content = Content { enabled, ..Content::new(class) };
+        Arc::new(Object {
+            number,
+            unique_id: [number as u8; 16],
+            name: Some(Name::new("www").unwrap()),
+            version: Some(Version { id: [ordinal as u8; 16], ordinal }),
+            created: 0,
+            updated: 0,
+            has_secret: false,
+            secret_len: 0,
+            content,
+        })
+    }
+
+    fn current(image: &Image) -> Vec<ObjectNumber> {
+        image.objects().filter(|object| image.is_current(object)).map(|object| object.number).collect()
+    }
+
+    #[test]
+    fn the_newest_enabled_version_of_each_half_is_current() {
+        let mut image = Image::default();
+        for (number, class, ordinal) in
+            [(1, Class::PrivateKey, 1), (2, Class::PublicKey, 1), (3, Class::PrivateKey, 2), (4, Class::PublicKey, 2)]
+        {
+            image.insert(version(number, class, ordinal, true));
+        }
+        assert_eq!(current(&image), [3, 4]);
+        image.insert(version(3, Class::PrivateKey, 2, false));
+        assert_eq!(current(&image), [1, 4], "a disabled version gives way to the one before");
+        image.insert(version(3, Class::PrivateKey, 2, true));
+        assert_eq!(current(&image), [3, 4], "and takes its place again when it is enabled");
+        image.remove(4);
+        assert_eq!(current(&image), [2, 3], "and so does a deleted one");
+    }
+
+    #[test]
+    fn a_name_whose_versions_are_all_disabled_has_no_current_one() {
+        let mut image = Image::default();
+        image.insert(version(1, Class::PrivateKey, 1, false));
+        assert!(current(&image).is_empty());
+    }
+
+    #[test]
+    fn what_has_no_name_is_current() {
+        let mut image = Image::default();
+        image.insert(Arc::new(Object { name: None, version: None, ..(*version(1, Class::PublicKey, 1, true)).clone() }));
+        assert_eq!(current(&image), [1]);
+    }
+
+    #[test]
+    fn a_renamed_object_leaves_its_old_name_to_the_others() {
+        let mut image = Image::default();
+        image.insert(version(1, Class::PrivateKey, 1, true));
+        image.insert(version(2, Class::PrivateKey, 2, true));
+        let other = Some(Name::new("other").unwrap());
+        image.insert(Arc::new(Object { name: other, ..(*version(2, Class::PrivateKey, 2, true)).clone() }));
+        assert_eq!(current(&image), [1, 2]);
     }
 }
