@@ -231,7 +231,11 @@ mod tests {
     #[test]
     fn what_has_no_name_is_current() {
         let mut image = Image::default();
-        image.insert(Arc::new(Object { name: None, version: None, ..(*version(1, Class::PublicKey, 1, true)).clone() }));
+        image.insert(Arc::new(Object {
+            name: None,
+            version: None,
+            ..(*version(1, Class::PublicKey, 1, true)).clone()
+        }));
         assert_eq!(current(&image), [1]);
     }
 

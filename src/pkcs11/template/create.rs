@@ -1,0 +1,142 @@
+//! `C_CreateObject` (PKCS#11 v3.2 §5.7.1).
+
+use cryptoki_sys::*;
+
+use super::{Checked, NewObject, Rules, Template, complete_key, id_of_public, material, naming, write};
+use crate::crypto;
+use crate::pkcs11::attribute::{self, Kinds, Phase};
+use crate::pkcs11::error::Rv;
+use crate::pkcs11::object::CertificateFields;
+use crate::vault::{Class, Content, Draft, SecretBytes};
+
+/// The object that a template for `C_CreateObject` describes.
+pub fn for_create(template: &Template<'_>, cx: &Rules) -> Result<NewObject, Rv> {
+    let class = template.ulong(CKA_CLASS)?.ok_or(Rv(CKR_TEMPLATE_INCOMPLETE))?;
+    let class = u32::try_from(class).map(Class::from_number).map_err(|_| Rv(CKR_ATTRIBUTE_VALUE_INVALID))?;
+    let kind = kind(template, class)?;
+    let given = Checked::new(template, kind, Phase::Create, cx)?;
+    let mut content = Content::new(class);
+    let mut secret = None;
+    match class {
+        Class::PublicKey => content.key = Some(material::public_key(kind, &given)?),
+        Class::PrivateKey => {
+            let (value, key) = material::private_key(kind, &given)?;
+            (secret, content.key) = (Some(value), Some(key));
+        }
+        Class::SecretKey => {
+            let (value, key) = material::secret_key(kind, &given)?;
+            (secret, content.key) = (Some(value), Some(key));
+        }
+        Class::Other(_) if kind == Kinds::OTP => {
+            content.private = true;
+            let (value, key) = material::secret_key(kind, &given)?;
+            (secret, content.key) = (Some(value), Some(key));
+        }
+        Class::Certificate => content.value = given.filled(CKA_VALUE).map(Into::into),
+        Class::Data | Class::Other(_) => {}
+    }
+    write_private_first(&mut content, kind, &given);
+    match class {
+        Class::Data if content.private => {
+            secret = Some(SecretBytes::from_slice(given.get(CKA_VALUE).unwrap_or_default()));
+        }
+        Class::Certificate => check_certificate(&content, kind, &given)?,
+        _ => {}
+    }
+    if kind.intersects(Kinds::KEY) {
+        complete_key(&mut content, kind, &given, cx)?;
+    }
+    if given.get(CKA_ID).is_none() && !kind.intersects(Kinds::OPEN) {
+        content.id = default_id(&content)?;
+    }
+    let token = given.boolean(CKA_TOKEN).unwrap_or(false);
+    Ok(NewObject { draft: Draft { naming: naming(&content), content, secret }, token })
+}
+
+/// Whether the object is private decides where its value goes, so that is known before anything else is written.
+fn write_private_first(content: &mut Content, kind: Kinds, given: &Checked<'_>) {
+    if let Some(private) = given.boolean(CKA_PRIVATE) {
+        content.private = private;
+    }
+    write(content, kind, given);
+}
+
+fn kind(template: &Template<'_>, class: Class) -> Result<Kinds, Rv> {
+    match class {
+        Class::Data => Ok(Kinds::DATA),
+        Class::Certificate => {
+            let certificate_type = template.ulong(CKA_CERTIFICATE_TYPE)?.ok_or(Rv(CKR_TEMPLATE_INCOMPLETE))?;
+            Ok(Kinds::of_certificate(certificate_type))
+        }
+        Class::PublicKey | Class::PrivateKey | Class::SecretKey => {
+            let key_type = template.ulong(CKA_KEY_TYPE)?.ok_or(Rv(CKR_TEMPLATE_INCOMPLETE))?;
+            match Kinds::of_key(class, key_type) {
+                // A private key is kept as PKCS#8, which we can't make for it: a requirement of this token's, so §4.1.1
+                // calls the template inconsistent.
+                Kinds::OTHER_PRIVATE => Err(Rv(CKR_TEMPLATE_INCONSISTENT)),
+                kind => Ok(kind),
+            }
+        }
+        Class::Other(number) => match number.into() {
+            // Only a token makes these (§4.3, §4.12, §4.13, §4.14).
+            CKO_HW_FEATURE | CKO_MECHANISM | CKO_PROFILE | CKO_VALIDATION => Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID)),
+            CKO_OTP_KEY => Ok(Kinds::OTP),
+            _ => Ok(Kinds::OTHER),
+        },
+    }
+}
+
+/// A certificate has a value or says where it lies (§4.6.3), and what stands beside the value must be true of it.
+fn check_certificate(content: &Content, kind: Kinds, given: &Checked<'_>) -> Result<(), Rv> {
+    if !kind.intersects(Kinds::X509 | Kinds::WTLS) {
+        return Ok(());
+    }
+    let hashes = [CKA_HASH_OF_SUBJECT_PUBLIC_KEY, CKA_HASH_OF_ISSUER_PUBLIC_KEY];
+    match (&content.value, given.filled(CKA_URL)) {
+        (None, None) => return Err(Rv(CKR_TEMPLATE_INCOMPLETE)),
+        (_, Some(_)) if hashes.iter().any(|hash| given.filled(*hash).is_none()) => {
+            return Err(Rv(CKR_TEMPLATE_INCOMPLETE));
+        }
+        _ => {}
+    }
+    if kind != Kinds::X509 {
+        return Ok(());
+    }
+    let Some(fields) = content.value.as_deref().and_then(CertificateFields::of) else {
+        // Nothing to take the subject from.
+        return given.get(CKA_SUBJECT).map(drop).ok_or(Rv(CKR_TEMPLATE_INCOMPLETE));
+    };
+    // An attribute that says the truth isn't kept.
+    let contradicts = |attribute| given.filled(attribute).is_some() && content.attributes.contains_key(&attribute);
+    if contradicts(CKA_CHECK_VALUE) {
+        return Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID));
+    }
+    match given.filled(CKA_PUBLIC_KEY_INFO) {
+        Some(public) if public != fields.public_key => Err(Rv(CKR_TEMPLATE_INCONSISTENT)),
+        _ => Ok(()),
+    }
+}
+
+/// `CKA_ID` for what came without one: by the public key, or at random for a secret key.
+fn default_id(content: &Content) -> Result<Vec<u8>, Rv> {
+    match content.class {
+        Class::SecretKey => {
+            let mut id = vec![0; 16];
+            crypto::random(&mut id)?;
+            Ok(id)
+        }
+        Class::Certificate => {
+            let fields = content.value.as_deref().and_then(CertificateFields::of);
+            Ok(fields.map_or_else(Vec::new, |fields| id_of_public(fields.public_key)))
+        }
+        Class::PublicKey | Class::PrivateKey => {
+            Ok(content.key.as_ref().map_or_else(Vec::new, |key| id_of_public(&key.public)))
+        }
+        Class::Data | Class::Other(_) => Ok(Vec::new()),
+    }
+}
+
+/// Whether a `CKA_CLASS` names this class.
+pub(super) fn is_class(value: &[u8], class: CK_OBJECT_CLASS) -> bool {
+    attribute::ulong(value) == Ok(class)
+}
