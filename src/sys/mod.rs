@@ -1,5 +1,7 @@
 //! What the operating system offers: fork, exit, memory, files. The place of `libc` and of `unsafe` below the front ends.
 #![allow(unsafe_code)]
 
+pub mod env;
 pub mod exit;
 pub mod fork;
+pub mod hardening;
