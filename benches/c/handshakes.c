@@ -31,7 +31,7 @@ typedef struct { SSL *ssl; int socket; short wants; Step step; double since; int
 static struct sockaddr_in server;
 static SSL_CTX *context;
 static int fetch;
-static long done, failed;
+static long begun, done, failed;
 static char kind[32] = "none";
 
 static double now(void) {
@@ -51,6 +51,10 @@ static void begin(Connection *with) {
     with->socket = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (with->socket < 0) die("socket");
     setsockopt(with->socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    /* Closed connections keep their ports for a minute, so that one source address would soon run out of them. */
+    struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000101u + (unsigned)(begun++ / 8192 % 200))};
+    setsockopt(with->socket, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    if (bind(with->socket, (struct sockaddr *)&source, sizeof source)) die("bind");
     if (connect(with->socket, (struct sockaddr *)&server, sizeof server) && errno != EINPROGRESS) die("connect");
     with->ssl = SSL_new(context);
     SSL_set_fd(with->ssl, with->socket);
@@ -73,9 +77,7 @@ static void end(Connection *with, int good, const char *cause) {
         ERR_print_errors_fp(stderr);
     }
     ERR_clear_error();
-    /* No close_notify and no TIME_WAIT: the ports of a run of minutes would not suffice. */
-    struct linger reset = {1, 0};
-    if (good) setsockopt(with->socket, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    if (good) SSL_shutdown(with->ssl);
     SSL_free(with->ssl);
     close(with->socket);
     begin(with);
