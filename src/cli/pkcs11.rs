@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::open::Opened;
 use super::versions;
 use super::{Context, Error, Result};
-use crate::vault::{Class, Collection, Object, Vault, VaultInfo};
+use crate::vault::{Class, Collection, Object, VaultInfo};
 
 /// What is asked.
 #[derive(Subcommand)]
@@ -49,11 +49,14 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
     }
 }
 
-/// The object's URI. Token, label, id and type are always there: each is what some client looks for.
+/// The object's URI. Token, label, id and type are always there, since each is what some client looks for; only a data
+/// object has no id, and a URI with one would match none.
 pub(super) fn uri(info: &VaultInfo, object: &Object) -> String {
     let mut uri = format!("pkcs11:token={}", escaped(info.label.as_bytes()));
     uri.push_str(&format!(";object={}", escaped(&object.content.label)));
-    uri.push_str(";id=");
+    if object.content.class != Class::Data {
+        uri.push_str(";id=");
+    }
     object.content.id.iter().for_each(|byte| uri.push_str(&format!("%{byte:02X}")));
     uri.push_str(&format!(";type={}", type_name(object.content.class)));
     uri
