@@ -2,8 +2,10 @@
 #![allow(unsafe_code)]
 
 pub mod descriptor;
+pub mod env;
 pub mod exit;
 pub mod file;
 pub mod fork;
 pub mod memory;
+pub mod output;
 pub mod sqlite_open;
