@@ -18,7 +18,7 @@ impl Rv {
     pub fn at_init(error: VaultError) -> Self {
         match error {
             VaultError::NotFound | VaultError::Deleted => Self(CKR_KEY_HANDLE_INVALID),
-            VaultError::Disabled | VaultError::NotYetValid(_) | VaultError::Expired(_) => {
+            VaultError::Disabled | VaultError::StateUnknown | VaultError::NotYetValid(_) | VaultError::Expired(_) => {
                 explain(&error);
                 Self(CKR_KEY_FUNCTION_NOT_PERMITTED)
             }
@@ -36,6 +36,7 @@ impl Rv {
             VaultError::NotFound
             | VaultError::Deleted
             | VaultError::Disabled
+            | VaultError::StateUnknown
             | VaultError::NotYetValid(_)
             | VaultError::Expired(_) => {
                 explain(&error);
@@ -75,7 +76,9 @@ fn code(error: &VaultError) -> CK_RV {
         VaultError::NotInitialized(_) => CKR_TOKEN_NOT_RECOGNIZED,
         VaultError::NotEmpty(_) | VaultError::ReadOnly(_) | VaultError::ForkedReader(_) => CKR_TOKEN_WRITE_PROTECTED,
         VaultError::NotFound | VaultError::Deleted => CKR_OBJECT_HANDLE_INVALID,
-        VaultError::Disabled | VaultError::NotYetValid(_) | VaultError::Expired(_) => CKR_ACTION_PROHIBITED,
+        VaultError::Disabled | VaultError::StateUnknown | VaultError::NotYetValid(_) | VaultError::Expired(_) => {
+            CKR_ACTION_PROHIBITED
+        }
         VaultError::NameTaken(_) | VaultError::NameInvalid(_) => CKR_ATTRIBUTE_VALUE_INVALID,
         VaultError::Unsupported(_) => CKR_TEMPLATE_INCONSISTENT,
         VaultError::Full(..) => CKR_DEVICE_MEMORY,

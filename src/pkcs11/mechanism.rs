@@ -6,7 +6,7 @@
 use cryptoki_sys::*;
 
 use super::error::Rv;
-use super::template::PairKind;
+use super::template::{MAX_GENERIC_LEN, PairKind, SecretKind};
 use crate::crypto::{DigestAlgorithm, KeyAlgorithm, SignScheme};
 
 /// A mechanism as a caller names it: the number and the bytes of its parameter.
@@ -58,7 +58,7 @@ pub enum Service {
     /// `C_GenerateKeyPair`.
     GeneratePair(PairKind),
     /// `C_GenerateKey`.
-    GenerateSecret,
+    GenerateSecret(SecretKind),
     /// `C_Digest*`.
     Digest(DigestAlgorithm),
     /// `C_Sign*` and `C_Verify*`, over the digest that it makes first, if any, as the parameter says.
@@ -113,11 +113,10 @@ impl Request<'_> {
     }
 
     /// For `C_GenerateKey`.
-    pub fn secret_kind(&self) -> Result<KeyKind, Rv> {
-        let mechanism = find(self.number)?;
-        let Service::GenerateSecret = mechanism.service else { return Err(Rv(CKR_MECHANISM_INVALID)) };
+    pub fn secret_kind(&self) -> Result<SecretKind, Rv> {
+        let Service::GenerateSecret(kind) = find(self.number)?.service else { return Err(Rv(CKR_MECHANISM_INVALID)) };
         self.without_parameter()?;
-        Ok(mechanism.keys)
+        Ok(kind)
     }
 
     fn without_parameter(&self) -> Result<(), Rv> {
@@ -244,6 +243,7 @@ const SIGN: CK_FLAGS = CKF_SIGN | CKF_VERIFY;
 const EC: CK_FLAGS = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS;
 const RSA_BITS: (CK_ULONG, CK_ULONG) = (2048, 4096);
 const EC_BITS: (CK_ULONG, CK_ULONG) = (256, 521);
+const GENERIC_BITS: (CK_ULONG, CK_ULONG) = (8, 8 * MAX_GENERIC_LEN as CK_ULONG);
 const EDWARDS_BITS: (CK_ULONG, CK_ULONG) = (255, 255);
 const SHA1: Option<DigestAlgorithm> = Some(DigestAlgorithm::Sha1);
 const SHA224: Option<DigestAlgorithm> = Some(DigestAlgorithm::Sha224);
@@ -289,8 +289,8 @@ static TABLE: &[Mechanism] = &[
     line!(CKM_ECDSA_SHA512,    Ec, EC_BITS, SIGN | EC, Service::Sign(SHA512, ecdsa)),
     line!(CKM_EC_EDWARDS_KEY_PAIR_GEN, Edwards, EDWARDS_BITS, CKF_GENERATE_KEY_PAIR | EC, Service::GeneratePair(PairKind::Edwards)),
     line!(CKM_EDDSA,                   Edwards, EDWARDS_BITS, SIGN | EC, Service::Sign(None, eddsa)),
-    line!(CKM_AES_KEY_GEN,            Aes,     (16, 32),  CKF_GENERATE, Service::GenerateSecret),
-    line!(CKM_GENERIC_SECRET_KEY_GEN, Generic, (8, 32768), CKF_GENERATE, Service::GenerateSecret),
+    line!(CKM_AES_KEY_GEN,            Aes,     (16, 32),  CKF_GENERATE, Service::GenerateSecret(SecretKind::Aes)),
+    line!(CKM_GENERIC_SECRET_KEY_GEN, Generic, GENERIC_BITS, CKF_GENERATE, Service::GenerateSecret(SecretKind::Generic)),
     line!(CKM_SHA_1,  None, (0, 0), CKF_DIGEST, Service::Digest(DigestAlgorithm::Sha1)),
     line!(CKM_SHA224, None, (0, 0), CKF_DIGEST, Service::Digest(DigestAlgorithm::Sha224)),
     line!(CKM_SHA256, None, (0, 0), CKF_DIGEST, Service::Digest(DigestAlgorithm::Sha256)),

@@ -70,10 +70,10 @@ pub fn initialize(arguments: Arguments) -> Result<(), Rv> {
     let present = CURRENT.load_full();
     let module = match &present {
         Some(module) if module.epoch == epoch => return Err(Rv(CKR_CRYPTOKI_ALREADY_INITIALIZED)),
-        Some(parents) => parents.in_forked_child(epoch),
+        Some(parents) => parents.in_forked_child(epoch)?,
         None => match FINALIZED.load_full() {
             Some(earlier) if earlier.epoch == epoch => earlier.again(),
-            Some(parents) => parents.in_forked_child(epoch),
+            Some(parents) => parents.in_forked_child(epoch)?,
             None => Module::load(epoch)?,
         },
     };
@@ -134,9 +134,10 @@ impl Module {
     }
 
     /// From a parent's, without its environment or files.
-    fn in_forked_child(&self, epoch: u64) -> Self {
-        let slots = self.slots.load().iter().map(|slot| Arc::new(slot.in_forked_child())).collect();
-        Self::new(epoch, self.config.clone(), true, slots)
+    fn in_forked_child(&self, epoch: u64) -> Result<Self, Rv> {
+        let slots = self.slots.load();
+        let slots: Result<_, Rv> = slots.iter().map(|slot| slot.in_forked_child().map(Arc::new)).collect();
+        Ok(Self::new(epoch, self.config.clone(), true, slots?))
     }
 
     /// From what was finalised in the same forked child.

@@ -2,7 +2,7 @@
 
 use cryptoki_sys::*;
 
-use super::pointers::{Place, mechanism as read_mechanism, template as read_template};
+use super::pointers::{Arrays, Place, mechanism as read_mechanism, template as read_template};
 
 /// Generates a secret key.
 #[unsafe(no_mangle)]
@@ -15,9 +15,10 @@ pub unsafe extern "C" fn C_GenerateKey(
 ) -> CK_RV {
     call!(C_GenerateKey, module => {
         let session = module.session(session)?;
+        let mut arrays = Arrays::new();
         // SAFETY: the caller's promise.
         let (key, mechanism, template) =
-            unsafe { (Place::new(key)?, read_mechanism(mechanism)?, read_template(template, count)?) };
+            unsafe { (Place::new(key)?, read_mechanism(mechanism)?, read_template(&mut arrays, template, count)?) };
         key.set(session.generate_key(mechanism, &template)?);
         Ok(())
     })
@@ -37,14 +38,15 @@ pub unsafe extern "C" fn C_GenerateKeyPair(
 ) -> CK_RV {
     call!(C_GenerateKeyPair, module => {
         let session = module.session(session)?;
+        let (mut public_arrays, mut private_arrays) = (Arrays::new(), Arrays::new());
         // SAFETY: the caller's promise.
         let (public_key, private_key, mechanism, public, private) = unsafe {
             (
                 Place::new(public_key)?,
                 Place::new(private_key)?,
                 read_mechanism(mechanism)?,
-                read_template(public_key_template, public_key_template_count)?,
-                read_template(private_key_template, private_key_template_count)?,
+                read_template(&mut public_arrays, public_key_template, public_key_template_count)?,
+                read_template(&mut private_arrays, private_key_template, private_key_template_count)?,
             )
         };
         let pair = session.generate_pair(mechanism, &public, &private)?;

@@ -2,7 +2,7 @@
 
 use cryptoki_sys::*;
 
-use super::pointers::{AttributeBuffers, Place, elements_mut, template as read_template};
+use super::pointers::{Arrays, AttributeBuffers, Place, elements_mut, template as read_template};
 
 /// Creates an object.
 #[unsafe(no_mangle)]
@@ -14,8 +14,9 @@ pub unsafe extern "C" fn C_CreateObject(
 ) -> CK_RV {
     call!(C_CreateObject, module => {
         let session = module.session(session)?;
+        let mut arrays = Arrays::new();
         // SAFETY: the caller's promise.
-        let (object, template) = unsafe { (Place::new(object)?, read_template(template, count)?) };
+        let (object, template) = unsafe { (Place::new(object)?, read_template(&mut arrays, template, count)?) };
         object.set(session.create_object(&template)?);
         Ok(())
     })
@@ -32,8 +33,9 @@ pub unsafe extern "C" fn C_CopyObject(
 ) -> CK_RV {
     call!(C_CopyObject, module => {
         let session = module.session(session)?;
+        let mut arrays = Arrays::new();
         // SAFETY: the caller's promise.
-        let (new_object, template) = unsafe { (Place::new(new_object)?, read_template(template, count)?) };
+        let (new_object, template) = unsafe { (Place::new(new_object)?, read_template(&mut arrays, template, count)?) };
         new_object.set(session.copy_object(object, &template)?);
         Ok(())
     })
@@ -86,8 +88,9 @@ pub unsafe extern "C" fn C_SetAttributeValue(
 ) -> CK_RV {
     call!(C_SetAttributeValue, module => {
         let session = module.session(session)?;
+        let mut arrays = Arrays::new();
         // SAFETY: the caller's promise.
-        let template = unsafe { read_template(template, count)? };
+        let template = unsafe { read_template(&mut arrays, template, count)? };
         session.set_attributes(object, &template)
     })
 }
@@ -101,8 +104,9 @@ pub unsafe extern "C" fn C_FindObjectsInit(
 ) -> CK_RV {
     call!(C_FindObjectsInit, module => {
         let mut session = module.session(session)?;
+        let mut arrays = Arrays::new();
         // SAFETY: the caller's promise.
-        let template = unsafe { read_template(template, count)? };
+        let template = unsafe { read_template(&mut arrays, template, count)? };
         session.find_init(&template)
     })
 }

@@ -10,6 +10,7 @@ use std::slice;
 
 use cryptoki_sys::*;
 
+use crate::pkcs11::attribute::{self, Form, Lookup, array};
 use crate::pkcs11::error::Rv;
 use crate::pkcs11::mechanism::Request;
 use crate::pkcs11::operation::Step;
@@ -104,24 +105,70 @@ pub unsafe fn mechanism<'a>(pointer: *const CK_MECHANISM) -> Result<Request<'a>,
     Ok(Request { number: mechanism.mechanism, parameter })
 }
 
+/// Values that are templates themselves, in the flat form of [`array`].
+pub type Arrays = Vec<Vec<u8>>;
+
 /// A template whose values are read.
 ///
 /// # Safety
 ///
 /// `pointer` is NULL or points to `count` attributes, each with a value as long as it says, for `'a`.
-pub unsafe fn template<'a>(pointer: *const CK_ATTRIBUTE, count: CK_ULONG) -> Result<Template<'a>, Rv> {
+pub unsafe fn template<'a>(
+    arrays: &'a mut Arrays,
+    pointer: *const CK_ATTRIBUTE,
+    count: CK_ULONG,
+) -> Result<Template<'a>, Rv> {
+    // SAFETY: the caller's promise.
+    let attributes = unsafe { attributes(pointer, count)? };
+    for attribute in attributes.iter().filter(|attribute| is_array(attribute.type_)) {
+        // SAFETY: the caller's promise: its value is an array of attributes.
+        arrays.push(unsafe { flat(attribute)? });
+    }
+    let mut arrays = arrays.iter();
+    let mut values = Vec::with_capacity(attributes.len());
+    for attribute in attributes {
+        // SAFETY: the caller's promise.
+        let value = unsafe { bytes_of(attribute)? };
+        let value = if is_array(attribute.type_) { arrays.next().map_or(value, Vec::as_slice) } else { value };
+        values.push((attribute.type_, value));
+    }
+    Ok(Template(values))
+}
+
+unsafe fn attributes<'a>(pointer: *const CK_ATTRIBUTE, count: CK_ULONG) -> Result<&'a [CK_ATTRIBUTE], Rv> {
     if count > ATTRIBUTES_MAX {
         return Err(BAD);
     }
     // SAFETY: the caller's promise.
-    let attributes = unsafe { elements(pointer, count)? };
-    let mut values = Vec::with_capacity(attributes.len());
-    for attribute in attributes {
+    unsafe { elements(pointer, count) }
+}
+
+unsafe fn bytes_of<'a>(attribute: &CK_ATTRIBUTE) -> Result<&'a [u8], Rv> {
+    // SAFETY: the caller's promise.
+    unsafe { elements(attribute.pValue.cast_const().cast::<u8>(), attribute.ulValueLen) }
+}
+
+unsafe fn flat(attribute: &CK_ATTRIBUTE) -> Result<Vec<u8>, Rv> {
+    let count = array_len(attribute.ulValueLen).ok_or(Rv(CKR_ATTRIBUTE_VALUE_INVALID))?;
+    // SAFETY: the caller's promise.
+    let inner = unsafe { attributes(attribute.pValue.cast_const().cast::<CK_ATTRIBUTE>(), count)? };
+    let mut entries = Vec::with_capacity(inner.len());
+    for attribute in inner {
         // SAFETY: the caller's promise.
-        let value = unsafe { elements(attribute.pValue.cast_const().cast::<u8>(), attribute.ulValueLen)? };
-        values.push((attribute.type_, value));
+        entries.push((attribute.type_, unsafe { bytes_of(attribute)? }));
     }
-    Ok(Template(values))
+    Ok(array::encode(&entries))
+}
+
+/// How many attributes lie in a value of so many bytes.
+fn array_len(bytes: CK_ULONG) -> Option<CK_ULONG> {
+    const EACH: CK_ULONG = size_of::<CK_ATTRIBUTE>() as CK_ULONG;
+    bytes.is_multiple_of(EACH).then_some(bytes / EACH)
+}
+
+fn is_array(attribute: CK_ATTRIBUTE_TYPE) -> bool {
+    attribute & CKF_ARRAY_ATTRIBUTE != 0
+        && matches!(attribute::lookup_any(attribute), Lookup::Row(row) if row.form == Form::AttributeArray)
 }
 
 /// A PIN; `None` for NULL, which is the protected authentication path.
@@ -276,6 +323,9 @@ impl<'a> AttributeBuffers<'a> {
 
     /// Answers the value, or its length if no buffer was given. False if the buffer is too small.
     pub fn answer(&mut self, index: usize, value: &[u8]) -> bool {
+        if is_array(self.0[index].type_) {
+            return self.answer_array(index, value);
+        }
         let place = &mut self.0[index];
         let len = value.len() as CK_ULONG;
         if !place.pValue.is_null() {
@@ -289,6 +339,36 @@ impl<'a> AttributeBuffers<'a> {
         }
         place.ulValueLen = len;
         true
+    }
+
+    /// A value that is a template goes into the caller's own array of attributes, each with its buffer (PKCS#11 v3.2
+    /// §5.7.5). The array's length is asked for first, then, with types and NULL, the lengths in it.
+    fn answer_array(&mut self, index: usize, flat: &[u8]) -> bool {
+        let Ok(entries) = array::decode(flat) else {
+            self.refuse(index);
+            return true;
+        };
+        let place = &mut self.0[index];
+        let room = place.ulValueLen;
+        let len = (entries.len() * size_of::<CK_ATTRIBUTE>()) as CK_ULONG;
+        place.ulValueLen = len;
+        if place.pValue.is_null() {
+            return true;
+        }
+        // SAFETY: `new` was promised a buffer as long as `ulValueLen` said, for an array attribute one of attributes.
+        let inner = array_len(room)
+            .filter(|_| room >= len)
+            .and_then(|_| unsafe { Self::new(place.pValue.cast::<CK_ATTRIBUTE>(), entries.len() as CK_ULONG).ok() });
+        let Some(mut inner) = inner else {
+            place.ulValueLen = CK_UNAVAILABLE_INFORMATION;
+            return false;
+        };
+        let mut fits = true;
+        for (position, (attribute, value)) in entries.into_iter().enumerate() {
+            inner.0[position].type_ = attribute;
+            fits &= inner.answer(position, value);
+        }
+        fits
     }
 
     /// Answers that there is no value to be had.

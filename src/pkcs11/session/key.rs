@@ -32,14 +32,11 @@ impl Session {
         private: &Template<'_>,
     ) -> Result<Pair, Rv> {
         let kind = mechanism.pair_kind()?;
-        let mut request = template::for_generated_pair(kind, public, private, &self.slot.rules())?;
+        let request = template::for_generated_pair(kind, public, private, &self.slot.rules())?;
         for half in [&request.public, &request.private] {
             self.check_write(half.token, half.draft.content.private)?;
         }
-        for half in [&mut request.public, &mut request.private] {
-            note_mechanism(&mut half.draft.content, mechanism.number);
-        }
-        let in_vault = request.public.token && request.private.token && has_usual_exponent(&request);
+        let in_vault = request.public.token && request.private.token && request.public_exponent.is_none();
         if in_vault { self.generate_in_vault(request) } else { self.generate_here(request) }
     }
 
@@ -73,9 +70,8 @@ impl Session {
     /// `C_GenerateKey`.
     pub fn generate_key(&self, mechanism: Request<'_>, template: &Template<'_>) -> Result<CK_OBJECT_HANDLE, Rv> {
         let kind = mechanism.secret_kind()?;
-        let (algorithm, mut new) = template::for_generated_secret(kind, template, &self.slot.rules())?;
+        let (algorithm, new) = template::for_generated_secret(kind, template, &self.slot.rules())?;
         self.check_write(new.token, new.draft.content.private)?;
-        note_mechanism(&mut new.draft.content, mechanism.number);
         if new.token {
             return Ok(self.slot.vault.generate_secret(algorithm, new.draft)?.number);
         }
@@ -115,14 +111,4 @@ fn describe(content: &mut Content, key: &crypto::PrivateKey) {
     if content.id.is_empty() {
         content.id = public.key_id().to_vec();
     }
-}
-
-fn note_mechanism(content: &mut Content, mechanism: CK_MECHANISM_TYPE) {
-    content.attributes.insert(CKA_KEY_GEN_MECHANISM, Box::new(mechanism.to_le_bytes()));
-}
-
-fn has_usual_exponent(request: &PairRequest) -> bool {
-    const F4: [u8; 3] = [1, 0, 1];
-    let significant = |bytes: &[u8]| bytes.iter().position(|byte| *byte != 0).map_or(0, |zeros| bytes.len() - zeros);
-    request.public_exponent.as_ref().is_none_or(|exponent| exponent[exponent.len() - significant(exponent)..] == F4)
 }

@@ -11,7 +11,7 @@ use crate::pkcs11::error::Rv;
 use crate::pkcs11::object::{self, Value};
 use crate::pkcs11::slot::session_objects::is_session_object;
 use crate::pkcs11::template::{self, NewObject, Template};
-use crate::vault::{self, Content, Object, Role, SecretBytes, VaultError};
+use crate::vault::{self, Object, Role, SecretBytes, VaultError};
 
 impl Session {
     /// `C_CreateObject`.
@@ -22,9 +22,9 @@ impl Session {
     /// `C_CopyObject`.
     pub fn copy_object(&self, object: CK_OBJECT_HANDLE, template: &Template<'_>) -> Result<CK_OBJECT_HANDLE, Rv> {
         let original = self.slot.object(object)?;
-        let mut copy = template::for_copy(&original, template, &self.slot.rules())?;
+        let mut copy = template::for_copy(&original, !is_session_object(object), template, &self.slot.rules())?;
         self.check_write(copy.token, copy.draft.content.private)?;
-        if original.has_secret {
+        if original.has_secret && copy.draft.secret.is_none() {
             copy.draft.secret = Some(self.secret(&original)?);
         }
         self.store(copy)
@@ -34,7 +34,7 @@ impl Session {
     pub fn destroy_object(&self, handle: CK_OBJECT_HANDLE) -> Result<(), Rv> {
         let object = self.slot.object(handle)?;
         self.check_change(&object)?;
-        if is_false(&object.content, CKA_DESTROYABLE) {
+        if !object::is_set(&object.content, CKA_DESTROYABLE) {
             return Err(Rv(CKR_ACTION_PROHIBITED));
         }
         if is_session_object(handle) {
@@ -131,8 +131,4 @@ fn weight(failure: Rv) -> u8 {
         CKR_ATTRIBUTE_SENSITIVE => 2,
         _ => 3,
     }
-}
-
-fn is_false(content: &Content, attribute: CK_ATTRIBUTE_TYPE) -> bool {
-    content.attributes.get(&attribute).is_some_and(|value| **value == [CK_FALSE])
 }

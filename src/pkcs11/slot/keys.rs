@@ -10,7 +10,7 @@ use super::Slot;
 use super::session_objects::is_session_object;
 use crate::crypto::PublicKey;
 use crate::pkcs11::error::Rv;
-use crate::pkcs11::mechanism;
+use crate::pkcs11::{mechanism, object};
 use crate::vault::{Class, Content, KeyAlgorithm, Object, ObjectNumber, PrivateKey, Usage, VaultError};
 
 impl Slot {
@@ -47,7 +47,7 @@ fn check_key(content: &Content, mechanism: CK_MECHANISM_TYPE, usage: Usage) -> R
         _ => return Err(Rv(CKR_KEY_HANDLE_INVALID)),
     }
     let key = content.key.as_ref().ok_or(Rv(CKR_KEY_TYPE_INCONSISTENT))?;
-    if !is_allowed(content, mechanism) {
+    if !object::allows_mechanism(content, mechanism) {
         return Err(Rv(CKR_MECHANISM_INVALID));
     }
     if !content.usage.contains(usage) {
@@ -57,14 +57,6 @@ fn check_key(content: &Content, mechanism: CK_MECHANISM_TYPE, usage: Usage) -> R
         return Err(Rv::at_init(VaultError::Disabled));
     }
     Ok(key.algorithm)
-}
-
-/// `CKA_ALLOWED_MECHANISMS`: without it, or with an empty one, every mechanism is.
-fn is_allowed(content: &Content, mechanism: CK_MECHANISM_TYPE) -> bool {
-    match content.attributes.get(&CKA_ALLOWED_MECHANISMS) {
-        Some(list) if !list.is_empty() => list.chunks_exact(8).any(|number| *number == mechanism.to_le_bytes()),
-        _ => true,
-    }
 }
 
 /// A public key that was parsed and checked.

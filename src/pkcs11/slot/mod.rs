@@ -66,8 +66,8 @@ impl Slot {
     }
 
     /// The same slot in a forked child: nobody is logged in, and no session is open.
-    pub fn in_forked_child(&self) -> Self {
-        self.afresh(self.vault.in_forked_child())
+    pub fn in_forked_child(&self) -> Result<Self, Rv> {
+        Ok(self.afresh(self.vault.in_forked_child()?))
     }
 
     /// The same slot after `C_Finalize`, over the same vault.
@@ -99,10 +99,10 @@ impl Slot {
         }
     }
 
-    /// Who is logged in, after asking the vault: a rekey by another process ends the login, while keys that are loaded
+    /// Who is logged in, as the vault confirms it: a rekey by another process ends the login, while keys that are loaded
     /// go on working.
     pub fn confirmed_role(&self) -> Option<Role> {
-        self.role().filter(|_| self.vault.info().is_ok_and(|info| info.unlocked))
+        self.role().filter(|_| self.vault.is_unlocked())
     }
 
     /// What a template may ask for now.

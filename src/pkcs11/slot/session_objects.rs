@@ -13,6 +13,7 @@ use rpds::HashTrieMapSync;
 
 use crate::crypto;
 use crate::pkcs11::error::Rv;
+use crate::sys::memory::{AfterFork, SecretPages};
 use crate::vault::{
     self, Class, Content, Draft, Image, KeyAlgorithm, Object, ObjectNumber, PrivateKey, SecretBytes, SignScheme,
     VaultError,
@@ -44,7 +45,8 @@ pub struct Published {
 #[derive(Clone)]
 struct Kept {
     owner: CK_SESSION_HANDLE,
-    secret: Option<Arc<SecretBytes>>,
+    /// In pages that a fork wipes.
+    secret: Option<Arc<SecretPages<u8>>>,
     key: Option<Arc<SessionKey>>,
 }
 
@@ -79,7 +81,7 @@ impl Published {
     /// The secret part of an object.
     pub fn secret(&self, number: ObjectNumber) -> vault::Result<SecretBytes> {
         let secret = self.kept.get(&number).and_then(|kept| kept.secret.as_ref());
-        secret.map(|secret| SecretBytes::clone(secret)).ok_or(VaultError::NotFound)
+        secret.map(|secret| SecretBytes::from_slice(secret)).ok_or(VaultError::NotFound)
     }
 }
 
@@ -99,8 +101,8 @@ impl SessionObjects {
             }
             _ => None,
         };
-        let secret = draft.secret.map(Arc::new);
-        let object = new_object(draft.content, secret.as_deref())?;
+        let secret = draft.secret.as_ref().map(in_pages).transpose()?.map(Arc::new);
+        let object = new_object(draft.content, draft.secret.as_ref())?;
         let number = object.number;
         self.change(|published| {
             published.image.insert(Arc::new(object));
@@ -162,6 +164,15 @@ impl SessionObjects {
     fn changing(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn in_pages(secret: &SecretBytes) -> Result<SecretPages<u8>, Rv> {
+    let mut pages = SecretPages::filled(0, secret.len(), AfterFork::Wiped).map_err(|error| {
+        tracing::warn!("no memory for a session object's value: {error}");
+        Rv(CKR_HOST_MEMORY)
+    })?;
+    pages.copy_from_slice(secret.expose());
+    Ok(pages)
 }
 
 fn new_object(content: Content, secret: Option<&SecretBytes>) -> Result<Object, Rv> {

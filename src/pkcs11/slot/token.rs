@@ -171,7 +171,7 @@ pub fn library_version() -> CK_VERSION {
 /// `text` in a fixed field, cut at a character's end, filled with blanks and not terminated.
 pub fn padded<const N: usize>(text: &str) -> [u8; N] {
     let mut field = [b' '; N];
-    let len = text.floor_char_boundary(N);
+    let len = (0..=N.min(text.len())).rev().find(|len| text.is_char_boundary(*len)).unwrap_or(0);
     field[..len].copy_from_slice(&text.as_bytes()[..len]);
     field
 }

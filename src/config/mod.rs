@@ -1,6 +1,19 @@
 //! The configuration: which vaults there are, where, and how to unlock them.
+//!
+//! [`Config::load`] reads environment and files once and returns absolute paths and contents, so that a process that
+//! later changes its user, its root directory or its environment goes on with what it began with. It never asks anybody
+//! and starts no program: `pin_command` is run by who asks for it, with [`VaultConfig::run_pin_command`].
+
+mod error;
+mod file;
+mod places;
+mod protected;
 
 use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+pub use error::ConfigError;
 
 /// What was read, with every default filled in and every path absolute.
 #[derive(Clone, Debug)]
@@ -25,6 +38,8 @@ pub struct VaultConfig {
     pub backend: Backend,
     /// How it is unlocked without asking anybody.
     pub unlock: Option<UnlockConfig>,
+    /// `pin_command`, not run yet: program and arguments, no shell.
+    pub pin_command: Option<Vec<String>>,
     /// Globs over names and labels; empty: all objects.
     pub objects: Vec<String>,
     /// `show_versions = "all"`.
@@ -63,13 +78,62 @@ pub struct LocalConfig {
 #[derive(Clone)]
 pub enum UnlockConfig {
     /// `pin`, `pin_file` (contents without the line's end), or `pin_command`'s output.
-    Pin(zeroize::Zeroizing<Vec<u8>>),
+    Pin(Zeroizing<Vec<u8>>),
     /// `key_file`, or a systemd credential: the file's contents are the key.
-    Key(zeroize::Zeroizing<Vec<u8>>),
+    Key(Zeroizing<Vec<u8>>),
 }
 
 impl std::fmt::Debug for UnlockConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("UnlockConfig(..)")
+    }
+}
+
+impl Config {
+    /// Reads what this process's environment names: `STRONGROOM_VAULT`, else `STRONGROOM_CONF`, else the user's file
+    /// (never for root), else the system's; without any, the vaults under the vaults directory.
+    pub fn load() -> Result<Self, ConfigError> {
+        places::load(&places::Environment::of_process())
+    }
+}
+
+impl VaultConfig {
+    /// A local vault about which no file says anything.
+    pub fn local(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            backend: Backend::Local(LocalConfig::at(path)),
+            unlock: None,
+            pin_command: None,
+            objects: Vec::new(),
+            show_all_versions: false,
+            allow_conflicting_usage: false,
+        }
+    }
+
+    /// Runs `pin_command`, if there is one, and puts its output into [`unlock`](Self::unlock). Starts a process: not in
+    /// a host that forbids it.
+    pub fn run_pin_command(&mut self) -> Result<(), ConfigError> {
+        let Some(command) = &self.pin_command else { return Ok(()) };
+        let pin = file::command_output(command)
+            .map_err(|problem| ConfigError::PinCommand { vault: self.name.clone(), problem })?;
+        self.unlock = Some(UnlockConfig::Pin(pin));
+        self.pin_command = None;
+        Ok(())
+    }
+}
+
+impl LocalConfig {
+    /// The defaults for a vault in this directory.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            owner_uid: None,
+            group_gid: None,
+            reinitialize: false,
+            min_pin_len: 8,
+            max_attempts: 10,
+            machine_key: None,
+        }
     }
 }

@@ -1,0 +1,217 @@
+//! What a configuration file may say, and what the errors name.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::config::Config;
+
+struct Written {
+    folder: tempfile::TempDir,
+}
+
+impl Written {
+    fn new(text: &str) -> Self {
+        let written = Self { folder: tempfile::tempdir().unwrap() };
+        written.put("config.toml", text, 0o600);
+        written
+    }
+
+    fn put(&self, name: &str, text: &str, mode: u32) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn read(&self) -> Result<Read, ConfigError> {
+        read(&self.folder.path().join("config.toml"), &Environment::of_process(), "")
+    }
+
+    fn error(&self) -> String {
+        self.read().err().expect("the file is refused").to_string()
+    }
+}
+
+fn pin_of(vault: &VaultConfig) -> &[u8] {
+    match &vault.unlock {
+        Some(UnlockConfig::Pin(pin)) => pin,
+        _ => panic!("no PIN"),
+    }
+}
+
+fn local(vault: &VaultConfig) -> &LocalConfig {
+    let Backend::Local(local) = &vault.backend;
+    local
+}
+
+#[test]
+fn every_known_key_is_accepted() {
+    let written = Written::new(
+        r#"
+        log = "info"
+        free_slot = true
+        vaults_dir = "vaults"
+        [[vault]]
+        name = "www"
+        backend = "local"
+        path = "/srv/www"
+        pin = "a long enough PIN"
+        objects = ["www-*", "cert?"]
+        show_versions = "all"
+        allow_conflicting_usage = true
+        reinitialize = true
+        owner_uid = 33
+        group = "root"
+        min_pin_length = 6
+        max_attempts = 3
+        machine_key = "machine.key"
+        "#,
+    );
+    let read = written.read().unwrap();
+    let vault = &read.vaults[0];
+    assert_eq!((read.log.as_deref(), read.free_slot), (Some("info"), true));
+    assert_eq!(read.vaults_dir, Some(written.folder.path().join("vaults")));
+    assert_eq!((vault.name.as_str(), pin_of(vault)), ("www", b"a long enough PIN".as_slice()));
+    assert_eq!(vault.objects, ["www-*", "cert?"]);
+    assert!(vault.show_all_versions && vault.allow_conflicting_usage);
+    let local = local(vault);
+    assert_eq!(local.path, Path::new("/srv/www"));
+    assert_eq!((local.owner_uid, local.group_gid, local.reinitialize), (Some(33), Some(0), true));
+    assert_eq!((local.min_pin_len, local.max_attempts), (6, 3));
+    assert_eq!(local.machine_key, Some(written.folder.path().join("machine.key")));
+}
+
+#[test]
+fn an_unknown_key_names_file_line_and_the_nearest_key() {
+    let error = Written::new("log = \"info\"\n\n[[vault]]\nname = \"a\"\npin_fiel = \"x\"\n").error();
+    assert!(error.contains("config.toml:5: unknown key `pin_fiel`: did you mean `pin_file`?"), "{error}");
+    let error = Written::new("free_slots = true\n").error();
+    assert!(error.contains(":1:") && error.contains("`free_slot`"), "{error}");
+}
+
+#[test]
+fn a_word_like_no_key_lists_the_nearest_and_all() {
+    let error = Written::new("colour = 1\n").error();
+    assert!(error.contains("nearest known is") && error.contains("`vaults_dir`"), "{error}");
+}
+
+#[test]
+fn a_value_of_a_wrong_type_names_line_and_key() {
+    let error = Written::new("[[vault]]\nname = \"a\"\nreinitialize = \"yes\"\n").error();
+    assert!(error.contains(":3: `reinitialize`:") && error.contains("boolean"), "{error}");
+}
+
+#[test]
+fn text_that_is_no_toml_names_the_line() {
+    let error = Written::new("log = \"info\"\n[[vault\n").error();
+    assert!(error.contains("config.toml:2:"), "{error}");
+}
+
+#[test]
+fn values_that_cannot_be_name_their_key() {
+    let table = |line: &str| format!("[[vault]]\nname = \"a\"\n{line}\n");
+    for (text, key) in [
+        ("log = \"loud\"".to_owned(), "`log`"),
+        (table("backend = \"azure\""), "`backend`"),
+        (table("show_versions = \"newest\""), "`show_versions`"),
+        (table("objects = [\"[\"]"), "`objects`"),
+        (table("group = \"no-such-group-here\""), "`group`"),
+        (table("min_pin_length = 2"), "`min_pin_length`"),
+        (table("max_attempts = 0"), "`max_attempts`"),
+        (table("pin_command = []"), "`pin_command`"),
+        (table("credential = \"../x\""), "`credential`"),
+        ("[[vault]]\nname = \"a/b\"".to_owned(), "`name`"),
+        ("[[vault]]\nreinitialize = true".to_owned(), "`path`"),
+        (format!("{}{}", table(""), table("")), "`name`"),
+        ("[[vault]]\nname = \"a\"\npath = \"/x\"\n[[vault]]\nname = \"b\"\npath = \"/x\"".to_owned(), "`path`"),
+    ] {
+        let error = Written::new(&text).error();
+        assert!(error.contains(key), "{text}\n{error}");
+    }
+}
+
+#[test]
+fn two_ways_to_unlock_are_refused() {
+    let error = Written::new("[[vault]]\nname = \"a\"\npin = \"12345678\"\npin_file = \"x\"\n").error();
+    assert!(error.contains(":4: `pin_file`") && error.contains("`pin`"), "{error}");
+}
+
+#[test]
+fn a_configuration_that_others_may_write_is_refused() {
+    let written = Written::new("");
+    written.put("config.toml", "log = \"info\"\n", 0o666);
+    assert!(written.error().contains("chmod go-w"));
+}
+
+#[test]
+fn a_configuration_with_a_pin_is_refused_if_others_may_read_it() {
+    let written = Written::new("");
+    written.put("config.toml", "[[vault]]\nname = \"a\"\n", 0o644);
+    assert!(written.read().is_ok());
+    written.put("config.toml", "[[vault]]\nname = \"a\"\npin = \"12345678\"\n", 0o644);
+    assert!(written.error().contains("chmod go-r"));
+}
+
+#[test]
+fn a_pin_file_is_read_without_its_line_end_and_refused_if_others_may_read_it() {
+    let written = Written::new("[[vault]]\nname = \"a\"\npin_file = \"pin\"\n");
+    written.put("pin", "12345678\n", 0o600);
+    assert_eq!(pin_of(&written.read().unwrap().vaults[0]), b"12345678");
+    written.put("pin", "12345678\n", 0o604);
+    assert!(written.error().contains("chmod go-r"));
+}
+
+#[test]
+fn a_pin_file_that_is_missing_names_the_key_that_named_it() {
+    let error = Written::new("[[vault]]\nname = \"a\"\npin_file = \"nowhere\"\n").error();
+    assert!(error.contains("nowhere") && error.contains("`pin_file`"), "{error}");
+}
+
+#[test]
+fn a_key_files_contents_are_the_key() {
+    let written = Written::new("[[vault]]\nname = \"a\"\nkey_file = \"key\"\n");
+    written.put("key", "raw\n", 0o600);
+    let read = written.read().unwrap();
+    assert!(matches!(&read.vaults[0].unlock, Some(UnlockConfig::Key(key)) if key.as_slice() == b"raw\n"));
+}
+
+#[test]
+fn a_credential_outside_its_service_leaves_the_vault_to_ask() {
+    let written = Written::new("[[vault]]\nname = \"a\"\ncredential = \"pin\"\n");
+    assert!(written.read().unwrap().vaults[0].unlock.is_none());
+}
+
+#[test]
+fn a_pin_command_runs_only_when_asked_for() {
+    let written = Written::new("[[vault]]\nname = \"a\"\npin_command = [\"echo\", \"a $PIN\"]\n");
+    let mut vault = written.read().unwrap().vaults.remove(0);
+    assert!(vault.unlock.is_none());
+    vault.run_pin_command().unwrap();
+    assert_eq!(pin_of(&vault), b"a $PIN");
+}
+
+#[test]
+fn a_pin_command_that_fails_or_prints_nothing_says_so() {
+    for (command, part) in
+        [("[\"false\"]", "false failed"), ("[\"true\"]", "must print"), ("[\"/no/such\"]", "can't start")]
+    {
+        let written = Written::new(&format!("[[vault]]\nname = \"a\"\npin_command = {command}\n"));
+        let error = written.read().unwrap().vaults.remove(0).run_pin_command().unwrap_err().to_string();
+        assert!(error.contains(part) && error.contains("vault a"), "{error}");
+    }
+}
+
+#[test]
+fn a_vault_without_a_path_lies_under_the_vaults_directory() {
+    let written = Written::new("vaults_dir = \"/srv/vaults\"\n[[vault]]\nname = \"www\"\n");
+    assert_eq!(local(&written.read().unwrap().vaults[0]).path, Path::new("/srv/vaults/www"));
+}
+
+#[test]
+fn a_pin_is_never_shown() {
+    let written = Written::new("[[vault]]\nname = \"a\"\npin = \"very secret\"\n");
+    let read = written.read().unwrap();
+    let config = Config { source: None, vaults: read.vaults, vaults_dir: PathBuf::new(), log: None };
+    assert!(!format!("{config:?}").contains("very secret"));
+}

@@ -1,0 +1,361 @@
+//! Where the configuration and the vaults are looked for.
+
+use std::ffi::{CString, OsString};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::file::{self, Read};
+use super::{Backend, Config, ConfigError, VaultConfig};
+use crate::crypto::{Digest, DigestAlgorithm};
+use crate::sys;
+
+/// What the places depend on besides the disk.
+pub(super) struct Environment {
+    /// The effective user.
+    pub(super) uid: u32,
+    variables: Lookup<str, OsString>,
+    home_of_user: Lookup<u32, PathBuf>,
+    system_file: PathBuf,
+    system_vaults: PathBuf,
+}
+
+type Lookup<Q, A> = Box<dyn Fn(&Q) -> Option<A>>;
+
+impl Environment {
+    /// This process's: variables by `secure_getenv`, the home directory from `HOME` or the user database.
+    pub(super) fn of_process() -> Self {
+        let uid = sys::env::effective_uid();
+        Self {
+            uid,
+            variables: Box::new(|name| sys::env::variable(&CString::new(name).ok()?)),
+            home_of_user: Box::new(|uid| sys::env::home_of(*uid)),
+            system_file: "/etc/strongroom/config.toml".into(),
+            system_vaults: "/var/lib/strongroom/vaults".into(),
+        }
+    }
+
+    /// A variable that counts for everybody; an empty one is none.
+    fn variable(&self, name: &str) -> Option<OsString> {
+        (self.variables)(name).filter(|value| !value.is_empty())
+    }
+
+    /// A directory of the user's: `variable`, else `below_home` in the home directory. Root has none: `HOME` and `XDG_*`
+    /// of whoever starts a daemon must not move it to another vault. A relative value is none (XDG base directories).
+    fn user_dir(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
+        if self.uid == 0 {
+            return None;
+        }
+        let absolute = |value: OsString| Some(PathBuf::from(value)).filter(|path| path.is_absolute());
+        self.variable(variable).and_then(absolute).or_else(|| {
+            let home = self.variable("HOME").and_then(absolute).or_else(|| (self.home_of_user)(&self.uid))?;
+            Some(home.join(below_home))
+        })
+    }
+
+    /// Where systemd put the service's credentials.
+    pub(super) fn credentials_dir(&self) -> Option<PathBuf> {
+        self.variable("CREDENTIALS_DIRECTORY").map(PathBuf::from)
+    }
+
+    pub(super) fn default_vaults_dir(&self) -> PathBuf {
+        self.user_dir("XDG_DATA_HOME", ".local/share")
+            .map_or_else(|| self.system_vaults.clone(), |base| base.join("strongroom/vaults"))
+    }
+}
+
+pub(super) fn load(environment: &Environment) -> Result<Config, ConfigError> {
+    let mut config = match environment.variable("STRONGROOM_VAULT") {
+        Some(directory) => only_vault(environment, Path::new(&directory))?,
+        None => from_files(environment)?,
+    };
+    if let Some(level) = environment.variable("STRONGROOM_LOG") {
+        let level = level.to_string_lossy().into_owned();
+        file::check_log_level(&level)
+            .map_err(|problem| ConfigError::Environment { variable: "STRONGROOM_LOG", problem })?;
+        config.log = Some(level);
+    }
+    Ok(config)
+}
+
+fn only_vault(environment: &Environment, directory: &Path) -> Result<Config, ConfigError> {
+    let path = absolute("STRONGROOM_VAULT", directory)?;
+    Ok(Config {
+        source: None,
+        vaults: vec![VaultConfig::local(directory_name(&path), path)],
+        vaults_dir: environment.default_vaults_dir(),
+        log: None,
+    })
+}
+
+fn from_files(environment: &Environment) -> Result<Config, ConfigError> {
+    let (source, read) = match find_file(environment)? {
+        Some((path, read)) => (Some(path), read),
+        None => (None, Read::default()),
+    };
+    let vaults_dir = read.vaults_dir.unwrap_or_else(|| environment.default_vaults_dir());
+    let mut vaults = read.vaults;
+    vaults.extend(found_under(&vaults_dir, &vaults)?);
+    if vaults.is_empty() || read.free_slot {
+        vaults.push(free_place(&vaults_dir));
+    }
+    Ok(Config { source, vaults, vaults_dir, log: read.log })
+}
+
+/// The first file that there is. One that `STRONGROOM_CONF` names must be there.
+fn find_file(environment: &Environment) -> Result<Option<(PathBuf, Read)>, ConfigError> {
+    if let Some(named) = environment.variable("STRONGROOM_CONF") {
+        let path = absolute("STRONGROOM_CONF", Path::new(&named))?;
+        let read = file::read(&path, environment, "STRONGROOM_CONF names it")?;
+        return Ok(Some((path, read)));
+    }
+    let users = environment.user_dir("XDG_CONFIG_HOME", ".config").map(|base| base.join("strongroom/config.toml"));
+    for path in users.into_iter().chain([environment.system_file.clone()]) {
+        match file::read(&path, environment, "make it readable, or name another file with STRONGROOM_CONF") {
+            Err(ConfigError::Unreadable { source, .. })
+                if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            result => return result.map(|read| Some((path, read))),
+        }
+    }
+    Ok(None)
+}
+
+/// Vaults in `vaults_dir` that are not configured, by name.
+fn found_under(vaults_dir: &Path, configured: &[VaultConfig]) -> Result<Vec<VaultConfig>, ConfigError> {
+    let unreadable =
+        |source| ConfigError::Unreadable { path: vaults_dir.into(), source, hint: "run as the vaults' owner".into() };
+    let entries = match fs::read_dir(vaults_dir) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        // Who has vaults of another place configured may well have no rights in this one.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied && !configured.is_empty() => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let known: Vec<PathBuf> = configured.iter().map(|vault| real_path(local_path(vault))).collect();
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(unreadable)?.path();
+        if path.join("vault.db").exists() && !known.contains(&real_path(&path)) {
+            found.push(VaultConfig::local(directory_name(&path), path));
+        }
+    }
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(found)
+}
+
+/// Where the next vault would be made: `default`, then names of 16 hexadecimal digits. They follow from the directory's
+/// path and a count, so that every process gives the free slot the same number.
+fn free_place(vaults_dir: &Path) -> VaultConfig {
+    let default = vaults_dir.join("default");
+    if !default.exists() {
+        return VaultConfig::local("default", default);
+    }
+    let mut count: u64 = 0;
+    loop {
+        let name = serial_name(vaults_dir, count);
+        let path = vaults_dir.join(&name);
+        if !path.exists() {
+            return VaultConfig::local(name, path);
+        }
+        count += 1;
+    }
+}
+
+fn serial_name(vaults_dir: &Path, count: u64) -> String {
+    let mut digest = Digest::new(DigestAlgorithm::Sha256);
+    digest.update(vaults_dir.as_os_str().as_encoded_bytes());
+    digest.update(&count.to_be_bytes());
+    let mut bytes = [0; 32];
+    // A digest into a buffer of its length has no way to fail; were there one, any name does.
+    let _ = digest.finish(&mut bytes);
+    bytes[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn absolute(variable: &'static str, path: &Path) -> Result<PathBuf, ConfigError> {
+    std::path::absolute(path).map_err(|error| ConfigError::Environment {
+        variable,
+        problem: format!("names a path that can't be made absolute ({error}): give an absolute one"),
+    })
+}
+
+/// The vault's name where no file gives it one.
+pub(super) fn directory_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+fn local_path(vault: &VaultConfig) -> &Path {
+    match &vault.backend {
+        Backend::Local(local) => &local.path,
+    }
+}
+
+fn real_path(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// A machine in a directory: `etc/config.toml`, `var` for the system's vaults, `home` for the user's.
+    struct Machine {
+        folder: tempfile::TempDir,
+        uid: u32,
+        variables: HashMap<&'static str, PathBuf>,
+    }
+
+    impl Machine {
+        fn of(uid: u32) -> Self {
+            Self { folder: tempfile::tempdir().unwrap(), uid, variables: HashMap::new() }
+        }
+
+        fn path(&self, below: &str) -> PathBuf {
+            self.folder.path().join(below)
+        }
+
+        fn write(&self, below: &str, text: &str) -> PathBuf {
+            let path = self.path(below);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            path
+        }
+
+        fn load(&self) -> Result<Config, ConfigError> {
+            let variables = self.variables.clone();
+            let home = self.path("home");
+            load(&Environment {
+                uid: self.uid,
+                variables: Box::new(move |name| variables.get(name).map(|path| path.clone().into_os_string())),
+                home_of_user: Box::new(move |_| Some(home.clone())),
+                system_file: self.path("etc/config.toml"),
+                system_vaults: self.path("var"),
+            })
+        }
+    }
+
+    /// A user whose files pass the owner's check, and who is not root.
+    fn user() -> Machine {
+        Machine::of(sys::env::effective_uid().max(1))
+    }
+
+    fn names(config: &Config) -> Vec<&str> {
+        config.vaults.iter().map(|vault| vault.name.as_str()).collect()
+    }
+
+    fn place(config: &Config, index: usize) -> &Path {
+        local_path(&config.vaults[index])
+    }
+
+    #[test]
+    fn without_anything_the_first_vault_will_be_made_in_the_users_default_place() {
+        let machine = user();
+        let config = machine.load().unwrap();
+        assert_eq!(place(&config, 0), machine.path("home/.local/share/strongroom/vaults/default"));
+        assert_eq!(config.vaults.len(), 1);
+        assert!(config.source.is_none());
+    }
+
+    #[test]
+    fn root_ignores_home_and_xdg() {
+        let mut machine = Machine::of(0);
+        let config = machine.write("home/.config/strongroom/config.toml", "log = \"debug\"");
+        machine.variables.insert("XDG_CONFIG_HOME", config.parent().unwrap().parent().unwrap().into());
+        machine.variables.insert("XDG_DATA_HOME", machine.path("data"));
+        machine.variables.insert("HOME", machine.path("home"));
+        let config = machine.load().unwrap();
+        assert_eq!(config.log, None);
+        assert_eq!(config.vaults_dir, machine.path("var"));
+    }
+
+    #[test]
+    fn strongroom_variables_count_for_root_too() {
+        let mut machine = Machine::of(0);
+        let named = machine.write("named.toml", "log = \"info\"");
+        machine.variables.insert("STRONGROOM_CONF", named.clone());
+        let config = machine.load().unwrap();
+        assert_eq!(config.log.as_deref(), Some("info"));
+        assert_eq!(config.source, Some(named));
+    }
+
+    #[test]
+    fn the_users_file_goes_before_the_systems() {
+        let mut machine = user();
+        machine.write("etc/config.toml", "log = \"error\"");
+        assert_eq!(machine.load().unwrap().log.as_deref(), Some("error"));
+        machine.write("home/.config/strongroom/config.toml", "log = \"info\"");
+        assert_eq!(machine.load().unwrap().log.as_deref(), Some("info"));
+        machine.write("xdg/strongroom/config.toml", "log = \"debug\"");
+        machine.variables.insert("XDG_CONFIG_HOME", machine.path("xdg"));
+        assert_eq!(machine.load().unwrap().log.as_deref(), Some("debug"));
+        machine.variables.insert("STRONGROOM_LOG", "trace".into());
+        assert_eq!(machine.load().unwrap().log.as_deref(), Some("trace"));
+    }
+
+    #[test]
+    fn a_file_that_is_named_must_be_there() {
+        let mut machine = user();
+        machine.variables.insert("STRONGROOM_CONF", machine.path("nowhere.toml"));
+        let error = machine.load().unwrap_err().to_string();
+        assert!(error.contains("nowhere.toml") && error.contains("STRONGROOM_CONF"), "{error}");
+    }
+
+    #[test]
+    fn strongroom_vault_names_one_vault_without_any_file() {
+        let mut machine = user();
+        machine.write("etc/config.toml", "this is no TOML");
+        machine.variables.insert("STRONGROOM_VAULT", machine.path("trial"));
+        let config = machine.load().unwrap();
+        assert_eq!(names(&config), ["trial"]);
+        assert_eq!(place(&config, 0), machine.path("trial"));
+    }
+
+    #[test]
+    fn a_wrong_log_level_in_the_environment_names_the_nearest() {
+        let mut machine = user();
+        machine.variables.insert("STRONGROOM_LOG", "debgu".into());
+        let error = machine.load().unwrap_err().to_string();
+        assert!(error.contains("STRONGROOM_LOG") && error.contains("`debug`"), "{error}");
+    }
+
+    #[test]
+    fn vaults_that_lie_there_come_after_the_configured_ones_by_name() {
+        let machine = user();
+        for vault in ["b", "a", "named"] {
+            machine.write(&format!("vaults/{vault}/vault.db"), "");
+        }
+        machine.write("vaults/no-vault/other", "");
+        machine.write(
+            "etc/config.toml",
+            &format!(
+                "vaults_dir = {0:?}\n[[vault]]\nname = \"www\"\npath = \"../vaults/named\"\n",
+                machine.path("vaults")
+            ),
+        );
+        assert_eq!(names(&machine.load().unwrap()), ["www", "a", "b"]);
+    }
+
+    #[test]
+    fn a_free_slot_comes_last_when_asked_for_and_its_name_is_the_same_in_every_process() {
+        let machine = user();
+        machine.write("vaults/default/vault.db", "");
+        machine.write("etc/config.toml", &format!("free_slot = true\nvaults_dir = {:?}\n", machine.path("vaults")));
+        let config = machine.load().unwrap();
+        assert_eq!(config.vaults.len(), 2);
+        let free = config.vaults[1].name.clone();
+        assert!(free.len() == 16 && free.bytes().all(|byte| byte.is_ascii_hexdigit()), "{free}");
+        assert_eq!(names(&machine.load().unwrap()), ["default", &free]);
+        machine.write(&format!("vaults/{free}/vault.db"), "");
+        let config = machine.load().unwrap();
+        assert_eq!(config.vaults.len(), 3);
+        assert!(config.vaults[2].name != free);
+    }
+
+    #[test]
+    fn no_free_slot_while_a_vault_exists() {
+        let machine = user();
+        machine.write("home/.local/share/strongroom/vaults/mine/vault.db", "");
+        assert_eq!(names(&machine.load().unwrap()), ["mine"]);
+    }
+}
