@@ -1,5 +1,5 @@
 //! The `strongroom` command; everything is in [`strongroom::cli`].
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    strongroom::cli::run()
 }

@@ -1,1 +1,153 @@
-//! The `strongroom` command.
+//! The `strongroom` command: one file or folder for each family of verbs.
+//!
+//! A verb opens one vault, does one thing through the vault's traits, and prints a table, a sentence or JSON. Secrets
+//! come from a prompt, a file or standard input, never from an argument; what can't be undone is asked first.
+
+mod ask;
+mod cert;
+mod error;
+mod init;
+mod key;
+mod kind;
+mod open;
+mod output;
+mod pin;
+mod pkcs11;
+mod progress;
+mod rekey;
+mod secret;
+mod table;
+mod time;
+mod versions;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use self::error::{Error, Result};
+use self::output::Output;
+use crate::sys;
+
+#[derive(Parser)]
+#[command(name = "strongroom", version, about = "A vault for keys, secrets and certificates", long_about = None)]
+#[command(propagate_version = true, arg_required_else_help = true)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Options that every verb takes.
+#[derive(Args)]
+struct Global {
+    /// The vault: its name in the configuration, or its directory
+    #[arg(long, global = true, value_name = "NAME_OR_PATH")]
+    vault: Option<String>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Read the PIN from this file
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "pin_stdin")]
+    pin_file: Option<PathBuf>,
+    /// Read the PIN from the first line of standard input
+    #[arg(long, global = true)]
+    pin_stdin: bool,
+    /// Don't ask before what can't be undone
+    #[arg(long, short = 'y', global = true)]
+    yes: bool,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Make a vault
+    Init(init::Init),
+    /// Keys: create, import, list, show, rotate, enable, disable, delete, public
+    #[command(subcommand)]
+    Key(key::Verb),
+    /// Certificates: create, csr, import, list, show, delete
+    #[command(subcommand)]
+    Cert(cert::Verb),
+    /// Secrets: set, get, list, delete
+    #[command(subcommand)]
+    Secret(secret::Verb),
+    /// PINs: change, reset
+    #[command(subcommand)]
+    Pin(pin::Verb),
+    /// Replace the root key and seal every record anew
+    Rekey(rekey::Rekey),
+    /// Overwrite what deleted objects left in the vault's file
+    Purge,
+    /// What other programs need to use the vault: uri, mechanisms
+    #[command(subcommand)]
+    Pkcs11(pkcs11::Verb),
+}
+
+/// What a verb works with: the global options and where its answer goes.
+struct Context {
+    global: Global,
+    output: Output,
+}
+
+/// Reads the arguments, does what they say, and returns the exit code: 0, 1 for a failure, 2 for wrong arguments.
+pub fn run() -> ExitCode {
+    if let Err(error) = sys::hardening::forbid_dumps() {
+        eprintln!("strongroom: can't forbid memory dumps: {error}");
+        return ExitCode::FAILURE;
+    }
+    // Exits by itself, with 2, when the arguments are wrong.
+    let Arguments { global, verb } = Arguments::parse();
+    let output = Output::new(global.json);
+    let context = Context { global, output };
+    match dispatch(&context, verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Who reads our output has seen enough.
+        Err(Error::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("strongroom: {}", table::printable(&error.to_string()));
+            if matches!(error, Error::Usage(_)) { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn dispatch(context: &Context, verb: Verb) -> Result<()> {
+    match verb {
+        Verb::Init(init) => init::run(context, init),
+        Verb::Key(verb) => key::run(context, verb),
+        Verb::Cert(verb) => cert::run(context, verb),
+        Verb::Secret(verb) => secret::run(context, verb),
+        Verb::Pin(verb) => pin::run(context, verb),
+        Verb::Rekey(rekey) => rekey::run(context, rekey),
+        Verb::Purge => rekey::purge(context),
+        Verb::Pkcs11(verb) => pkcs11::run(context, verb),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_argument_says_what_it_is() {
+        fn check(command: &clap::Command) {
+            for argument in command.get_arguments().filter(|argument| argument.get_id() != "help") {
+                assert!(
+                    argument.get_help().is_some() || argument.get_id() == "version",
+                    "{} {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Arguments::command());
+    }
+}

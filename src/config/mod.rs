@@ -9,7 +9,7 @@ mod file;
 mod places;
 mod protected;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -95,6 +95,11 @@ impl Config {
     pub fn load() -> Result<Self, ConfigError> {
         places::load(&places::Environment::of_process())
     }
+}
+
+/// The PIN in a file that somebody names on the command line: the same rules as for `pin_file`, but it may be a pipe.
+pub fn read_pin_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    protected::read_named_pin(path)
 }
 
 impl VaultConfig {

@@ -4,7 +4,7 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -89,6 +89,24 @@ pub fn read_secret(path: &Path, trusted: &Trusted, hint: &str) -> Result<Zeroizi
     let file = ProtectedFile::open(path, trusted, hint)?;
     file.refuse_readers(path, trusted)?;
     file.read(path)
+}
+
+/// A PIN from a file or a pipe. A pipe has no owner that matters: who named it made it.
+pub fn read_named_pin(path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    let hint = "give a file that holds the PIN";
+    let pipe = std::fs::metadata(path).is_ok_and(|metadata| {
+        let kind = metadata.file_type();
+        kind.is_fifo() || kind.is_char_device()
+    });
+    if !pipe {
+        let trusted = Trusted { uid: crate::sys::env::effective_uid(), ..Trusted::default() };
+        return read_secret(path, &trusted, hint).map(without_line_end);
+    }
+    let mut contents = Zeroizing::new(Vec::with_capacity(MAX_LEN as usize + 1));
+    File::open(path)
+        .and_then(|file| file.take(MAX_LEN + 1).read_to_end(&mut contents))
+        .map_err(|source| ConfigError::Unreadable { path: path.into(), source, hint: hint.into() })?;
+    Ok(without_line_end(contents))
 }
 
 /// A PIN as editors and `echo` leave it in a file: without the line's end.

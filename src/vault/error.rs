@@ -86,7 +86,7 @@ pub enum VaultError {
     },
     /// The vault went back in time, or its page was copied without it.
     #[error(
-        "{0}: acknowledged changes are missing (the vault was copied file by file or put back from an old copy): restore a backup, or accept the loss with `strongroom restore --accept`"
+        "{0}: acknowledged changes are missing (the vault was copied file by file or put back from an old copy): put the newest copy of the whole directory back"
     )]
     RolledBack(String),
     /// Wrong owner, mode or kind of file system.

@@ -144,6 +144,11 @@ impl PageWriter<'_> {
         self.write(DONE, &bytes)
     }
 
+    /// Images of another generation are refused from now on.
+    pub fn set_generation(&self, generation: u64) -> Result<()> {
+        self.write(GENERATION, &generation.to_le_bytes())
+    }
+
     /// The byte of one key version, for which the file grows if it must.
     pub fn set_state(&self, key_number: u32, state: u8) -> Result<()> {
         let place = key_number as usize;

@@ -48,6 +48,12 @@ impl RootKey {
         Ok(Self(pages))
     }
 
+    /// In pages of its own.
+    pub fn copy(&self) -> Result<Self> {
+        let bytes = self.expose().first_chunk().ok_or(CryptoError::Internal("root key"))?;
+        Self::from_bytes(bytes)
+    }
+
     /// For wrapping it.
     pub fn expose(&self) -> &[u8] {
         &self.0[..KEY_LEN]

@@ -9,22 +9,9 @@ use crate::crypto::{Curve, PublicKey};
 use crate::vault::*;
 
 pub(super) fn config(path: &Path) -> VaultConfig {
-    VaultConfig {
-        name: "test".into(),
-        backend: Backend::Local(LocalConfig {
-            path: path.to_owned(),
-            owner_uid: None,
-            group_gid: None,
-            reinitialize: false,
-            min_pin_len: 8,
-            max_attempts: 3,
-            machine_key: None,
-        }),
-        unlock: None,
-        objects: Vec::new(),
-        show_all_versions: false,
-        allow_conflicting_usage: false,
-    }
+    let mut local = LocalConfig::at(path);
+    local.max_attempts = 3;
+    VaultConfig { backend: Backend::Local(local), ..VaultConfig::local("test", path) }
 }
 
 struct Fixture {

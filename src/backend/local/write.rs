@@ -178,7 +178,7 @@ fn next_key_number(class: Class, counters: &mut Counters, vault: &str) -> Result
         return Ok(0);
     }
     if counters.next_key > LAST_KEY {
-        return Err(VaultError::Full(vault.to_owned(), "`strongroom rekey --renumber` makes room for more keys"));
+        return Err(VaultError::Full(vault.to_owned(), "`strongroom rekey` makes room for more keys"));
     }
     counters.next_key += 1;
     Ok((counters.next_key - 1) as u32)

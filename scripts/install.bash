@@ -1,0 +1,84 @@
+# Sourced by the scripts beside it: finds what they need on this machine and installs what is missing, by name.
+# Nothing is removed or upgraded, and a second run installs nothing.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+
+say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
+
+die() {
+    printf 'scripts/%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+as_root() {
+    if [[ $EUID -eq 0 ]]; then
+        "$@"
+    else
+        command -v sudo >/dev/null || die "needs root to run: $* (run as root, or install sudo)"
+        sudo "$@"
+    fi
+}
+
+# need_packages PACKAGE...: Debian packages, installed if dpkg doesn't know them as installed.
+need_packages() {
+    local package missing=()
+    command -v apt-get >/dev/null || die "needs a Debian with apt-get, or these installed: $*"
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [[ ${#missing[@]} -eq 0 ]] && return
+    say "installing ${missing[*]}"
+    as_root apt-get update -qq || say "apt-get update failed; trying with the lists that are here"
+    # Services aren't started: the scripts start their own nginx, on ports of their own.
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends \
+        "${missing[@]}" >&2
+}
+
+# Whether version $1 is at least version $2.
+at_least() { [[ $(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1) == "$2" ]]; }
+
+# Puts a cargo on PATH that is as new as Cargo.toml asks for: one that is here, else Debian's, else rustup's.
+need_rust() {
+    local wanted
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    need_packages gcc libc6-dev
+    use_rust "$wanted" && return
+    as_root apt-get update -qq || say "apt-get update failed; trying with the lists that are here"
+    if apt-get install -s cargo-web rustc-web >/dev/null 2>&1; then
+        say "no cargo $wanted or newer is here: taking Debian's cargo-web and rustc-web"
+        need_packages cargo-web rustc-web
+    else
+        say "no cargo $wanted or newer is here, nor at Debian: taking rustup's stable toolchain"
+        need_packages curl ca-certificates
+        curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal >&2
+    fi
+    use_rust "$wanted" || die "no cargo $wanted or newer after installing one"
+}
+
+# The first cargo of version $1 or newer on PATH or where rustup and Debian put theirs.
+use_rust() {
+    local directory
+    for directory in ${PATH//:/ } "$HOME/.cargo/bin" /usr/bin; do
+        [[ -x $directory/cargo && -x $directory/rustc ]] || continue
+        at_least "$("$directory/rustc" --version 2>/dev/null | cut -d ' ' -f 2)" "$1" || continue
+        export PATH="$directory:$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
+        return 0
+    done
+    return 1
+}
+
+# need_cargo_tool COMMAND CRATE VERSION: from crates.io, with the versions of its own lock file.
+need_cargo_tool() {
+    command -v "$1" >/dev/null && return
+    say "installing $2 $3 with cargo install"
+    # Not into target/: what is built there is ours.
+    env -u CARGO_TARGET_DIR cargo install --locked --quiet "$2@$3" || die "cargo install $2 failed"
+}
+
+# A TCP port on 127.0.0.1 that nobody listens on, from $1 on.
+free_port() {
+    local port=$1
+    while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
+    echo "$port"
+}

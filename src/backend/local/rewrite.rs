@@ -1,0 +1,167 @@
+//! Writing every record anew: a new root key, or only without what deleted objects left.
+
+use super::changes::LAST_KEY;
+use super::header::{self, Counters};
+use super::record::TOMBSTONE;
+use super::seal::{self, Part, RootKey, RowCode};
+use super::store::{Attempts, HeaderRow, Row, Store, Transaction};
+use super::sum::RecordSum;
+use super::wrapped::{self, Opener, Way};
+use super::{LocalVault, State};
+use crate::vault::{Result, VaultError};
+
+/// A rekey gives keys new numbers in `changes` when more than half of them are used up.
+const RENUMBER_FROM: u64 = LAST_KEY / 2;
+
+impl LocalVault {
+    /// Writes every live record anew, under `new` if it is given, drops tombstones and old ways to unlock, and overwrites
+    /// the free space. One transaction in the same file.
+    pub(super) fn rewrite(
+        &self,
+        root: RootKey,
+        new: Option<RootKey>,
+        label: Option<&str>,
+        ways: &[(Way, &[u8])],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<()> {
+        let mut state = self.state();
+        let was_unlocked = state.root.is_some();
+        let machine_key = self.machine_key()?;
+        self.adopt(&mut state, root.copy()?)?;
+        let vault_id = state.loaded.header.as_ref().ok_or(VaultError::Locked)?.vault_id;
+        let number = state.loaded.header.as_ref().map_or(1, |header| header.root_number + u64::from(new.is_some()));
+        let sealing = new.as_ref().unwrap_or(&root);
+        let mut bodies = Vec::new();
+        for (way, secret) in ways {
+            let opener = Opener { way: *way, secret, machine_key: machine_key.as_ref() };
+            bodies.push((*way, wrapped::wrap(sealing, &opener, &vault_id, number)?));
+        }
+        let process = self.directory.lock_process()?;
+        let writer = self.directory.lock_writer()?;
+        self.store().write(&mut |transaction| {
+            let page = self.bring_up_to_date(&mut state, &*transaction)?;
+            let mut counters = state.counters[0];
+            let renumber = new.is_some() && counters.next_key > RENUMBER_FROM;
+            if renumber {
+                counters.next_key = 1;
+                counters.generation += 1;
+            }
+            let rewriting = Rewriting { root: &root, new: new.as_ref(), renumber };
+            rewriting.rows(&*transaction, &state, &mut counters, progress)?;
+            let old = state.loaded.header.as_ref().ok_or(VaultError::Locked)?;
+            let mut next = HeaderRow { commit: old.commit + 1, root_number: number, ..old.clone() };
+            if let Some(label) = label {
+                next.label = label.to_owned();
+            }
+            if new.is_some() {
+                replace_ways(&*transaction, &bodies)?;
+                counters.wrapped_digest = wrapped::digest_of(&wrapped::with(Vec::new(), &bodies));
+            }
+            counters.seal_into(sealing, &mut next)?;
+            transaction.set_header(&next)?;
+            let writer = page.writer()?;
+            writer.set_started(next.commit)?;
+            if renumber {
+                // From here on every image that knows the old numbers refuses.
+                writer.set_generation(counters.generation)?;
+            }
+            transaction.commit()?;
+            if !renumber {
+                writer.set_done(next.commit, &header::tag(&next))?;
+            }
+            Ok(())
+        })?;
+        let compacted = self.store().compact();
+        drop((writer, process));
+        state.forget();
+        state.root = Some(sealing.copy()?);
+        self.reload(&mut state)?;
+        if !was_unlocked {
+            state.forget();
+        }
+        self.publish(&state);
+        compacted
+    }
+}
+
+/// A pass over all rows.
+struct Rewriting<'a> {
+    root: &'a RootKey,
+    new: Option<&'a RootKey>,
+    renumber: bool,
+}
+
+impl Rewriting<'_> {
+    /// Seals every live row under the new root key, if there is one, and erases tombstones; sums what is there then.
+    fn rows(
+        &self,
+        transaction: &dyn Transaction,
+        state: &State,
+        counters: &mut Counters,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<()> {
+        let header = state.loaded.header.as_ref().ok_or(VaultError::Locked)?;
+        let total = state.loaded.entries.size();
+        let mut rows: Vec<Row> = Vec::with_capacity(total);
+        let mut tombstones = Vec::new();
+        transaction.scan(0, &mut |row| {
+            match row.kind {
+                TOMBSTONE => tombstones.push(row.seq),
+                _ => rows.push(row),
+            }
+            Ok(())
+        })?;
+        for seq in tombstones {
+            transaction.erase(seq)?;
+        }
+        counters.sum = RecordSum::default();
+        for (done, mut row) in rows.into_iter().enumerate() {
+            if let Some(new) = self.new {
+                let key_number = match row.key_number {
+                    0 => 0,
+                    _ if self.renumber => next_number(counters),
+                    number => number,
+                };
+                row = resealed(self.root, new, header, row, key_number)?;
+                transaction.put(&row, Some(row.seq))?;
+            }
+            counters.sum.add(row.id, self.new.unwrap_or(self.root).code(&RowCode::of(&row)));
+            progress(done + 1, total);
+        }
+        Ok(())
+    }
+}
+
+fn next_number(counters: &mut Counters) -> u32 {
+    counters.next_key += 1;
+    (counters.next_key - 1) as u32
+}
+
+fn resealed(root: &RootKey, new: &RootKey, header: &HeaderRow, old: Row, key_number: u32) -> Result<Row> {
+    let vault = &header.vault_id;
+    let bound = seal::row_binding(vault, &old);
+    let row = Row { salt: seal::fresh_salt()?, key_number, ..old.clone() };
+    let rebound = seal::row_binding(vault, &row);
+    let damaged = || VaultError::Damaged {
+        file: "vault.db".into(),
+        what: format!("record {} was changed by somebody else", super::loaded::hex(&row.id)),
+    };
+    let reseal = |part: Part, sealed: &[u8]| -> Result<Vec<u8>> {
+        let plain = root.part_key(vault, &row.id, part, &old.salt)?.open(&bound, sealed)?.ok_or_else(damaged)?;
+        new.part_key(vault, &row.id, part, &row.salt)?.seal(&rebound, plain.expose())
+    };
+    let attributes = reseal(Part::Attributes, &old.attributes)?;
+    let secret = if old.secret.is_empty() { Vec::new() } else { reseal(Part::Private, &old.secret)? };
+    Ok(Row { attributes, secret, ..row })
+}
+
+fn replace_ways(transaction: &dyn Transaction, bodies: &[(Way, Vec<u8>)]) -> Result<()> {
+    for (kind, _) in transaction.wrapped_keys()? {
+        transaction.set_wrapped_key(kind, None)?;
+        transaction.set_attempts(kind, &Attempts::default())?;
+    }
+    for (way, body) in bodies {
+        transaction.set_wrapped_key(*way as u8, Some(body))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! `list`, `show` and `delete`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::{Value, json};
+use spki::der::Encode;
+use x509_cert::Certificate;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+
+use super::super::open::Opened;
+use super::super::versions::{self, Versioned, hex};
+use super::super::{Context, Result, key, pkcs11, time};
+use super::import::key_with;
+use super::{parse_certificate, write_file};
+use crate::crypto::{Digest, DigestAlgorithm};
+use crate::vault::{Collection, Image, Object, Vault, VaultError};
+
+#[derive(Args)]
+pub(in super::super) struct Show {
+    /// The certificate's name
+    name: String,
+    /// One version: its id, or how that begins
+    #[arg(long, value_name = "ID")]
+    version: Option<String>,
+    /// Print the certificate itself, as PEM
+    #[arg(long)]
+    pem: bool,
+    /// Write the certificate as PEM to this file
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(in super::super) struct Delete {
+    /// The certificate's name
+    name: String,
+    /// One version: its id, or how that begins
+    #[arg(long, value_name = "ID")]
+    version: Option<String>,
+}
+
+pub(super) fn list(context: &Context) -> Result<()> {
+    let opened = context.unlocked()?;
+    let image = opened.vault.image();
+    let mut rows = Vec::new();
+    let mut values = Vec::new();
+    for named in versions::all(&image, Collection::Certificates) {
+        let version = named.current();
+        // One that doesn't parse (PKCS#11 takes any bytes) is listed all the same.
+        let facts = Facts::of(&image, version).unwrap_or_default();
+        rows.push(vec![
+            named.name.clone(),
+            facts.subject.clone(),
+            facts.not_after.map_or(String::new(), time::text),
+            facts.key.clone().unwrap_or_default(),
+            version.state().to_owned(),
+            named.versions.len().to_string(),
+        ]);
+        values.push(versions::json(&named, json(&opened, version, &facts)));
+    }
+    let headings = ["name", "subject", "not after", "key", "state", "versions"];
+    context.output.list(&headings, &rows, &Value::Array(values), "There are no certificates.")
+}
+
+pub(super) fn show(context: &Context, which: &Show) -> Result<()> {
+    let opened = context.unlocked()?;
+    let image = opened.vault.image();
+    let named = versions::named(&image, Collection::Certificates, &which.name)?;
+    let version = named.version_or_current(which.version.as_deref())?;
+    let facts = Facts::of(&image, version)?;
+    let mut value = versions::json(&named, json(&opened, version, &facts));
+    value["versions"] = named
+        .versions
+        .iter()
+        .map(|version| json(&opened, version, &Facts::of(&image, version).unwrap_or_default()))
+        .collect();
+    if let Some(file) = &which.out {
+        write_file(file, &facts.pem)?;
+    }
+    if which.pem {
+        return context.output.text(&facts.pem, &value);
+    }
+    let main = version.main();
+    context.output.details(
+        &[
+            ("Name", named.name.clone()),
+            ("Subject", facts.subject.clone()),
+            ("Issuer", facts.issuer.clone()),
+            ("Serial", facts.serial.clone()),
+            ("Names", facts.alternatives.join(", ")),
+            ("Not before", facts.not_before.map_or(String::new(), time::text)),
+            ("Not after", facts.not_after.map_or(String::new(), time::text)),
+            ("SHA-256", facts.fingerprint.clone()),
+            ("Key", facts.key.clone().unwrap_or_else(|| "not in this vault".to_owned())),
+            ("State", version.state().to_owned()),
+            ("Version", version.id.clone()),
+            ("Versions", named.versions.len().to_string()),
+            ("Id", hex(&main.content.id)),
+            ("URI", pkcs11::uri(&opened.info, main)),
+        ],
+        &value,
+    )
+}
+
+pub(super) fn delete(context: &Context, which: &Delete) -> Result<()> {
+    let opened = context.unlocked()?;
+    let named = versions::named(&opened.vault.image(), Collection::Certificates, &which.name)?;
+    let (what, numbers) = match &which.version {
+        Some(id) => {
+            let version = named.version(id)?;
+            (format!("version {} of the certificate {}", version.id, named.name), version.numbers())
+        }
+        None => (format!("the certificate {}", named.name), named.numbers()),
+    };
+    context.confirm(&format!("Delete {what} from {}? This can't be undone.", opened.info.label))?;
+    opened.vault.delete(&numbers)?;
+    context
+        .output
+        .done(&format!("Deleted {what}; its key stays."), &json!({ "name": named.name, "deleted": numbers.len() }))
+}
+
+/// What was just made.
+pub(super) fn report(context: &Context, opened: &Opened, object: &Arc<Object>, done: &str) -> Result<()> {
+    let image = opened.vault.image();
+    let name = object.name.as_ref().ok_or(VaultError::NotFound)?;
+    let named = versions::named(&image, Collection::Certificates, name.as_str())?;
+    let id = object.version.map(|version| hex(&version.id));
+    let version = named.version_or_current(id.as_deref())?;
+    let facts = Facts::of(&image, version)?;
+    context.output.done(
+        &format!(
+            "{done} {} ({}), valid until {}.",
+            named.name,
+            facts.subject,
+            facts.not_after.map_or(String::new(), time::text)
+        ),
+        &versions::json(&named, json(opened, version, &facts)),
+    )
+}
+
+pub(super) fn pem(der: &[u8]) -> String {
+    key::pem("CERTIFICATE", der)
+}
+
+/// What a certificate says.
+#[derive(Default)]
+struct Facts {
+    subject: String,
+    issuer: String,
+    serial: String,
+    alternatives: Vec<String>,
+    not_before: Option<i64>,
+    not_after: Option<i64>,
+    fingerprint: String,
+    /// The name of the vault's key with the same public half.
+    key: Option<String>,
+    pem: String,
+}
+
+impl Facts {
+    fn of(image: &Image, version: &Versioned) -> Result<Self> {
+        let der = version.main().content.value.as_deref().unwrap_or_default();
+        let certificate = parse_certificate(der)?;
+        let tbs = certificate.tbs_certificate();
+        let key = tbs.subject_public_key_info().to_der().ok().and_then(|spki| key_with(image, &spki));
+        let seconds = |time: x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).ok();
+        Ok(Self {
+            subject: tbs.subject().to_string(),
+            issuer: tbs.issuer().to_string(),
+            serial: hex(tbs.serial_number().as_bytes()),
+            alternatives: alternatives(&certificate),
+            not_before: seconds(tbs.validity().not_before),
+            not_after: seconds(tbs.validity().not_after),
+            fingerprint: fingerprint(der)?,
+            key: key.and_then(|(number, _)| image.get(number)?.name.as_ref().map(ToString::to_string)),
+            pem: pem(der),
+        })
+    }
+}
+
+fn json(opened: &Opened, version: &Versioned, facts: &Facts) -> Value {
+    let mut value = version.json();
+    value["subject"] = json!(facts.subject);
+    value["issuer"] = json!(facts.issuer);
+    value["serial"] = json!(facts.serial);
+    value["names"] = json!(facts.alternatives);
+    value["not_before"] = json!(facts.not_before.map(time::text));
+    value["not_after"] = json!(facts.not_after.map(time::text));
+    value["sha256"] = json!(facts.fingerprint);
+    value["key"] = json!(facts.key);
+    value["certificate"] = json!(facts.pem);
+    value["uri"] = json!(pkcs11::uri(&opened.info, version.main()));
+    value
+}
+
+fn fingerprint(der: &[u8]) -> Result<String> {
+    let mut digest = Digest::new(DigestAlgorithm::Sha256);
+    digest.update(der);
+    let mut bytes = [0; 32];
+    digest.finish(&mut bytes)?;
+    Ok(hex(&bytes))
+}
+
+fn alternatives(certificate: &Certificate) -> Vec<String> {
+    let names = certificate.tbs_certificate().get_extension::<SubjectAltName>().ok().flatten();
+    names.map_or_else(Vec::new, |(_, names)| names.0.iter().map(general_name).collect())
+}
+
+fn general_name(name: &GeneralName) -> String {
+    match name {
+        GeneralName::DnsName(host) => format!("DNS:{}", host.as_str()),
+        GeneralName::Rfc822Name(address) => format!("email:{}", address.as_str()),
+        GeneralName::UniformResourceIdentifier(uri) => format!("URI:{}", uri.as_str()),
+        GeneralName::IpAddress(octets) => ip_address(octets.as_bytes()),
+        _ => "another kind of name".to_owned(),
+    }
+}
+
+fn ip_address(octets: &[u8]) -> String {
+    if let Ok(octets) = <[u8; 4]>::try_from(octets) {
+        return format!("IP:{}", std::net::Ipv4Addr::from(octets));
+    }
+    match <[u8; 16]>::try_from(octets) {
+        Ok(octets) => format!("IP:{}", std::net::Ipv6Addr::from(octets)),
+        Err(_) => format!("IP:{}", hex(octets)),
+    }
+}

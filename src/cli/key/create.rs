@@ -1,0 +1,124 @@
+//! Generating keys: `create` and `rotate`.
+
+use std::sync::Arc;
+
+use clap::Args;
+use cryptoki_sys::{
+    CKA_ALLOWED_MECHANISMS, CKA_ALWAYS_AUTHENTICATE, CKA_COPYABLE, CKA_DESTROYABLE, CKA_MODIFIABLE,
+    CKA_WRAP_WITH_TRUSTED,
+};
+
+use super::super::{Context, Result, kind, progress, versions};
+use super::{Properties, Validity, draft, show};
+use crate::crypto;
+use crate::vault::{
+    Class, Collection, Content, Draft, KeyAlgorithm, Name, Naming, Object, Usage, Vault, VaultAdmin, VaultError,
+};
+
+#[derive(Args)]
+pub(in super::super) struct Create {
+    /// The new key's name
+    name: String,
+    /// rsa-2048, rsa-3072, rsa-4096, p-256, p-384, p-521, p-256k, ed25519, aes-128, aes-192, aes-256, generic-<bits>
+    #[arg(long, value_parser = kind::parse)]
+    kind: KeyAlgorithm,
+    #[command(flatten)]
+    properties: Properties,
+}
+
+#[derive(Args)]
+pub(in super::super) struct Rotate {
+    /// The key's name
+    name: String,
+    #[command(flatten)]
+    validity: Validity,
+}
+
+pub(super) fn create(context: &Context, create: Create) -> Result<()> {
+    create.properties.validity.check()?;
+    let name = Name::new(&create.name)?;
+    let opened = context.unlocked()?;
+    let usage = create.properties.usage(create.kind, opened.info.allow_conflicting_usage)?;
+    let template = |class, usage| {
+        let mut content = Content::new(class);
+        create.properties.apply(&mut content);
+        content.usage = usage;
+        draft(content, &name, Naming::New(name.clone()))
+    };
+    let made = generate(context, &*opened.vault, create.kind, usage, template)?;
+    show::report(context, &opened, &made[0], "Created")
+}
+
+/// A new version with the current one's kind, usage, tags and restrictions. Its validity starts anew: the old one's end
+/// would soon be the new one's too.
+pub(super) fn rotate(context: &Context, rotate: Rotate) -> Result<()> {
+    rotate.validity.check()?;
+    let opened = context.unlocked()?;
+    let image = opened.vault.image();
+    let key = versions::named(&image, Collection::Keys, &rotate.name)?;
+    let old = key.current();
+    let main = old.main();
+    let name = main.name.clone().ok_or(VaultError::Unsupported("versions of a key that has no name"))?;
+    let kind = main.content.key.as_ref().map(|key| key.algorithm).ok_or(VaultError::NotFound)?;
+    if main.content.class == Class::PublicKey {
+        return Err(VaultError::Unsupported("new versions of a public key alone").into());
+    }
+    let public_usage = old.of_class(Class::PublicKey).map_or(Usage::empty(), |public| public.content.usage);
+    let template = |class, usage| {
+        let model = old.of_class(class).unwrap_or(main);
+        let mut content = Content::new(class);
+        content.private =
+            if class == Class::PublicKey { model.content.private && model.content.class == class } else { true };
+        content.exportable = model.content.exportable;
+        content.tags = model.content.tags.clone();
+        content.usage = usage;
+        content.attributes = model.content.attributes.clone();
+        content.attributes.retain(|attribute, _| KEPT_ON_ROTATION.contains(attribute));
+        rotate.validity.apply(&mut content);
+        content.label = main.content.label.clone();
+        Draft { content, naming: Naming::VersionOf(name.clone()), secret: None }
+    };
+    let made = generate(context, &*opened.vault, kind, main.content.usage | public_usage, template)?;
+    show::report(context, &opened, &made[0], "Rotated")
+}
+
+/// Attributes that restrict a key rather than describe one version of it.
+const KEPT_ON_ROTATION: &[u64] = &[
+    CKA_ALLOWED_MECHANISMS,
+    CKA_ALWAYS_AUTHENTICATE,
+    CKA_COPYABLE,
+    CKA_DESTROYABLE,
+    CKA_MODIFIABLE,
+    CKA_WRAP_WITH_TRUSTED,
+];
+
+/// Generates the halves that the kind has; the first object is the private or secret key.
+fn generate(
+    context: &Context,
+    vault: &dyn VaultAdmin,
+    algorithm: KeyAlgorithm,
+    usage: Usage,
+    template: impl Fn(Class, Usage) -> Draft,
+) -> Result<Vec<Arc<Object>>> {
+    if !kind::is_pair(algorithm) {
+        let mut draft = template(Class::SecretKey, usage);
+        draft.content.id = secret_key_id()?;
+        return Ok(vec![vault.generate_secret(algorithm, draft)?]);
+    }
+    let (private, public) = kind::halves(usage);
+    let drafts = (template(Class::PrivateKey, private), template(Class::PublicKey, public));
+    let work = || vault.generate_pair(algorithm, drafts.0, drafts.1);
+    // Finding large primes takes seconds; the rest is done before a spinner turns.
+    let made = match algorithm {
+        KeyAlgorithm::Rsa { .. } => progress::spin(&context.output, "Looking for primes", work)?,
+        _ => work()?,
+    };
+    Ok(made.into())
+}
+
+/// A secret key has nothing public that its id could be made of.
+pub(super) fn secret_key_id() -> Result<Vec<u8>> {
+    let mut id = vec![0; 16];
+    crypto::random(&mut id)?;
+    Ok(id)
+}

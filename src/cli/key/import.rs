@@ -1,0 +1,107 @@
+//! `strongroom key import`: a key that was made elsewhere.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use zeroize::Zeroizing;
+
+use super::super::{Context, Error, Result, ask, kind};
+use super::create::secret_key_id;
+use super::{Properties, draft, material, show};
+use crate::crypto;
+use crate::vault::{Class, Content, Draft, KeyAlgorithm, KeyDescription, Name, Naming, SecretBytes, Usage, Vault};
+
+#[derive(Args)]
+pub(in super::super) struct Import {
+    /// The new key's name
+    name: String,
+    /// PEM or DER of PKCS#8, PKCS#1 or SEC 1; `-` is standard input
+    file: PathBuf,
+    /// The file holds the bare bytes of a secret key of this kind: aes-128, aes-192, aes-256, generic-<bits>
+    #[arg(long, value_parser = kind::parse)]
+    kind: Option<KeyAlgorithm>,
+    #[command(flatten)]
+    properties: Properties,
+}
+
+pub(super) fn run(context: &Context, import: Import) -> Result<()> {
+    import.properties.validity.check()?;
+    let name = Name::new(&import.name)?;
+    if context.global.pin_stdin && import.file.as_os_str() == "-" {
+        return Err(Error::Usage("Standard input can't hold both the PIN and the key.".into()));
+    }
+    let contents = read_key_file(&import.file)?;
+    let secret_kind = import.kind.map(|kind| secret_key_len(kind, &contents).map(|()| kind)).transpose()?;
+    let pkcs8 = if secret_kind.is_none() { Some(material::private_key(&contents)?) } else { None };
+    let opened = context.unlocked()?;
+    let allow_conflicting = opened.info.allow_conflicting_usage;
+    let drafts = match (secret_kind, pkcs8) {
+        (Some(kind), _) => {
+            let usage = import.properties.usage(kind, allow_conflicting)?;
+            vec![secret_key(&name, kind, usage, &import.properties, &contents)?]
+        }
+        (None, Some(pkcs8)) => pair(&name, pkcs8, &import.properties, allow_conflicting)?,
+        (None, None) => Vec::new(),
+    };
+    let made = opened.vault.create(drafts)?;
+    match made.first() {
+        Some(object) => show::report(context, &opened, object, "Imported"),
+        None => Ok(()),
+    }
+}
+
+/// A key or certificate file, or standard input.
+pub(in super::super) fn read_key_file(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>> {
+    ask::value(Some(file))
+}
+
+fn pair(name: &Name, pkcs8: SecretBytes, properties: &Properties, allow_conflicting: bool) -> Result<Vec<Draft>> {
+    let key = crypto::PrivateKey::from_pkcs8(pkcs8.expose())?;
+    let algorithm = key.algorithm();
+    let description = KeyDescription { algorithm, public: key.public_key().spki().into() };
+    let (private_usage, public_usage) = kind::halves(properties.usage(algorithm, allow_conflicting)?);
+    let half = |class, usage| {
+        let mut content = Content::new(class);
+        properties.apply(&mut content);
+        content.usage = usage;
+        content.id = key.public_key().key_id().to_vec();
+        content.key = Some(description.clone());
+        draft(content, name, Naming::New(name.clone()))
+    };
+    let mut private = half(Class::PrivateKey, private_usage);
+    private.secret = Some(pkcs8);
+    Ok(vec![private, half(Class::PublicKey, public_usage)])
+}
+
+fn secret_key(
+    name: &Name,
+    algorithm: KeyAlgorithm,
+    usage: Usage,
+    properties: &Properties,
+    value: &[u8],
+) -> Result<Draft> {
+    let mut content = Content::new(Class::SecretKey);
+    properties.apply(&mut content);
+    content.usage = usage;
+    content.id = secret_key_id()?;
+    content.key = Some(KeyDescription { algorithm, public: [].into() });
+    let mut draft = draft(content, name, Naming::New(name.clone()));
+    draft.secret = Some(SecretBytes::from_slice(value));
+    Ok(draft)
+}
+
+fn secret_key_len(algorithm: KeyAlgorithm, value: &[u8]) -> Result<()> {
+    let expected = match algorithm {
+        KeyAlgorithm::Aes { bits } => bits as usize / 8,
+        KeyAlgorithm::Generic { bytes } => bytes as usize,
+        _ => return Err(Error::Usage("--kind is for secret keys: a private key's file says its kind itself.".into())),
+    };
+    if value.len() == expected {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "A key of kind {} has {expected} bytes, the file {}: it must hold the bare bytes.",
+        kind::text(algorithm),
+        value.len()
+    )))
+}

@@ -1,0 +1,139 @@
+//! `strongroom key`.
+
+mod create;
+mod import;
+mod material;
+mod show;
+mod state;
+
+pub(super) use import::read_key_file;
+pub(super) use material::{pem, pem_blocks};
+pub(super) use show::public_of;
+
+use std::collections::BTreeMap;
+
+use clap::{Args, Subcommand};
+
+use super::{Context, Error, Result, kind, time};
+use crate::vault::{Content, Draft, KeyAlgorithm, Name, Naming, Usage};
+
+/// What is done with keys.
+#[derive(Subcommand)]
+pub(super) enum Verb {
+    /// Generate a key inside the vault
+    Create(create::Create),
+    /// Take over a key from a PEM or DER file
+    Import(import::Import),
+    /// List the keys
+    List,
+    /// Show a key, its versions and its PKCS#11 URI
+    Show(Which),
+    /// Generate a new version of a key
+    Rotate(create::Rotate),
+    /// Allow the use of a key's newest version, or of another one
+    Enable(Which),
+    /// Refuse the use of a key's newest version, or of another one, at once in every process
+    Disable(Which),
+    /// Delete a key for good, or one version of it
+    Delete(Which),
+    /// Print the public key as PEM
+    Public(Which),
+}
+
+/// A key, and perhaps one of its versions.
+#[derive(Args)]
+pub(super) struct Which {
+    /// The key's name
+    name: String,
+    /// One version: its id, or how that begins
+    #[arg(long, value_name = "ID")]
+    version: Option<String>,
+}
+
+/// What a new key may do, and when.
+#[derive(Args)]
+struct Properties {
+    /// Let the private part leave the vault
+    #[arg(long)]
+    exportable: bool,
+    /// What the key may be used for, e.g. sign,verify (default: what its kind can do)
+    #[arg(long, value_delimiter = ',', value_parser = kind::parse_usage)]
+    usage: Vec<Usage>,
+    #[command(flatten)]
+    validity: Validity,
+    /// A tag, as NAME=VALUE; may be given several times
+    #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = parse_tag)]
+    tags: Vec<(String, String)>,
+}
+
+/// From when and until when a key works.
+#[derive(Args)]
+struct Validity {
+    /// Refuse to work before this time (RFC 3339 or a date)
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_negative_numbers = true)]
+    not_before: Option<i64>,
+    /// Refuse to work from this time on (RFC 3339 or a date)
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_negative_numbers = true)]
+    expires: Option<i64>,
+}
+
+pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
+    match verb {
+        Verb::Create(create) => create::create(context, create),
+        Verb::Import(import) => import::run(context, import),
+        Verb::List => show::list(context),
+        Verb::Show(which) => show::show(context, &which),
+        Verb::Rotate(rotate) => create::rotate(context, rotate),
+        Verb::Enable(which) => state::set_enabled(context, &which, true),
+        Verb::Disable(which) => state::set_enabled(context, &which, false),
+        Verb::Delete(which) => state::delete(context, &which),
+        Verb::Public(which) => show::public(context, &which),
+    }
+}
+
+impl Properties {
+    fn usage(&self, kind: KeyAlgorithm, allow_conflicting: bool) -> Result<Usage> {
+        if self.usage.is_empty() {
+            return Ok(kind::default_usage(kind));
+        }
+        let usage = self.usage.iter().copied().collect();
+        kind::check_usage(kind, usage, allow_conflicting).map_err(Error::Refused)?;
+        Ok(usage)
+    }
+
+    fn apply(&self, content: &mut Content) {
+        content.exportable = self.exportable;
+        content.tags = self.tags.iter().cloned().collect::<BTreeMap<_, _>>();
+        self.validity.apply(content);
+    }
+}
+
+impl Validity {
+    fn check(&self) -> Result<()> {
+        match (self.not_before, self.expires) {
+            (Some(start), Some(end)) if start >= end => {
+                Err(Error::Usage("--not-before must be earlier than --expires.".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn apply(&self, content: &mut Content) {
+        content.not_before = self.not_before;
+        content.expires = self.expires;
+    }
+}
+
+/// A draft whose label is its name.
+fn draft(mut content: Content, name: &Name, naming: Naming) -> Draft {
+    content.label = name.as_str().as_bytes().to_vec();
+    Draft { content, naming, secret: None }
+}
+
+/// `NAME=VALUE`.
+pub(super) fn parse_tag(text: &str) -> std::result::Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a tag is NAME=VALUE".to_owned()),
+    }
+}

@@ -1,0 +1,124 @@
+//! `list`, `show` and `public`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::super::open::Opened;
+use super::super::versions::{self, Named, Versioned, hex};
+use super::super::{Context, Error, Result, kind, pkcs11, time};
+use super::Which;
+use crate::vault::{Class, Collection, KeyDescription, Object, Vault, VaultError};
+
+pub(super) fn list(context: &Context) -> Result<()> {
+    let opened = context.unlocked()?;
+    let keys = versions::all(&opened.vault.image(), Collection::Keys);
+    let rows: Vec<Vec<String>> = keys
+        .iter()
+        .map(|key| {
+            let current = key.current();
+            let main = current.main();
+            vec![
+                key.name.clone(),
+                kind_text(main),
+                current.state().to_owned(),
+                key.versions.len().to_string(),
+                yes_no(main.content.exportable),
+                time::text(main.created),
+                main.content.expires.map_or(String::new(), time::text),
+            ]
+        })
+        .collect();
+    let values: Vec<Value> = keys.iter().map(|key| versions::json(key, key_json(&opened, key.current()))).collect();
+    let headings = ["name", "kind", "state", "versions", "exportable", "created", "expires"];
+    context.output.list(&headings, &rows, &Value::Array(values), "There are no keys.")
+}
+
+pub(super) fn show(context: &Context, which: &Which) -> Result<()> {
+    let opened = context.unlocked()?;
+    let key = versions::named(&opened.vault.image(), Collection::Keys, &which.name)?;
+    let version = key.version_or_current(which.version.as_deref())?;
+    let mut value = versions::json(&key, key_json(&opened, version));
+    value["versions"] = key.versions.iter().map(|version| key_json(&opened, version)).collect();
+    context.output.details(&fields(&opened, &key, version), &value)
+}
+
+pub(super) fn public(context: &Context, which: &Which) -> Result<()> {
+    let opened = context.unlocked()?;
+    let key = versions::named(&opened.vault.image(), Collection::Keys, &which.name)?;
+    let version = key.version_or_current(which.version.as_deref())?;
+    let public = public_of(version)
+        .ok_or_else(|| Error::refused(format!("{} has no public key: it is a secret key.", key.name)))?;
+    let pem = super::material::pem("PUBLIC KEY", &public.public);
+    context.output.text(&pem, &json!({ "name": key.name, "version": version.id, "public_key": pem }))
+}
+
+/// What was just made.
+pub(super) fn report(context: &Context, opened: &Opened, object: &Arc<Object>, done: &str) -> Result<()> {
+    let name = object.name.as_ref().ok_or(VaultError::NotFound)?;
+    let key = versions::named(&opened.vault.image(), Collection::Keys, name.as_str())?;
+    let id = object.version.map(|version| versions::version_text(&version.id));
+    let version = key.version_or_current(id.as_deref())?;
+    context.output.done(
+        &format!("{done} {} ({}), version {}.", key.name, kind_text(version.main()), version.id),
+        &versions::json(&key, key_json(opened, version)),
+    )
+}
+
+/// The public key of a version: its description, if it has one.
+pub(in super::super) fn public_of(version: &Versioned) -> Option<&KeyDescription> {
+    version.objects.iter().filter_map(|object| object.content.key.as_ref()).find(|key| !key.public.is_empty())
+}
+
+fn fields(opened: &Opened, key: &Named, version: &Versioned) -> Vec<(&'static str, String)> {
+    let main = version.main();
+    let content = &main.content;
+    let tags: Vec<String> = content.tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut fields = vec![
+        ("Name", key.name.clone()),
+        ("Label", String::from_utf8_lossy(&content.label).into_owned()),
+        ("Kind", kind_text(main)),
+        ("State", version.state().to_owned()),
+        ("Version", version.id.clone()),
+        ("Id", hex(&content.id)),
+        ("Usage", usage(version).join(", ")),
+        ("Exportable", yes_no(content.exportable)),
+        ("Made here", yes_no(content.local)),
+        ("Created", time::text(main.created)),
+        ("Updated", time::text(main.updated)),
+        ("Not before", content.not_before.map_or(String::new(), time::text)),
+        ("Expires", content.expires.map_or(String::new(), time::text)),
+        ("Tags", tags.join(", ")),
+        ("URI", pkcs11::uri(&opened.info, main)),
+    ];
+    fields.extend(key.versions.iter().rev().map(|version| {
+        let main = version.main();
+        ("All versions", format!("{}  {}  {}", version.id, time::text(main.created), version.state()))
+    }));
+    fields
+}
+
+fn key_json(opened: &Opened, version: &Versioned) -> Value {
+    let main = version.main();
+    let mut value = version.json();
+    value["kind"] = json!(kind_text(main));
+    value["usage"] = json!(usage(version));
+    value["exportable"] = json!(main.content.exportable);
+    value["local"] = json!(main.content.local);
+    value["private"] = json!(main.content.class != Class::PublicKey);
+    value["uri"] = json!(pkcs11::uri(&opened.info, main));
+    value
+}
+
+/// Both halves' together.
+fn usage(version: &Versioned) -> Vec<&'static str> {
+    kind::usage_names(version.objects.iter().map(|object| object.content.usage).collect())
+}
+
+fn kind_text(object: &Object) -> String {
+    object.content.key.as_ref().map_or_else(|| "unknown".to_owned(), |key| kind::text(key.algorithm))
+}
+
+fn yes_no(value: bool) -> String {
+    (if value { "yes" } else { "no" }).to_owned()
+}

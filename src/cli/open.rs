@@ -1,0 +1,136 @@
+//! Which vault a verb works on, and unlocking it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::ask;
+use super::{Context, Error, Result};
+use crate::backend;
+use crate::config::{Backend, Config, VaultConfig};
+use crate::vault::{Role, Unlock, Vault, VaultAdmin, VaultInfo};
+
+/// A vault that exists, and what it says of itself.
+pub(super) struct Opened {
+    pub vault: Arc<dyn VaultAdmin>,
+    pub info: VaultInfo,
+}
+
+impl Context {
+    /// The vault, unlocked by the user's PIN or as the configuration says.
+    pub(super) fn unlocked(&self) -> Result<Opened> {
+        let opened = self.locked()?;
+        opened.vault.unlock(&self.users_way(&opened)?)?;
+        Ok(opened)
+    }
+
+    /// The vault, not unlocked.
+    pub(super) fn locked(&self) -> Result<Opened> {
+        let config = Config::load()?;
+        let mut vault = select(&config, self.global.vault.as_deref())?;
+        if self.global.pin_file.is_none() && !self.global.pin_stdin {
+            vault.run_pin_command()?;
+        }
+        let vault = open(&config, vault)?;
+        let info = vault.info()?;
+        if !info.initialized {
+            return Err(crate::vault::VaultError::NotInitialized(info.location).into());
+        }
+        Ok(Opened { vault, info })
+    }
+
+    /// A PIN that is given, else what the configuration says, else a PIN that is asked for.
+    pub(super) fn users_way(&self, opened: &Opened) -> Result<Unlock> {
+        let source = self.pin_source();
+        if let Some(pin) = ask::given(source)? {
+            return Ok(Unlock::Pin(Role::User, pin));
+        }
+        if opened.info.unlock_configured {
+            return Ok(Unlock::Configured);
+        }
+        Ok(Unlock::Pin(Role::User, ask::pin(source, &format!("PIN of {}", opened.info.label))?))
+    }
+}
+
+/// The vault that this configuration describes; opens nothing.
+pub(super) fn open(config: &Config, vault: VaultConfig) -> Result<Arc<dyn VaultAdmin>> {
+    let only = Config { vaults: vec![vault], ..config.clone() };
+    let mut vaults = backend::open_all(&only)?;
+    vaults.pop().ok_or_else(|| Error::refused("The configuration names no vault."))
+}
+
+/// The vault with this name, or in this directory.
+pub(super) fn named(config: &Config, name: &str) -> Option<VaultConfig> {
+    if let Some(vault) = config.vaults.iter().find(|vault| vault.name == name) {
+        return Some(vault.clone());
+    }
+    let path = std::path::absolute(name).ok()?;
+    let same = |vault: &&VaultConfig| {
+        let Backend::Local(local) = &vault.backend;
+        local.path == path || real(&local.path).is_some_and(|real_path| Some(real_path) == real(&path))
+    };
+    if let Some(vault) = config.vaults.iter().find(same) {
+        return Some(vault.clone());
+    }
+    (name.contains('/') || path.is_dir()).then(|| VaultConfig::local(name, path))
+}
+
+fn select(config: &Config, name: Option<&str>) -> Result<VaultConfig> {
+    if let Some(name) = name {
+        return named(config, name).ok_or_else(|| {
+            Error::refused(format!("There is no vault {name:?}: known are {}.", names(config.vaults.iter())))
+        });
+    }
+    if let [only] = config.vaults.as_slice() {
+        return Ok(only.clone());
+    }
+    // One that can't tell is one that exists: its own error is better than another vault.
+    let exists = |vault: &&VaultConfig| !matches!(open(config, (*vault).clone()).map(|vault| vault.info()), Ok(Ok(info)) if !info.initialized);
+    let existing: Vec<&VaultConfig> = config.vaults.iter().filter(exists).collect();
+    match existing.as_slice() {
+        [only] => Ok((*only).clone()),
+        [] => config
+            .vaults
+            .first()
+            .cloned()
+            .ok_or_else(|| Error::refused("There is no vault: `strongroom init` makes one.")),
+        several => Err(Error::refused(format!(
+            "There are several vaults: say which with --vault ({}).",
+            names(several.iter().copied())
+        ))),
+    }
+}
+
+fn names<'a>(vaults: impl Iterator<Item = &'a VaultConfig>) -> String {
+    let names: Vec<&str> = vaults.map(|vault| vault.name.as_str()).collect();
+    names.join(", ")
+}
+
+fn real(path: &Path) -> Option<std::path::PathBuf> {
+    std::fs::canonicalize(path).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config {
+            source: None,
+            vaults: vec![VaultConfig::local("www", "/srv/www"), VaultConfig::local("mail", "/srv/mail")],
+            vaults_dir: "/srv".into(),
+            log: None,
+        }
+    }
+
+    fn found(name: &str) -> Option<String> {
+        named(&config(), name).map(|vault| vault.name)
+    }
+
+    #[test]
+    fn a_vault_is_named_by_its_name_or_its_directory() {
+        assert_eq!(found("mail").as_deref(), Some("mail"));
+        assert_eq!(found("/srv/www").as_deref(), Some("www"));
+        assert_eq!(found("/elsewhere/new").as_deref(), Some("/elsewhere/new"));
+        assert_eq!(found("no-such-vault"), None);
+    }
+}

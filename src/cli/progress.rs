@@ -1,0 +1,33 @@
+//! Progress of slow work, on standard error and only on a terminal.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Output;
+
+/// A spinner while `work` runs.
+pub(super) fn spin<T>(output: &Output, what: &str, work: impl FnOnce() -> T) -> T {
+    // indicatif draws to standard error and hides itself where that is no terminal.
+    let bar = if output.is_json() { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    bar.set_message(what.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(120));
+    let result = work();
+    bar.finish_and_clear();
+    result
+}
+
+/// A bar that `work` moves: done, of how many.
+pub(super) fn count<T>(output: &Output, what: &str, work: impl FnOnce(&mut dyn FnMut(usize, usize)) -> T) -> T {
+    let bar = if output.is_json() { ProgressBar::hidden() } else { ProgressBar::new(0) };
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}") {
+        bar.set_style(style);
+    }
+    bar.set_message(what.to_owned());
+    let result = work(&mut |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    result
+}
