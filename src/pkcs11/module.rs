@@ -15,7 +15,7 @@ use super::error::Rv;
 use super::session::table::Table;
 use super::slot::Slot;
 use super::slot::token::{MANUFACTURER, library_version, padded};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::sys::{env, exit, fork};
 use crate::vault::{VaultAdmin, VaultInfo};
 use crate::{backend, crypto, log};
@@ -74,7 +74,7 @@ pub fn initialize(arguments: Arguments) -> Result<(), Rv> {
         None => match FINALIZED.load_full() {
             Some(earlier) if earlier.epoch == epoch => earlier.again(),
             Some(parents) => parents.in_forked_child(epoch)?,
-            None => Module::load(epoch)?,
+            None => Module::load(epoch, arguments.flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS == 0)?,
         },
     };
     publish(present, module)
@@ -119,14 +119,17 @@ fn check(arguments: Arguments) -> Result<(), Rv> {
 
 impl Module {
     /// From the configuration: the one place that reads it.
-    fn load(epoch: u64) -> Result<Self, Rv> {
+    fn load(epoch: u64, may_start_programs: bool) -> Result<Self, Rv> {
         log::start(None);
         report_panics();
-        let config = Config::load().map_err(|error| {
-            tracing::error!("{error}");
-            Rv(CKR_FUNCTION_FAILED)
-        })?;
+        let mut config = Config::load().map_err(unreadable)?;
         log::start(config.log.as_deref());
+        if may_start_programs {
+            for vault in &mut config.vaults {
+                // The vault can still be unlocked by a PIN that is given.
+                let _ = vault.run_pin_command().map_err(unreadable);
+            }
+        }
         // The generator and AWS-LC's own tables are made now, not for the first time after a fork.
         crypto::random(&mut [0; 1])?;
         let slots = slots(backend::open_all(&config)?, &[]);
@@ -195,7 +198,7 @@ impl Module {
         }
         let _discovering = self.discovering.lock().unwrap_or_else(PoisonError::into_inner);
         let known = self.slots.load_full();
-        let found = slots(backend::open_all(&self.config.rescanned())?, &known);
+        let found = slots(backend::open_all(&self.config.rescanned().map_err(unreadable)?)?, &known);
         self.slots.store(Arc::new(found));
         Ok(())
     }
@@ -208,6 +211,11 @@ impl Deref for Running {
         // `current` made this only with a module in it, and a guard never changes.
         self.0.as_ref().expect("a running call has a module")
     }
+}
+
+fn unreadable(error: ConfigError) -> Rv {
+    tracing::error!("{error}");
+    Rv(CKR_FUNCTION_FAILED)
 }
 
 /// A slot for each vault; those that are known already stay as they are, with their sessions.
