@@ -13,6 +13,7 @@ pub mod backend;
 pub mod cli;
 pub mod config;
 pub mod crypto;
+pub mod log;
 pub mod pkcs11;
 pub mod sys;
 pub mod vault;

@@ -119,6 +119,7 @@ mod tests {
             vaults: vec![VaultConfig::local("www", "/srv/www"), VaultConfig::local("mail", "/srv/mail")],
             vaults_dir: "/srv".into(),
             log: None,
+            discovery: None,
         }
     }
 

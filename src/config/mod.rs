@@ -27,6 +27,17 @@ pub struct Config {
     pub vaults_dir: PathBuf,
     /// `log`: `error`, `warn`, `info`, `debug`, `trace`, `off`; `STRONGROOM_LOG` goes before it.
     pub log: Option<String>,
+    /// How the list of vaults is brought up to date; `None` if it is fixed (`STRONGROOM_VAULT`).
+    pub discovery: Option<Discovery>,
+}
+
+/// What of [`Config::vaults`] comes from the vaults directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Discovery {
+    /// So many at the beginning have entries of their own.
+    pub configured: usize,
+    /// `free_slot`: a free place is listed although there are vaults.
+    pub free_slot: bool,
 }
 
 /// One `[[vault]]` table, or a vault found under the vaults directory.
@@ -94,6 +105,14 @@ impl Config {
     /// (never for root), else the system's; without any, the vaults under the vaults directory.
     pub fn load() -> Result<Self, ConfigError> {
         places::load(&places::Environment::of_process())
+    }
+
+    /// The same configuration with the vaults that lie under the vaults directory now. Reads no environment and no file.
+    pub fn rescanned(&self) -> Result<Self, ConfigError> {
+        let Some(discovery) = self.discovery else { return Ok(self.clone()) };
+        let configured = self.vaults[..discovery.configured].to_vec();
+        let vaults = places::with_found(configured, &self.vaults_dir, discovery.free_slot)?;
+        Ok(Self { vaults, ..self.clone() })
     }
 }
 

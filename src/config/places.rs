@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, Read};
-use super::{Backend, Config, ConfigError, VaultConfig};
+use super::{Backend, Config, ConfigError, Discovery, VaultConfig};
 use crate::crypto::{Digest, DigestAlgorithm};
 use crate::sys;
 
@@ -85,6 +85,7 @@ fn only_vault(environment: &Environment, directory: &Path) -> Result<Config, Con
         vaults: vec![VaultConfig::local(directory_name(&path), path)],
         vaults_dir: environment.default_vaults_dir(),
         log: None,
+        discovery: None,
     })
 }
 
@@ -94,12 +95,23 @@ fn from_files(environment: &Environment) -> Result<Config, ConfigError> {
         None => (None, Read::default()),
     };
     let vaults_dir = read.vaults_dir.unwrap_or_else(|| environment.default_vaults_dir());
-    let mut vaults = read.vaults;
-    vaults.extend(found_under(&vaults_dir, &vaults)?);
-    if vaults.is_empty() || read.free_slot {
-        vaults.push(free_place(&vaults_dir));
+    let discovery = Some(Discovery { configured: read.vaults.len(), free_slot: read.free_slot });
+    let vaults = with_found(read.vaults, &vaults_dir, read.free_slot)?;
+    Ok(Config { source, vaults, vaults_dir, log: read.log, discovery })
+}
+
+/// The configured vaults, those found beside them, and the free place if there is to be one.
+pub(super) fn with_found(
+    configured: Vec<VaultConfig>,
+    vaults_dir: &Path,
+    free_slot: bool,
+) -> Result<Vec<VaultConfig>, ConfigError> {
+    let mut vaults = configured;
+    vaults.extend(found_under(vaults_dir, &vaults)?);
+    if vaults.is_empty() || free_slot {
+        vaults.push(free_place(vaults_dir));
     }
-    Ok(Config { source, vaults, vaults_dir, log: read.log })
+    Ok(vaults)
 }
 
 /// The first file that there is. One that `STRONGROOM_CONF` names must be there.
@@ -350,6 +362,15 @@ mod tests {
         let config = machine.load().unwrap();
         assert_eq!(config.vaults.len(), 3);
         assert!(config.vaults[2].name != free);
+    }
+
+    #[test]
+    fn a_vault_that_was_made_meanwhile_takes_the_free_place_when_looked_for() {
+        let machine = user();
+        let config = machine.load().unwrap();
+        machine.write("home/.local/share/strongroom/vaults/default/vault.db", "");
+        machine.write("home/.local/share/strongroom/vaults/other/vault.db", "");
+        assert_eq!(names(&config.rescanned().unwrap()), ["default", "other"]);
     }
 
     #[test]

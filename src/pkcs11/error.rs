@@ -1,4 +1,8 @@
 //! From a situation to PKCS#11's number for it.
+//!
+//! One match for each layer below. Where the same situation has another number at another moment (a disabled key at
+//! `C_SignInit` and at `C_Sign`), the moment is the function's name. What a user would want explained is written to the
+//! log here, once, in the words of the error itself; ordinary answers are not.
 
 use cryptoki_sys::*;
 
@@ -9,23 +13,138 @@ use crate::vault::VaultError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rv(pub CK_RV);
 
+impl Rv {
+    /// Why a key can't be taken into use (`C_SignInit` and its kin).
+    pub fn at_init(error: VaultError) -> Self {
+        match error {
+            VaultError::NotFound | VaultError::Deleted => Self(CKR_KEY_HANDLE_INVALID),
+            VaultError::Disabled | VaultError::StateUnknown | VaultError::NotYetValid(_) | VaultError::Expired(_) => {
+                explain(&error);
+                Self(CKR_KEY_FUNCTION_NOT_PERMITTED)
+            }
+            VaultError::Crypto(CryptoError::KeyUnsupported(_)) => {
+                explain(&error);
+                Self(CKR_KEY_SIZE_RANGE)
+            }
+            other => other.into(),
+        }
+    }
+
+    /// Why a key that was taken into use refuses now (`C_Sign` and its kin).
+    pub fn at_use(error: VaultError) -> Self {
+        match error {
+            VaultError::NotFound
+            | VaultError::Deleted
+            | VaultError::Disabled
+            | VaultError::StateUnknown
+            | VaultError::NotYetValid(_)
+            | VaultError::Expired(_) => {
+                explain(&error);
+                Self(CKR_FUNCTION_REJECTED)
+            }
+            other => other.into(),
+        }
+    }
+}
+
 impl From<VaultError> for Rv {
     fn from(error: VaultError) -> Self {
-        Self(match error {
-            VaultError::Locked => CKR_USER_NOT_LOGGED_IN,
-            VaultError::Refused(code) => code,
-            VaultError::Crypto(error) => return error.into(),
-            _ => CKR_DEVICE_ERROR,
-        })
+        let code = code(&error);
+        if !is_ordinary(&error) {
+            explain(&error);
+        }
+        Self(code)
     }
 }
 
 impl From<CryptoError> for Rv {
     fn from(error: CryptoError) -> Self {
-        Self(match error {
-            CryptoError::KeyInvalid(_) => CKR_ATTRIBUTE_VALUE_INVALID,
-            CryptoError::KeyUnsupported(_) => CKR_KEY_SIZE_RANGE,
-            _ => CKR_FUNCTION_FAILED,
-        })
+        if let CryptoError::Internal(_) = error {
+            tracing::error!("{error}");
+        }
+        Self(crypto_code(error))
+    }
+}
+
+fn code(error: &VaultError) -> CK_RV {
+    match error {
+        VaultError::Locked | VaultError::Rekeyed => CKR_USER_NOT_LOGGED_IN,
+        VaultError::PinIncorrect { .. } => CKR_PIN_INCORRECT,
+        VaultError::PinLocked => CKR_PIN_LOCKED,
+        VaultError::PinLength { .. } => CKR_PIN_LEN_RANGE,
+        VaultError::PinNotSet => CKR_USER_PIN_NOT_INITIALIZED,
+        VaultError::NotInitialized(_) => CKR_TOKEN_NOT_RECOGNIZED,
+        VaultError::NotEmpty(_) | VaultError::ReadOnly(_) | VaultError::ForkedReader(_) => CKR_TOKEN_WRITE_PROTECTED,
+        VaultError::NotFound | VaultError::Deleted => CKR_OBJECT_HANDLE_INVALID,
+        VaultError::Disabled | VaultError::StateUnknown | VaultError::NotYetValid(_) | VaultError::Expired(_) => {
+            CKR_ACTION_PROHIBITED
+        }
+        VaultError::NameTaken(_) | VaultError::NameInvalid(_) => CKR_ATTRIBUTE_VALUE_INVALID,
+        VaultError::Unsupported(_) => CKR_TEMPLATE_INCONSISTENT,
+        VaultError::Full(..) => CKR_DEVICE_MEMORY,
+        VaultError::Io { source, .. } => match source.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => CKR_DEVICE_MEMORY,
+            std::io::ErrorKind::OutOfMemory => CKR_HOST_MEMORY,
+            _ => CKR_DEVICE_ERROR,
+        },
+        VaultError::Busy { .. }
+        | VaultError::Damaged { .. }
+        | VaultError::RolledBack(_)
+        | VaultError::Unsafe { .. }
+        | VaultError::NewerFormat { .. } => CKR_DEVICE_ERROR,
+        VaultError::Refused(code) => *code as CK_RV,
+        VaultError::Crypto(error) => crypto_code(*error),
+    }
+}
+
+fn crypto_code(error: CryptoError) -> CK_RV {
+    match error {
+        CryptoError::KeyInvalid(_) => CKR_ATTRIBUTE_VALUE_INVALID,
+        CryptoError::KeyUnsupported(_) => CKR_KEY_SIZE_RANGE,
+        CryptoError::SchemeMismatch => CKR_KEY_TYPE_INCONSISTENT,
+        CryptoError::ParametersInvalid => CKR_MECHANISM_PARAM_INVALID,
+        CryptoError::InputLength => CKR_DATA_LEN_RANGE,
+        CryptoError::OutputLength => CKR_BUFFER_TOO_SMALL,
+        CryptoError::SignatureLength => CKR_SIGNATURE_LEN_RANGE,
+        CryptoError::SignatureInvalid => CKR_SIGNATURE_INVALID,
+        CryptoError::Internal(_) => CKR_FUNCTION_FAILED,
+    }
+}
+
+/// Answers that say everything by their number, or that clients provoke as a matter of course.
+fn is_ordinary(error: &VaultError) -> bool {
+    match error {
+        VaultError::Locked
+        | VaultError::PinLength { .. }
+        | VaultError::PinNotSet
+        | VaultError::NotInitialized(_)
+        | VaultError::NotFound
+        | VaultError::Deleted
+        | VaultError::Refused(_) => true,
+        VaultError::Crypto(error) => !matches!(error, CryptoError::Internal(_)),
+        _ => false,
+    }
+}
+
+fn explain(error: &VaultError) {
+    tracing::warn!("{error}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disabled_key_is_refused_by_other_numbers_before_and_after_it_was_taken_into_use() {
+        assert_eq!(Rv::at_init(VaultError::Disabled), Rv(CKR_KEY_FUNCTION_NOT_PERMITTED));
+        assert_eq!(Rv::at_use(VaultError::Disabled), Rv(CKR_FUNCTION_REJECTED));
+        assert_eq!(Rv::at_init(VaultError::Deleted), Rv(CKR_KEY_HANDLE_INVALID));
+        assert_eq!(Rv::at_use(VaultError::Deleted), Rv(CKR_FUNCTION_REJECTED));
+        assert_eq!(Rv::from(VaultError::Deleted), Rv(CKR_OBJECT_HANDLE_INVALID));
+    }
+
+    #[test]
+    fn a_front_ends_own_refusal_comes_back_as_it_was() {
+        assert_eq!(Rv::from(VaultError::Refused(CKR_ACTION_PROHIBITED)), Rv(CKR_ACTION_PROHIBITED));
     }
 }

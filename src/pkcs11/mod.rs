@@ -1,8 +1,20 @@
-//! The PKCS#11 front end.
+//! The PKCS#11 front end: v3.2, and the older function lists over the same functions.
+//!
+//! A call goes straight down: [`abi`] turns pointers into slices, [`session`] finds the session, [`operation`] holds what
+//! it is doing, and the vault's key signs. [`module`] is what `C_Initialize` makes and `C_Finalize` ends, [`slot`] a
+//! vault as PKCS#11 sees it. [`mechanism`] and [`attribute`] are the two tables that all else asks. `unsafe` stands in
+//! [`abi`] alone.
 
+#[allow(unsafe_code)]
+pub mod abi;
 pub mod attribute;
 pub mod ec;
 pub mod error;
 pub mod find;
+pub mod mechanism;
+pub mod module;
 pub mod object;
+pub mod operation;
+pub mod session;
+pub mod slot;
 pub mod template;

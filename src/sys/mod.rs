@@ -7,6 +7,6 @@ pub mod exit;
 pub mod file;
 pub mod fork;
 pub mod hardening;
-
 pub mod memory;
+pub mod output;
 pub mod sqlite_open;

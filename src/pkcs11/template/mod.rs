@@ -17,6 +17,7 @@ pub use change::{apply_set, for_copy};
 use checked::Checked;
 pub use create::for_create;
 pub use generate::{PairKind, PairRequest, SecretKind, for_generated_pair, for_generated_secret};
+pub use material::MAX_GENERIC_LEN;
 
 use super::attribute::{self, Kinds, Lookup, Unset, usage_flag};
 use super::error::Rv;

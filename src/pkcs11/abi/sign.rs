@@ -1,0 +1,86 @@
+//! Signing and MACs (PKCS#11 v3.2 §5.13 and §5.14).
+
+use cryptoki_sys::*;
+
+use super::pointers::{elements, mechanism as read_mechanism, output};
+use crate::pkcs11::operation::Kind;
+
+/// Begins a signature; a NULL mechanism ends one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SignInit(
+    session: CK_SESSION_HANDLE,
+    mechanism: *mut CK_MECHANISM,
+    key: CK_OBJECT_HANDLE,
+) -> CK_RV {
+    call!(C_SignInit, module => {
+        let mut session = module.session(session)?;
+        if mechanism.is_null() {
+            return session.cancel(Kind::Sign);
+        }
+        // SAFETY: the caller's promise.
+        session.sign_init(unsafe { read_mechanism(mechanism)? }, key)
+    })
+}
+
+/// Signs in one part.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_Sign(
+    session: CK_SESSION_HANDLE,
+    data: *mut CK_BYTE,
+    data_len: CK_ULONG,
+    signature: *mut CK_BYTE,
+    signature_len: *mut CK_ULONG,
+) -> CK_RV {
+    call!(C_Sign, module => {
+        // SAFETY: the caller's promise.
+        module.session(session)?.step(Kind::Sign, |session| unsafe {
+            output(signature, signature_len, |out| session.sign(&out.input_beside(data, data_len)?, out))
+        })
+    })
+}
+
+/// Adds a part to what is signed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SignUpdate(session: CK_SESSION_HANDLE, part: *mut CK_BYTE, part_len: CK_ULONG) -> CK_RV {
+    call!(C_SignUpdate, module => {
+        // SAFETY: the caller's promise.
+        module.session(session)?.step(Kind::Sign, |session| session.sign_update(unsafe { elements(part, part_len)? }))
+    })
+}
+
+/// Signs what came in parts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SignFinal(
+    session: CK_SESSION_HANDLE,
+    signature: *mut CK_BYTE,
+    signature_len: *mut CK_ULONG,
+) -> CK_RV {
+    call!(C_SignFinal, module => {
+        // SAFETY: the caller's promise.
+        module.session(session)?.step(Kind::Sign, |session| unsafe {
+            output(signature, signature_len, |out| session.sign_final(out))
+        })
+    })
+}
+
+/// Not done.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SignRecoverInit(
+    _session: CK_SESSION_HANDLE,
+    _mechanism: *mut CK_MECHANISM,
+    _key: CK_OBJECT_HANDLE,
+) -> CK_RV {
+    call!(C_SignRecoverInit, unsupported)
+}
+
+/// Not done.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SignRecover(
+    _session: CK_SESSION_HANDLE,
+    _data: *mut CK_BYTE,
+    _data_len: CK_ULONG,
+    _signature: *mut CK_BYTE,
+    _signature_len: *mut CK_ULONG,
+) -> CK_RV {
+    call!(C_SignRecover, unsupported)
+}

@@ -1,0 +1,274 @@
+//! The module's state, from `C_Initialize` to `C_Finalize` (PKCS#11 v3.2 §5.4), and what becomes of it in a forked child.
+//!
+//! One pointer is published; every call reads it without a lock and keeps what it points to alive until it returns, so
+//! that `C_Finalize` never waits. In a child the parent's state is not its own: calls answer
+//! `CKR_CRYPTOKI_NOT_INITIALIZED` until the child's `C_Initialize` makes a new state from the parent's vaults, and then the
+//! old one is left as it lies, with its sessions and locks, neither dropped nor freed.
+
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use cryptoki_sys::*;
+
+use super::error::Rv;
+use super::session::table::Table;
+use super::slot::Slot;
+use super::slot::token::{MANUFACTURER, library_version, padded};
+use crate::config::{Config, ConfigError};
+use crate::sys::{env, exit, fork};
+use crate::vault::{VaultAdmin, VaultInfo};
+use crate::{backend, crypto, log};
+
+/// Everything between `C_Initialize` and `C_Finalize`.
+pub struct Module {
+    /// [`fork::epoch`] of the process that made it.
+    epoch: u64,
+    config: Config,
+    /// Its vaults were a parent's: nothing could open them anew here.
+    inherited: bool,
+    slots: ArcSwap<Vec<Arc<Slot>>>,
+    discovering: Mutex<()>,
+    /// Open sessions.
+    pub sessions: Table,
+}
+
+/// What `C_Initialize` was given.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arguments {
+    /// How many of the four mutex callbacks are not NULL.
+    pub callbacks: usize,
+    /// `CKF_LIBRARY_CANT_CREATE_OS_THREADS`, `CKF_OS_LOCKING_OK`.
+    pub flags: CK_FLAGS,
+    /// `pReserved` is not NULL.
+    pub reserved: bool,
+}
+
+/// The state of a running call.
+pub struct Running(Guard<Option<Arc<Module>>>);
+
+static CURRENT: ArcSwapOption<Module> = ArcSwapOption::const_empty();
+
+/// In a forked child, what `C_Finalize` ended: a new `C_Initialize` there goes on with its vaults.
+static FINALIZED: ArcSwapOption<Module> = ArcSwapOption::const_empty();
+
+/// The state, if this process is initialised.
+pub fn current() -> Result<Running, Rv> {
+    let running = CURRENT.load();
+    match &*running {
+        Some(module) if module.epoch == fork::epoch() => Ok(Running(running)),
+        _ => Err(Rv(CKR_CRYPTOKI_NOT_INITIALIZED)),
+    }
+}
+
+/// `C_Initialize`.
+pub fn initialize(arguments: Arguments) -> Result<(), Rv> {
+    check(arguments)?;
+    fork::register();
+    exit::register();
+    let epoch = fork::epoch();
+    let present = CURRENT.load_full();
+    let module = match &present {
+        Some(module) if module.epoch == epoch => return Err(Rv(CKR_CRYPTOKI_ALREADY_INITIALIZED)),
+        Some(parents) => parents.in_forked_child(epoch)?,
+        None => match FINALIZED.load_full() {
+            Some(earlier) if earlier.epoch == epoch => earlier.again(),
+            Some(parents) => parents.in_forked_child(epoch)?,
+            None => Module::load(epoch, arguments.flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS == 0)?,
+        },
+    };
+    publish(present, module)
+}
+
+/// Puts `module` in the place of `present`, unless another thread was faster.
+fn publish(present: Option<Arc<Module>>, module: Module) -> Result<(), Rv> {
+    let replaced = Guard::into_inner(CURRENT.compare_and_swap(&present, Some(Arc::new(module))));
+    let faster = replaced.as_ref().map(Arc::as_ptr) != present.as_ref().map(Arc::as_ptr);
+    // A parent's state: its sessions' locks may be held by threads that don't exist here. Both counts are kept for ever.
+    std::mem::forget((present, replaced));
+    if faster { Err(Rv(CKR_CRYPTOKI_ALREADY_INITIALIZED)) } else { Ok(()) }
+}
+
+/// `C_Finalize`. Calls that are still running end as they would have; sessions, login and session objects are gone.
+pub fn finalize() -> Result<(), Rv> {
+    let running = current()?;
+    let present = Some(Arc::clone(&running));
+    let replaced = Guard::into_inner(CURRENT.compare_and_swap(&present, None));
+    match replaced {
+        Some(module) if module.epoch == fork::epoch() => {
+            module.close();
+            if module.inherited {
+                FINALIZED.store(Some(module));
+            }
+            Ok(())
+        }
+        _ => Err(Rv(CKR_CRYPTOKI_NOT_INITIALIZED)),
+    }
+}
+
+/// Our locks are the operating system's whatever the caller offers, so that four callbacks are as good as none.
+fn check(arguments: Arguments) -> Result<(), Rv> {
+    if !matches!(arguments.callbacks, 0 | 4) {
+        return Err(Rv(CKR_ARGUMENTS_BAD));
+    }
+    if arguments.reserved && env::variable(c"STRONGROOM_ALLOW_PARAMS").is_none_or(|value| value != "1") {
+        return Err(Rv(CKR_ARGUMENTS_BAD));
+    }
+    Ok(())
+}
+
+impl Module {
+    /// From the configuration: the one place that reads it.
+    fn load(epoch: u64, may_start_programs: bool) -> Result<Self, Rv> {
+        log::start(None);
+        report_panics();
+        let mut config = Config::load().map_err(unreadable)?;
+        log::start(config.log.as_deref());
+        if may_start_programs {
+            for vault in &mut config.vaults {
+                // The vault can still be unlocked by a PIN that is given.
+                let _ = vault.run_pin_command().map_err(unreadable);
+            }
+        }
+        // The generator and AWS-LC's own tables are made now, not for the first time after a fork.
+        crypto::random(&mut [0; 1])?;
+        let slots = slots(backend::open_all(&config)?, &[]);
+        Ok(Self::new(epoch, config, false, slots))
+    }
+
+    /// From a parent's, without its environment or files.
+    fn in_forked_child(&self, epoch: u64) -> Result<Self, Rv> {
+        let slots = self.slots.load();
+        let slots: Result<_, Rv> = slots.iter().map(|slot| slot.in_forked_child().map(Arc::new)).collect();
+        Ok(Self::new(epoch, self.config.clone(), true, slots?))
+    }
+
+    /// From what was finalised in the same forked child.
+    fn again(&self) -> Self {
+        let slots = self.slots.load().iter().map(|slot| Arc::new(slot.again())).collect();
+        Self::new(self.epoch, self.config.clone(), true, slots)
+    }
+
+    fn new(epoch: u64, config: Config, inherited: bool, slots: Vec<Arc<Slot>>) -> Self {
+        Self {
+            epoch,
+            config,
+            inherited,
+            slots: ArcSwap::from_pointee(slots),
+            discovering: Mutex::default(),
+            sessions: Table::new(),
+        }
+    }
+
+    fn close(&self) {
+        for handle in self.sessions.handles(|_| true) {
+            let _ = self.close_session(handle);
+        }
+        for slot in self.slots.load().iter() {
+            slot.close();
+        }
+    }
+
+    /// What `C_GetInfo` answers.
+    pub fn info(&self) -> CK_INFO {
+        CK_INFO {
+            cryptokiVersion: CK_VERSION { major: CRYPTOKI_VERSION_MAJOR, minor: CRYPTOKI_VERSION_MINOR },
+            manufacturerID: padded(MANUFACTURER),
+            flags: 0,
+            libraryDescription: padded("Strongroom PKCS#11 module"),
+            libraryVersion: library_version(),
+        }
+    }
+
+    /// The slots: vaults in the configuration's order, a free place last.
+    pub fn slots(&self) -> Guard<Arc<Vec<Arc<Slot>>>> {
+        self.slots.load()
+    }
+
+    /// The slot with this id.
+    pub fn slot(&self, id: CK_SLOT_ID) -> Result<Arc<Slot>, Rv> {
+        self.slots().iter().find(|slot| slot.id == id).cloned().ok_or(Rv(CKR_SLOT_ID_INVALID))
+    }
+
+    /// Takes in vaults that other processes made, and the next free place. Only `C_GetSlotList` with a NULL buffer does
+    /// this (PKCS#11 v3.2 §5.5.1), so that a list that a caller was given stays true.
+    pub fn discover(&self) -> Result<(), Rv> {
+        if self.inherited {
+            return Ok(());
+        }
+        let _discovering = self.discovering.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.slots.load_full();
+        let found = slots(backend::open_all(&self.config.rescanned().map_err(unreadable)?)?, &known);
+        self.slots.store(Arc::new(found));
+        Ok(())
+    }
+}
+
+impl Deref for Running {
+    type Target = Arc<Module>;
+
+    fn deref(&self) -> &Arc<Module> {
+        // `current` made this only with a module in it, and a guard never changes.
+        self.0.as_ref().expect("a running call has a module")
+    }
+}
+
+fn unreadable(error: ConfigError) -> Rv {
+    tracing::error!("{error}");
+    Rv(CKR_FUNCTION_FAILED)
+}
+
+/// A slot for each vault; those that are known already stay as they are, with their sessions.
+fn slots(vaults: Vec<Arc<dyn VaultAdmin>>, known: &[Arc<Slot>]) -> Vec<Arc<Slot>> {
+    let mut slots: Vec<Arc<Slot>> = Vec::with_capacity(vaults.len());
+    for vault in vaults {
+        let info = vault.info().unwrap_or_else(|error| {
+            tracing::warn!("a vault can't be used: {error}");
+            VaultInfo { slot_id: fallback_id(&error.to_string()), ..VaultInfo::default() }
+        });
+        let mut id = CK_SLOT_ID::from(info.slot_id);
+        while slots.iter().any(|slot| slot.id == id) {
+            tracing::warn!("{}: another vault has the slot id {id} too: is it a copy?", info.location);
+            id = (id + 1) & 0x7FFF_FFFF;
+        }
+        let slot = known.iter().find(|slot| slot.id == id).cloned();
+        slots.push(slot.unwrap_or_else(|| Arc::new(Slot::new(id, vault, &info))));
+    }
+    // Initialised ones first, each group in the configuration's order.
+    slots.sort_by_key(|slot| !slot.is_initialized());
+    slots
+}
+
+/// An id for a vault that can't say its own: it keeps its slot, so that its errors can be read.
+fn fallback_id(text: &str) -> u32 {
+    text.bytes().fold(0x811C_9DC5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)) >> 1
+}
+
+/// Panics are caught at the entry points; what the standard library would print goes to our log.
+fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let payload = panic.payload();
+        let message = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        log::report_panic(panic.location(), message);
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_callbacks_or_none_are_taken_and_reserved_must_be_null() {
+        let with = |callbacks, reserved| check(Arguments { callbacks, flags: 0, reserved });
+        assert_eq!(with(0, false), Ok(()));
+        assert_eq!(with(4, false), Ok(()));
+        for some in 1..4 {
+            assert_eq!(with(some, false), Err(Rv(CKR_ARGUMENTS_BAD)));
+        }
+        assert_eq!(with(0, true), Err(Rv(CKR_ARGUMENTS_BAD)));
+    }
+}

@@ -1,0 +1,245 @@
+//! Session objects: vault objects that live in memory, as long as the session that made them.
+//!
+//! They are published as one immutable [`Image`] beside their secrets, so that the same code finds and reads them as
+//! token objects, without locks. A forked child starts with none.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::{ArcSwap, Guard};
+use cryptoki_sys::*;
+use rpds::HashTrieMapSync;
+
+use crate::crypto;
+use crate::pkcs11::error::Rv;
+use crate::sys::memory::{AfterFork, SecretPages};
+use crate::vault::{
+    self, Class, Content, Draft, Image, KeyAlgorithm, Object, ObjectNumber, PrivateKey, SecretBytes, SignScheme,
+    VaultError,
+};
+
+/// Set in the number of every session object.
+const SESSION_BIT: ObjectNumber = 1 << 63;
+
+/// Whether this is the number of a session object.
+pub fn is_session_object(number: ObjectNumber) -> bool {
+    number & SESSION_BIT != 0
+}
+
+/// The session objects of one slot.
+#[derive(Default)]
+pub struct SessionObjects {
+    published: ArcSwap<Published>,
+    changing: Mutex<()>,
+}
+
+/// The session objects at one moment.
+#[derive(Clone, Default)]
+pub struct Published {
+    image: Image,
+    kept: HashTrieMapSync<ObjectNumber, Kept>,
+}
+
+/// What is kept beside an object.
+#[derive(Clone)]
+struct Kept {
+    owner: CK_SESSION_HANDLE,
+    /// In pages that a fork wipes.
+    secret: Option<Arc<SecretPages<u8>>>,
+    key: Option<Arc<SessionKey>>,
+}
+
+/// A private key in a session.
+struct SessionKey(crypto::PrivateKey);
+
+impl PrivateKey for SessionKey {
+    fn algorithm(&self) -> KeyAlgorithm {
+        self.0.algorithm()
+    }
+
+    fn check_usable(&self) -> vault::Result<()> {
+        Ok(())
+    }
+
+    fn sign(&self, scheme: &SignScheme, input: &[u8], out: &mut [u8]) -> vault::Result<usize> {
+        Ok(self.0.sign(scheme, input, out)?)
+    }
+}
+
+impl Published {
+    /// The objects.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// A private key.
+    pub fn private_key(&self, number: ObjectNumber) -> Option<Arc<dyn PrivateKey>> {
+        Some(self.kept.get(&number)?.key.clone()?)
+    }
+
+    /// The secret part of an object.
+    pub fn secret(&self, number: ObjectNumber) -> vault::Result<SecretBytes> {
+        let secret = self.kept.get(&number).and_then(|kept| kept.secret.as_ref());
+        secret.map(|secret| SecretBytes::from_slice(secret)).ok_or(VaultError::NotFound)
+    }
+}
+
+impl SessionObjects {
+    /// As they are now.
+    pub fn load(&self) -> Guard<Arc<Published>> {
+        self.published.load()
+    }
+
+    /// Makes an object that belongs to this session.
+    pub fn create(&self, owner: CK_SESSION_HANDLE, draft: Draft) -> Result<ObjectNumber, Rv> {
+        let key = match (&draft.content, &draft.secret) {
+            (Content { class: Class::PrivateKey, key: Some(description), .. }, Some(secret))
+                if description.algorithm.signature_len() > 0 =>
+            {
+                Some(Arc::new(SessionKey(crypto::PrivateKey::from_pkcs8(secret.expose())?)))
+            }
+            _ => None,
+        };
+        let secret = draft.secret.as_ref().map(in_pages).transpose()?.map(Arc::new);
+        let object = new_object(draft.content, draft.secret.as_ref())?;
+        let number = object.number;
+        self.change(|published| {
+            published.image.insert(Arc::new(object));
+            published.kept.insert_mut(number, Kept { owner, secret, key });
+        });
+        Ok(number)
+    }
+
+    /// Changes an object.
+    pub fn edit(&self, number: ObjectNumber, edit: impl FnOnce(&mut Content) -> Result<(), Rv>) -> Result<(), Rv> {
+        let _changing = self.changing();
+        let mut published = Published::clone(&self.published.load());
+        let mut object = Object::clone(published.image.get(number).ok_or(Rv(CKR_OBJECT_HANDLE_INVALID))?);
+        edit(&mut object.content)?;
+        object.updated = now();
+        published.image.insert(Arc::new(object));
+        self.published.store(Arc::new(published));
+        Ok(())
+    }
+
+    /// Ends an object.
+    pub fn delete(&self, number: ObjectNumber) {
+        self.drop_if(|object, _| object.number == number);
+    }
+
+    /// Ends the objects of a session that is closed.
+    pub fn drop_session(&self, owner: CK_SESSION_HANDLE) {
+        if !self.load().image.is_empty() {
+            self.drop_if(|_, kept| kept.owner == owner);
+        }
+    }
+
+    /// Ends private objects, when the user logs out.
+    pub fn drop_private(&self) {
+        if !self.load().image.is_empty() {
+            self.drop_if(|object, _| object.content.private);
+        }
+    }
+
+    fn drop_if(&self, unwanted: impl Fn(&Object, &Kept) -> bool) {
+        self.change(|published| {
+            let is_unwanted =
+                |object: &&Arc<Object>| published.kept.get(&object.number).is_some_and(|kept| unwanted(object, kept));
+            let numbers: Vec<_> = published.image.objects().filter(is_unwanted).map(|object| object.number).collect();
+            for number in numbers {
+                published.image.remove(number);
+                published.kept.remove_mut(&number);
+            }
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Published)) {
+        let _changing = self.changing();
+        let mut published = Published::clone(&self.published.load());
+        change(&mut published);
+        self.published.store(Arc::new(published));
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn in_pages(secret: &SecretBytes) -> Result<SecretPages<u8>, Rv> {
+    let mut pages = SecretPages::filled(0, secret.len(), AfterFork::Wiped).map_err(|error| {
+        tracing::warn!("no memory for a session object's value: {error}");
+        Rv(CKR_HOST_MEMORY)
+    })?;
+    pages.copy_from_slice(secret.expose());
+    Ok(pages)
+}
+
+fn new_object(content: Content, secret: Option<&SecretBytes>) -> Result<Object, Rv> {
+    /// One count for the process: a handle is not used again, not even after `C_Initialize`.
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let mut unique_id = [0; 16];
+    crypto::random(&mut unique_id)?;
+    let created = now();
+    Ok(Object {
+        number: SESSION_BIT | NEXT.fetch_add(1, Ordering::Relaxed),
+        unique_id,
+        name: None,
+        version: None,
+        created,
+        updated: created,
+        has_secret: secret.is_some(),
+        secret_len: secret.map_or(0, SecretBytes::len),
+        content,
+    })
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::Naming;
+
+    fn draft(label: &str, private: bool) -> Draft {
+        let mut content = Content::new(Class::Data);
+        content.label = label.into();
+        content.private = private;
+        Draft { content, naming: Naming::None, secret: None }
+    }
+
+    #[test]
+    fn a_session_takes_its_objects_with_it_and_leaves_those_of_others() {
+        let objects = SessionObjects::default();
+        let mine = objects.create(1, draft("mine", false)).unwrap();
+        let other = objects.create(2, draft("other", false)).unwrap();
+        assert!(is_session_object(mine) && mine != other);
+        objects.drop_session(1);
+        assert!(objects.load().image().get(mine).is_none());
+        assert!(objects.load().image().get(other).is_some());
+    }
+
+    #[test]
+    fn logging_out_ends_private_session_objects_only() {
+        let objects = SessionObjects::default();
+        let private = objects.create(1, draft("a", true)).unwrap();
+        let public = objects.create(1, draft("b", false)).unwrap();
+        objects.drop_private();
+        assert!(objects.load().image().get(private).is_none());
+        assert!(objects.load().image().get(public).is_some());
+    }
+
+    #[test]
+    fn a_refused_edit_changes_nothing() {
+        let objects = SessionObjects::default();
+        let number = objects.create(1, draft("a", false)).unwrap();
+        let refused = objects.edit(number, |content| {
+            content.label = b"b".to_vec();
+            Err(Rv(CKR_ATTRIBUTE_READ_ONLY))
+        });
+        assert_eq!(refused, Err(Rv(CKR_ATTRIBUTE_READ_ONLY)));
+        assert_eq!(objects.load().image().get(number).unwrap().content.label, b"a");
+    }
+}
