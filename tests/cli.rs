@@ -379,6 +379,16 @@ fn the_uri_names_token_object_id_and_type() {
 }
 
 #[test]
+fn the_mechanisms_are_listed_without_any_vault() {
+    let vault = Vault::new();
+    let mut command = vault.bare("--json pkcs11 mechanisms");
+    let listed: Value = serde_json::from_str(&succeeds(command.env_remove("STRONGROOM_VAULT"))).unwrap();
+    let ecdsa = listed.as_array().unwrap().iter().find(|mechanism| mechanism["name"] == "CKM_ECDSA").unwrap();
+    assert_eq!((&ecdsa["number"], &ecdsa["key_type"]), (&0x1041.into(), &"ec".into()));
+    assert_eq!(ecdsa["functions"], serde_json::json!(["sign", "verify"]));
+}
+
+#[test]
 fn without_a_pin_and_a_terminal_the_error_says_how_to_give_one() {
     let vault = Vault::new();
     // Its own session has no terminal to ask on.
