@@ -2,7 +2,7 @@
 
 use cryptoki_sys::*;
 
-use super::{Checked, NewObject, Rules, Template, check_agreement, naming, write};
+use super::{Checked, NewObject, Rules, Template, naming, write};
 use crate::pkcs11::attribute::{Kinds, Phase, Rule, usage_flag};
 use crate::pkcs11::error::Rv;
 use crate::pkcs11::object::{self, Guard};
@@ -56,7 +56,6 @@ fn change<'a>(content: &mut Content, template: &Template<'a>, phase: Phase, cx: 
         guard.store(content);
     }
     write(content, kind, &given);
-    check_agreement(content, cx)?;
     Ok(given)
 }
 
