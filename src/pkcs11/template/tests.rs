@@ -56,7 +56,7 @@ fn base(kind: Kinds, phase: Phase, without: CK_ATTRIBUTE_TYPE) -> Option<Sample>
 }
 
 /// A value that the attribute can have, the one it has if it can't be made up.
-fn possible(kind: Kinds, row: &Attribute) -> Vec<u8> {
+fn possible(kind: Kinds, phase: Phase, row: &Attribute) -> Vec<u8> {
     let given = sample(kind).0.into_iter().chain(generated(kind).unwrap_or_default().0);
     if let Some((_, value)) = given.into_iter().find(|(number, _)| *number == row.number) {
         return value;
@@ -69,7 +69,7 @@ fn possible(kind: Kinds, row: &Attribute) -> Vec<u8> {
         }
         (CKA_PUBLIC_EXPONENT, _) => vec![1, 0, 1],
         (CKA_CHECK_VALUE | CKA_PUBLIC_KEY_INFO | CKA_EC_POINT, _) => vec![],
-        (_, Form::Bool) => vec![CK_FALSE],
+        (_, Form::Bool) => vec![u8::from(row.rule(phase) == Rule::Raise)],
         (_, Form::Ulong) => CK_ULONG::from(1u8).to_ne_bytes().to_vec(),
         (_, Form::Date) => b"20261124".to_vec(),
         (_, Form::UlongArray) => vec![0; 16],
@@ -91,7 +91,7 @@ fn every_attribute_of_every_kind_in_every_phase_is_answered_as_the_table_says() 
         if phase == Phase::Create && matches!(row.number, CKA_CLASS | CKA_KEY_TYPE | CKA_CERTIFICATE_TYPE) {
             continue;
         }
-        let given = base.with(row.number, possible(kind, found.unwrap_or(row)));
+        let given = base.with(row.number, possible(kind, phase, found.unwrap_or(row)));
         let Some(answer) = answer(kind, phase, &given, &OFFICER) else { continue };
         let expected: &[Result<(), CK_RV>] = match found.map(|row| row.rule(phase)) {
             None => &[Err(CKR_TEMPLATE_INCONSISTENT)],
@@ -457,6 +457,16 @@ fn a_copy_is_the_same_object_elsewhere() {
     assert_eq!(same.draft.content, original.content);
     assert!(!copy(true, Sample::default().flag(CKA_TOKEN, false)).unwrap().token);
     assert_eq!(copy(true, Sample::default().flag(CKA_PRIVATE, false)).unwrap_err(), Rv(CKR_ATTRIBUTE_READ_ONLY));
+}
+
+#[test]
+fn copying_is_no_way_to_change_what_may_not_be_changed() {
+    let fixed = sample(Kinds::EC_PRIVATE).flag(CKA_MODIFIABLE, false).create().unwrap();
+    let fixed = stored(1, fixed).0;
+    let copy = |change: Sample| for_copy(&fixed, true, &change.template(), &USER).map(drop);
+    assert_eq!(copy(Sample::default().flag(CKA_DERIVE, true)), Err(Rv(CKR_ACTION_PROHIBITED)));
+    assert_eq!(copy(Sample::default().flag(CKA_MODIFIABLE, true)), Err(Rv(CKR_ATTRIBUTE_READ_ONLY)));
+    assert_eq!(copy(Sample::default().flag(CKA_SIGN, false).flag(CKA_TOKEN, false)), Ok(()));
 }
 
 #[test]
