@@ -114,8 +114,8 @@ pub(super) fn value(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>> {
 
 /// Typed without being shown.
 pub(super) fn prompt(what: &str, option: &str) -> Result<Zeroizing<String>> {
-    rpassword::prompt_password(format!("{what}: ")).map(Zeroizing::new).map_err(|error| {
-        Error::refused(format!("There is no terminal to ask on ({error}): give {what} with {option} FILE."))
+    rpassword::prompt_password(format!("{what}: ")).map(Zeroizing::new).map_err(|_| {
+        Error::refused(format!("There is no terminal to ask for \"{what}\" on: give it with {option} FILE."))
     })
 }
 

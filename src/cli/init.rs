@@ -12,7 +12,7 @@ use super::ask::{self, Source};
 use super::{Context, Error, Result, open, progress};
 use crate::config::{Backend, Config, VaultConfig};
 use crate::crypto;
-use crate::vault::{Name, Pin, Role, SecretBytes, Unlock, Vault, VaultAdmin, VaultError};
+use crate::vault::{Name, Pin, Role, SecretBytes, Unlock, VaultAdmin, VaultError};
 
 /// Where the vault is made, and how it opens.
 #[derive(Args)]

@@ -43,10 +43,9 @@ pub(super) fn parse(text: &str) -> Result<KeyAlgorithm, String> {
     if let Some((_, kind)) = KINDS.iter().find(|(name, _)| *name == lower) {
         return Ok(*kind);
     }
-    if let Some(bits) = lower.strip_prefix("generic-").and_then(|bits| bits.parse::<u32>().ok()) {
-        if bits % 8 == 0 && (8..=GENERIC_MAX_BITS).contains(&bits) {
-            return Ok(KeyAlgorithm::Generic { bytes: bits / 8 });
-        }
+    let generic = lower.strip_prefix("generic-").and_then(|bits| bits.parse::<u32>().ok());
+    if let Some(bits) = generic.filter(|bits| bits % 8 == 0 && (8..=GENERIC_MAX_BITS).contains(bits)) {
+        return Ok(KeyAlgorithm::Generic { bytes: bits / 8 });
     }
     let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
     Err(format!("kinds are {}, generic-<bits>", names.join(", ")))

@@ -31,7 +31,7 @@ use crate::sys;
 
 #[derive(Parser)]
 #[command(name = "strongroom", version, about = "A vault for keys, secrets and certificates", long_about = None)]
-#[command(propagate_version = true, arg_required_else_help = true)]
+#[command(arg_required_else_help = true)]
 struct Arguments {
     #[command(flatten)]
     global: Global,

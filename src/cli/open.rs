@@ -7,7 +7,7 @@ use super::ask;
 use super::{Context, Error, Result};
 use crate::backend;
 use crate::config::{Backend, Config, VaultConfig};
-use crate::vault::{Role, Unlock, Vault, VaultAdmin, VaultInfo};
+use crate::vault::{Role, Unlock, VaultAdmin, VaultInfo};
 
 /// A vault that exists, and what it says of itself.
 pub(super) struct Opened {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::ask::{self, Source};
 use super::{Context, Error, Result};
-use crate::vault::{Role, Unlock, Vault, VaultAdmin};
+use crate::vault::{Role, Unlock};
 
 /// What is done with PINs.
 #[derive(Subcommand)]

@@ -1,12 +1,17 @@
 //! `strongroom pkcs11`: what other programs need to use the vault's objects.
 
 use clap::{Subcommand, ValueEnum};
+use cryptoki_sys::{
+    CK_FLAGS, CKF_DECRYPT, CKF_DERIVE, CKF_DIGEST, CKF_ENCRYPT, CKF_GENERATE, CKF_GENERATE_KEY_PAIR, CKF_SIGN,
+    CKF_UNWRAP, CKF_VERIFY, CKF_WRAP,
+};
 use serde_json::{Value, json};
 
 use super::open::Opened;
 use super::versions;
 use super::{Context, Error, Result};
-use crate::vault::{Class, Collection, Object, Vault, VaultInfo};
+use crate::pkcs11::mechanism::{self, KeyKind};
+use crate::vault::{Class, Collection, Object, VaultInfo};
 
 /// What is asked.
 #[derive(Subcommand)]
@@ -49,11 +54,14 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
     }
 }
 
-/// The object's URI. Token, label, id and type are always there: each is what some client looks for.
+/// The object's URI. Token, label, id and type are always there, since each is what some client looks for; only a data
+/// object has no id, and a URI with one would match none.
 pub(super) fn uri(info: &VaultInfo, object: &Object) -> String {
     let mut uri = format!("pkcs11:token={}", escaped(info.label.as_bytes()));
     uri.push_str(&format!(";object={}", escaped(&object.content.label)));
-    uri.push_str(";id=");
+    if object.content.class != Class::Data {
+        uri.push_str(";id=");
+    }
     object.content.id.iter().for_each(|byte| uri.push_str(&format!("%{byte:02X}")));
     uri.push_str(&format!(";type={}", type_name(object.content.class)));
     uri
@@ -108,8 +116,57 @@ fn all_uris(context: &Context, kind: Option<Kind>) -> Result<()> {
     context.output.list(&["uri"], &rows, &Value::Array(values), "The vault holds nothing.")
 }
 
-fn mechanisms(_context: &Context) -> Result<()> {
-    Ok(())
+/// The module's own table.
+fn mechanisms(context: &Context) -> Result<()> {
+    let mut rows = Vec::new();
+    let mut values = Vec::new();
+    for mechanism in mechanism::table() {
+        let keys = key_kind(mechanism.keys);
+        let functions = functions(mechanism.flags);
+        let sizes = match mechanism.sizes {
+            (0, 0) => String::new(),
+            (smallest, largest) => format!("{smallest}-{largest}"),
+        };
+        rows.push(vec![mechanism.name.to_owned(), keys.unwrap_or_default().to_owned(), sizes, functions.join(" ")]);
+        values.push(json!({
+            "name": mechanism.name,
+            "number": mechanism.number,
+            "key_type": keys,
+            "min_key_size": mechanism.sizes.0,
+            "max_key_size": mechanism.sizes.1,
+            "functions": functions,
+        }));
+    }
+    let headings = ["mechanism", "keys", "sizes", "functions"];
+    context.output.list(&headings, &rows, &Value::Array(values), "The module has no mechanisms.")
+}
+
+fn key_kind(kind: KeyKind) -> Option<&'static str> {
+    match kind {
+        KeyKind::None => None,
+        KeyKind::Rsa => Some("rsa"),
+        KeyKind::Ec => Some("ec"),
+        KeyKind::Edwards => Some("edwards"),
+        KeyKind::Aes => Some("aes"),
+        KeyKind::Generic => Some("generic"),
+    }
+}
+
+/// `CKF_*` of `CK_MECHANISM_INFO` that name functions, in words.
+fn functions(flags: CK_FLAGS) -> Vec<&'static str> {
+    const FUNCTIONS: &[(CK_FLAGS, &str)] = &[
+        (CKF_GENERATE, "generate"),
+        (CKF_GENERATE_KEY_PAIR, "generate-pair"),
+        (CKF_SIGN, "sign"),
+        (CKF_VERIFY, "verify"),
+        (CKF_ENCRYPT, "encrypt"),
+        (CKF_DECRYPT, "decrypt"),
+        (CKF_DIGEST, "digest"),
+        (CKF_WRAP, "wrap"),
+        (CKF_UNWRAP, "unwrap"),
+        (CKF_DERIVE, "derive"),
+    ];
+    FUNCTIONS.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name).collect()
 }
 
 impl Kind {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::ask::{self, Source};
 use super::{Context, Result, progress};
-use crate::vault::{Role, Unlock, Vault, VaultAdmin};
+use crate::vault::{Role, Unlock};
 
 /// How the vault can be unlocked afterwards.
 #[derive(Args)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::open::Opened;
 use super::versions::{self, Versioned};
 use super::{Context, Error, Result, ask, key, pkcs11, time};
-use crate::vault::{Class, Collection, Content, Draft, Name, Naming, SecretBytes, Vault, VaultError};
+use crate::vault::{Class, Collection, Content, Draft, Name, Naming, SecretBytes, VaultError};
 
 /// What is done with secrets.
 #[derive(Subcommand)]

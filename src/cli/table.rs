@@ -12,7 +12,8 @@ pub(super) fn rows(headings: &[&str], rows: &[Vec<String>], terminal: bool) -> S
     }
     let mut table = Table::new();
     table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
+    // A cell that is broken can't be copied: the terminal breaks lines that are too long.
+    table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
     for row in rows {
         table.add_row(row.iter().map(|cell| printable(cell)));

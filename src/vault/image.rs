@@ -153,7 +153,10 @@ impl Image {
         &'a self,
         numbers: Option<&'a RedBlackTreeSetSync<ObjectNumber>>,
     ) -> impl Iterator<Item = &'a Arc<Object>> {
-        numbers.into_iter().flat_map(|set| set.iter()).filter_map(|number| self.objects.get(number))
+        // Most searches have one match, and walking a tree takes memory.
+        let only = numbers.filter(|set| set.size() == 1).and_then(|set| set.first());
+        let several = numbers.filter(|set| set.size() > 1).into_iter().flat_map(|set| set.iter());
+        only.into_iter().chain(several).filter_map(|number| self.objects.get(number))
     }
 }
 

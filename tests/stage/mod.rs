@@ -30,8 +30,8 @@ impl Stage {
     /// Makes the token as an operator does with `pkcs11-tool`: initialise it, set the user's PIN.
     pub fn new() -> Self {
         let stage = Self::without_token();
-        stage.pkcs11_tool(&["--init-token", "--label", TOKEN, "--so-pin", SO_PIN]);
-        stage.pkcs11_tool(&["--login", "--login-type", "so", "--so-pin", SO_PIN, "--init-pin", "--new-pin", PIN]);
+        stage.pkcs11_tool(&format!("--init-token --label {TOKEN} --so-pin {SO_PIN}"));
+        stage.pkcs11_tool(&format!("--login --login-type so --so-pin {SO_PIN} --init-pin --new-pin {PIN}"));
         stage
     }
 
@@ -83,25 +83,38 @@ impl Stage {
         command
     }
 
+    /// `pkcs11-tool` with the module; arguments are parted by spaces, as on a command line.
+    pub fn pkcs11_tool_command(&self, arguments: &str) -> Command {
+        let mut command = self.command("pkcs11-tool");
+        command.arg("--module").arg(module()).args(arguments.split_whitespace());
+        command
+    }
+
     /// Runs `pkcs11-tool` with the module; it must succeed. Returns what it printed.
-    pub fn pkcs11_tool(&self, arguments: &[&str]) -> String {
-        succeed(self.command("pkcs11-tool").arg("--module").arg(module()).args(arguments))
+    pub fn pkcs11_tool(&self, arguments: &str) -> String {
+        succeed(&mut self.pkcs11_tool_command(arguments))
     }
 
     /// The same, logged in as the user.
-    pub fn pkcs11_tool_logged_in(&self, arguments: &[&str]) -> String {
-        self.pkcs11_tool(&[&["--login", "--pin", PIN], arguments].concat())
+    pub fn pkcs11_tool_logged_in(&self, arguments: &str) -> String {
+        self.pkcs11_tool(&format!("--login --pin {PIN} {arguments}"))
     }
 
     /// Runs `openssl`; it must succeed. Returns what it printed.
-    pub fn openssl(&self, arguments: &[&str]) -> String {
-        succeed(self.command("openssl").args(arguments))
+    pub fn openssl(&self, arguments: &str) -> String {
+        succeed(self.command("openssl").args(arguments.split_whitespace()))
     }
 
-    /// Runs `openssl` with libp11's engine on the module.
-    pub fn openssl_with_engine(&self, arguments: &[&str]) -> String {
-        let configuration = self.engine_configuration();
-        succeed(self.command("openssl").env("OPENSSL_CONF", configuration).args(arguments))
+    /// `openssl` with libp11's engine on the module.
+    pub fn openssl_engine_command(&self, arguments: &str) -> Command {
+        let mut command = self.command("openssl");
+        command.env("OPENSSL_CONF", self.engine_configuration()).args(arguments.split_whitespace());
+        command
+    }
+
+    /// Runs `openssl` with libp11's engine on the module; it must succeed. Returns what it printed.
+    pub fn openssl_engine(&self, arguments: &str) -> String {
+        succeed(&mut self.openssl_engine_command(arguments))
     }
 
     /// An OpenSSL configuration that loads libp11's engine with the module, and how it gets the PIN.
@@ -116,41 +129,36 @@ impl Stage {
     }
 
     /// Runs the `strongroom` command on this vault; it must succeed. Returns what it printed.
-    pub fn strongroom(&self, arguments: &[&str]) -> String {
+    pub fn strongroom(&self, arguments: &str) -> String {
         succeed(&mut self.strongroom_command(arguments))
     }
 
     /// The `strongroom` command on this vault, with the PIN in a file.
-    pub fn strongroom_command(&self, arguments: &[&str]) -> Command {
+    pub fn strongroom_command(&self, arguments: &str) -> Command {
         let pin = self.file("pin", PIN);
         set_mode(Path::new(&pin), 0o600);
         let mut command = self.command(cli());
-        command.args(["--pin-file", &pin]).args(arguments);
+        command.args(["--pin-file", &pin]).args(arguments.split_whitespace());
         command
     }
 
     /// Generates a key pair; `kind` as `pkcs11-tool` says it.
     pub fn key_pair(&self, kind: &str, label: &str, id: &str) {
-        let usage = if kind.starts_with("rsa") { "--usage-decrypt" } else { "--usage-derive" };
-        self.pkcs11_tool_logged_in(&[
-            "--keypairgen",
-            "--key-type",
-            kind,
-            "--label",
-            label,
-            "--id",
-            id,
-            "--usage-sign",
-            usage,
-        ]);
+        self.pkcs11_tool_logged_in(&format!("--keypairgen --key-type {kind} --label {label} --id {id} --usage-sign"));
     }
 
-    /// A key's public half as a PEM file.
-    pub fn public_key(&self, id: &str) -> String {
-        let der = self.at(&format!("public-{id}.der"));
-        self.pkcs11_tool(&["--read-object", "--type", "pubkey", "--id", id, "--output-file", &der]);
-        let pem = self.at(&format!("public-{id}.pem"));
-        self.openssl(&["pkey", "-pubin", "-inform", "DER", "-in", &der, "-out", &pem]);
+    /// The public half of a key as a PEM file; returns its name.
+    ///
+    /// From the command line where the module is ours: `pkcs11-tool` 0.23 can write RSA and P-256 keys only.
+    pub fn public_key(&self, label: &str, id: &str) -> String {
+        let pem = format!("public-{id}.pem");
+        if is_ours() {
+            let printed = output(&mut self.strongroom_command(&format!("key public {label}")));
+            self.file(&pem, printed.stdout);
+        } else {
+            self.pkcs11_tool(&format!("--read-object --type pubkey --id {id} --output-file public.der"));
+            self.openssl(&format!("pkey -pubin -inform DER -in public.der -out {pem}"));
+        }
         pem
     }
 
@@ -175,6 +183,11 @@ pub fn module() -> PathBuf {
         // Cargo puts it beside the test's own program.
         env::current_exe().unwrap().with_file_name("libstrongroom.so")
     })
+}
+
+/// Whether it is ours, which must do everything; another one is used for what it has.
+pub fn is_ours() -> bool {
+    module().file_name().is_some_and(|name| name == "libstrongroom.so")
 }
 
 /// The command line under test.

@@ -9,7 +9,7 @@ use super::super::key::public_of;
 use super::super::{Context, Error, Result, time, versions};
 use super::signer::VaultSigner;
 use super::{Identity, draft, request, show, write_file};
-use crate::vault::{Class, Collection, KeyAlgorithm, Name, Naming, Object, Vault, VaultAdmin};
+use crate::vault::{Class, Collection, KeyAlgorithm, Name, Naming, Object, VaultAdmin};
 
 #[derive(Args)]
 pub(in super::super) struct Create {

@@ -9,7 +9,7 @@ use super::super::key::{pem_blocks, read_key_file};
 use super::super::{Context, Error, Result};
 use super::{draft, parse_certificate, show};
 use crate::crypto::{Digest, DigestAlgorithm, PublicKey};
-use crate::vault::{Class, Image, Name, Naming, Vault};
+use crate::vault::{Class, Image, Name, Naming};
 
 #[derive(Args)]
 pub(in super::super) struct Import {

@@ -16,7 +16,7 @@ use super::super::{Context, Result, key, pkcs11, time};
 use super::import::key_with;
 use super::{parse_certificate, write_file};
 use crate::crypto::{Digest, DigestAlgorithm};
-use crate::vault::{Collection, Image, Object, Vault, VaultError};
+use crate::vault::{Collection, Image, Object, VaultError};
 
 #[derive(Args)]
 pub(in super::super) struct Show {

@@ -12,7 +12,7 @@ use super::super::{Context, Result, kind, progress, versions};
 use super::{Properties, Validity, draft, show};
 use crate::crypto;
 use crate::vault::{
-    Class, Collection, Content, Draft, KeyAlgorithm, Name, Naming, Object, Usage, Vault, VaultAdmin, VaultError,
+    Class, Collection, Content, Draft, KeyAlgorithm, Name, Naming, Object, Usage, VaultAdmin, VaultError,
 };
 
 #[derive(Args)]

@@ -9,7 +9,7 @@ use super::super::{Context, Error, Result, ask, kind};
 use super::create::secret_key_id;
 use super::{Properties, draft, material, show};
 use crate::crypto;
-use crate::vault::{Class, Content, Draft, KeyAlgorithm, KeyDescription, Name, Naming, SecretBytes, Usage, Vault};
+use crate::vault::{Class, Content, Draft, KeyAlgorithm, KeyDescription, Name, Naming, SecretBytes, Usage};
 
 #[derive(Args)]
 pub(in super::super) struct Import {

@@ -8,7 +8,7 @@ use super::super::open::Opened;
 use super::super::versions::{self, Named, Versioned, hex};
 use super::super::{Context, Error, Result, kind, pkcs11, time};
 use super::Which;
-use crate::vault::{Class, Collection, KeyDescription, Object, Vault, VaultError};
+use crate::vault::{Class, Collection, KeyDescription, Object, VaultError};
 
 pub(super) fn list(context: &Context) -> Result<()> {
     let opened = context.unlocked()?;

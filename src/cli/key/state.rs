@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::{Context, Result, versions};
 use super::Which;
-use crate::vault::{Collection, Vault};
+use crate::vault::Collection;
 
 /// Both halves in one change, so that no process ever sees one without the other.
 pub(super) fn set_enabled(context: &Context, which: &Which, enabled: bool) -> Result<()> {

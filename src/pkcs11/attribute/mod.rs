@@ -54,9 +54,12 @@ bitflags::bitflags! {
         const OTP = 1 << 15;
         /// Any other class
         const OTHER = 1 << 16;
+        /// A certificate of a type that is only kept
+        const OTHER_CERTIFICATE = 1 << 17;
 
         /// `CKO_CERTIFICATE`
-        const CERTIFICATE = Self::X509.bits() | Self::ATTRIBUTE_CERTIFICATE.bits() | Self::WTLS.bits();
+        const CERTIFICATE = Self::X509.bits() | Self::ATTRIBUTE_CERTIFICATE.bits() | Self::WTLS.bits()
+            | Self::OTHER_CERTIFICATE.bits();
         /// `CKO_PUBLIC_KEY`
         const PUBLIC = Self::RSA_PUBLIC.bits() | Self::EC_PUBLIC.bits() | Self::EDWARDS_PUBLIC.bits()
             | Self::OTHER_PUBLIC.bits();
@@ -70,7 +73,8 @@ bitflags::bitflags! {
         /// Keys whose value is secret
         const HIDDEN = Self::PRIVATE.bits() | Self::SECRET.bits() | Self::OTP.bits();
         /// What is kept with every attribute of the specification, whether it fits or not
-        const OPEN = Self::OTHER_PUBLIC.bits() | Self::OTHER_SECRET.bits() | Self::OTP.bits() | Self::OTHER.bits();
+        const OPEN = Self::OTHER_PUBLIC.bits() | Self::OTHER_SECRET.bits() | Self::OTP.bits() | Self::OTHER.bits()
+            | Self::OTHER_CERTIFICATE.bits();
     }
 }
 
@@ -98,7 +102,7 @@ impl Kinds {
             CKC_X_509 => Self::X509,
             CKC_X_509_ATTR_CERT => Self::ATTRIBUTE_CERTIFICATE,
             CKC_WTLS => Self::WTLS,
-            _ => Self::OTHER,
+            _ => Self::OTHER_CERTIFICATE,
         }
     }
 

@@ -84,19 +84,19 @@ pub const TABLE: &[Attribute] = &[
 
     // Certificates (§4.6). Subject, issuer and serial number follow from the value of an X.509 certificate, so they may
     // be left out, and the subject may change, as NSS and Java expect.
-    row!(CKA_CERTIFICATE_TYPE, Ulong, Kinds::CERTIFICATE.union(Kinds::OTHER), FIRST, Number(CKC_X_509)),
+    row!(CKA_CERTIFICATE_TYPE, Ulong, Kinds::CERTIFICATE, FIRST, Number(CKC_X_509)),
     row!(CKA_TRUSTED, Bool, Kinds::CERTIFICATE, BY_OFFICER, False),
     row!(CKA_CERTIFICATE_CATEGORY, Ulong, Kinds::CERTIFICATE, WHEN_MADE, Number(CK_CERTIFICATE_CATEGORY_UNSPECIFIED)),
     row!(CKA_CHECK_VALUE, Bytes, Kinds::CERTIFICATE, WHEN_MADE, Empty),
     row!(CKA_START_DATE, Date, Kinds::CERTIFICATE, WHEN_MADE, Empty),
     row!(CKA_END_DATE, Date, Kinds::CERTIFICATE, WHEN_MADE, Empty),
     row!(CKA_PUBLIC_KEY_INFO, Bytes, Kinds::CERTIFICATE, WHEN_MADE, Empty),
-    row!(CKA_ID, Bytes, Kinds::X509, ANY_TIME, Derived),
+    row!(CKA_ID, Bytes, Kinds::X509.union(Kinds::OTHER_CERTIFICATE), ANY_TIME, Derived),
     row!(CKA_SUBJECT, Bytes, Kinds::X509, ANY_TIME, Empty),
     row!(CKA_SUBJECT, Bytes, Kinds::WTLS, FIRST, Empty),
     row!(CKA_ISSUER, Bytes, HAS_HASHES, ANY_TIME, Empty),
     row!(CKA_SERIAL_NUMBER, Bytes, Kinds::X509.union(Kinds::ATTRIBUTE_CERTIFICATE), ANY_TIME, Empty),
-    row!(CKA_VALUE, Bytes, HAS_HASHES, WHEN_MADE, Derived),
+    row!(CKA_VALUE, Bytes, HAS_HASHES.union(Kinds::OTHER_CERTIFICATE), WHEN_MADE, Derived),
     row!(CKA_VALUE, Bytes, Kinds::ATTRIBUTE_CERTIFICATE, FIRST, Derived),
     row!(CKA_URL, Bytes, HAS_HASHES, WHEN_MADE, Empty),
     row!(CKA_HASH_OF_SUBJECT_PUBLIC_KEY, Bytes, HAS_HASHES, WHEN_MADE, Empty),

@@ -2,11 +2,11 @@
 
 use cryptoki_sys::*;
 
-use super::{Checked, NewObject, Rules, Template, check_agreement, naming, write};
+use super::{Checked, NewObject, Rules, Template, naming, write};
 use crate::pkcs11::attribute::{Kinds, Phase, Rule, usage_flag};
 use crate::pkcs11::error::Rv;
 use crate::pkcs11::object::{self, Guard};
-use crate::vault::{Class, Content, Draft, Naming, Object, SecretBytes, Usage};
+use crate::vault::{Class, Content, Draft, Object, SecretBytes, Usage};
 
 /// A copy of `object`, which lies on the token or, if not `token`, in a session, with the changes of a template. The
 /// caller fills in the secret part if the object has one and the draft doesn't.
@@ -15,14 +15,17 @@ pub fn for_copy(object: &Object, token: bool, template: &Template<'_>, cx: &Rule
         return Err(Rv(CKR_ACTION_PROHIBITED));
     }
     let mut content = object.content.clone();
+    // Else copying would be the way to change what may not be changed.
+    if !object::is_set(&content, CKA_MODIFIABLE) && raises(&content, template.0.iter().copied(), Usage::all()) {
+        return Err(Rv(CKR_ACTION_PROHIBITED));
+    }
     let given = change(&mut content, template, Phase::Copy, cx)?;
     let mut secret = None;
     if content.class == Class::Data && content.private && !object.has_secret {
         secret = Some(SecretBytes::from_slice(content.value.take().as_deref().unwrap_or_default()));
     }
-    let naming = if object.name.is_some() { Naming::FromLabel } else { naming(&content) };
     let token = given.boolean(CKA_TOKEN).unwrap_or(token);
-    Ok(NewObject { draft: Draft { content, naming, secret }, token })
+    Ok(NewObject { draft: Draft { naming: naming(&content), content, secret }, token })
 }
 
 /// Changes `content` as a template says; an error leaves it as it was.
@@ -56,7 +59,6 @@ fn change<'a>(content: &mut Content, template: &Template<'a>, phase: Phase, cx: 
         guard.store(content);
     }
     write(content, kind, &given);
-    check_agreement(content, cx)?;
     Ok(given)
 }
 
@@ -74,9 +76,18 @@ fn check_direction(content: &Content, rule: Rule, attribute: CK_ATTRIBUTE_TYPE, 
 /// at once. What it may do of these four is decided when it is made.
 fn check_no_new_conflict(content: &Content, given: &Checked<'_>) -> Result<(), Rv> {
     let fixed = Usage::ENCRYPT | Usage::DECRYPT | Usage::WRAP | Usage::UNWRAP;
-    let raised = given.iter().any(|(number, _, value)| {
-        usage_flag(number)
-            .is_some_and(|flag| fixed.contains(flag) && value == [CK_TRUE] && !content.usage.contains(flag))
-    });
-    if raised { Err(Rv(CKR_ATTRIBUTE_READ_ONLY)) } else { Ok(()) }
+    let wanted = given.iter().map(|(number, _, value)| (number, value));
+    if raises(content, wanted, fixed) { Err(Rv(CKR_ATTRIBUTE_READ_ONLY)) } else { Ok(()) }
+}
+
+/// Whether one of these usages is asked for that the key doesn't have.
+fn raises<'a>(
+    content: &Content,
+    wanted: impl IntoIterator<Item = (CK_ATTRIBUTE_TYPE, &'a [u8])>,
+    usages: Usage,
+) -> bool {
+    let new = usages - content.usage;
+    wanted
+        .into_iter()
+        .any(|(number, value)| value == [CK_TRUE] && usage_flag(number).is_some_and(|flag| new.contains(flag)))
 }

@@ -30,7 +30,7 @@ impl<'a> Checked<'a> {
                 return Err(Rv(CKR_ATTRIBUTE_READ_ONLY));
             }
             row.form.check(value)?;
-            check_range(number, value)?;
+            check_range(row, value)?;
             if row.rule(phase) == Rule::Officer && value == [CK_TRUE] && cx.role != Some(Role::SecurityOfficer) {
                 return Err(Rv(CKR_ATTRIBUTE_READ_ONLY));
             }
@@ -77,8 +77,8 @@ impl<'a> Checked<'a> {
 }
 
 /// Numbers of which only some mean something.
-fn check_range(attribute: CK_ATTRIBUTE_TYPE, value: &[u8]) -> Result<(), Rv> {
-    let highest = match attribute {
+fn check_range(row: &Attribute, value: &[u8]) -> Result<(), Rv> {
+    let highest = match row.number {
         CKA_CERTIFICATE_CATEGORY => CK_CERTIFICATE_CATEGORY_OTHER_ENTITY,
         CKA_JAVA_MIDP_SECURITY_DOMAIN => CK_SECURITY_DOMAIN_THIRD_PARTY,
         _ => return Ok(()),

@@ -46,7 +46,7 @@ pub fn for_create(template: &Template<'_>, cx: &Rules) -> Result<NewObject, Rv> 
     if kind.intersects(Kinds::KEY) {
         complete_key(&mut content, kind, &given, cx)?;
     }
-    if given.get(CKA_ID).is_none() && !kind.intersects(Kinds::OPEN) {
+    if given.get(CKA_ID).is_none() {
         content.id = default_id(&content)?;
     }
     let token = given.boolean(CKA_TOKEN).unwrap_or(false);

@@ -74,7 +74,9 @@ fn write(content: &mut Content, kind: Kinds, given: &Checked<'_>) {
             CKA_ID if row.unset == Unset::Derived => content.id = value.to_vec(),
             CKA_PRIVATE => content.private = value == [CK_TRUE],
             CKA_VALUE if content.class == Class::Data && content.private => {}
-            CKA_VALUE if row.unset == Unset::Derived && !row.sensitive => content.value = Some(value.into()),
+            CKA_VALUE if row.unset == Unset::Derived && !row.sensitive => {
+                content.value = (!value.is_empty()).then(|| value.into());
+            }
             _ if row.unset == Unset::Derived => {
                 if let Some(flag) = usage_flag(number) {
                     content.usage.set(flag, value == [CK_TRUE]);
@@ -174,5 +176,7 @@ const USAGES: [(CK_ATTRIBUTE_TYPE, Usage); 9] = [
     (CKA_DERIVE, Usage::DERIVE),
 ];
 
+#[cfg(test)]
+pub(super) mod samples;
 #[cfg(test)]
 mod tests;
