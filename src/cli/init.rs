@@ -12,7 +12,7 @@ use super::ask::{self, Source};
 use super::{Context, Error, Result, open, progress};
 use crate::config::{Backend, Config, VaultConfig};
 use crate::crypto;
-use crate::vault::{Name, Pin, Role, SecretBytes, Unlock, VaultAdmin, VaultError};
+use crate::vault::{Name, Pin, Role, SecretBytes, Unlock, VaultAdmin, VaultError, VaultInfo};
 
 /// Where the vault is made, and how it opens.
 #[derive(Args)]
@@ -53,12 +53,7 @@ pub(super) fn run(context: &Context, init: Init) -> Result<()> {
     let name = place.name.clone();
     let vault = open::open(&config, place)?;
     let info = vault.info()?;
-    if info.initialized {
-        return Err(Error::refused(format!(
-            "There is a vault at {} already, called {}: choose another place with --path or --name.",
-            info.location, info.label
-        )));
-    }
+    refuse_existing(&info)?;
     let pins = Pins::ask(context, &init, info.pin_len)?;
     if let Some(file) = &machine_key {
         make_machine_key(file)?;
@@ -79,6 +74,16 @@ pub(super) fn run(context: &Context, init: Init) -> Result<()> {
     explain_recovery_key(context, &recovery_key);
     explain_configuration(context, &config, &name, &directory, machine_key.as_deref());
     Ok(())
+}
+
+fn refuse_existing(info: &VaultInfo) -> Result<()> {
+    if !info.initialized {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "There is a vault at {} already, called {}: choose another place with --path or --name.",
+        info.location, info.label
+    )))
 }
 
 /// Shown once; on standard error, so that it doesn't end in a log with the rest. JSON holds it itself.

@@ -36,7 +36,7 @@ impl Form {
             Self::Ulong => ulong(bytes).map(drop),
             Self::Bytes => Ok(()),
             Self::Date => date(bytes),
-            Self::UlongArray if bytes.len() % size_of::<CK_ULONG>() == 0 => Ok(()),
+            Self::UlongArray if bytes.len().is_multiple_of(size_of::<CK_ULONG>()) => Ok(()),
             Self::UlongArray => Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID)),
             Self::AttributeArray => array::decode(bytes).map(drop),
         }

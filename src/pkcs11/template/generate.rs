@@ -123,7 +123,7 @@ fn new_key(class: Class, algorithm: KeyAlgorithm, given: &Checked<'_>, cx: &Rule
 fn rsa(given: &Checked<'_>) -> Result<KeyAlgorithm, Rv> {
     let bits = given.ulong(CKA_MODULUS_BITS).ok_or(Rv(CKR_TEMPLATE_INCOMPLETE))?;
     match u32::try_from(bits) {
-        Ok(bits @ MIN_RSA_BITS..=MAX_RSA_BITS) if bits % 8 == 0 => Ok(KeyAlgorithm::Rsa { bits }),
+        Ok(bits @ MIN_RSA_BITS..=MAX_RSA_BITS) if bits.is_multiple_of(8) => Ok(KeyAlgorithm::Rsa { bits }),
         Ok(MIN_RSA_BITS..=MAX_RSA_BITS) => Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID)),
         _ => Err(Rv(CKR_KEY_SIZE_RANGE)),
     }
