@@ -1,16 +1,23 @@
 //! Forks: whether this process was forked off since something was made, and sections that a fork waits for.
 //!
-//! The handlers of ours take no lock. Before a fork, the parent waits a bounded time for threads that are inside AWS-LC's
-//! random generator: it has process-wide locks and no fork handlers, and a child forked off in the middle of one would
-//! wait for it for ever. In the child, the fork is counted and the vaults' descriptors that another thread of the parent
-//! had open are closed.
+//! The handlers of ours take no lock. Before a fork, the parent waits a bounded time for threads that are inside AWS-LC:
+//! it has process-wide locks and no fork handlers, and a child forked off in the middle of one would wait for it for ever.
+//! (The locks that it takes for every random number are gone, see `crypto::aws_lc_raw::fork_generation`; others it takes at
+//! a thread's first one.) In the child, the fork is counted and the vaults' descriptors that another thread of the parent
+//! had open are closed. A program that forks by a bare `clone` passes the handlers by; random generators learn of that too,
+//! from a page that the kernel wipes.
 
+use std::ptr;
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 static EPOCH: AtomicU64 = AtomicU64::new(0);
 static FORKING: AtomicBool = AtomicBool::new(false);
+
+/// A byte in a page of its own: 1, until a fork of any kind makes it 0.
+static MARK: AtomicPtr<AtomicU8> = AtomicPtr::new(ptr::null_mut());
+static WIPES: AtomicU64 = AtomicU64::new(0);
 
 /// A counter on a cache line of its own, so that threads don't slow each other down.
 #[repr(align(128))]
@@ -29,6 +36,7 @@ pub fn register() {
     REGISTERED.call_once(|| {
         // SAFETY: the three are `extern "C"` functions that live as long as the library, which is linked `nodelete`.
         unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+        MARK.store(marked_page(), Ordering::Release);
     });
 }
 
@@ -36,6 +44,39 @@ pub fn register() {
 /// to a parent.
 pub fn epoch() -> u64 {
     EPOCH.load(Ordering::Relaxed)
+}
+
+/// Another number in every process, never 0: what must not be the same in two processes is made anew when this changes.
+/// Takes no lock, which a fork in another thread's call could leave locked.
+pub fn generation() -> u64 {
+    register();
+    // SAFETY: NULL, or the byte of a page that is mapped for ever and that is only ever used as this atomic.
+    if let Some(mark) = unsafe { MARK.load(Ordering::Acquire).as_ref() }
+        && mark.load(Ordering::Acquire) == 0
+        && mark.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    {
+        WIPES.fetch_add(1, Ordering::AcqRel);
+    }
+    1 + EPOCH.load(Ordering::Acquire) + WIPES.load(Ordering::Acquire)
+}
+
+/// A page with its mark set; NULL where there is none to be had, and then the handler has to do.
+fn marked_page() -> *mut AtomicU8 {
+    const PAGE: usize = 4096;
+    let (protection, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a new anonymous mapping disturbs no other memory; its first byte is written before anybody else sees it.
+    unsafe {
+        let page = libc::mmap(ptr::null_mut(), PAGE, protection, kind, -1, 0);
+        if page == libc::MAP_FAILED {
+            return ptr::null_mut();
+        }
+        if libc::madvise(page, PAGE, libc::MADV_WIPEONFORK) != 0 {
+            libc::munmap(page, PAGE);
+            return ptr::null_mut();
+        }
+        page.cast::<AtomicU8>().write(AtomicU8::new(1));
+        page.cast()
+    }
 }
 
 /// A section in which this thread may hold AWS-LC's locks. It costs two atomic additions; sections aren't nested.
