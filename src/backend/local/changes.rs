@@ -56,7 +56,7 @@ impl Page {
     /// Maps the page of the vault in `directory`; `None` if there is none yet.
     pub fn open(directory: &Path, writable: bool) -> Result<Option<Self>> {
         let path = directory.join("changes");
-        let fail = |source| VaultError::Io { path: path.display().to_string(), source };
+        let fail = |source| io_error(&path, source);
         let len = match std::fs::symlink_metadata(&path) {
             Ok(metadata) => metadata.len(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -66,7 +66,8 @@ impl Page {
             return Ok(None);
         }
         let mapping = SharedMapping::open(&path, MAPPED, writable).map_err(fail)?;
-        if mapping.number(0) != MAGIC || (STATES as u64 + mapping.number(LENGTH)) > len {
+        // What lies beyond the file's end must never be read.
+        if mapping.number(0) != MAGIC || mapping.number(LENGTH) > (len - STATES as u64).min((MAPPED - STATES) as u64) {
             return Ok(None);
         }
         Ok(Some(Self { path, mapping, boot: boot_id() }))
@@ -75,12 +76,19 @@ impl Page {
     /// Makes the file of a new vault; it refuses every key until it is filled.
     pub fn create(directory: &Path, mode: u32) -> Result<()> {
         let path = directory.join("changes");
-        let fail = |source| VaultError::Io { path: path.display().to_string(), source };
-        let file = TrackedFile::create(&path, mode).map_err(fail)?;
-        file.set_len((STATES + STEP) as u64).map_err(fail)?;
-        file::write_at(&file, LENGTH as u64, &(STEP as u64).to_le_bytes()).map_err(fail)?;
-        file::write_at(&file, 0, &MAGIC.to_le_bytes()).map_err(fail)?;
-        file.sync_all().map_err(fail)
+        let file = TrackedFile::create(&path, mode).map_err(|source| io_error(&path, source))?;
+        fill(&file).map_err(|source| io_error(&path, source))
+    }
+
+    /// Makes the file if it is missing, and what is too short or no page a page that refuses every key. In place, because
+    /// others may have it mapped. The caller holds the writer's lock.
+    pub fn make_whole(directory: &Path, mode: u32) -> Result<()> {
+        let path = directory.join("changes");
+        match TrackedFile::open(&path, true) {
+            Ok(file) => fill(&file).map_err(|source| io_error(&path, source)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(directory, mode),
+            Err(source) => Err(io_error(&path, source)),
+        }
     }
 
     /// The byte of a key version for an image of this generation: memory loads only.
@@ -120,8 +128,27 @@ impl Page {
     }
 
     fn error(&self, source: io::Error) -> VaultError {
-        VaultError::Io { path: self.path.display().to_string(), source }
+        io_error(&self.path, source)
     }
+}
+
+fn io_error(path: &Path, source: io::Error) -> VaultError {
+    VaultError::Io { path: path.display().to_string(), source }
+}
+
+/// An empty header, and room for states. Zeros are written, not left as a hole, so that a full disk stands in the way of
+/// no later state.
+fn fill(file: &TrackedFile) -> io::Result<()> {
+    let len = file.metadata()?.len() as usize;
+    file::write_at(file, 0, &[0; STATES])?;
+    let grown = len.saturating_sub(STATES).clamp(STEP, MAPPED - STATES);
+    if len < STATES + grown {
+        let from = len.max(STATES);
+        file::write_at(file, from as u64, &vec![0; STATES + grown - from])?;
+    }
+    file::write_at(file, LENGTH as u64, &(grown as u64).to_le_bytes())?;
+    file::write_at(file, 0, &MAGIC.to_le_bytes())?;
+    file.sync_all()
 }
 
 /// A descriptor of its own for one write.
@@ -161,11 +188,13 @@ impl PageWriter<'_> {
 
     fn grow(&self, states: usize) -> Result<()> {
         let grown = states.next_multiple_of(STEP).min(MAPPED - STATES);
-        self.file.set_len((STATES + grown) as u64).map_err(|source| self.page.error(source))?;
+        let length = self.page.mapping.number(LENGTH) as usize;
+        self.write(STATES + length, &vec![STATE_UNKNOWN; grown.saturating_sub(length)])?;
         self.write(LENGTH, &(grown as u64).to_le_bytes())
     }
 
-    /// Writes the page anew from a verified image: no key is allowed before its byte is known to be right.
+    /// Writes the page anew from a verified image: no key is allowed before its byte is known to be right, and the page
+    /// doesn't look finished before it is.
     pub fn rebuild(
         &self,
         commit: u64,
@@ -178,7 +207,7 @@ impl PageWriter<'_> {
         if !stamp.this_boot || stamp.generation != generation {
             self.write(BOOT, &[0; 16])?;
         }
-        self.set_started(commit)?;
+        self.set_started(commit + 1)?;
         let length = self.page.mapping.number(LENGTH) as usize;
         let mut bytes = vec![STATE_UNKNOWN; length.max(next_key as usize).min(MAPPED - STATES)];
         // A number that was given and has no key any more belonged to one that was deleted.
@@ -194,7 +223,8 @@ impl PageWriter<'_> {
         self.write(STATES, &bytes)?;
         self.write(GENERATION, &generation.to_le_bytes())?;
         self.set_done(commit, tag)?;
-        self.write(BOOT, &self.page.boot)
+        self.write(BOOT, &self.page.boot)?;
+        self.set_started(commit)
     }
 
     /// The vault is being moved aside: nobody may go on with this page.

@@ -3,6 +3,7 @@
 //! Persistent maps throughout: a copy is cheap, so that a load which fails half-way changed nothing, and what was
 //! published before stays as it was.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use globset::GlobSet;
@@ -180,9 +181,12 @@ impl Loaded {
     ) -> Result<Self> {
         let mut fresh = Self::default();
         let mut sum = RecordSum::default();
-        let mut ids = Vec::new();
+        let mut ids = HashSet::new();
         snapshot.scan(0, &mut |row| {
-            ids.push(row.id);
+            // Else an old copy beside the newer one would cancel out of the sum.
+            if !ids.insert(row.id) {
+                return Err(damaged(around, format!("record {} is there twice", hex(&row.id))));
+            }
             fresh.apply(row, root, header, &mut sum, around)
         })?;
         if sum == sealed.sum {

@@ -178,9 +178,13 @@ impl LocalVault {
         Some(page)
     }
 
+    /// The page, made or mended. The caller holds the writer's lock.
     fn create_page(&self) -> Result<Arc<Page>> {
-        Page::create(self.directory.path(), self.directory.file_mode())?;
-        self.page().ok_or_else(|| VaultError::Damaged { file: self.directory.text(), what: "no `changes`".into() })
+        Page::make_whole(self.directory.path(), self.directory.file_mode())?;
+        self.page().ok_or_else(|| VaultError::Damaged {
+            file: self.directory.text(),
+            what: "`changes` can't be made whole".into(),
+        })
     }
 
     /// Loads from a snapshot into `state`: all with the root key, else what is public.

@@ -1,7 +1,7 @@
 //! Writing every record anew: a new root key, or only without what deleted objects left.
 
 use super::changes::LAST_KEY;
-use super::header::{self, Counters};
+use super::header::Counters;
 use super::record::TOMBSTONE;
 use super::seal::{self, Part, RootKey, RowCode};
 use super::store::{Attempts, HeaderRow, Row, Store, Transaction};
@@ -26,11 +26,30 @@ impl LocalVault {
     ) -> Result<()> {
         let mut state = self.state();
         let was_unlocked = state.root.is_some();
+        let result = self.rewrite_all(&mut state, &root, new, label, ways, progress);
+        if !was_unlocked {
+            state.forget();
+        }
+        if result.is_ok() {
+            self.publish(&state);
+        }
+        result
+    }
+
+    fn rewrite_all(
+        &self,
+        state: &mut State,
+        root: &RootKey,
+        new: Option<RootKey>,
+        label: Option<&str>,
+        ways: &[(Way, &[u8])],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<()> {
         let machine_key = self.machine_key()?;
-        self.adopt(&mut state, root.copy()?)?;
+        self.adopt(state, root.copy()?)?;
         let vault_id = state.loaded.header.as_ref().ok_or(VaultError::Locked)?.vault_id;
         let number = state.loaded.header.as_ref().map_or(1, |header| header.root_number + u64::from(new.is_some()));
-        let sealing = new.as_ref().unwrap_or(&root);
+        let sealing = new.as_ref().unwrap_or(root);
         let mut bodies = Vec::new();
         for (way, secret) in ways {
             let opener = Opener { way: *way, secret, machine_key: machine_key.as_ref() };
@@ -38,16 +57,17 @@ impl LocalVault {
         }
         let process = self.directory.lock_process()?;
         let writer = self.directory.lock_writer()?;
+        let mut outcome = None;
         self.store().write(&mut |transaction| {
-            let page = self.bring_up_to_date(&mut state, &*transaction)?;
+            let page = self.bring_up_to_date(state, &*transaction)?;
             let mut counters = state.counters[0];
             let renumber = new.is_some() && counters.next_key > RENUMBER_FROM;
             if renumber {
                 counters.next_key = 1;
                 counters.generation += 1;
             }
-            let rewriting = Rewriting { root: &root, new: new.as_ref(), renumber };
-            rewriting.rows(&*transaction, &state, &mut counters, progress)?;
+            let rewriting = Rewriting { root, new: new.as_ref(), renumber };
+            rewriting.rows(&*transaction, state, &mut counters, progress)?;
             let old = state.loaded.header.as_ref().ok_or(VaultError::Locked)?;
             let mut next = HeaderRow { commit: old.commit + 1, root_number: number, ..old.clone() };
             if let Some(label) = label {
@@ -62,24 +82,22 @@ impl LocalVault {
             let writer = page.writer()?;
             writer.set_started(next.commit)?;
             if renumber {
-                // From here on every image that knows the old numbers refuses.
+                // From here on every image that knows the old numbers refuses, and only a load makes the page whole.
                 writer.set_generation(counters.generation)?;
             }
-            transaction.commit()?;
-            if !renumber {
-                writer.set_done(next.commit, &header::tag(&next))?;
-            }
+            outcome = Some((transaction.commit(), next, renumber, page));
             Ok(())
         })?;
+        let Some((committed, header, renumber, page)) = outcome else { return Err(VaultError::Locked) };
+        match (renumber, committed) {
+            (true, committed) => committed?,
+            (false, committed) => self.settle(&page, &header, committed, &[], &[])?,
+        }
+        // The new root key is the only one now: what fails from here on may not leave this process with the old one.
         let compacted = self.store().compact();
         drop((writer, process));
         state.forget();
-        state.root = Some(sealing.copy()?);
-        self.reload(&mut state)?;
-        if !was_unlocked {
-            state.forget();
-        }
-        self.publish(&state);
+        self.adopt(state, sealing.copy()?)?;
         compacted
     }
 }
@@ -104,13 +122,20 @@ impl Rewriting<'_> {
         let total = state.loaded.entries.size();
         let mut rows: Vec<Row> = Vec::with_capacity(total);
         let mut tombstones = Vec::new();
+        let mut found = RecordSum::default();
         transaction.scan(0, &mut |row| {
+            found.add(row.id, self.root.code(&RowCode::of(&row)));
             match row.kind {
                 TOMBSTONE => tombstones.push(row.seq),
                 _ => rows.push(row),
             }
             Ok(())
         })?;
+        // What was exchanged after the image was loaded must not be sealed as if it were right.
+        if found != counters.sum {
+            let what = "records were exchanged by somebody else since they were loaded".into();
+            return Err(VaultError::Damaged { file: "vault.db".into(), what });
+        }
         for seq in tombstones {
             transaction.erase(seq)?;
         }

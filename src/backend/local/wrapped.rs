@@ -35,6 +35,15 @@ impl Way {
         }
     }
 
+    fn text(self) -> &'static str {
+        match self {
+            Self::UserPin => "the user's PIN",
+            Self::SoPin => "the security officer's PIN",
+            Self::Recovery => "the recovery key",
+            Self::KeyFile => "the key file",
+        }
+    }
+
     fn is_pin(self) -> bool {
         matches!(self, Self::UserPin | Self::SoPin)
     }
@@ -72,6 +81,7 @@ const VERSION: u8 = 1;
 const PARAMETERS_LEN: usize = 14;
 const SALT_END: usize = PARAMETERS_LEN + 32;
 const WRAPPED_END: usize = SALT_END + KEY_LEN + TAG_LEN;
+const CHECK_END: usize = WRAPPED_END + 32;
 
 /// Wraps `root` for one way.
 pub fn wrap(root: &RootKey, opener: &Opener<'_>, vault: &[u8; 16], root_number: u64) -> Result<Vec<u8>> {
@@ -87,6 +97,8 @@ pub fn wrap(root: &RootKey, opener: &Opener<'_>, vault: &[u8; 16], root_number: 
     let (key, _) = wrapping_key(&body, opener)?;
     let wrapped = key.seal(&binding(&body, opener.way, vault, root_number), root.expose())?;
     body[SALT_END..WRAPPED_END].copy_from_slice(&wrapped);
+    let check = check(&body, opener.way, vault, root_number);
+    body[WRAPPED_END..CHECK_END].copy_from_slice(&check);
     Ok(body)
 }
 
@@ -102,6 +114,10 @@ pub struct Tried {
 pub fn unwrap(body: &[u8], opener: &Opener<'_>, vault: &[u8; 16], root_number: u64, file: &str) -> Result<Tried> {
     if body.len() != BODY_LEN || body[0] != VERSION {
         return Err(VaultError::Damaged { file: file.to_owned(), what: "a wrapped key has a wrong form".into() });
+    }
+    if body[WRAPPED_END..CHECK_END] != check(body, opener.way, vault, root_number) {
+        let what = format!("the wrapped key of {}, or the header, is damaged", opener.way.text());
+        return Err(VaultError::Damaged { file: file.to_owned(), what });
     }
     if body[1] == 1 && opener.machine_key.is_none() {
         return Err(VaultError::Unsafe {
@@ -149,6 +165,17 @@ fn binding(body: &[u8], way: Way, vault: &[u8; 16], root_number: u64) -> Vec<u8>
     let mut bound = Vec::new();
     seal::bind(&mut bound, &[b"root key", vault, &[way as u8], &root_number.to_le_bytes(), &body[..SALT_END]]);
     bound
+}
+
+/// A checksum over what anybody may read, so that a damaged file isn't taken for a wrong PIN. It keeps nobody from
+/// changing anything: the seals do.
+fn check(body: &[u8], way: Way, vault: &[u8; 16], root_number: u64) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&binding(body, way, vault, root_number));
+    context.update(&body[SALT_END..WRAPPED_END]);
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
 }
 
 /// The key that wraps, and a fingerprint of the PIN's Argon2 output.
@@ -213,8 +240,29 @@ mod tests {
         assert!(wrong.root.is_none());
         assert_eq!(wrong.fingerprint, unwrap(&body, &opener(b"12345679"), &[1; 16], 1, "f").unwrap().fingerprint);
         assert_ne!(wrong.fingerprint, unwrap(&body, &opener(b"x2345679"), &[1; 16], 1, "f").unwrap().fingerprint);
-        assert!(unwrap(&body, &opener(b"12345678"), &[2; 16], 1, "f").unwrap().root.is_none());
-        assert!(unwrap(&body, &opener(b"12345678"), &[1; 16], 2, "f").unwrap().root.is_none());
+        assert!(unwrap(&body, &opener(b"12345678"), &[2; 16], 1, "f").is_err());
+        assert!(unwrap(&body, &opener(b"12345678"), &[1; 16], 2, "f").is_err());
+        // Whoever changes the vault's id can make the checksum fit, but not the seal.
+        let forged = with_check(body, &[2; 16]);
+        assert!(unwrap(&forged, &opener(b"12345678"), &[2; 16], 1, "f").unwrap().root.is_none());
+    }
+
+    fn with_check(mut body: Vec<u8>, vault: &[u8; 16]) -> Vec<u8> {
+        let check = check(&body, Way::UserPin, vault, 1);
+        body[WRAPPED_END..CHECK_END].copy_from_slice(&check);
+        body
+    }
+
+    #[test]
+    fn a_damaged_key_is_not_taken_for_a_wrong_pin() {
+        let root = RootKey::generate().unwrap();
+        let body = wrap(&root, &opener(b"12345678"), &[1; 16], 1).unwrap();
+        for at in 0..CHECK_END {
+            let mut damaged = body.clone();
+            damaged[at] ^= 0x10;
+            let tried = unwrap(&damaged, &opener(b"12345678"), &[1; 16], 1, "f");
+            assert!(matches!(tried, Err(VaultError::Damaged { .. })), "byte {at}");
+        }
     }
 
     #[test]
@@ -237,6 +285,7 @@ mod tests {
         for (at, value) in [(2, 1u32), (2, u32::MAX), (6, 1 << 20), (10, 0)] {
             let mut forged = body.clone();
             forged[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            let forged = with_check(forged, &[1; 16]);
             assert!(unwrap(&forged, &opener(b"12345678"), &[1; 16], 1, "f").is_err(), "{at} {value}");
         }
     }

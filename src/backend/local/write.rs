@@ -313,7 +313,11 @@ impl LocalVault {
             Ok(())
         })?;
         if let Some((staged, committed, page)) = outcome {
-            self.finish(&state, &page, &staged, committed)?;
+            let keys = || staged.rows.iter().map(|(row, _)| row).filter(|row| row.key_number != 0);
+            let enabled: Vec<u32> = keys().filter(|row| row.state == STATE_ENABLED).map(|row| row.key_number).collect();
+            let mut was = state.loaded.states();
+            was.retain(|(number, _)| keys().any(|row| row.key_number == *number));
+            self.settle(&page, &staged.header, committed, &enabled, &was)?;
             self.extend(&mut state, staged.rows.into_iter().map(|(row, _)| row), staged.header, staged.counters)?;
         }
         self.publish(&state);
@@ -321,30 +325,36 @@ impl LocalVault {
         Ok(changed.iter().filter_map(|number| entries.get(number)).map(|entry| Arc::clone(&entry.object)).collect())
     }
 
-    /// Steps 4 and 5 of the order, or the way back when nothing was committed.
-    fn finish(&self, state: &State, page: &Page, staged: &Staged, committed: Result<()>) -> Result<()> {
-        let writer = page.writer()?;
+    /// Steps 4 and 5 of the order, or the way back when nothing was committed. `enabled` and `was` are bytes of the page.
+    pub(super) fn settle(
+        &self,
+        page: &Page,
+        header: &HeaderRow,
+        committed: Result<()>,
+        enabled: &[u32],
+        was: &[(u32, u8)],
+    ) -> Result<()> {
         if let Err(error) = committed {
             // Only the file can tell whether the commit happened.
             let mut there = false;
             self.store().read(&mut |snapshot| {
-                there = snapshot.header()? == staged.header;
+                there = snapshot.header()? == *header;
                 Ok(())
             })?;
             if !there {
-                for (key_number, was) in state.loaded.states() {
-                    if staged.rows.iter().any(|(row, _)| row.key_number == key_number) {
-                        writer.set_state(key_number, was)?;
-                    }
+                let writer = page.writer()?;
+                for (key_number, state) in was {
+                    writer.set_state(*key_number, *state)?;
                 }
-                writer.set_started(staged.header.commit - 1)?;
+                writer.set_started(header.commit - 1)?;
                 return Err(error);
             }
         }
-        for (row, _) in staged.rows.iter().filter(|(row, _)| row.key_number != 0 && row.state == STATE_ENABLED) {
-            writer.set_state(row.key_number, STATE_ENABLED)?;
+        // The change is durable: a page that can't be written says so by its numbers, and the next load mends it.
+        if let Err(error) = finish(page, header, enabled) {
+            tracing::warn!(%error, "a change was made, but its keys are refused until the next login");
         }
-        writer.set_done(staged.header.commit, &header::tag(&staged.header))
+        Ok(())
     }
 
     /// Loads what others committed, and mends the page if a writer died or the machine was started anew. The caller
@@ -366,6 +376,14 @@ impl LocalVault {
         }
         Ok(page)
     }
+}
+
+fn finish(page: &Page, header: &HeaderRow, enabled: &[u32]) -> Result<()> {
+    let writer = page.writer()?;
+    for key_number in enabled {
+        writer.set_state(*key_number, STATE_ENABLED)?;
+    }
+    writer.set_done(header.commit, &header::tag(header))
 }
 
 fn commit(transaction: Box<dyn Transaction + '_>, staged: &Staged, writer: &PageWriter<'_>) -> Result<()> {
