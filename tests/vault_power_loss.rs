@@ -7,6 +7,8 @@
 #[path = "faults/disk.rs"]
 mod disk;
 mod faults;
+#[path = "faults/story.rs"]
+mod story;
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use disk::{Disk, Event, Unsynced};
 use faults::*;
+use story::{Expected, carry_out};
 use strongroom::vault::*;
 
 /// Where `changes` names the run of the machine that it was written in.
@@ -45,57 +48,6 @@ const CHANGES: &[&str] = &[
     "delete c",
 ];
 
-/// What a vault should hold: names with the state of each version, in their order, and label or value; and the PIN.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Expected {
-    objects: BTreeMap<String, Vec<(bool, String)>>,
-    pin: String,
-}
-
-impl Expected {
-    fn after(&self, change: &str) -> Self {
-        let mut next = self.clone();
-        let words: Vec<&str> = change.split(' ').collect();
-        match words[..] {
-            ["create" | "rotate", name] => next.objects.entry(name.into()).or_default().push((true, name.into())),
-            ["secret", name, value] => next.objects.entry(name.into()).or_default().push((true, value.into())),
-            [verb @ ("disable" | "enable"), name] => {
-                next.objects.get_mut(name).unwrap().iter_mut().for_each(|version| version.0 = verb == "enable");
-            }
-            ["label", name, label] => {
-                next.objects.get_mut(name).unwrap().iter_mut().for_each(|version| version.1 = label.into());
-            }
-            ["delete", name] => drop(next.objects.remove(name)),
-            ["pin", pin] => next.pin = pin.into(),
-            _ => {}
-        }
-        next
-    }
-
-    /// What the vault that `pin` opened holds; every enabled key signs, every other one refuses.
-    fn found(vault: &dyn Vault, pin: &str) -> Self {
-        let mut objects: BTreeMap<String, Vec<(bool, String)>> = BTreeMap::new();
-        for object in vault.image().objects().filter(|object| object.content.class != Class::PublicKey) {
-            let says = match object.content.class {
-                Class::PrivateKey => String::from_utf8(object.content.label.clone()).unwrap(),
-                _ => String::from_utf8(vault.secret(object.number).unwrap().expose().to_vec()).unwrap(),
-            };
-            if object.content.class == Class::PrivateKey {
-                match object.content.enabled {
-                    true => signs_correctly(vault, object).expect("an enabled key signs"),
-                    false => assert!(matches!(sign(vault, object.number), Err(VaultError::Disabled))),
-                }
-            }
-            let name = object.name.as_ref().unwrap().as_str().to_owned();
-            objects.entry(name).or_default().push((object.content.enabled, says));
-        }
-        let public = vault.image().objects().filter(|object| object.content.class == Class::PublicKey).count();
-        let private = vault.image().objects().filter(|object| object.content.class == Class::PrivateKey).count();
-        assert_eq!(public, private, "both halves of each key");
-        Self { objects, pin: pin.into() }
-    }
-}
-
 /// The process under the recorder: makes each change and acknowledges it.
 fn change_in_every_way(path: &Path) {
     let vault = unlocked(path);
@@ -103,47 +55,8 @@ fn change_in_every_way(path: &Path) {
     let mut current = USER_PIN.to_owned();
     for change in CHANGES {
         marks.write(&format!("begin {change}"));
-        carry_out(&*vault, change, &mut current);
+        carry_out(&*vault, change, &mut current).unwrap();
         marks.write(&format!("done {change}"));
-    }
-}
-
-fn carry_out(vault: &dyn VaultAdmin, change: &str, current: &mut String) {
-    let private = |text: &str| {
-        let image = vault.image();
-        let found = image.objects().filter(|object| object.name.as_ref().is_some_and(|name| name.as_str() == text));
-        found.cloned().collect::<Vec<_>>()
-    };
-    let numbers = |text: &str| private(text).iter().map(|object| object.number).collect::<Vec<_>>();
-    let words: Vec<&str> = change.split(' ').collect();
-    match words[..] {
-        ["create" | "rotate", name] => drop(pair(vault, name).unwrap()),
-        ["secret", name, value] => drop(vault.create(vec![secret_draft(name, value.as_bytes())]).unwrap()),
-        [verb @ ("disable" | "enable"), name] => {
-            let set = &mut |content: &mut Content| {
-                content.enabled = verb == "enable";
-                Ok(())
-            };
-            vault.change(&numbers(name), set).unwrap();
-        }
-        ["label", name, label] => {
-            let set = &mut |content: &mut Content| {
-                content.label = label.as_bytes().to_vec();
-                Ok(())
-            };
-            vault.change(&numbers(name)[..1], set).unwrap();
-        }
-        ["delete", name] => vault.delete(&numbers(name)).unwrap(),
-        ["pin", new] => {
-            vault.change_pin(Role::User, &pin(current), &pin(new)).unwrap();
-            *current = new.to_owned();
-        }
-        ["rekey"] => {
-            vault.rekey(&[user(current), officer(SO_PIN)], &mut |_, _| {}).unwrap();
-            vault.unlock(&user(current)).unwrap();
-        }
-        ["purge"] => vault.purge().unwrap(),
-        _ => panic!("unknown change {change}"),
     }
 }
 
