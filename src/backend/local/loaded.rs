@@ -113,7 +113,7 @@ impl Loaded {
         if self.verified && self.header.as_ref() == Some(&header) {
             return Ok(());
         }
-        if self.verified && self.header.as_ref().is_some_and(|old| old.root_number != header.root_number) {
+        if header.root_number != root.number() {
             return Err(VaultError::Rekeyed);
         }
         let sealed = Counters::open(root, &header, around.file)?;

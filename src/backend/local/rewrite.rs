@@ -48,12 +48,11 @@ impl LocalVault {
         let machine_key = self.machine_key()?;
         self.adopt(state, root.copy()?)?;
         let vault_id = state.loaded.header.as_ref().ok_or(VaultError::Locked)?.vault_id;
-        let number = state.loaded.header.as_ref().map_or(1, |header| header.root_number + u64::from(new.is_some()));
         let sealing = new.as_ref().unwrap_or(root);
         let mut bodies = Vec::new();
         for (way, secret) in ways {
             let opener = Opener { way: *way, secret, machine_key: machine_key.as_ref() };
-            bodies.push((*way, wrapped::wrap(sealing, &opener, &vault_id, number)?));
+            bodies.push((*way, wrapped::wrap(sealing, &opener, &vault_id, sealing.number())?));
         }
         let process = self.directory.lock_process()?;
         let writer = self.directory.lock_writer()?;
@@ -69,7 +68,7 @@ impl LocalVault {
             let rewriting = Rewriting { root, new: new.as_ref(), renumber };
             rewriting.rows(&*transaction, state, &mut counters, progress)?;
             let old = state.loaded.header.as_ref().ok_or(VaultError::Locked)?;
-            let mut next = HeaderRow { commit: old.commit + 1, root_number: number, ..old.clone() };
+            let mut next = HeaderRow { commit: old.commit + 1, root_number: sealing.number(), ..old.clone() };
             if let Some(label) = label {
                 next.label = label.to_owned();
             }

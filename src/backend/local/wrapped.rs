@@ -129,7 +129,7 @@ pub fn unwrap(body: &[u8], opener: &Opener<'_>, vault: &[u8; 16], root_number: u
     let (key, fingerprint) = wrapping_key(body, opener)?;
     let opened = key.open(&binding(body, opener.way, vault, root_number), &body[SALT_END..WRAPPED_END])?;
     let root = match opened.as_ref().and_then(|bytes| bytes.expose().first_chunk::<KEY_LEN>()) {
-        Some(bytes) => Some(RootKey::from_bytes(bytes)?),
+        Some(bytes) => Some(RootKey::from_bytes(bytes, root_number)?),
         None => None,
     };
     Ok(Tried { root, fingerprint })
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn only_the_right_pin_for_the_right_vault_unwraps() {
-        let root = RootKey::generate().unwrap();
+        let root = RootKey::generate(1).unwrap();
         let body = wrap(&root, &opener(b"12345678"), &[1; 16], 1).unwrap();
         assert_eq!(body.len(), BODY_LEN);
         let good = unwrap(&body, &opener(b"12345678"), &[1; 16], 1, "f").unwrap();
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_damaged_key_is_not_taken_for_a_wrong_pin() {
-        let root = RootKey::generate().unwrap();
+        let root = RootKey::generate(1).unwrap();
         let body = wrap(&root, &opener(b"12345678"), &[1; 16], 1).unwrap();
         for at in 0..CHECK_END {
             let mut damaged = body.clone();
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_machine_key_is_needed_where_it_was_used() {
-        let root = RootKey::generate().unwrap();
+        let root = RootKey::generate(1).unwrap();
         let machine = SecretBytes::from_slice(&[8; 32]);
         let with = Opener { machine_key: Some(&machine), ..opener(b"12345678") };
         let body = wrap(&root, &with, &[1; 16], 1).unwrap();
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_cost_that_somebody_changed_is_refused() {
-        let root = RootKey::generate().unwrap();
+        let root = RootKey::generate(1).unwrap();
         let body = wrap(&root, &opener(b"12345678"), &[1; 16], 1).unwrap();
         for (at, value) in [(2, 1u32), (2, u32::MAX), (6, 1 << 20), (10, 0)] {
             let mut forged = body.clone();
