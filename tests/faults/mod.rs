@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use strongroom::backend;
-use strongroom::config::{Backend, Config, LocalConfig, VaultConfig};
+use strongroom::backend::local::LocalVault;
+use strongroom::config::VaultConfig;
 use strongroom::crypto::{Curve, PublicKey};
 use strongroom::vault::*;
 use tempfile::TempDir;
@@ -35,32 +35,16 @@ pub fn place() -> TempDir {
 }
 
 pub fn config(path: &Path) -> VaultConfig {
-    VaultConfig {
-        name: "faults".into(),
-        backend: Backend::Local(LocalConfig {
-            path: path.to_owned(),
-            owner_uid: None,
-            group_gid: None,
-            reinitialize: false,
-            min_pin_len: 8,
-            max_attempts: 10,
-            machine_key: None,
-        }),
-        unlock: None,
-        objects: Vec::new(),
-        show_all_versions: false,
-        allow_conflicting_usage: false,
-    }
+    VaultConfig::local("faults", path)
 }
 
-pub fn open_with(vault: VaultConfig) -> Arc<dyn VaultAdmin> {
-    let config = Config { source: None, vaults: vec![vault], vaults_dir: PathBuf::from("/nowhere"), log: None };
-    backend::open_all(&config).unwrap().remove(0)
+pub fn open_with(vault: &VaultConfig) -> Arc<dyn VaultAdmin> {
+    LocalVault::new(vault).unwrap()
 }
 
 /// The vault in `path`, locked.
 pub fn open(path: &Path) -> Arc<dyn VaultAdmin> {
-    open_with(config(path))
+    open_with(&config(path))
 }
 
 /// The vault in `path`, the user logged in.

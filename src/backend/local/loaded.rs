@@ -4,6 +4,7 @@
 //! published before stays as it was.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use globset::GlobSet;
@@ -36,19 +37,22 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Opens the private part: with the ring's key if there is one, else with the root key.
-    pub fn open_secret(&self, vault: &[u8; 16], root: Option<&RootKey>) -> Result<SecretBytes> {
+    /// Opens the private part, which lies in `file` under this header: with the ring's key if there is one, else with the root key.
+    pub fn open_secret(&self, header: &HeaderRow, root: Option<&RootKey>, file: &Path) -> Result<SecretBytes> {
+        let vault = &header.vault_id;
         if self.row.secret.is_empty() {
             return Err(VaultError::NotFound);
         }
         let key = match (&self.ring, root) {
             (Some(slot), _) => PartKey::from_bytes(slot.expose()),
+            // Replaced between a look at the image and one at the root key.
+            (None, Some(root)) if root.number() != header.root_number => return Err(VaultError::Rekeyed),
             (None, Some(root)) => root.part_key(vault, &self.row.id, Part::Private, &self.row.salt)?,
             (None, None) => return Err(VaultError::Locked),
         };
         let opened = key.open(&seal::row_binding(vault, &self.row), &self.row.secret)?;
         opened.ok_or_else(|| VaultError::Damaged {
-            file: "vault.db".into(),
+            file: file.display().to_string(),
             what: format!("the private part of record {} was changed by somebody else", hex(&self.row.id)),
         })
     }

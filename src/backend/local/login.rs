@@ -125,6 +125,7 @@ impl LocalVault {
             let header = snapshot.header()?;
             header::check_format(&header, &file)?;
             let wrapped = snapshot.wrapped_keys()?;
+            wrapped::check_all(&wrapped, &header.vault_id, header.root_number, &file)?;
             let body = wrapped.into_iter().find(|(kind, _)| *kind == way as u8).map(|(_, body)| body);
             found = Some((header, body));
             Ok(())

@@ -373,13 +373,13 @@ impl Vault for LocalVault {
     }
 
     fn secret(&self, number: ObjectNumber) -> Result<SecretBytes> {
+        // What is published under the lock fits the root key.
+        let state = (!self.heir).then(|| self.state());
         let published = self.published.load();
         let Some(entry) = published.entries.get(&number) else { return Err(VaultError::NotFound) };
         let Some(header) = &published.header else { return Err(VaultError::NotFound) };
-        if self.heir {
-            return entry.open_secret(&header.vault_id, None);
-        }
-        entry.open_secret(&header.vault_id, self.state().root.as_ref())
+        let root = state.as_ref().and_then(|state| state.root.as_ref());
+        entry.open_secret(header, root, &self.directory.database())
     }
 
     fn create(&self, drafts: Vec<Draft>) -> Result<Vec<Arc<Object>>> {
@@ -449,9 +449,10 @@ impl LocalVault {
             Some(cached) => Arc::clone(&cached.key),
             None => {
                 // The ring opens it without the root key, and so without waiting for anybody who writes.
-                let pkcs8 = match entry.open_secret(&header.vault_id, None) {
+                let file = self.directory.database();
+                let pkcs8 = match entry.open_secret(header, None, &file) {
                     Err(VaultError::Locked) if !self.heir => {
-                        entry.open_secret(&header.vault_id, self.state().root.as_ref())?
+                        entry.open_secret(header, self.state().root.as_ref(), &file)?
                     }
                     opened => opened?,
                 };

@@ -56,6 +56,7 @@ impl LocalVault {
         }
         let process = self.directory.lock_process()?;
         let writer = self.directory.lock_writer()?;
+        let file = self.directory.database().display().to_string();
         let mut outcome = None;
         self.store().write(&mut |transaction| {
             let page = self.bring_up_to_date(state, &*transaction)?;
@@ -65,7 +66,7 @@ impl LocalVault {
                 counters.next_key = 1;
                 counters.generation += 1;
             }
-            let rewriting = Rewriting { root, new: new.as_ref(), renumber };
+            let rewriting = Rewriting { root, new: new.as_ref(), renumber, file: &file };
             rewriting.rows(&*transaction, state, &mut counters, progress)?;
             let old = state.loaded.header.as_ref().ok_or(VaultError::Locked)?;
             let mut next = HeaderRow { commit: old.commit + 1, root_number: sealing.number(), ..old.clone() };
@@ -106,6 +107,8 @@ struct Rewriting<'a> {
     root: &'a RootKey,
     new: Option<&'a RootKey>,
     renumber: bool,
+    /// The database's path, for messages.
+    file: &'a str,
 }
 
 impl Rewriting<'_> {
@@ -133,7 +136,7 @@ impl Rewriting<'_> {
         // What was exchanged after the image was loaded must not be sealed as if it were right.
         if found != counters.sum {
             let what = "records were exchanged by somebody else since they were loaded".into();
-            return Err(VaultError::Damaged { file: "vault.db".into(), what });
+            return Err(VaultError::Damaged { file: self.file.to_owned(), what });
         }
         for seq in tombstones {
             transaction.erase(seq)?;
@@ -146,7 +149,7 @@ impl Rewriting<'_> {
                     _ if self.renumber => next_number(counters),
                     number => number,
                 };
-                row = resealed(self.root, new, header, row, key_number)?;
+                row = resealed(self.root, new, header, row, key_number, self.file)?;
                 transaction.put(&row, Some(row.seq))?;
             }
             counters.sum.add(row.id, self.new.unwrap_or(self.root).code(&RowCode::of(&row)));
@@ -161,13 +164,13 @@ fn next_number(counters: &mut Counters) -> u32 {
     (counters.next_key - 1) as u32
 }
 
-fn resealed(root: &RootKey, new: &RootKey, header: &HeaderRow, old: Row, key_number: u32) -> Result<Row> {
+fn resealed(root: &RootKey, new: &RootKey, header: &HeaderRow, old: Row, key_number: u32, file: &str) -> Result<Row> {
     let vault = &header.vault_id;
     let bound = seal::row_binding(vault, &old);
     let row = Row { salt: seal::fresh_salt()?, key_number, ..old.clone() };
     let rebound = seal::row_binding(vault, &row);
     let damaged = || VaultError::Damaged {
-        file: "vault.db".into(),
+        file: file.to_owned(),
         what: format!("record {} was changed by somebody else", super::loaded::hex(&row.id)),
     };
     let reseal = |part: Part, sealed: &[u8]| -> Result<Vec<u8>> {

@@ -27,6 +27,8 @@ pub enum Way {
 }
 
 impl Way {
+    const ALL: [Self; 4] = [Self::UserPin, Self::SoPin, Self::Recovery, Self::KeyFile];
+
     /// The way by this role's PIN.
     pub fn pin(role: Role) -> Self {
         match role {
@@ -102,6 +104,27 @@ pub fn wrap(root: &RootKey, opener: &Opener<'_>, vault: &[u8; 16], root_number: 
     Ok(body)
 }
 
+/// Refuses keys that were damaged: the right one of them would look like a wrong PIN, or like one that was never set.
+pub fn check_all(stored: &[(u8, Vec<u8>)], vault: &[u8; 16], root_number: u64, file: &str) -> Result<()> {
+    if stored.is_empty() {
+        return Err(VaultError::Damaged { file: file.to_owned(), what: "every wrapped key is gone".into() });
+    }
+    for (kind, body) in stored {
+        let Some(way) = Way::ALL.into_iter().find(|way| *way as u8 == *kind) else {
+            let what = format!("there is a wrapped key of an unknown kind {kind}");
+            return Err(VaultError::Damaged { file: file.to_owned(), what });
+        };
+        if body.len() != BODY_LEN
+            || body[0] != VERSION
+            || body[WRAPPED_END..CHECK_END] != check(body, way, vault, root_number)
+        {
+            let what = format!("the wrapped key of {}, or the header, is damaged", way.text());
+            return Err(VaultError::Damaged { file: file.to_owned(), what });
+        }
+    }
+    Ok(())
+}
+
 /// What trying one way gave.
 pub struct Tried {
     /// The root key, if it was the right secret.
@@ -110,15 +133,9 @@ pub struct Tried {
     pub fingerprint: u32,
 }
 
-/// Tries to unwrap.
+/// Tries to unwrap a key that was checked.
 pub fn unwrap(body: &[u8], opener: &Opener<'_>, vault: &[u8; 16], root_number: u64, file: &str) -> Result<Tried> {
-    if body.len() != BODY_LEN || body[0] != VERSION {
-        return Err(VaultError::Damaged { file: file.to_owned(), what: "a wrapped key has a wrong form".into() });
-    }
-    if body[WRAPPED_END..CHECK_END] != check(body, opener.way, vault, root_number) {
-        let what = format!("the wrapped key of {}, or the header, is damaged", opener.way.text());
-        return Err(VaultError::Damaged { file: file.to_owned(), what });
-    }
+    check_all(&[(opener.way as u8, body.to_vec())], vault, root_number, file)?;
     if body[1] == 1 && opener.machine_key.is_none() {
         return Err(VaultError::Unsafe {
             path: file.to_owned(),
