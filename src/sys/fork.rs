@@ -1,7 +1,7 @@
 //! Whether this process was forked off since something was made.
 //!
-//! The one `pthread_atfork` handler of ours runs in the child, takes no lock, counts the fork and closes the vaults'
-//! descriptors that another thread of the parent had open.
+//! Our `pthread_atfork` handlers take no lock. Before the fork the parent notes what is open; the child counts the fork
+//! and closes the vaults' descriptors that another thread of the parent had open.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,8 +12,8 @@ static EPOCH: AtomicU64 = AtomicU64::new(0);
 pub fn register() {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
-        // SAFETY: `in_child` is an `extern "C"` function that lives as long as the library, which is linked `nodelete`.
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        // SAFETY: both are `extern "C"` functions that live as long as the library, which is linked `nodelete`.
+        unsafe { libc::pthread_atfork(Some(before), None, Some(in_child)) };
     });
 }
 
@@ -21,6 +21,10 @@ pub fn register() {
 /// to a parent.
 pub fn epoch() -> u64 {
     EPOCH.load(Ordering::Relaxed)
+}
+
+unsafe extern "C" fn before() {
+    super::descriptor::note_before_fork();
 }
 
 unsafe extern "C" fn in_child() {
