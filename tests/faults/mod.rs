@@ -26,10 +26,10 @@ pub const SO_PIN: &str = "so-pin-1";
 pub fn place() -> TempDir {
     let memory = Path::new("/dev/shm");
     let builder = tempfile::Builder::new();
-    if memory.is_dir() {
-        if let Ok(place) = builder.tempdir_in(memory) {
-            return place;
-        }
+    if memory.is_dir()
+        && let Ok(place) = builder.tempdir_in(memory)
+    {
+        return place;
     }
     builder.tempdir().unwrap()
 }

@@ -82,8 +82,7 @@ impl VaultAdmin for LocalVault {
         let root = root.ok_or(VaultError::Unsupported("a rekey keeps at least one way to unlock"))?;
         let ways: Vec<(Way, &[u8])> = ways.iter().map(|(way, secret)| (*way, secret.expose())).collect();
         let new = RootKey::generate(root.number() + 1)?;
-        let result = self.rewrite(root, Some(new), None, &ways, progress);
-        result
+        self.rewrite(root, Some(new), None, &ways, progress)
     }
 
     fn purge(&self) -> Result<()> {

@@ -346,8 +346,8 @@ impl LocalVault {
             writer.set_started(staged.header.commit - 1)?;
             return Err(error);
         }
-        let enabled = staged.rows.iter().filter(|(row, _)| row.key_number != 0 && row.state == STATE_ENABLED);
-        let marked = enabled.map(|(row, _)| writer.set_state(row.key_number, STATE_ENABLED)).collect::<Result<()>>();
+        let mut enabled = staged.rows.iter().filter(|(row, _)| row.key_number != 0 && row.state == STATE_ENABLED);
+        let marked = enabled.try_for_each(|(row, _)| writer.set_state(row.key_number, STATE_ENABLED));
         let marked = marked.and_then(|()| writer.set_done(staged.header.commit, &header::tag(&staged.header)));
         if let Err(error) = marked {
             // The change is durable: it would be wrong to report a failure. The next load mends the page.
