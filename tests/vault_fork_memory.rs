@@ -81,6 +81,13 @@ fn host(path: &Path) {
         std::thread::sleep(Duration::from_millis(2));
     }
     vault.refresh().unwrap();
+    vault.secret(number_of(&*vault, "allowed-secret")).unwrap();
+    // One that overwrites nothing of what it got.
+    let idle = fork(|| {
+        // SAFETY: waits to be ended by whoever looks.
+        unsafe { libc::pause() };
+        0
+    });
     let worker = fork(|| {
         become_nobody();
         let ours = vault.in_forked_child().unwrap();
@@ -89,7 +96,7 @@ fn host(path: &Path) {
         std::thread::sleep(Duration::from_secs(60));
         0
     });
-    std::fs::write(path.with_file_name("pids"), format!("{} {}", std::process::id(), worker.0)).unwrap();
+    std::fs::write(path.with_file_name("pids"), format!("{} {} {}", std::process::id(), worker.0, idle.0)).unwrap();
     // Ended by whoever looks.
     std::thread::sleep(Duration::from_secs(60));
 }
@@ -137,8 +144,8 @@ fn a_worker_holds_the_keys_that_objects_allows_and_nothing_else() {
         .unwrap();
     std::fs::write(path.with_file_name("changed"), "").unwrap();
     let pids = wait_for(&path.with_file_name("pids"));
-    let (parent, worker) = pids.split_once(' ').unwrap();
-    let [parent, worker] = [parent, worker].map(|text| text.parse::<i32>().unwrap());
+    let pids: Vec<i32> = pids.split(' ').map(|text| text.parse().unwrap()).collect();
+    let [parent, worker, idle] = pids[..] else { panic!("{pids:?}") };
     // Until the worker has signed.
     std::thread::sleep(Duration::from_millis(500));
 
@@ -152,17 +159,20 @@ fn a_worker_holds_the_keys_that_objects_allows_and_nothing_else() {
     canaries.push(("the other key's private number".into(), scalar(&*vault, other.number)));
     canaries.push(("the secret's value".into(), vault.secret(secret.number).unwrap().expose().to_vec()));
     let in_worker = found_in(worker, &canaries);
+    let in_idle = found_in(idle, &canaries);
     // The search finds what is there: the parent has the root key, the worker the key that it is allowed.
     let in_parent = found_in(parent, &canaries);
     let ring = all.private_parts.iter().find(|(number, _)| *number == allowed.number).unwrap();
     let ring_in_worker = found_in(worker, &[("the allowed key's ring slot".into(), ring.1.clone())]);
-    // SAFETY: two processes that this test started.
-    unsafe { (libc::kill(worker, libc::SIGKILL), libc::kill(parent, libc::SIGKILL)) };
+    // SAFETY: three processes that this test started.
+    let killed = unsafe { [worker, idle, parent].map(|process| libc::kill(process, libc::SIGKILL)) };
+    assert_eq!(killed, [0; 3]);
     host.wait().unwrap();
     println!("in the parent: {in_parent:#?}");
     assert!(in_parent.iter().any(|name| name.starts_with("the root key")), "the search is blind");
     assert!(!ring_in_worker.is_empty(), "the search is blind");
     assert!(in_worker.is_empty(), "{in_worker:#?}");
+    assert!(in_idle.is_empty(), "{in_idle:#?}");
 }
 
 /// The 32 bytes of a P-256 key, after version and tag in its PKCS#8.

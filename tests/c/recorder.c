@@ -8,7 +8,9 @@
  *   RECORD_EXIT_AT   `_exit(9)` instead of the n-th call after the mark "go"
  *   RECORD_FAIL_AT   the n-th call after the mark "go" fails
  *   RECORD_ERRNO     with this number
- *   RECORD_FOREVER   and so does every later write
+ *   RECORD_FOREVER   and so does every later write, until the mark "stop"
+ *
+ *   RECORD_STATFS    `statfs` answers with this type of file system
  *
  * A record is a line, then as many bytes as the line says:
  *   O name created    W name offset length    T name length    S name    R from to    U name    M length
@@ -25,6 +27,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define FILES 1024
@@ -206,7 +209,10 @@ ssize_t write(int descriptor, const void *bytes, size_t length) {
         char line[32];
         snprintf(line, sizeof line, "M %zu\n", length);
         note(line, bytes, length);
-        armed = armed || (length >= 2 && memcmp(bytes, "go", 2) == 0);
+        if (length >= 2 && memcmp(bytes, "go", 2) == 0)
+            armed = 1;
+        if (length >= 4 && memcmp(bytes, "stop", 4) == 0)
+            armed = 0;
         return real_write(descriptor, bytes, length);
     }
     if (!name)
@@ -288,6 +294,28 @@ int rename(const char *from, const char *to) {
     snprintf(line, sizeof line, "R %s %s\n", old, new);
     if (result == 0)
         note(line, NULL, 0);
+    return result;
+}
+
+int statfs(const char *path, struct statfs *answer) {
+    static int (*real)(const char *, struct statfs *);
+    if (!real)
+        real = dlsym(RTLD_NEXT, "statfs");
+    int result = real(path, answer);
+    long kind = number("RECORD_STATFS");
+    if (result == 0 && kind)
+        answer->f_type = kind;
+    return result;
+}
+
+int statfs64(const char *path, struct statfs64 *answer) {
+    static int (*real)(const char *, struct statfs64 *);
+    if (!real)
+        real = dlsym(RTLD_NEXT, "statfs64");
+    int result = real(path, answer);
+    long kind = number("RECORD_STATFS");
+    if (result == 0 && kind)
+        answer->f_type = kind;
     return result;
 }
 
