@@ -6,41 +6,14 @@
  * The token has an RSA-2048 key "rsa", a P-256 key "curve" and a private data object "secret". Ends with 0 and "ok" if all
  * went as it must. */
 #define _GNU_SOURCE
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 
-#include "token.h"
+#include "host.h"
 
 static const char *path;
 static volatile int stop, exiting;
-
-static void expect(CK_RV got, CK_RV wanted, const char *what) {
-    if (got != wanted) fail("%s: 0x%lx instead of 0x%lx (process %d)", what, got, wanted, (int)getpid());
-}
-
-static CK_SESSION_HANDLE logged_in(void) {
-    CK_SESSION_HANDLE session = open_session(CKF_RW_SESSION);
-    login(session, CKU_USER, getenv("PIN"));
-    return session;
-}
-
-/* One signature, verified by the module. */
-static void sign_once(CK_SESSION_HANDLE session, const char *kind, const char *label) {
-    Signing how = signing(kind);
-    CK_BYTE out[512];
-    CK_ULONG length = sizeof out;
-    must(sign(session, &how, find_key(session, CKO_PRIVATE_KEY, label), out, &length), "C_Sign");
-    must(p11->C_VerifyInit(session, &how.mechanism, find_key(session, CKO_PUBLIC_KEY, label)), "C_VerifyInit");
-    must(p11->C_Verify(session, how.input, how.length, out, length), "C_Verify");
-}
 
 static void *sign_until_stopped(void *kind) {
     CK_SESSION_HANDLE session = open_session(0);
@@ -60,24 +33,6 @@ static void *sign_until_stopped(void *kind) {
     }
     p11->C_CloseSession(session);
     return NULL;
-}
-
-static void become(uid_t user) {
-    if (user && (setgroups(0, NULL) || setgid(user) || setuid(user))) fail("setuid: %s", strerror(errno));
-}
-
-/* Waits for a child; it must end well within the time. */
-static void reap(pid_t child, double seconds) {
-    int status;
-    double begin = now();
-    while (waitpid(child, &status, WNOHANG) == 0) {
-        if (now() - begin > seconds) {
-            kill(child, SIGKILL);
-            fail("child %d hangs", (int)child);
-        }
-        usleep(500);
-    }
-    if (status) fail("child %d ended with status 0x%x", (int)child, status);
 }
 
 /* ---- forks COUNT USER SECONDS: 8 threads sign while this one forks; each child initialises, signs and exits in time ---- */
@@ -238,20 +193,6 @@ static void mapping_stays_read_only(const char *vault) {
         if (!mprotect((void *)from, to - from, PROT_READ | PROT_WRITE)) fail("the mapping became writable: %s", line);
     }
     if (maps) fclose(maps);
-}
-
-static void nothing_is_open_in(const char *vault) {
-    DIR *descriptors = opendir("/proc/self/fd");
-    struct dirent *entry;
-    char link[64], target[4096];
-    while (descriptors && (entry = readdir(descriptors))) {
-        snprintf(link, sizeof link, "/proc/self/fd/%.20s", entry->d_name);
-        ssize_t length = readlink(link, target, sizeof target - 1);
-        if (length < 0) continue;
-        target[length] = 0;
-        if (!strncmp(target, vault, strlen(vault))) fail("%s is open", target);
-    }
-    if (descriptors) closedir(descriptors);
 }
 
 static void work_as(uid_t user, const char *vault, CK_SESSION_HANDLE parents) {
