@@ -60,10 +60,10 @@ fn check(module: &str, source: &str) -> Vec<Violation> {
             if !may_know(module, inner) {
                 violations.push(Violation::KnowsUpwards { module: module.to_owned(), path: inner.to_owned() });
             }
-        } else if let Some((name, places)) = CRATES.iter().find(|(name, _)| within(&path, name)) {
-            if !places.iter().any(|place| within(module, place)) {
-                violations.push(Violation::UsesCrate { module: module.to_owned(), name: (*name).to_owned() });
-            }
+        } else if let Some((name, places)) = CRATES.iter().find(|(name, _)| within(&path, name))
+            && !places.iter().any(|place| within(module, place))
+        {
+            violations.push(Violation::UsesCrate { module: module.to_owned(), name: (*name).to_owned() });
         }
     }
     if words.iter().any(|word| word == "unsafe") && !UNSAFE.iter().any(|place| within(module, place)) {

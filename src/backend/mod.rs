@@ -15,7 +15,7 @@ pub fn open_all(config: &Config) -> Result<Vec<Arc<dyn VaultAdmin>>> {
     let mut vaults: Vec<Arc<dyn VaultAdmin>> = Vec::new();
     for vault in &config.vaults {
         match &vault.backend {
-            Backend::Local(_) => vaults.push(local::LocalVault::new(vault)?),
+            Backend::Local(_) => vaults.push(local::LocalVault::open(vault)?),
         }
     }
     Ok(vaults)

@@ -15,10 +15,11 @@ use super::error::Rv;
 use super::session::table::Table;
 use super::slot::Slot;
 use super::slot::token::{MANUFACTURER, library_version, padded};
+use crate::backend::open_all;
 use crate::config::{Config, ConfigError};
 use crate::sys::{env, exit, fork};
 use crate::vault::{VaultAdmin, VaultInfo};
-use crate::{backend, crypto, log};
+use crate::{crypto, log};
 
 /// Everything between `C_Initialize` and `C_Finalize`.
 pub struct Module {
@@ -132,7 +133,7 @@ impl Module {
         }
         // The generator and AWS-LC's own tables are made now, not for the first time after a fork.
         crypto::random(&mut [0; 1])?;
-        let slots = slots(backend::open_all(&config)?, &[]);
+        let slots = slots(open_all(&config)?, &[]);
         Ok(Self::new(epoch, config, false, slots))
     }
 
@@ -198,7 +199,7 @@ impl Module {
         }
         let _discovering = self.discovering.lock().unwrap_or_else(PoisonError::into_inner);
         let known = self.slots.load_full();
-        let found = slots(backend::open_all(&self.config.rescanned().map_err(unreadable)?)?, &known);
+        let found = slots(open_all(&self.config.rescanned().map_err(unreadable)?)?, &known);
         self.slots.store(Arc::new(found));
         Ok(())
     }
@@ -232,7 +233,9 @@ fn slots(vaults: Vec<Arc<dyn VaultAdmin>>, known: &[Arc<Slot>]) -> Vec<Arc<Slot>
             id = (id + 1) & 0x7FFF_FFFF;
         }
         let slot = known.iter().find(|slot| slot.id == id).cloned();
-        slots.push(slot.unwrap_or_else(|| Arc::new(Slot::new(id, vault, &info))));
+        let slot = slot.unwrap_or_else(|| Arc::new(Slot::new(id, vault, &info)));
+        slot.note_initialized(info.initialized);
+        slots.push(slot);
     }
     // Initialised ones first, each group in the configuration's order.
     slots.sort_by_key(|slot| !slot.is_initialized());

@@ -129,7 +129,7 @@ impl SharedMapping {
 
     /// The number at `offset`, a multiple of 8, which the caller knows to lie inside the file.
     pub fn number(&self, offset: usize) -> u64 {
-        assert!(offset % 8 == 0 && offset + 8 <= self.len, "an aligned number inside the mapping");
+        assert!(offset.is_multiple_of(8) && offset + 8 <= self.len, "an aligned number inside the mapping");
         // SAFETY: aligned and inside the mapping, as just checked.
         let bits = unsafe { AtomicU64::from_ptr(self.start.add(offset).as_ptr().cast()) }.load(Ordering::Acquire);
         u64::from_le(bits)

@@ -7,6 +7,11 @@ use rusqlite::ffi;
 
 use super::descriptor::{self, Slot};
 
+type Open = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
+type Close = unsafe extern "C" fn(c_int) -> c_int;
+/// How SQLite declares every system call, whatever its arguments are.
+type AnyCall = unsafe extern "C" fn();
+
 /// Installs the hooks in this copy of SQLite, once.
 pub fn install() {
     static INSTALLED: Once = Once::new();
@@ -16,10 +21,10 @@ pub fn install() {
         unsafe {
             let vfs = ffi::sqlite3_vfs_find(std::ptr::null());
             let Some(set) = vfs.as_ref().and_then(|vfs| vfs.xSetSystemCall) else { return };
-            let open: unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int = hooked_open;
-            let close: unsafe extern "C" fn(c_int) -> c_int = hooked_close;
-            set(vfs, c"open".as_ptr(), Some(std::mem::transmute::<_, unsafe extern "C" fn()>(open)));
-            set(vfs, c"close".as_ptr(), Some(std::mem::transmute::<_, unsafe extern "C" fn()>(close)));
+            let open = std::mem::transmute::<Open, AnyCall>(hooked_open);
+            let close = std::mem::transmute::<Close, AnyCall>(hooked_close);
+            set(vfs, c"open".as_ptr(), Some(open));
+            set(vfs, c"close".as_ptr(), Some(close));
         }
     });
 }

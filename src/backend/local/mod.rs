@@ -85,7 +85,7 @@ struct Published {
 
 impl LocalVault {
     /// The vault that `config` names, whether it exists yet or not. Touches no file.
-    pub fn new(config: &VaultConfig) -> Result<Arc<dyn VaultAdmin>> {
+    pub fn open(config: &VaultConfig) -> Result<Arc<dyn VaultAdmin>> {
         Ok(Arc::new(Self::build(config)?))
     }
 

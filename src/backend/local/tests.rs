@@ -23,7 +23,7 @@ impl Fixture {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let config = config(&directory.path().join("vault"));
-        let vault = LocalVault::new(&config).unwrap();
+        let vault = LocalVault::open(&config).unwrap();
         vault.initialize("web", &pin("so-pin-1")).unwrap();
         vault.unlock(&Unlock::Pin(Role::SecurityOfficer, pin("so-pin-1"))).unwrap();
         vault.set_pin(Role::User, &pin("user-pin-1")).unwrap();
@@ -32,7 +32,7 @@ impl Fixture {
     }
 
     fn open(&self) -> Arc<dyn VaultAdmin> {
-        LocalVault::new(&self.config).unwrap()
+        LocalVault::open(&self.config).unwrap()
     }
 
     fn unlocked(&self) -> Arc<dyn VaultAdmin> {

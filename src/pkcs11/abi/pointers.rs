@@ -397,7 +397,7 @@ mod tests {
     #[test]
     fn a_length_query_and_a_short_buffer_answer_the_length() {
         let mut buffer = [0u8; 4];
-        let mut ask = |buffer: *mut u8, mut len: CK_ULONG| {
+        let ask = |buffer: *mut u8, mut len: CK_ULONG| {
             // SAFETY: a live buffer with its length, or NULL.
             let outcome = unsafe {
                 output(buffer, &mut len, |out| match out.room(3)? {

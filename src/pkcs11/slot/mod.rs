@@ -90,6 +90,11 @@ impl Slot {
         self.initialized.load(Ordering::Relaxed)
     }
 
+    /// Takes in that another process may have initialised it.
+    pub fn note_initialized(&self, initialized: bool) {
+        self.initialized.store(initialized, Ordering::Relaxed);
+    }
+
     /// Who is logged in, as far as this application did it: what every check asks.
     pub fn role(&self) -> Option<Role> {
         match self.role.load(Ordering::Acquire) {
@@ -143,7 +148,7 @@ impl Slot {
     pub fn admit(&self, read_write: bool) -> Result<(), Rv> {
         if read_write || !self.is_initialized() {
             let info = self.vault.info()?;
-            self.initialized.store(info.initialized, Ordering::Relaxed);
+            self.note_initialized(info.initialized);
             if !info.initialized {
                 return Err(Rv(CKR_TOKEN_NOT_RECOGNIZED));
             }

@@ -63,7 +63,7 @@ impl Slot {
             return Err(Rv(CKR_SESSION_EXISTS));
         }
         self.vault.initialize(label, so_pin)?;
-        self.initialized.store(true, Ordering::Relaxed);
+        self.note_initialized(true);
         Ok(())
     }
 
