@@ -17,11 +17,16 @@ static inline void expect(CK_RV got, CK_RV wanted, const char *what) {
     if (got != wanted) fail("%s: 0x%lx instead of 0x%lx (process %d)", what, got, wanted, (int)getpid());
 }
 
-static inline CK_SESSION_HANDLE logged_in(void) {
-    CK_SESSION_HANDLE session = open_session(CKF_RW_SESSION);
+static inline CK_SESSION_HANDLE logged_in_with(CK_FLAGS extra) {
+    CK_SESSION_HANDLE session = open_session(extra);
     login(session, CKU_USER, getenv("PIN"));
     return session;
 }
+
+static inline CK_SESSION_HANDLE logged_in(void) { return logged_in_with(CKF_RW_SESSION); }
+
+/* A child that may not open the vault has a token that is write-protected. */
+static inline CK_SESSION_HANDLE logged_in_to_read(void) { return logged_in_with(0); }
 
 /* One signature, verified by the module. */
 static inline void sign_once(CK_SESSION_HANDLE session, const char *kind, const char *label) {

@@ -244,11 +244,14 @@ static void command_daemon(char **argument) {
     provoke_a_warning(session);
     use_everything(session, NULL);
     /* What a worker would inherit: nothing of the vault, whatever numbers were free. */
+    if (fcntl(0, F_GETFD) >= 0 || fcntl(1, F_GETFD) >= 0 || fcntl(2, F_GETFD) >= 0) dup2(keep, 2), fail("0, 1 or 2 is in use");
     nothing_is_open_in(argument[0]);
     pid_t child = fork();
     if (!child) {
+        dup2(keep, 2);
         nothing_is_open_in(argument[0]);
         initialize();
+        /* A child that may open the vault does. */
         sign_once(logged_in(), "p256", "curve");
         _exit(0);
     }
@@ -389,13 +392,13 @@ static long resident_kib(void) {
     return kib;
 }
 
-static void begin_and_end(int count) {
+static void begin_and_end(int count, CK_FLAGS other) {
     long settled = 0;
     for (int round = 0; round < count; round++) {
         void *library = load(path);
         initialize();
         CK_SESSION_HANDLE session = open_session(0);
-        open_session(CKF_RW_SESSION);
+        open_session(other);
         if (round % 10 == 0) {
             must(log_in_with(session, pin), "C_Login");
             sign_once(session, "p256", "curve");
@@ -411,13 +414,13 @@ static void begin_and_end(int count) {
 }
 
 static void command_again(char **argument) {
-    begin_and_end(atoi(argument[0]));
+    begin_and_end(atoi(argument[0]), CKF_RW_SESSION);
     initialize();
     logged_in();
     pid_t child = fork();
     if (!child) {
         become((uid_t)atoi(argument[1]));
-        begin_and_end(atoi(argument[0]));
+        begin_and_end(atoi(argument[0]), 0);
         _exit(0);
     }
     reap(child, 200);

@@ -52,7 +52,7 @@ static void command_forks(char **argument) {
             CK_SESSION_INFO info;
             expect(p11->C_GetSessionInfo(session, &info), CKR_CRYPTOKI_NOT_INITIALIZED, "before C_Initialize in a child");
             initialize();
-            CK_SESSION_HANDLE own = logged_in();
+            CK_SESSION_HANDLE own = logged_in_to_read();
             sign_once(own, i % 4 ? "rsa2048" : "p256", i % 4 ? "rsa" : "curve");
             _exit(0);
         }
@@ -203,8 +203,11 @@ static void work_as(uid_t user, const char *vault, CK_SESSION_HANDLE parents) {
     for (int round = 0; round < 2; round++) {
         initialize();
         expect(p11->C_GetSessionInfo(parents + 1000, &info), CKR_SESSION_HANDLE_INVALID, "a session that is none");
-        CK_SESSION_HANDLE session = open_session(CKF_RW_SESSION);
-        CK_RV rv = p11->C_Login(session, CKU_USER, (CK_UTF8CHAR *)"a wrong pin", 11);
+        CK_SESSION_HANDLE session;
+        CK_RV rv = p11->C_OpenSession(first_slot(), CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session);
+        expect(rv, CKR_TOKEN_WRITE_PROTECTED, "a session to write in a child that can't");
+        session = open_session(0);
+        rv = p11->C_Login(session, CKU_USER, (CK_UTF8CHAR *)"a wrong pin", 11);
         expect(rv, CKR_PIN_INCORRECT, "a wrong PIN in a child");
         login(session, CKU_USER, getenv("PIN"));
         sign_once(session, "rsa2048", "rsa");
@@ -279,7 +282,7 @@ static void command_canary(char **argument) {
     if (!child) {
         become((uid_t)atoi(argument[0]));
         initialize();
-        CK_SESSION_HANDLE own = logged_in();
+        CK_SESSION_HANDLE own = logged_in_to_read();
         sign_once(own, "rsa2048", "rsa");
         if (write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1) _exit(1);
         _exit(0);
