@@ -30,6 +30,22 @@ fn it_stays_loaded_and_has_no_text_relocations() {
 }
 
 #[test]
+fn no_destructor_of_a_library_in_it_runs_at_exit() {
+    let dynamic = dynamic_section();
+    assert!(!dynamic.contains("FINI_ARRAY"), "module.ld was not used: {dynamic}");
+}
+
+/// A stripped module doesn't show it; the one that the tests build does.
+#[test]
+fn aws_lc_asks_us_and_not_its_locks_whether_the_process_was_forked() {
+    let names = succeed(Command::new("nm").args(["--defined-only", "--format=just-symbols"]).arg(module()));
+    assert!(
+        !names.contains("fork_detect_ube_lock"),
+        "the names in src/crypto/aws_lc_raw/fork_generation.rs are not those of this release of AWS-LC"
+    );
+}
+
+#[test]
 fn it_needs_nothing_but_the_c_library() {
     for line in dynamic_section().lines().filter(|line| line.contains("(NEEDED)")) {
         let name = line.split(['[', ']']).nth(1).unwrap();

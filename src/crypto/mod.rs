@@ -21,11 +21,14 @@ pub use public_key::PublicKey;
 pub use scheme::{Curve, KeyAlgorithm, SignScheme};
 pub use secret::SecretBytes;
 
+use crate::sys::fork::Section;
+
 /// A result of the crypto layer.
 pub type Result<T> = std::result::Result<T, CryptoError>;
 
 /// Fills `out` from AWS-LC's generator, which reseeds itself after a fork.
 pub fn random(out: &mut [u8]) -> Result<()> {
+    let _section = Section::enter();
     aws_lc_rs::rand::fill(out).map_err(|_| CryptoError::Internal("random generator"))
 }
 

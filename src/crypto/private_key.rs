@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::aws_lc_raw::{EcKey, Ed25519Key, EvpKey, EvpKind, RsaComponent, RsaFactors, RsaKey};
 use super::{CryptoError, Curve, KeyAlgorithm, PublicKey, Result, SecretBytes, SignScheme, rsa_scheme};
+use crate::sys::fork::Section;
 
 /// RSA keys outside of this are refused for private use: shorter ones are weak, longer ones take seconds.
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
@@ -53,18 +54,20 @@ pub enum PrivateParts {
 impl PrivateKey {
     /// Parses PKCS#8 (RFC 5958; RFC 8410 for Ed25519) and checks the key.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
+        let _section = Section::enter();
         Self::new(Key::from_pkcs8(der)?)
     }
 
     /// Makes a new key and its PKCS#8.
     pub fn generate(algorithm: KeyAlgorithm) -> Result<(Self, SecretBytes)> {
+        if let KeyAlgorithm::Rsa { bits } = algorithm {
+            return Self::generate_rsa(bits, &DEFAULT_PUBLIC_EXPONENT);
+        }
+        let _section = Section::enter();
         match algorithm {
-            KeyAlgorithm::Rsa { bits } => Self::generate_rsa(bits, &DEFAULT_PUBLIC_EXPONENT),
             KeyAlgorithm::Ec(curve) => Self::with_pkcs8(Key::Ec(EcKey::generate(curve)?)),
             KeyAlgorithm::Ed25519 => Self::with_pkcs8(Key::Ed25519(Ed25519Key::generate())),
-            KeyAlgorithm::Aes { .. } | KeyAlgorithm::Generic { .. } | KeyAlgorithm::Other(_) => {
-                Err(CryptoError::KeyUnsupported("no key pair"))
-            }
+            _ => Err(CryptoError::KeyUnsupported("no key pair")),
         }
     }
 
@@ -74,11 +77,13 @@ impl PrivateKey {
             return Err(CryptoError::KeyUnsupported("RSA keys have 2048 to 8192 bits, in steps of 256"));
         }
         check_new_exponent(public_exponent)?;
+        let _section = Section::enter();
         Self::with_pkcs8(Key::Rsa(RsaKey::generate(bits, public_exponent)?))
     }
 
     /// PKCS#8 made from separate values, checked.
     pub fn pkcs8_from_parts(parts: &PrivateParts) -> Result<SecretBytes> {
+        let _section = Section::enter();
         let key = match parts {
             PrivateParts::Rsa { modulus, public_exponent, private_exponent, primes } => {
                 let factors = match primes {
@@ -99,6 +104,7 @@ impl PrivateKey {
 
     /// The separate values in a PKCS#8.
     pub fn parts_from_pkcs8(der: &[u8]) -> Result<PrivateParts> {
+        let _section = Section::enter();
         Key::from_pkcs8(der)?.parts()
     }
 
@@ -126,6 +132,7 @@ impl PrivateKey {
     pub fn sign(&self, scheme: &SignScheme, input: &[u8], out: &mut [u8]) -> Result<usize> {
         let len = self.algorithm().signature_len();
         let out = out.get_mut(..len).ok_or(CryptoError::OutputLength)?;
+        let _section = Section::enter();
         match (&self.key, scheme) {
             (Key::Rsa(key), _) => rsa_scheme::sign(key, scheme, input, out),
             (Key::Ec(_), SignScheme::Ecdsa) if input.is_empty() => Err(CryptoError::InputLength),

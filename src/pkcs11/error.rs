@@ -81,7 +81,7 @@ fn code(error: &VaultError) -> CK_RV {
         }
         VaultError::NameTaken(_) | VaultError::NameInvalid(_) => CKR_ATTRIBUTE_VALUE_INVALID,
         VaultError::Unsupported(_) => CKR_TEMPLATE_INCONSISTENT,
-        VaultError::Full(..) => CKR_DEVICE_MEMORY,
+        VaultError::Full(..) | VaultError::NotCompacted(..) => CKR_DEVICE_MEMORY,
         VaultError::Io { source, .. } => match source.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => CKR_DEVICE_MEMORY,
             std::io::ErrorKind::OutOfMemory => CKR_HOST_MEMORY,

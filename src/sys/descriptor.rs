@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 const SLOTS: usize = 128;
 const FREE: i64 = 0;
 const OPENING: i64 = -1;
-const KNOWN_INODES: usize = 64;
+const KNOWN_INODES: usize = 512;
 
 static OPEN: [AtomicI64; SLOTS] = [const { AtomicI64::new(FREE) }; SLOTS];
+/// Device and inode of what each slot holds.
+static IDENTITIES: [(AtomicU64, AtomicU64); SLOTS] = [const { (AtomicU64::new(0), AtomicU64::new(0)) }; SLOTS];
 static OVERFLOWED: AtomicU32 = AtomicU32::new(0);
 static IN_STORE: AtomicU32 = AtomicU32::new(0);
 static INODES: [(AtomicU64, AtomicU64); KNOWN_INODES] =
@@ -47,7 +49,11 @@ impl Drop for StoreCall {
 pub(super) struct Slot(Option<usize>);
 
 impl Slot {
-    pub(super) fn mark() -> Self {
+    /// Marks one for `path`, whose inode is known from then on if it exists.
+    pub(super) fn mark(path: &CStr) -> Self {
+        if let Some(identity) = identity_of_path(path) {
+            remember_inode(identity);
+        }
         let free = |slot: &AtomicI64| slot.compare_exchange(FREE, OPENING, Ordering::SeqCst, Ordering::Relaxed).is_ok();
         let index = OPEN.iter().position(free);
         if index.is_none() {
@@ -60,7 +66,11 @@ impl Slot {
     pub(super) fn opened(self, descriptor: i32) {
         match self.0 {
             Some(index) if descriptor >= 0 => {
-                remember_inode(descriptor);
+                if let Some((device, inode)) = identity(descriptor) {
+                    remember_inode((device, inode));
+                    IDENTITIES[index].0.store(device, Ordering::SeqCst);
+                    IDENTITIES[index].1.store(inode, Ordering::SeqCst);
+                }
                 OPEN[index].store(i64::from(descriptor) + 1, Ordering::SeqCst);
             }
             Some(index) => OPEN[index].store(FREE, Ordering::SeqCst),
@@ -82,8 +92,7 @@ pub(super) fn closed(descriptor: i32) {
     }
 }
 
-fn remember_inode(descriptor: i32) {
-    let Some((device, inode)) = identity(descriptor) else { return };
+fn remember_inode((device, inode): (u64, u64)) {
     for (known_device, known_inode) in &INODES {
         let current = known_inode.load(Ordering::Relaxed);
         if current == inode && known_device.load(Ordering::Relaxed) == device {
@@ -103,17 +112,29 @@ fn identity(descriptor: i32) -> Option<(u64, u64)> {
     Some((stat.st_dev, stat.st_ino))
 }
 
+fn identity_of_path(path: &CStr) -> Option<(u64, u64)> {
+    let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `path` ends with a NUL; `stat` is read only when the call succeeded.
+    let stat = unsafe { (libc::lstat(path.as_ptr(), stat.as_mut_ptr()) == 0).then(|| stat.assume_init()) }?;
+    (stat.st_mode & libc::S_IFMT == libc::S_IFREG).then_some((stat.st_dev, stat.st_ino))
+}
+
 /// In a forked child: closes what the parent's threads had open. Takes no lock and allocates nothing.
 pub(super) fn close_in_child() {
     let opening =
         OPEN.iter().any(|slot| slot.load(Ordering::SeqCst) == OPENING) || OVERFLOWED.load(Ordering::SeqCst) > 0;
     let mut torn = opening || IN_STORE.load(Ordering::SeqCst) > 0;
-    for slot in &OPEN {
+    for (slot, (device, inode)) in OPEN.iter().zip(&IDENTITIES) {
         let value = slot.swap(FREE, Ordering::SeqCst);
-        if value > 0 {
-            torn = true;
-            // SAFETY: the descriptor belongs to a vault file that only the parent's thread used; the child has its copy.
-            unsafe { libc::close((value - 1) as i32) };
+        if value <= 0 {
+            continue;
+        }
+        torn = true;
+        let descriptor = (value - 1) as i32;
+        // A thread closes first and clears its slot then: in between the number may be the host's again.
+        if identity(descriptor) == Some((device.load(Ordering::SeqCst), inode.load(Ordering::SeqCst))) {
+            // SAFETY: the descriptor is a vault file that only the parent's thread used; the child has its copy.
+            unsafe { libc::close(descriptor) };
         }
     }
     if opening {

@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
 use super::descriptor::{self, Slot};
 use super::standard_descriptors::Taken;
@@ -34,7 +34,7 @@ impl TrackedFile {
 
     fn open_with(path: &Path, flags: i32, mode: u32) -> io::Result<Self> {
         let path = CString::new(path.as_os_str().as_bytes())?;
-        let slot = Slot::mark();
+        let slot = Slot::mark(&path);
         let _taken = Taken::hold();
         // SAFETY: the path ends with a NUL.
         let descriptor = unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC | libc::O_NOFOLLOW, mode) };
@@ -95,6 +95,7 @@ impl Drop for TrackedFile {
 pub struct SharedMapping {
     start: NonNull<u8>,
     len: usize,
+    identity: (u64, u64),
 }
 
 // SAFETY: the mapping is read through atomics only and lives for ever.
@@ -119,21 +120,31 @@ impl SharedMapping {
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        NonNull::new(start.cast()).map(|start| Self { start, len }).ok_or_else(io::Error::last_os_error)
+        let metadata = file.metadata()?;
+        let start = NonNull::new(start.cast()).ok_or_else(io::Error::last_os_error)?;
+        Ok(Self { start, len, identity: (metadata.dev(), metadata.ino()) })
+    }
+
+    /// Whether this is the file that is mapped.
+    pub fn is_of(&self, metadata: &std::fs::Metadata) -> bool {
+        self.identity == (metadata.dev(), metadata.ino())
     }
 
     /// The byte at `offset`, which the caller knows to lie inside the file.
     pub fn byte(&self, offset: usize) -> u8 {
         assert!(offset < self.len, "inside the mapping");
         // SAFETY: inside the mapping; concurrent writers change single bytes, which an atomic load reads whole.
-        unsafe { AtomicU8::from_ptr(self.start.add(offset).as_ptr()) }.load(Ordering::Acquire)
+        let value = unsafe { AtomicU8::from_ptr(self.start.add(offset).as_ptr()) }.load(Ordering::Relaxed);
+        fence(Ordering::Acquire);
+        value
     }
 
     /// The number at `offset`, a multiple of 8, which the caller knows to lie inside the file.
     pub fn number(&self, offset: usize) -> u64 {
         assert!(offset.is_multiple_of(8) && offset + 8 <= self.len, "an aligned number inside the mapping");
         // SAFETY: aligned and inside the mapping, as just checked.
-        let bits = unsafe { AtomicU64::from_ptr(self.start.add(offset).as_ptr().cast()) }.load(Ordering::Acquire);
+        let bits = unsafe { AtomicU64::from_ptr(self.start.add(offset).as_ptr().cast()) }.load(Ordering::Relaxed);
+        fence(Ordering::Acquire);
         u64::from_le(bits)
     }
 }

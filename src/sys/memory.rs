@@ -4,6 +4,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroize;
@@ -111,6 +112,8 @@ const SLOTS: usize = 127;
 pub struct SecretPool(Mutex<Vec<Arc<Chunk>>>);
 
 struct Chunk {
+    /// The process, by [`fork::epoch`](super::fork::epoch), that locked these pages last: a lock isn't inherited.
+    locked_at: AtomicU64,
     slots: SecretPages<UnsafeSlot>,
     free: Mutex<Vec<u8>>,
 }
@@ -138,7 +141,8 @@ impl SecretPool {
             None => {
                 let slots = SecretPages::filled(UnsafeSlot([0; 32]), SLOTS + 1, AfterFork::Inherited)?;
                 let free = Mutex::new((0..SLOTS as u8).collect());
-                chunks.push(Arc::new(Chunk { slots, free }));
+                let locked_at = AtomicU64::new(super::fork::epoch());
+                chunks.push(Arc::new(Chunk { locked_at, slots, free }));
                 SecretSlot { chunk: Arc::clone(&chunks[chunks.len() - 1]), index: SLOTS as u8 }
             }
         };
@@ -153,6 +157,15 @@ impl SecretSlot {
     pub fn expose(&self) -> &[u8; 32] {
         // SAFETY: the slot is written before this value exists and wiped only when it is dropped.
         unsafe { &(*self.place()).0 }
+    }
+
+    /// Locks its pages in a forked child too, where the limits allow.
+    pub fn lock_again(&self) {
+        let epoch = super::fork::epoch();
+        if self.chunk.locked_at.swap(epoch, Ordering::Relaxed) != epoch {
+            // SAFETY: the range is the chunk's own mapping.
+            unsafe { libc::mlock(self.chunk.slots.start.as_ptr().cast(), self.chunk.slots.bytes) };
+        }
     }
 
     fn place(&self) -> *mut UnsafeSlot {
@@ -172,9 +185,18 @@ impl Drop for SecretSlot {
     }
 }
 
+/// Overwrites the stack that was used since, when it is dropped.
+pub struct WipeStack;
+
+impl Drop for WipeStack {
+    fn drop(&mut self) {
+        wipe_stack();
+    }
+}
+
 /// Overwrites the part of the stack that calls before this one used.
 #[inline(never)]
-pub fn wipe_stack() {
+fn wipe_stack() {
     let mut used = [0u8; 24 * 1024];
     used.zeroize();
     std::hint::black_box(&mut used);

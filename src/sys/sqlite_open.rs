@@ -1,6 +1,6 @@
 //! SQLite's `open` and `close`, hooked so that each descriptor has its slot in [`descriptor`](super::descriptor).
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::sync::Once;
 
 use rusqlite::ffi;
@@ -33,9 +33,10 @@ pub fn install() {
 unsafe extern "C" fn hooked_open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
     // A file that nobody gave a mode is ours alone, whatever SQLite's default is.
     let mode = if mode == 0o644 { 0o600 } else { mode };
-    let slot = Slot::mark();
-    let taken = Taken::hold();
     // SAFETY: `path` is SQLite's own string, ended by a NUL.
+    let slot = Slot::mark(unsafe { CStr::from_ptr(path) });
+    let taken = Taken::hold();
+    // SAFETY: as above.
     let descriptor = unsafe { libc::open(path, flags | libc::O_CLOEXEC, mode) };
     let error = std::io::Error::last_os_error();
     slot.opened(descriptor);

@@ -113,6 +113,11 @@ pub enum VaultError {
     /// The vault can't hold or do it.
     #[error("not supported by this vault: {0}")]
     Unsupported(&'static str),
+    /// Everything was written, but what it replaced may still stand in the file.
+    #[error(
+        "the vault at {0} was rewritten, but free space in its file was not overwritten ({1}): free disk space and run `strongroom purge`"
+    )]
+    NotCompacted(String, String),
     /// The vault is full.
     #[error("the vault at {0} is full: {1}")]
     Full(String, &'static str),

@@ -202,7 +202,7 @@ static void work_as(uid_t user, const char *vault, CK_SESSION_HANDLE parents) {
     expect(p11->C_GetSessionInfo(parents, &info), CKR_CRYPTOKI_NOT_INITIALIZED, "before C_Initialize in a child");
     for (int round = 0; round < 2; round++) {
         initialize();
-        expect(p11->C_GetSessionInfo(parents + 1000, &info), CKR_SESSION_HANDLE_INVALID, "a session that is none");
+        expect(p11->C_GetSessionInfo(parents, &info), CKR_SESSION_HANDLE_INVALID, "the parent's session");
         CK_SESSION_HANDLE session;
         CK_RV rv = p11->C_OpenSession(first_slot(), CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session);
         expect(rv, CKR_TOKEN_WRITE_PROTECTED, "a session to write in a child that can't");
@@ -287,6 +287,7 @@ static void command_canary(char **argument) {
         if (write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1) _exit(1);
         _exit(0);
     }
+    close(ready[1]);
     if (read(ready[0], &byte, 1) != 1) fail("the child failed");
     CK_BYTE wanted[20];
     canary(wanted);

@@ -5,10 +5,12 @@ use super::login::MIN_KEY_LEN;
 use super::seal::RootKey;
 use super::wrapped::{self, Opener, Way};
 use crate::crypto::{self, SecretBytes};
+use crate::sys::memory::WipeStack;
 use crate::vault::{Pin, RecoveryKey, Result, Role, Unlock, VaultAdmin, VaultError};
 
 impl VaultAdmin for LocalVault {
     fn initialize(&self, label: &str, so_pin: &Pin) -> Result<()> {
+        let _wipe = WipeStack;
         self.check_pin_len(so_pin.expose())?;
         if self.heir {
             return Err(VaultError::ForkedReader(self.directory.text()));
@@ -46,6 +48,7 @@ impl VaultAdmin for LocalVault {
     }
 
     fn change_pin(&self, role: Role, old: &Pin, new: &Pin) -> Result<()> {
+        let _wipe = WipeStack;
         self.check_pin_len(new.expose())?;
         if self.heir {
             return Err(VaultError::ForkedReader(self.directory.text()));
@@ -61,11 +64,11 @@ impl VaultAdmin for LocalVault {
         if was_locked {
             crate::vault::Vault::lock(self);
         }
-        crate::sys::memory::wipe_stack();
         result
     }
 
     fn rekey(&self, keep: &[Unlock], progress: &mut dyn FnMut(usize, usize)) -> Result<()> {
+        let _wipe = WipeStack;
         let mut root = None;
         let mut ways = Vec::new();
         for how in keep {
@@ -84,11 +87,11 @@ impl VaultAdmin for LocalVault {
         let root = root.ok_or(VaultError::Unsupported("a rekey keeps at least one way to unlock"))?;
         let ways: Vec<(Way, &[u8])> = ways.iter().map(|(way, secret)| (*way, secret.expose())).collect();
         let result = self.rewrite(root, Some(RootKey::generate()?), None, &ways, progress);
-        crate::sys::memory::wipe_stack();
         result
     }
 
     fn purge(&self) -> Result<()> {
+        let _wipe = WipeStack;
         let root = {
             let state = self.writable_state()?;
             let root = state.root.as_ref().ok_or(VaultError::Locked)?;
@@ -101,6 +104,7 @@ impl VaultAdmin for LocalVault {
 impl LocalVault {
     /// Wraps the root key of an unlocked vault for one way, in place of what was there.
     fn wrap_for(&self, way: Way, secret: &[u8]) -> Result<()> {
+        let _wipe = WipeStack;
         let machine_key = self.machine_key()?;
         let (body, root_number) = {
             let state = self.writable_state()?;

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::record::{STATE_DELETED, STATE_UNKNOWN};
 use crate::sys::file::{self, SharedMapping, TrackedFile};
@@ -66,21 +67,33 @@ impl Page {
             return Ok(None);
         }
         let mapping = SharedMapping::open(&path, MAPPED, writable).map_err(fail)?;
-        if mapping.number(0) != MAGIC || (STATES as u64 + mapping.number(LENGTH)) > len {
+        let states = mapping.number(LENGTH);
+        // A writer makes the file longer before it says so: the length is looked at after what it must cover.
+        let len = std::fs::symlink_metadata(&path).map_err(fail)?.len();
+        if mapping.number(0) != MAGIC || STATES as u64 + states.min(MAPPED as u64) > len {
             return Ok(None);
         }
         Ok(Some(Self { path, mapping, boot: boot_id() }))
     }
 
-    /// Makes the file of a new vault; it refuses every key until it is filled.
+    /// Makes the file where there is none, or none that was ever whole; it refuses every key until it is filled. The
+    /// caller holds the writer's lock, or the directory is nobody else's yet.
     pub fn create(directory: &Path, mode: u32) -> Result<()> {
-        let path = directory.join("changes");
+        let path = directory.join("changes.new");
         let fail = |source| VaultError::Io { path: path.display().to_string(), source };
+        // What a death in the middle of this left.
+        let _ = std::fs::remove_file(&path);
         let file = TrackedFile::create(&path, mode).map_err(fail)?;
         file.set_len((STATES + STEP) as u64).map_err(fail)?;
         file::write_at(&file, LENGTH as u64, &(STEP as u64).to_le_bytes()).map_err(fail)?;
         file::write_at(&file, 0, &MAGIC.to_le_bytes()).map_err(fail)?;
-        file.sync_all().map_err(fail)
+        file.sync_all().map_err(fail)?;
+        std::fs::rename(&path, directory.join("changes")).map_err(fail)
+    }
+
+    /// Whether it is still the file in the vault's directory.
+    pub fn is_in_place(&self) -> bool {
+        std::fs::symlink_metadata(&self.path).is_ok_and(|metadata| self.mapping.is_of(&metadata))
     }
 
     /// The byte of a key version for an image of this generation: memory loads only.
@@ -114,9 +127,13 @@ impl Page {
     }
 
     /// Opens it for writing; the caller holds the writer's lock until the answer is dropped.
-    pub fn writer(&self) -> Result<PageWriter<'_>> {
+    pub fn writer(self: &Arc<Self>) -> Result<PageWriter> {
         let file = TrackedFile::open(&self.path, true).map_err(|source| self.error(source))?;
-        Ok(PageWriter { page: self, file })
+        if !file.metadata().is_ok_and(|metadata| self.mapping.is_of(&metadata)) {
+            let problem = "was replaced while this program was running: restart the program".to_owned();
+            return Err(VaultError::Unsafe { path: self.path.display().to_string(), problem });
+        }
+        Ok(PageWriter { page: Arc::clone(self), file })
     }
 
     fn error(&self, source: io::Error) -> VaultError {
@@ -125,12 +142,12 @@ impl Page {
 }
 
 /// A descriptor of its own for one write.
-pub struct PageWriter<'a> {
-    page: &'a Page,
+pub struct PageWriter {
+    page: Arc<Page>,
     file: TrackedFile,
 }
 
-impl PageWriter<'_> {
+impl PageWriter {
     /// A commit begins, or the one that began was given up.
     pub fn set_started(&self, commit: u64) -> Result<()> {
         self.write(STARTED, &commit.to_le_bytes())
@@ -146,6 +163,8 @@ impl PageWriter<'_> {
 
     /// Images of another generation are refused from now on.
     pub fn set_generation(&self, generation: u64) -> Result<()> {
+        // The bytes follow the old numbers until they are written anew: until then they mean nothing.
+        self.write(BOOT, &[0; 16])?;
         self.write(GENERATION, &generation.to_le_bytes())
     }
 
@@ -192,6 +211,7 @@ impl PageWriter<'_> {
             self.grow(bytes.len())?;
         }
         self.write(STATES, &bytes)?;
+        self.write(CLOSED, &0u64.to_le_bytes())?;
         self.write(GENERATION, &generation.to_le_bytes())?;
         self.set_done(commit, tag)?;
         self.write(BOOT, &self.page.boot)
@@ -201,6 +221,11 @@ impl PageWriter<'_> {
     pub fn close(&self) -> Result<()> {
         self.write(CLOSED, &1u64.to_le_bytes())?;
         self.write(BOOT, &[0; 16])
+    }
+
+    /// It was not moved after all.
+    pub fn open_again(&self) -> Result<()> {
+        self.write(CLOSED, &0u64.to_le_bytes())
     }
 
     fn write(&self, offset: usize, bytes: &[u8]) -> Result<()> {
@@ -224,11 +249,11 @@ mod tests {
     use super::super::record::{STATE_DISABLED, STATE_ENABLED};
     use super::*;
 
-    fn page() -> (tempfile::TempDir, Page) {
+    fn page() -> (tempfile::TempDir, Arc<Page>) {
         let directory = tempfile::tempdir().unwrap();
         Page::create(directory.path(), 0o600).unwrap();
         let page = Page::open(directory.path(), true).unwrap().unwrap();
-        (directory, page)
+        (directory, Arc::new(page))
     }
 
     #[test]
@@ -256,8 +281,10 @@ mod tests {
 
     #[test]
     fn a_page_of_another_boot_refuses_every_key() {
-        let (_directory, mut page) = page();
+        let (directory, page) = page();
         page.writer().unwrap().rebuild(4, &[7; 16], 1, &[(1, STATE_ENABLED)], 2).unwrap();
+        drop(page);
+        let mut page = Page::open(directory.path(), true).unwrap().unwrap();
         page.boot = [1; 16];
         assert_eq!(page.state(1, 1), STATE_UNKNOWN);
     }

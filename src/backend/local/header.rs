@@ -1,5 +1,7 @@
 //! The header: counters, the records' sum and the digest of the wrapped keys, sealed anew with each commit.
 
+use zeroize::Zeroizing;
+
 use super::seal::{self, Part, RootKey};
 use super::store::HeaderRow;
 use super::sum::{Number, RecordSum};
@@ -53,8 +55,8 @@ impl Counters {
         })
     }
 
-    fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(SEALED_LEN);
+    fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(SEALED_LEN));
         for number in [self.next_seq, self.next_object, self.next_key, self.generation, self.sum.count] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }

@@ -53,13 +53,13 @@ impl Family {
     }
 
     fn check(&self, pin: &Pin, limit: u32) -> Result<()> {
-        let failed = self.failures().fetch_add(1, Ordering::AcqRel);
-        if failed >= limit {
-            self.failures().store(limit, Ordering::Release);
+        if self.failures().load(Ordering::Acquire) >= limit {
             return Err(VaultError::PinLocked);
         }
+        // Only wrong PINs are counted: many workers with the right one must not lock each other out.
         if self.check_bits().load(Ordering::Acquire) != self.bits(pin) {
-            return Err(VaultError::PinIncorrect { remaining: limit - failed - 1 });
+            let failed = self.failures().fetch_add(1, Ordering::AcqRel) + 1;
+            return Err(VaultError::PinIncorrect { remaining: limit.saturating_sub(failed) });
         }
         self.failures().store(0, Ordering::Release);
         Ok(())
@@ -85,6 +85,7 @@ impl LocalVault {
             vault = self.config.name,
             "this forked process can't open the vault: it serves what its parent had loaded"
         );
+        published.entries.values().for_each(|entry| entry.lock_again());
         Ok(Arc::new(Self {
             published: ArcSwap::new(published),
             page: ArcSwapOption::new(self.page.load_full()),

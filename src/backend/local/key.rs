@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwapOption;
 
 use super::changes::Page;
-use super::record::{STATE_DELETED, STATE_DISABLED, STATE_ENABLED};
+use super::loaded::Entry;
+use super::record::{STATE_DELETED, STATE_DISABLED, STATE_ENABLED, STATE_UNKNOWN};
 use crate::crypto::{self, KeyAlgorithm, SignScheme};
 use crate::vault::{Content, ObjectNumber, PrivateKey, Result, VaultError};
 
@@ -18,8 +19,8 @@ pub struct LocalKey {
     pub(super) revision: u64,
     pub(super) key_number: u32,
     pub(super) generation: u64,
-    /// What the verified row says, for a read-only vault without `changes`.
-    pub(super) state: u8,
+    /// What counts where there is no page.
+    pub(super) unmapped_state: u8,
     pub(super) not_before: Option<i64>,
     pub(super) expires: Option<i64>,
     pub(super) page: Option<Arc<Page>>,
@@ -31,16 +32,10 @@ impl PrivateKey for LocalKey {
     }
 
     fn check_usable(&self) -> Result<()> {
-        let state = match &self.page {
+        check_state(match &self.page {
             Some(page) => page.state(self.key_number, self.generation),
-            None => self.state,
-        };
-        match state {
-            STATE_ENABLED => {}
-            STATE_DISABLED => return Err(VaultError::Disabled),
-            STATE_DELETED => return Err(VaultError::Deleted),
-            _ => return Err(VaultError::StateUnknown),
-        }
+            None => self.unmapped_state,
+        })?;
         if self.not_before.is_none() && self.expires.is_none() {
             return Ok(());
         }
@@ -50,6 +45,25 @@ impl PrivateKey for LocalKey {
     fn sign(&self, scheme: &SignScheme, input: &[u8], out: &mut [u8]) -> Result<usize> {
         self.check_usable()?;
         Ok(self.key.sign(scheme, input, out)?)
+    }
+}
+
+/// What a key's byte says; without a page, what its verified row says if nobody can change that, else nothing.
+pub fn state(page: Option<&Page>, entry: &Entry, generation: u64, read_only: bool) -> u8 {
+    match page {
+        Some(page) => page.state(entry.key_number, generation),
+        None if read_only => entry.state,
+        None => STATE_UNKNOWN,
+    }
+}
+
+/// Refuses every state but one.
+pub fn check_state(state: u8) -> Result<()> {
+    match state {
+        STATE_ENABLED => Ok(()),
+        STATE_DISABLED => Err(VaultError::Disabled),
+        STATE_DELETED => Err(VaultError::Deleted),
+        _ => Err(VaultError::StateUnknown),
     }
 }
 

@@ -35,6 +35,13 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Keeps the ring's key in memory in a forked child too.
+    pub fn lock_again(&self) {
+        if let Some(slot) = &self.ring {
+            slot.lock_again();
+        }
+    }
+
     /// Opens the private part: with the ring's key if there is one, else with the root key.
     pub fn open_secret(&self, vault: &[u8; 16], root: Option<&RootKey>) -> Result<SecretBytes> {
         if self.row.secret.is_empty() {

@@ -1,5 +1,6 @@
 //! Logging in: wrong PINs are counted before they are tried, and the vault is read whole and verified.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use zeroize::Zeroizing;
@@ -79,17 +80,21 @@ impl LocalVault {
         let limit = self.local.max_attempts;
         let read_only = self.check_directory()?;
         let _one_at_a_time = if read_only { None } else { Some(self.directory.lock_pin()?) };
-        let mut attempts = Attempts::default();
-        self.read(&mut |snapshot| {
-            attempts = snapshot.attempts(way as u8)?;
-            Ok(())
-        })?;
+        let mut attempts = self.attempts(way, read_only)?;
         if attempts.failed >= limit {
             return Err(VaultError::PinLocked);
         }
+        let before = attempts.clone();
         attempts.failed += 1;
         self.count(way, &attempts, read_only)?;
-        let tried = self.try_way(way, pin)?;
+        let tried = match self.try_way(way, pin) {
+            Ok(tried) => tried,
+            Err(error) => {
+                // That was no verdict on the PIN.
+                self.count(way, &before, read_only)?;
+                return Err(error);
+            }
+        };
         if let Some(root) = tried.root {
             self.count(way, &Attempts::default(), read_only)?;
             return Ok(root);
@@ -121,8 +126,24 @@ impl LocalVault {
         wrapped::unwrap(&body, &opener, &header.vault_id, header.root_number, &file)
     }
 
+    fn attempts(&self, way: Way, read_only: bool) -> Result<Attempts> {
+        let mut attempts = Attempts::default();
+        self.read(&mut |snapshot| {
+            attempts = snapshot.attempts(way as u8)?;
+            Ok(())
+        })?;
+        if read_only {
+            let counted = self.uncommitted.lock().unwrap_or_else(PoisonError::into_inner);
+            attempts = counted.get(&(way as u8)).cloned().unwrap_or(attempts);
+        }
+        Ok(attempts)
+    }
+
+    /// Durably; in memory where nothing can be written.
     fn count(&self, way: Way, attempts: &Attempts, read_only: bool) -> Result<()> {
         if read_only {
+            let mut counted = self.uncommitted.lock().unwrap_or_else(PoisonError::into_inner);
+            counted.insert(way as u8, attempts.clone());
             return Ok(());
         }
         let _process = self.directory.lock_process()?;

@@ -1,7 +1,7 @@
 //! Making a vault: whole or not at all.
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
@@ -114,20 +114,39 @@ impl LocalVault {
             identity = Some(Identity { vault_id: header.vault_id, slot_id: header.slot_id });
             Ok(())
         })?;
-        let aside = {
-            let _process = self.directory.lock_process()?;
-            let _writer = self.directory.lock_writer()?;
-            if let Some(page) = self.page() {
-                page.writer()?.close()?;
-            }
-            let aside = free_name(self.directory.path());
-            std::fs::rename(self.directory.path(), &aside)
-                .map_err(|source| VaultError::Io { path: self.directory.text(), source })?;
-            aside
-        };
+        let aside = self.move_aside()?;
         tracing::warn!(from = %self.directory.text(), to = %aside.display(), "the old vault was moved aside");
         self.page.store(None);
         self.make(label, so_pin, identity)
+    }
+
+    /// Renames the vault's directory; from before that on, nobody goes on with its page.
+    fn move_aside(&self) -> Result<PathBuf> {
+        let fail = |source| VaultError::Io { path: self.directory.text(), source };
+        let path = self.directory.path();
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        let devices = [path, parent].map(|path| std::fs::metadata(path).map(|metadata| metadata.dev()));
+        if let [Ok(own), Ok(above)] = devices
+            && own != above
+        {
+            let problem = "is a mount point and can't be moved aside: unmount it first".to_owned();
+            return Err(VaultError::Unsafe { path: self.directory.text(), problem });
+        }
+        let _process = self.directory.lock_process()?;
+        let _writer = self.directory.lock_writer()?;
+        let writer = self.page().map(|page| page.writer()).transpose()?;
+        if let Some(writer) = &writer {
+            writer.close()?;
+        }
+        let aside = free_name(path);
+        std::fs::rename(path, &aside).map_err(|source| {
+            // It stays where it is: the next login writes its page anew.
+            if let Some(Err(error)) = writer.map(|writer| writer.open_again()) {
+                tracing::warn!("{error}");
+            }
+            fail(source)
+        })?;
+        Ok(aside)
     }
 }
 

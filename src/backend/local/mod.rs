@@ -23,6 +23,7 @@ mod tests;
 mod wrapped;
 mod write;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -37,11 +38,11 @@ use self::heir::Family;
 use self::key::{KeyCache, LocalKey};
 use self::loaded::{Entry, Loaded, Surroundings};
 use self::seal::RootKey;
-use self::store::{HeaderRow, Row, Snapshot, SqliteStore, Store};
+use self::store::{Attempts, HeaderRow, Row, Snapshot, SqliteStore, Store};
 use self::write::is_current;
 use crate::config::{Backend, LocalConfig, VaultConfig};
 use crate::crypto;
-use crate::sys::memory::{AfterFork, SecretPages, SecretPool};
+use crate::sys::memory::{AfterFork, SecretPages, SecretPool, WipeStack};
 use crate::vault::*;
 
 /// A vault in a directory.
@@ -60,6 +61,8 @@ pub struct LocalVault {
     family: OnceLock<Arc<Family>>,
     /// This process was forked off and serves what its parent had loaded.
     heir: bool,
+    /// Wrong PINs where they can't be counted durably, by way.
+    uncommitted: Mutex<BTreeMap<u8, Attempts>>,
     /// The file system allows no writing; looked up once.
     read_only: OnceLock<bool>,
 }
@@ -106,6 +109,7 @@ impl LocalVault {
             unlocked: AtomicBool::new(false),
             family: OnceLock::new(),
             heir: false,
+            uncommitted: Mutex::default(),
             read_only: OnceLock::new(),
         })
     }
@@ -153,7 +157,7 @@ impl LocalVault {
     }
 
     fn store(&self) -> SqliteStore {
-        SqliteStore::new(self.directory.database(), self.read_only.get().copied().unwrap_or(false))
+        SqliteStore::new(self.directory.database(), self.is_read_only())
     }
 
     /// Looks at the store under the lock that keeps a second copy of the module in this process away.
@@ -172,8 +176,7 @@ impl LocalVault {
         if let Some(page) = &*self.page.load() {
             return Some(Arc::clone(page));
         }
-        let writable = !self.read_only.get().copied().unwrap_or(false);
-        let page = Page::open(self.directory.path(), writable).ok().flatten().map(Arc::new)?;
+        let page = Page::open(self.directory.path(), !self.is_read_only()).ok().flatten().map(Arc::new)?;
         self.page.store(Some(Arc::clone(&page)));
         Some(page)
     }
@@ -218,7 +221,7 @@ impl LocalVault {
     /// Refuses a store that is older than what `changes` saw acknowledged. `before` was read before the transaction.
     fn refuse_rollback(&self, before: Option<Stamp>, header: &HeaderRow) -> Result<()> {
         let Some(stamp) = before else { return Ok(()) };
-        if stamp.closed {
+        if stamp.closed && !self.page().is_some_and(|page| page.is_in_place()) {
             let problem = "was initialised again and moved aside: restart this program".to_owned();
             return Err(VaultError::Unsafe { path: self.directory.text(), problem });
         }
@@ -305,9 +308,8 @@ impl Vault for LocalVault {
     }
 
     fn unlock(&self, how: &Unlock) -> Result<()> {
-        let result = self.log_in(how);
-        crate::sys::memory::wipe_stack();
-        result
+        let _wipe = WipeStack;
+        self.log_in(how)
     }
 
     fn is_unlocked(&self) -> bool {
@@ -336,6 +338,7 @@ impl Vault for LocalVault {
         if !self.published.load().verified && !self.directory.exists()? {
             return Ok(());
         }
+        let _wipe = WipeStack;
         let mut state = self.state();
         if self.is_fresh() {
             return Ok(());
@@ -372,6 +375,11 @@ impl Vault for LocalVault {
         let published = self.published.load();
         let Some(entry) = published.entries.get(&number) else { return Err(VaultError::NotFound) };
         let Some(header) = &published.header else { return Err(VaultError::NotFound) };
+        if entry.key_number != 0 {
+            let page = self.page_of_keys();
+            key::check_state(key::state(page.as_deref(), entry, published.generation, self.is_read_only()))?;
+        }
+        let _wipe = WipeStack;
         if self.heir {
             return entry.open_secret(&header.vault_id, None);
         }
@@ -435,8 +443,18 @@ impl LocalVault {
         }
     }
 
+    fn is_read_only(&self) -> bool {
+        self.read_only.get().copied().unwrap_or(false)
+    }
+
+    /// The page, if it can say anything of keys: where nothing can be written, one of another boot never will.
+    fn page_of_keys(&self) -> Option<Arc<Page>> {
+        self.page().filter(|page| self.heir || !self.is_read_only() || page.stamp().this_boot)
+    }
+
     fn parse_key(&self, published: &Published, entry: &Entry, cached: Option<Arc<LocalKey>>) -> Result<Arc<LocalKey>> {
         let Some(header) = &published.header else { return Err(VaultError::Locked) };
+        let _wipe = WipeStack;
         if !published.verified {
             return Err(VaultError::Locked);
         }
@@ -455,18 +473,21 @@ impl LocalVault {
             }
         };
         let content = &entry.object.content;
+        let page = self.page_of_keys();
         let key = Arc::new(LocalKey {
             key,
             number: entry.object.number,
             revision: entry.code.seq,
             key_number: entry.key_number,
             generation: published.generation,
-            state: entry.state,
+            unmapped_state: key::state(None, entry, published.generation, self.is_read_only()),
             not_before: content.not_before,
             expires: content.expires,
-            page: self.page(),
+            page,
         });
-        self.cache.put(Arc::clone(&key));
+        if key.page.is_some() || self.is_read_only() {
+            self.cache.put(Arc::clone(&key));
+        }
         Ok(key)
     }
 

@@ -1,7 +1,7 @@
 //! Writing every record anew: a new root key, or only without what deleted objects left.
 
 use super::changes::LAST_KEY;
-use super::header::{self, Counters};
+use super::header::Counters;
 use super::record::TOMBSTONE;
 use super::seal::{self, Part, RootKey, RowCode};
 use super::store::{Attempts, HeaderRow, Row, Store, Transaction};
@@ -26,11 +26,28 @@ impl LocalVault {
     ) -> Result<()> {
         let mut state = self.state();
         let was_unlocked = state.root.is_some();
+        let result = self.rewrite_state(&mut state, &root, new.as_ref(), label, ways, progress);
+        if !was_unlocked {
+            state.forget();
+        }
+        self.publish(&state);
+        result
+    }
+
+    fn rewrite_state(
+        &self,
+        state: &mut State,
+        root: &RootKey,
+        new: Option<&RootKey>,
+        label: Option<&str>,
+        ways: &[(Way, &[u8])],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<()> {
         let machine_key = self.machine_key()?;
-        self.adopt(&mut state, root.copy()?)?;
+        self.adopt(state, root.copy()?)?;
         let vault_id = state.loaded.header.as_ref().ok_or(VaultError::Locked)?.vault_id;
         let number = state.loaded.header.as_ref().map_or(1, |header| header.root_number + u64::from(new.is_some()));
-        let sealing = new.as_ref().unwrap_or(&root);
+        let sealing = new.unwrap_or(root);
         let mut bodies = Vec::new();
         for (way, secret) in ways {
             let opener = Opener { way: *way, secret, machine_key: machine_key.as_ref() };
@@ -38,16 +55,16 @@ impl LocalVault {
         }
         let process = self.directory.lock_process()?;
         let writer = self.directory.lock_writer()?;
-        self.store().write(&mut |transaction| {
-            let page = self.bring_up_to_date(&mut state, &*transaction)?;
+        let mut written = None;
+        let committed = self.store().write(&mut |transaction| {
+            let page = self.bring_up_to_date(state, &*transaction)?;
             let mut counters = state.counters[0];
             let renumber = new.is_some() && counters.next_key > RENUMBER_FROM;
             if renumber {
                 counters.next_key = 1;
                 counters.generation += 1;
             }
-            let rewriting = Rewriting { root: &root, new: new.as_ref(), renumber };
-            rewriting.rows(&*transaction, &state, &mut counters, progress)?;
+            Rewriting { root, new, renumber }.rows(&*transaction, state, &mut counters, progress)?;
             let old = state.loaded.header.as_ref().ok_or(VaultError::Locked)?;
             let mut next = HeaderRow { commit: old.commit + 1, root_number: number, ..old.clone() };
             if let Some(label) = label {
@@ -65,22 +82,21 @@ impl LocalVault {
                 // From here on every image that knows the old numbers refuses.
                 writer.set_generation(counters.generation)?;
             }
-            transaction.commit()?;
-            if !renumber {
-                writer.set_done(next.commit, &header::tag(&next))?;
-            }
-            Ok(())
-        })?;
+            written = Some(next);
+            transaction.commit()
+        });
+        if let Err(error) = committed
+            && !written.is_some_and(|header| self.is_committed(&header))
+        {
+            return Err(error);
+        }
         let compacted = self.store().compact();
         drop((writer, process));
+        // Loading with the new root key mends the page too, which still says that a commit began.
         state.forget();
         state.root = Some(sealing.copy()?);
-        self.reload(&mut state)?;
-        if !was_unlocked {
-            state.forget();
-        }
-        self.publish(&state);
-        compacted
+        self.reload(state)?;
+        compacted.map_err(|error| VaultError::NotCompacted(self.directory.text(), error.to_string()))
     }
 }
 

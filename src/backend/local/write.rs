@@ -15,6 +15,7 @@ use super::store::{Attempts, HeaderRow, Row, Store, Transaction};
 use super::wrapped::{self, Stored, Way};
 use super::{LocalVault, State};
 use crate::crypto::{self, SecretBytes};
+use crate::sys::memory::WipeStack;
 use crate::vault::{
     Class, Collection, Content, Draft, Name, Naming, Object, ObjectNumber, Result, VaultError, Version,
 };
@@ -290,6 +291,7 @@ impl LocalVault {
         &self,
         make: &mut dyn FnMut(&State, &mut Counters, &mut Plan) -> Result<()>,
     ) -> Result<Vec<Arc<Object>>> {
+        let _wipe = WipeStack;
         let mut state = self.writable_state()?;
         let _process = self.directory.lock_process()?;
         let _writer = self.directory.lock_writer()?;
@@ -309,11 +311,11 @@ impl LocalVault {
             let writer = page.writer()?;
             writer.set_started(staged.header.commit)?;
             let committed = commit(transaction, &staged, &writer);
-            outcome = Some((staged, committed, page));
+            outcome = Some((staged, committed, writer));
             Ok(())
         })?;
-        if let Some((staged, committed, page)) = outcome {
-            self.finish(&state, &page, &staged, committed)?;
+        if let Some((staged, committed, writer)) = outcome {
+            self.finish(&state, &writer, &staged, committed)?;
             self.extend(&mut state, staged.rows.into_iter().map(|(row, _)| row), staged.header, staged.counters)?;
         }
         self.publish(&state);
@@ -322,29 +324,37 @@ impl LocalVault {
     }
 
     /// Steps 4 and 5 of the order, or the way back when nothing was committed.
-    fn finish(&self, state: &State, page: &Page, staged: &Staged, committed: Result<()>) -> Result<()> {
-        let writer = page.writer()?;
-        if let Err(error) = committed {
-            // Only the file can tell whether the commit happened.
-            let mut there = false;
-            self.store().read(&mut |snapshot| {
-                there = snapshot.header()? == staged.header;
-                Ok(())
-            })?;
-            if !there {
-                for (key_number, was) in state.loaded.states() {
-                    if staged.rows.iter().any(|(row, _)| row.key_number == key_number) {
-                        writer.set_state(key_number, was)?;
-                    }
+    fn finish(&self, state: &State, writer: &PageWriter, staged: &Staged, committed: Result<()>) -> Result<()> {
+        if let Err(error) = committed
+            && !self.is_committed(&staged.header)
+        {
+            // What this can't put back stays refused until the next load mends the page.
+            for (key_number, was) in state.loaded.states() {
+                if staged.rows.iter().any(|(row, _)| row.key_number == key_number) {
+                    writer.set_state(key_number, was)?;
                 }
-                writer.set_started(staged.header.commit - 1)?;
-                return Err(error);
             }
+            writer.set_started(staged.header.commit - 1)?;
+            return Err(error);
         }
-        for (row, _) in staged.rows.iter().filter(|(row, _)| row.key_number != 0 && row.state == STATE_ENABLED) {
-            writer.set_state(row.key_number, STATE_ENABLED)?;
+        let enabled = staged.rows.iter().filter(|(row, _)| row.key_number != 0 && row.state == STATE_ENABLED);
+        let marked = enabled.map(|(row, _)| writer.set_state(row.key_number, STATE_ENABLED)).collect::<Result<()>>();
+        let marked = marked.and_then(|()| writer.set_done(staged.header.commit, &header::tag(&staged.header)));
+        if let Err(error) = marked {
+            // The change is durable: it would be wrong to report a failure. The next load mends the page.
+            tracing::warn!("a change was made, but running programs see it late: {error}");
         }
-        writer.set_done(staged.header.commit, &header::tag(&staged.header))
+        Ok(())
+    }
+
+    /// After an error at the commit only the file can tell whether it happened.
+    pub(super) fn is_committed(&self, header: &HeaderRow) -> bool {
+        let mut there = false;
+        let looked = self.store().read(&mut |snapshot| {
+            there = snapshot.header()? == *header;
+            Ok(())
+        });
+        looked.is_ok() && there
     }
 
     /// Loads what others committed, and mends the page if a writer died or the machine was started anew. The caller
@@ -368,7 +378,7 @@ impl LocalVault {
     }
 }
 
-fn commit(transaction: Box<dyn Transaction + '_>, staged: &Staged, writer: &PageWriter<'_>) -> Result<()> {
+fn commit(transaction: Box<dyn Transaction + '_>, staged: &Staged, writer: &PageWriter) -> Result<()> {
     for (row, replaced) in &staged.rows {
         transaction.put(row, *replaced)?;
     }

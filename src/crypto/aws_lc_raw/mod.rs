@@ -10,6 +10,7 @@ mod digest;
 mod ec;
 mod ed25519;
 mod evp;
+mod fork_generation;
 mod rsa;
 
 use std::ffi::c_int;
