@@ -14,6 +14,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
 use super::descriptor::{self, Slot};
+use super::standard_descriptors::Taken;
 
 /// An open file whose descriptor a forked child knows to close.
 pub struct TrackedFile(ManuallyDrop<File>);
@@ -34,6 +35,7 @@ impl TrackedFile {
     fn open_with(path: &Path, flags: i32, mode: u32) -> io::Result<Self> {
         let path = CString::new(path.as_os_str().as_bytes())?;
         let slot = Slot::mark(&path);
+        let _taken = Taken::hold();
         // SAFETY: the path ends with a NUL.
         let descriptor = unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC | libc::O_NOFOLLOW, mode) };
         let error = io::Error::last_os_error();

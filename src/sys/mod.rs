@@ -10,3 +10,4 @@ pub mod hardening;
 pub mod memory;
 pub mod output;
 pub mod sqlite_open;
+mod standard_descriptors;

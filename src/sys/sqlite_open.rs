@@ -6,6 +6,7 @@ use std::sync::Once;
 use rusqlite::ffi;
 
 use super::descriptor::{self, Slot};
+use super::standard_descriptors::Taken;
 
 type Open = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
 type Close = unsafe extern "C" fn(c_int) -> c_int;
@@ -34,10 +35,12 @@ unsafe extern "C" fn hooked_open(path: *const c_char, flags: c_int, mode: c_int)
     let mode = if mode == 0o644 { 0o600 } else { mode };
     // SAFETY: `path` is SQLite's own string, ended by a NUL.
     let slot = Slot::mark(unsafe { CStr::from_ptr(path) });
+    let taken = Taken::hold();
     // SAFETY: as above.
     let descriptor = unsafe { libc::open(path, flags | libc::O_CLOEXEC, mode) };
     let error = std::io::Error::last_os_error();
     slot.opened(descriptor);
+    drop(taken);
     if descriptor < 0 {
         set_errno(error.raw_os_error().unwrap_or(libc::EIO));
     }

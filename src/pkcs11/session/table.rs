@@ -2,9 +2,11 @@
 //!
 //! Places lie in chunks that are made once and never move, so that finding one is arithmetic. Each has its own lock, held
 //! for the time of one call on that session. A handle is the place's index and its generation, which grows when the
-//! session there is closed: a stale handle never names a later session.
+//! session there is closed: a stale handle never names a later session. Nor does one from before `C_Finalize` or a fork:
+//! each table begins at another generation.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cryptoki_sys::*;
@@ -21,12 +23,12 @@ const CHUNKS: usize = 12;
 pub struct Table {
     chunks: [OnceLock<Box<[Mutex<Place>]>>; CHUNKS],
     free: Mutex<Free>,
+    first_generation: u32,
 }
 
 /// A session, and the place's lock as long as this lives.
 pub struct SessionGuard<'a>(MutexGuard<'a, Place>);
 
-#[derive(Default)]
 struct Place {
     generation: u32,
     session: Option<Session>,
@@ -42,7 +44,11 @@ struct Free {
 impl Table {
     /// An empty one.
     pub fn new() -> Self {
-        Self { chunks: [const { OnceLock::new() }; CHUNKS], free: Mutex::default() }
+        /// Steps of this size come back to the same number last of all, and lie far apart until then.
+        const STEP: u32 = 0x9E37_79B1;
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let first_generation = NEXT.fetch_add(STEP, Ordering::Relaxed);
+        Self { chunks: [const { OnceLock::new() }; CHUNKS], free: Mutex::default(), first_generation }
     }
 
     /// Puts a session in; `make` gets its handle.
@@ -103,7 +109,8 @@ impl Table {
 
     fn place(&self, index: usize) -> Option<&Mutex<Place>> {
         let (chunk, offset) = locate(index);
-        let places = self.chunks.get(chunk)?.get_or_init(|| (0..FIRST << chunk).map(|_| Mutex::default()).collect());
+        let new_place = || Mutex::new(Place { generation: self.first_generation, session: None });
+        let places = self.chunks.get(chunk)?.get_or_init(|| (0..FIRST << chunk).map(|_| new_place()).collect());
         places.get(offset)
     }
 
