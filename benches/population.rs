@@ -9,9 +9,7 @@ use std::sync::Arc;
 use strongroom::backend;
 use strongroom::config::Config;
 use strongroom::crypto::{KeyAlgorithm, PrivateKey, SecretBytes};
-use strongroom::vault::{
-    Class, Content, Draft, KeyDescription, Name, Naming, Pin, Role, Unlock, Usage, Vault, VaultAdmin,
-};
+use strongroom::vault::{Class, Content, Draft, KeyDescription, Name, Naming, Pin, Role, Unlock, Usage, VaultAdmin};
 
 const BATCH: usize = 250;
 

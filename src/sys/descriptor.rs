@@ -4,7 +4,11 @@
 //! A slot is marked before `open` and cleared after `close`; a call into SQLite is counted as a whole, because it holds
 //! SQLite's own locks too. The child's fork handler reads all of that without a lock. Nothing here closes a descriptor
 //! in the parent.
+//!
+//! The kernel copies the descriptors before it copies the memory: what was open at the first moment may be closed, and
+//! its slot free, at the second. So the parent notes before the fork what is open and how often anything was opened yet.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
@@ -17,10 +21,17 @@ static OPEN: [AtomicI64; SLOTS] = [const { AtomicI64::new(FREE) }; SLOTS];
 /// Device and inode of what each slot holds.
 static IDENTITIES: [(AtomicU64, AtomicU64); SLOTS] = [const { (AtomicU64::new(0), AtomicU64::new(0)) }; SLOTS];
 static OVERFLOWED: AtomicU32 = AtomicU32::new(0);
+/// How many slots were ever marked.
+static MARKED: AtomicU64 = AtomicU64::new(0);
 static IN_STORE: AtomicU32 = AtomicU32::new(0);
 static INODES: [(AtomicU64, AtomicU64); KNOWN_INODES] =
     [const { (AtomicU64::new(0), AtomicU64::new(0)) }; KNOWN_INODES];
 static TORN: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// Before a fork by this thread: [`MARKED`], and whether a slot was marked.
+    static BEFORE_FORK: Cell<(u64, bool)> = const { Cell::new((0, true)) };
+}
 
 /// True in a child that was forked while a thread of its parent was inside a call to a vault's files: it must never open
 /// a vault again.
@@ -59,6 +70,7 @@ impl Slot {
         if index.is_none() {
             OVERFLOWED.fetch_add(1, Ordering::SeqCst);
         }
+        MARKED.fetch_add(1, Ordering::SeqCst);
         Self(index)
     }
 
@@ -119,10 +131,20 @@ fn identity_of_path(path: &CStr) -> Option<(u64, u64)> {
     (stat.st_mode & libc::S_IFMT == libc::S_IFREG).then_some((stat.st_dev, stat.st_ino))
 }
 
+/// In the parent, just before a fork. Takes no lock.
+pub(super) fn note_before_fork() {
+    // In this order: a slot that is marked after it was looked at is counted after it was counted.
+    let marked = MARKED.load(Ordering::SeqCst);
+    let open = OPEN.iter().any(|slot| slot.load(Ordering::SeqCst) != FREE) || OVERFLOWED.load(Ordering::SeqCst) > 0;
+    BEFORE_FORK.set((marked, open));
+}
+
 /// In a forked child: closes what the parent's threads had open. Takes no lock and allocates nothing.
 pub(super) fn close_in_child() {
     let opening =
         OPEN.iter().any(|slot| slot.load(Ordering::SeqCst) == OPENING) || OVERFLOWED.load(Ordering::SeqCst) > 0;
+    let (marked, open) = BEFORE_FORK.get();
+    let may_have_closed = open || MARKED.load(Ordering::SeqCst) != marked;
     let mut torn = opening || IN_STORE.load(Ordering::SeqCst) > 0;
     for (slot, (device, inode)) in OPEN.iter().zip(&IDENTITIES) {
         let value = slot.swap(FREE, Ordering::SeqCst);
@@ -137,7 +159,7 @@ pub(super) fn close_in_child() {
             unsafe { libc::close(descriptor) };
         }
     }
-    if opening {
+    if opening || may_have_closed {
         close_by_inode();
     }
     IN_STORE.store(0, Ordering::SeqCst);

@@ -3,8 +3,8 @@
 //! The handlers of ours take no lock. Before a fork, the parent waits a bounded time for threads that are inside AWS-LC:
 //! it has process-wide locks and no fork handlers, and a child forked off in the middle of one would wait for it for ever.
 //! (The locks that it takes for every random number are gone, see `crypto::aws_lc_raw::fork_generation`; others it takes at
-//! a thread's first one.) In the child, the fork is counted and the vaults' descriptors that another thread of the parent
-//! had open are closed. A program that forks by a bare `clone` passes the handlers by; random generators learn of that too,
+//! a thread's first one.) It notes which of the vaults' descriptors are open. In the child, the fork is counted and those
+//! descriptors are closed. A program that forks by a bare `clone` passes the handlers by; random generators learn of that too,
 //! from a page that the kernel wipes.
 
 use std::ptr;
@@ -122,6 +122,7 @@ fn wait_until(mut reached: impl FnMut() -> bool) {
 unsafe extern "C" fn before() {
     FORKING.store(true, Ordering::SeqCst);
     wait_until(|| INSIDE.iter().all(|shard| shard.0.load(Ordering::SeqCst) == 0));
+    super::descriptor::note_before_fork();
 }
 
 unsafe extern "C" fn in_parent() {

@@ -20,7 +20,7 @@ impl VaultAdmin for LocalVault {
         }
         let root = self.open_root(&Unlock::Pin(Role::SecurityOfficer, so_pin.clone()))?;
         if !self.holds_objects()? {
-            let new = RootKey::generate()?;
+            let new = RootKey::generate(root.number() + 1)?;
             return self.rewrite(root, Some(new), Some(label), &[(Way::SoPin, so_pin.expose())], &mut |_, _| {});
         }
         if !self.local.reinitialize {
@@ -53,13 +53,8 @@ impl VaultAdmin for LocalVault {
         if self.heir {
             return Err(VaultError::ForkedReader(self.directory.text()));
         }
-        let root = self.open_root(&Unlock::Pin(role, old.clone()))?;
-        let was_locked = {
-            let mut state = self.state();
-            let was_locked = state.root.is_none();
-            self.adopt(&mut state, root)?;
-            was_locked
-        };
+        let was_locked = self.state().root.is_none();
+        drop(self.enter(&Unlock::Pin(role, old.clone()))?);
         let result = self.wrap_for(Way::pin(role), new.expose());
         if was_locked {
             crate::vault::Vault::lock(self);
@@ -86,8 +81,8 @@ impl VaultAdmin for LocalVault {
         }
         let root = root.ok_or(VaultError::Unsupported("a rekey keeps at least one way to unlock"))?;
         let ways: Vec<(Way, &[u8])> = ways.iter().map(|(way, secret)| (*way, secret.expose())).collect();
-        let result = self.rewrite(root, Some(RootKey::generate()?), None, &ways, progress);
-        result
+        let new = RootKey::generate(root.number() + 1)?;
+        self.rewrite(root, Some(new), None, &ways, progress)
     }
 
     fn purge(&self) -> Result<()> {

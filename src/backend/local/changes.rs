@@ -57,7 +57,7 @@ impl Page {
     /// Maps the page of the vault in `directory`; `None` if there is none yet.
     pub fn open(directory: &Path, writable: bool) -> Result<Option<Self>> {
         let path = directory.join("changes");
-        let fail = |source| VaultError::Io { path: path.display().to_string(), source };
+        let fail = |source| io_error(&path, source);
         let len = match std::fs::symlink_metadata(&path) {
             Ok(metadata) => metadata.len(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -68,27 +68,31 @@ impl Page {
         }
         let mapping = SharedMapping::open(&path, MAPPED, writable).map_err(fail)?;
         let states = mapping.number(LENGTH);
-        // A writer makes the file longer before it says so: the length is looked at after what it must cover.
+        // A writer makes the file longer before it says so: the length is looked at after what it must cover. What lies
+        // beyond the file's end must never be read.
         let len = std::fs::symlink_metadata(&path).map_err(fail)?.len();
-        if mapping.number(0) != MAGIC || STATES as u64 + states.min(MAPPED as u64) > len {
+        if mapping.number(0) != MAGIC || states > (len - STATES as u64).min((MAPPED - STATES) as u64) {
             return Ok(None);
         }
         Ok(Some(Self { path, mapping, boot: boot_id() }))
     }
 
-    /// Makes the file where there is none, or none that was ever whole; it refuses every key until it is filled. The
-    /// caller holds the writer's lock, or the directory is nobody else's yet.
+    /// Makes the file of a new vault; it refuses every key until it is filled.
     pub fn create(directory: &Path, mode: u32) -> Result<()> {
-        let path = directory.join("changes.new");
-        let fail = |source| VaultError::Io { path: path.display().to_string(), source };
-        // What a death in the middle of this left.
-        let _ = std::fs::remove_file(&path);
-        let file = TrackedFile::create(&path, mode).map_err(fail)?;
-        file.set_len((STATES + STEP) as u64).map_err(fail)?;
-        file::write_at(&file, LENGTH as u64, &(STEP as u64).to_le_bytes()).map_err(fail)?;
-        file::write_at(&file, 0, &MAGIC.to_le_bytes()).map_err(fail)?;
-        file.sync_all().map_err(fail)?;
-        std::fs::rename(&path, directory.join("changes")).map_err(fail)
+        let path = directory.join("changes");
+        let file = TrackedFile::create(&path, mode).map_err(|source| io_error(&path, source))?;
+        fill(&file).map_err(|source| io_error(&path, source))
+    }
+
+    /// Makes the file if it is missing, and what is too short or no page a page that refuses every key. In place, because
+    /// others may have it mapped. The caller holds the writer's lock.
+    pub fn make_whole(directory: &Path, mode: u32) -> Result<()> {
+        let path = directory.join("changes");
+        match TrackedFile::open(&path, true) {
+            Ok(file) => fill(&file).map_err(|source| io_error(&path, source)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(directory, mode),
+            Err(source) => Err(io_error(&path, source)),
+        }
     }
 
     /// Whether it is still the file in the vault's directory.
@@ -137,8 +141,27 @@ impl Page {
     }
 
     fn error(&self, source: io::Error) -> VaultError {
-        VaultError::Io { path: self.path.display().to_string(), source }
+        io_error(&self.path, source)
     }
+}
+
+fn io_error(path: &Path, source: io::Error) -> VaultError {
+    VaultError::Io { path: path.display().to_string(), source }
+}
+
+/// An empty header, and room for states. Zeros are written, not left as a hole, so that a full disk stands in the way of
+/// no later state.
+fn fill(file: &TrackedFile) -> io::Result<()> {
+    let len = file.metadata()?.len() as usize;
+    file::write_at(file, 0, &[0; STATES])?;
+    let grown = len.saturating_sub(STATES).clamp(STEP, MAPPED - STATES);
+    if len < STATES + grown {
+        let from = len.max(STATES);
+        file::write_at(file, from as u64, &vec![0; STATES + grown - from])?;
+    }
+    file::write_at(file, LENGTH as u64, &(grown as u64).to_le_bytes())?;
+    file::write_at(file, 0, &MAGIC.to_le_bytes())?;
+    file.sync_all()
 }
 
 /// A descriptor of its own for one write.
@@ -180,11 +203,13 @@ impl PageWriter {
 
     fn grow(&self, states: usize) -> Result<()> {
         let grown = states.next_multiple_of(STEP).min(MAPPED - STATES);
-        self.file.set_len((STATES + grown) as u64).map_err(|source| self.page.error(source))?;
+        let length = self.page.mapping.number(LENGTH) as usize;
+        self.write(STATES + length, &vec![STATE_UNKNOWN; grown.saturating_sub(length)])?;
         self.write(LENGTH, &(grown as u64).to_le_bytes())
     }
 
-    /// Writes the page anew from a verified image: no key is allowed before its byte is known to be right.
+    /// Writes the page anew from a verified image: no key is allowed before its byte is known to be right, and the page
+    /// doesn't look finished before it is.
     pub fn rebuild(
         &self,
         commit: u64,
@@ -197,7 +222,7 @@ impl PageWriter {
         if !stamp.this_boot || stamp.generation != generation {
             self.write(BOOT, &[0; 16])?;
         }
-        self.set_started(commit)?;
+        self.set_started(commit + 1)?;
         let length = self.page.mapping.number(LENGTH) as usize;
         let mut bytes = vec![STATE_UNKNOWN; length.max(next_key as usize).min(MAPPED - STATES)];
         // A number that was given and has no key any more belonged to one that was deleted.
@@ -214,7 +239,8 @@ impl PageWriter {
         self.write(CLOSED, &0u64.to_le_bytes())?;
         self.write(GENERATION, &generation.to_le_bytes())?;
         self.set_done(commit, tag)?;
-        self.write(BOOT, &self.page.boot)
+        self.write(BOOT, &self.page.boot)?;
+        self.set_started(commit)
     }
 
     /// The vault is being moved aside: nobody may go on with this page.

@@ -85,7 +85,7 @@ impl Directory {
     /// Refuses a directory or file that others could have written or read.
     pub fn check_entries(&self) -> Result<()> {
         self.check_entry(&self.path, true)?;
-        for name in ["vault.db", "lock", "changes"] {
+        for name in ["vault.db", "vault.db-journal", "lock", "changes"] {
             let path = self.path.join(name);
             match self.check_entry(&path, false) {
                 Err(VaultError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
@@ -113,6 +113,9 @@ impl Directory {
         let text = || path.display().to_string();
         let metadata = std::fs::symlink_metadata(path).map_err(|source| VaultError::Io { path: text(), source })?;
         let refuse = |problem: String| Err(VaultError::Unsafe { path: text(), problem });
+        if metadata.is_symlink() {
+            return refuse("is a symbolic link: name the place that it leads to".into());
+        }
         if metadata.is_dir() != directory || !(directory || metadata.is_file()) {
             return refuse(format!("is not a {}", if directory { "directory" } else { "file" }));
         }

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn counters_come_back_and_every_readable_field_is_bound() {
-        let root = RootKey::generate().unwrap();
+        let root = RootKey::generate(1).unwrap();
         let mut counters = Counters::new([7; 32]);
         counters.next_seq = 12;
         counters.sum.add([1; 16], Number::from_bytes(&[9; 32]));

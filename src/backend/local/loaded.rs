@@ -3,6 +3,8 @@
 //! Persistent maps throughout: a copy is cheap, so that a load which fails half-way changed nothing, and what was
 //! published before stays as it was.
 
+use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use globset::GlobSet;
@@ -42,19 +44,23 @@ impl Entry {
         }
     }
 
-    /// Opens the private part: with the ring's key if there is one, else with the root key.
-    pub fn open_secret(&self, vault: &[u8; 16], root: Option<&RootKey>) -> Result<SecretBytes> {
+    /// Opens the private part, which lies in `file` under this header: with the ring's key if there is one, else with the
+    /// root key.
+    pub fn open_secret(&self, header: &HeaderRow, root: Option<&RootKey>, file: &Path) -> Result<SecretBytes> {
+        let vault = &header.vault_id;
         if self.row.secret.is_empty() {
             return Err(VaultError::NotFound);
         }
         let key = match (&self.ring, root) {
             (Some(slot), _) => PartKey::from_bytes(slot.expose()),
+            // Replaced between a look at the image and one at the root key.
+            (None, Some(root)) if root.number() != header.root_number => return Err(VaultError::Rekeyed),
             (None, Some(root)) => root.part_key(vault, &self.row.id, Part::Private, &self.row.salt)?,
             (None, None) => return Err(VaultError::Locked),
         };
         let opened = key.open(&seal::row_binding(vault, &self.row), &self.row.secret)?;
         opened.ok_or_else(|| VaultError::Damaged {
-            file: "vault.db".into(),
+            file: file.display().to_string(),
             what: format!("the private part of record {} was changed by somebody else", hex(&self.row.id)),
         })
     }
@@ -119,7 +125,7 @@ impl Loaded {
         if self.verified && self.header.as_ref() == Some(&header) {
             return Ok(());
         }
-        if self.verified && self.header.as_ref().is_some_and(|old| old.root_number != header.root_number) {
+        if header.root_number != root.number() {
             return Err(VaultError::Rekeyed);
         }
         let sealed = Counters::open(root, &header, around.file)?;
@@ -187,9 +193,12 @@ impl Loaded {
     ) -> Result<Self> {
         let mut fresh = Self::default();
         let mut sum = RecordSum::default();
-        let mut ids = Vec::new();
+        let mut ids = HashSet::new();
         snapshot.scan(0, &mut |row| {
-            ids.push(row.id);
+            // Else an old copy beside the newer one would cancel out of the sum.
+            if !ids.insert(row.id) {
+                return Err(damaged(around, format!("record {} is there twice", hex(&row.id))));
+            }
             fresh.apply(row, root, header, &mut sum, around)
         })?;
         if sum == sealed.sum {

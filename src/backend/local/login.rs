@@ -1,7 +1,7 @@
 //! Logging in: wrong PINs are counted before they are tried, and the vault is read whole and verified.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
@@ -17,6 +17,8 @@ use crate::vault::{PinState, Result, Role, Unlock, VaultError, VaultInfo};
 
 /// Longest PIN, in bytes.
 const MAX_PIN_LEN: usize = 255;
+/// How many rekeys in a row may come between a PIN and what it opens.
+const REKEYS_SURVIVED: usize = 8;
 /// Shortest key in a file: 256 bits.
 pub(super) const MIN_KEY_LEN: usize = 32;
 
@@ -25,9 +27,7 @@ impl LocalVault {
         if self.heir {
             return self.log_in_as_heir(how);
         }
-        let root = self.open_root(how)?;
-        let mut state = self.state();
-        self.adopt(&mut state, root)?;
+        let state = self.enter(how)?;
         self.publish(&state);
         drop(state);
         self.unlocked.store(true, Ordering::Release);
@@ -37,9 +37,22 @@ impl LocalVault {
         Ok(())
     }
 
+    /// Opens the root key and loads everything with it. Again, when somebody replaced it in between.
+    pub(super) fn enter(&self, how: &Unlock) -> Result<MutexGuard<'_, State>> {
+        for _ in 0..REKEYS_SURVIVED {
+            let root = self.open_root(how)?;
+            let mut state = self.state();
+            match self.adopt(&mut state, root) {
+                Err(VaultError::Rekeyed) => {}
+                entered => return entered.map(|()| state),
+            }
+        }
+        Err(VaultError::Rekeyed)
+    }
+
     /// Takes a root key in and loads everything with it; a state that was verified stays.
     pub(super) fn adopt(&self, state: &mut State, root: RootKey) -> Result<()> {
-        if state.root.is_none() {
+        if state.root.as_ref().is_none_or(|old| old.number() != root.number()) {
             state.root = Some(root);
             state.rekeyed = false;
             state.loaded.verified = false;
@@ -116,6 +129,7 @@ impl LocalVault {
             let header = snapshot.header()?;
             header::check_format(&header, &file)?;
             let wrapped = snapshot.wrapped_keys()?;
+            wrapped::check_all(&wrapped, &header.vault_id, header.root_number, &file)?;
             let body = wrapped.into_iter().find(|(kind, _)| *kind == way as u8).map(|(_, body)| body);
             found = Some((header, body));
             Ok(())

@@ -75,7 +75,7 @@ impl LocalVault {
             drop(TrackedFile::create(&directory.join(name), self.directory.file_mode()).map_err(fail)?);
         }
         Page::create(directory, self.directory.file_mode())?;
-        let root = RootKey::generate()?;
+        let root = RootKey::generate(1)?;
         let machine_key = self.machine_key()?;
         let opener = Opener { way: Way::SoPin, secret: so_pin.expose(), machine_key: machine_key.as_ref() };
         let body = wrapped::wrap(&root, &opener, &identity.vault_id, 1)?;

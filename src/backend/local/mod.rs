@@ -181,9 +181,13 @@ impl LocalVault {
         Some(page)
     }
 
+    /// The page, made or mended. The caller holds the writer's lock.
     fn create_page(&self) -> Result<Arc<Page>> {
-        Page::create(self.directory.path(), self.directory.file_mode())?;
-        self.page().ok_or_else(|| VaultError::Damaged { file: self.directory.text(), what: "no `changes`".into() })
+        Page::make_whole(self.directory.path(), self.directory.file_mode())?;
+        self.page().ok_or_else(|| VaultError::Damaged {
+            file: self.directory.text(),
+            what: "`changes` can't be made whole".into(),
+        })
     }
 
     /// Loads from a snapshot into `state`: all with the root key, else what is public.
@@ -372,6 +376,9 @@ impl Vault for LocalVault {
     }
 
     fn secret(&self, number: ObjectNumber) -> Result<SecretBytes> {
+        let _wipe = WipeStack;
+        // What is published under the lock fits the root key.
+        let state = (!self.heir).then(|| self.state());
         let published = self.published.load();
         let Some(entry) = published.entries.get(&number) else { return Err(VaultError::NotFound) };
         let Some(header) = &published.header else { return Err(VaultError::NotFound) };
@@ -379,11 +386,8 @@ impl Vault for LocalVault {
             let page = self.page_of_keys();
             key::check_state(key::state(page.as_deref(), entry, published.generation, self.is_read_only()))?;
         }
-        let _wipe = WipeStack;
-        if self.heir {
-            return entry.open_secret(&header.vault_id, None);
-        }
-        entry.open_secret(&header.vault_id, self.state().root.as_ref())
+        let root = state.as_ref().and_then(|state| state.root.as_ref());
+        entry.open_secret(header, root, &self.directory.database())
     }
 
     fn create(&self, drafts: Vec<Draft>) -> Result<Vec<Arc<Object>>> {
@@ -463,9 +467,10 @@ impl LocalVault {
             Some(cached) => Arc::clone(&cached.key),
             None => {
                 // The ring opens it without the root key, and so without waiting for anybody who writes.
-                let pkcs8 = match entry.open_secret(&header.vault_id, None) {
+                let file = self.directory.database();
+                let pkcs8 = match entry.open_secret(header, None, &file) {
                     Err(VaultError::Locked) if !self.heir => {
-                        entry.open_secret(&header.vault_id, self.state().root.as_ref())?
+                        entry.open_secret(header, self.state().root.as_ref(), &file)?
                     }
                     opened => opened?,
                 };

@@ -46,15 +46,15 @@ impl LocalVault {
         let machine_key = self.machine_key()?;
         self.adopt(state, root.copy()?)?;
         let vault_id = state.loaded.header.as_ref().ok_or(VaultError::Locked)?.vault_id;
-        let number = state.loaded.header.as_ref().map_or(1, |header| header.root_number + u64::from(new.is_some()));
         let sealing = new.unwrap_or(root);
         let mut bodies = Vec::new();
         for (way, secret) in ways {
             let opener = Opener { way: *way, secret, machine_key: machine_key.as_ref() };
-            bodies.push((*way, wrapped::wrap(sealing, &opener, &vault_id, number)?));
+            bodies.push((*way, wrapped::wrap(sealing, &opener, &vault_id, sealing.number())?));
         }
         let process = self.directory.lock_process()?;
         let writer = self.directory.lock_writer()?;
+        let file = self.directory.database().display().to_string();
         let mut written = None;
         let committed = self.store().write(&mut |transaction| {
             let page = self.bring_up_to_date(state, &*transaction)?;
@@ -64,9 +64,10 @@ impl LocalVault {
                 counters.next_key = 1;
                 counters.generation += 1;
             }
-            Rewriting { root, new, renumber }.rows(&*transaction, state, &mut counters, progress)?;
+            let rewriting = Rewriting { root, new, renumber, file: &file };
+            rewriting.rows(&*transaction, state, &mut counters, progress)?;
             let old = state.loaded.header.as_ref().ok_or(VaultError::Locked)?;
-            let mut next = HeaderRow { commit: old.commit + 1, root_number: number, ..old.clone() };
+            let mut next = HeaderRow { commit: old.commit + 1, root_number: sealing.number(), ..old.clone() };
             if let Some(label) = label {
                 next.label = label.to_owned();
             }
@@ -79,7 +80,7 @@ impl LocalVault {
             let writer = page.writer()?;
             writer.set_started(next.commit)?;
             if renumber {
-                // From here on every image that knows the old numbers refuses.
+                // From here on every image that knows the old numbers refuses, and only a load makes the page whole.
                 writer.set_generation(counters.generation)?;
             }
             written = Some(next);
@@ -90,12 +91,12 @@ impl LocalVault {
         {
             return Err(error);
         }
+        // The new root key is the only one now: what fails from here on may not leave this process with the old one.
         let compacted = self.store().compact();
         drop((writer, process));
-        // Loading with the new root key mends the page too, which still says that a commit began.
         state.forget();
-        state.root = Some(sealing.copy()?);
-        self.reload(state)?;
+        // Loading with the new root key mends the page too, which still says that a commit began.
+        self.adopt(state, sealing.copy()?)?;
         compacted.map_err(|error| VaultError::NotCompacted(self.directory.text(), error.to_string()))
     }
 }
@@ -105,6 +106,8 @@ struct Rewriting<'a> {
     root: &'a RootKey,
     new: Option<&'a RootKey>,
     renumber: bool,
+    /// The database's path, for messages.
+    file: &'a str,
 }
 
 impl Rewriting<'_> {
@@ -120,13 +123,20 @@ impl Rewriting<'_> {
         let total = state.loaded.entries.size();
         let mut rows: Vec<Row> = Vec::with_capacity(total);
         let mut tombstones = Vec::new();
+        let mut found = RecordSum::default();
         transaction.scan(0, &mut |row| {
+            found.add(row.id, self.root.code(&RowCode::of(&row)));
             match row.kind {
                 TOMBSTONE => tombstones.push(row.seq),
                 _ => rows.push(row),
             }
             Ok(())
         })?;
+        // What was exchanged after the image was loaded must not be sealed as if it were right.
+        if found != counters.sum {
+            let what = "records were exchanged by somebody else since they were loaded".into();
+            return Err(VaultError::Damaged { file: self.file.to_owned(), what });
+        }
         for seq in tombstones {
             transaction.erase(seq)?;
         }
@@ -138,7 +148,7 @@ impl Rewriting<'_> {
                     _ if self.renumber => next_number(counters),
                     number => number,
                 };
-                row = resealed(self.root, new, header, row, key_number)?;
+                row = resealed(self.root, new, header, row, key_number, self.file)?;
                 transaction.put(&row, Some(row.seq))?;
             }
             counters.sum.add(row.id, self.new.unwrap_or(self.root).code(&RowCode::of(&row)));
@@ -153,13 +163,13 @@ fn next_number(counters: &mut Counters) -> u32 {
     (counters.next_key - 1) as u32
 }
 
-fn resealed(root: &RootKey, new: &RootKey, header: &HeaderRow, old: Row, key_number: u32) -> Result<Row> {
+fn resealed(root: &RootKey, new: &RootKey, header: &HeaderRow, old: Row, key_number: u32, file: &str) -> Result<Row> {
     let vault = &header.vault_id;
     let bound = seal::row_binding(vault, &old);
     let row = Row { salt: seal::fresh_salt()?, key_number, ..old.clone() };
     let rebound = seal::row_binding(vault, &row);
     let damaged = || VaultError::Damaged {
-        file: "vault.db".into(),
+        file: file.to_owned(),
         what: format!("record {} was changed by somebody else", super::loaded::hex(&row.id)),
     };
     let reseal = |part: Part, sealed: &[u8]| -> Result<Vec<u8>> {

@@ -29,34 +29,42 @@ pub enum Part {
 }
 
 /// The key over everything in a vault, in pages that a fork wipes; beside it the key of the records' codes.
-pub struct RootKey(SecretPages<u8>);
+pub struct RootKey {
+    pages: SecretPages<u8>,
+    number: u64,
+}
 
 impl RootKey {
-    /// A new one.
-    pub fn generate() -> Result<Self> {
+    /// A new one, with its number in the vault: 1, and one more with each rekey.
+    pub fn generate(number: u64) -> Result<Self> {
         let mut bytes = Zeroizing::new([0; KEY_LEN]);
         crypto::random(&mut *bytes)?;
-        Self::from_bytes(&bytes)
+        Self::from_bytes(&bytes, number)
     }
 
     /// Takes a copy.
-    pub fn from_bytes(bytes: &[u8; KEY_LEN]) -> Result<Self> {
+    pub fn from_bytes(bytes: &[u8; KEY_LEN], number: u64) -> Result<Self> {
         let mut pages = SecretPages::filled(0, 2 * KEY_LEN, AfterFork::Wiped).map_err(no_memory)?;
         pages[..KEY_LEN].copy_from_slice(bytes);
         let (root, code) = pages.split_at_mut(KEY_LEN);
         derive(root, &[], &[b"record codes"], code)?;
-        Ok(Self(pages))
+        Ok(Self { pages, number })
     }
 
     /// In pages of its own.
     pub fn copy(&self) -> Result<Self> {
         let bytes = self.expose().first_chunk().ok_or(CryptoError::Internal("root key"))?;
-        Self::from_bytes(bytes)
+        Self::from_bytes(bytes, self.number)
+    }
+
+    /// A header with another number was sealed under another root key.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// For wrapping it.
     pub fn expose(&self) -> &[u8] {
-        &self.0[..KEY_LEN]
+        &self.pages[..KEY_LEN]
     }
 
     /// The key of one part of one record.
@@ -72,7 +80,7 @@ impl RootKey {
 
     /// The code of a row in the sum.
     pub fn code(&self, row: &RowCode) -> Number {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0[KEY_LEN..]);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.pages[KEY_LEN..]);
         let mut context = hmac::Context::with_key(&key);
         for field in [&row.id[..], &row.seq.to_le_bytes(), &row.salt, &row.attributes_tag, &row.secret_tag] {
             context.update(field);
@@ -220,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_seal_opens_only_with_its_key_and_binding() {
-        let root = RootKey::generate().unwrap();
+        let root = RootKey::generate(1).unwrap();
         let key = root.part_key(&[1; 16], &[2; 16], Part::Private, &[3; 32]).unwrap();
         let sealed = key.seal(b"bound", b"secret").unwrap();
         assert_eq!(key.open(b"bound", &sealed).unwrap().unwrap().expose(), b"secret");

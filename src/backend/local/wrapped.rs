@@ -27,11 +27,22 @@ pub enum Way {
 }
 
 impl Way {
+    const ALL: [Self; 4] = [Self::UserPin, Self::SoPin, Self::Recovery, Self::KeyFile];
+
     /// The way by this role's PIN.
     pub fn pin(role: Role) -> Self {
         match role {
             Role::User => Self::UserPin,
             Role::SecurityOfficer => Self::SoPin,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::UserPin => "the user's PIN",
+            Self::SoPin => "the security officer's PIN",
+            Self::Recovery => "the recovery key",
+            Self::KeyFile => "the key file",
         }
     }
 
@@ -72,6 +83,7 @@ const VERSION: u8 = 1;
 const PARAMETERS_LEN: usize = 14;
 const SALT_END: usize = PARAMETERS_LEN + 32;
 const WRAPPED_END: usize = SALT_END + KEY_LEN + TAG_LEN;
+const CHECK_END: usize = WRAPPED_END + 32;
 
 /// Wraps `root` for one way.
 pub fn wrap(root: &RootKey, opener: &Opener<'_>, vault: &[u8; 16], root_number: u64) -> Result<Vec<u8>> {
@@ -87,7 +99,30 @@ pub fn wrap(root: &RootKey, opener: &Opener<'_>, vault: &[u8; 16], root_number: 
     let (key, _) = wrapping_key(&body, opener)?;
     let wrapped = key.seal(&binding(&body, opener.way, vault, root_number), root.expose())?;
     body[SALT_END..WRAPPED_END].copy_from_slice(&wrapped);
+    let check = check(&body, opener.way, vault, root_number);
+    body[WRAPPED_END..CHECK_END].copy_from_slice(&check);
     Ok(body)
+}
+
+/// Refuses keys that were damaged: the right one of them would look like a wrong PIN, or like one that was never set.
+pub fn check_all(stored: &[(u8, Vec<u8>)], vault: &[u8; 16], root_number: u64, file: &str) -> Result<()> {
+    if stored.is_empty() {
+        return Err(VaultError::Damaged { file: file.to_owned(), what: "every wrapped key is gone".into() });
+    }
+    for (kind, body) in stored {
+        let Some(way) = Way::ALL.into_iter().find(|way| *way as u8 == *kind) else {
+            let what = format!("there is a wrapped key of an unknown kind {kind}");
+            return Err(VaultError::Damaged { file: file.to_owned(), what });
+        };
+        if body.len() != BODY_LEN
+            || body[0] != VERSION
+            || body[WRAPPED_END..CHECK_END] != check(body, way, vault, root_number)
+        {
+            let what = format!("the wrapped key of {}, or the header, is damaged", way.text());
+            return Err(VaultError::Damaged { file: file.to_owned(), what });
+        }
+    }
+    Ok(())
 }
 
 /// What trying one way gave.
@@ -98,11 +133,9 @@ pub struct Tried {
     pub fingerprint: u32,
 }
 
-/// Tries to unwrap.
+/// Tries to unwrap a key that was checked.
 pub fn unwrap(body: &[u8], opener: &Opener<'_>, vault: &[u8; 16], root_number: u64, file: &str) -> Result<Tried> {
-    if body.len() != BODY_LEN || body[0] != VERSION {
-        return Err(VaultError::Damaged { file: file.to_owned(), what: "a wrapped key has a wrong form".into() });
-    }
+    check_all(&[(opener.way as u8, body.to_vec())], vault, root_number, file)?;
     if body[1] == 1 && opener.machine_key.is_none() {
         return Err(VaultError::Unsafe {
             path: file.to_owned(),
@@ -113,7 +146,7 @@ pub fn unwrap(body: &[u8], opener: &Opener<'_>, vault: &[u8; 16], root_number: u
     let (key, fingerprint) = wrapping_key(body, opener)?;
     let opened = key.open(&binding(body, opener.way, vault, root_number), &body[SALT_END..WRAPPED_END])?;
     let root = match opened.as_ref().and_then(|bytes| bytes.expose().first_chunk::<KEY_LEN>()) {
-        Some(bytes) => Some(RootKey::from_bytes(bytes)?),
+        Some(bytes) => Some(RootKey::from_bytes(bytes, root_number)?),
         None => None,
     };
     Ok(Tried { root, fingerprint })
@@ -149,6 +182,17 @@ fn binding(body: &[u8], way: Way, vault: &[u8; 16], root_number: u64) -> Vec<u8>
     let mut bound = Vec::new();
     seal::bind(&mut bound, &[b"root key", vault, &[way as u8], &root_number.to_le_bytes(), &body[..SALT_END]]);
     bound
+}
+
+/// A checksum over what anybody may read, so that a damaged file isn't taken for a wrong PIN. It keeps nobody from
+/// changing anything: the seals do.
+fn check(body: &[u8], way: Way, vault: &[u8; 16], root_number: u64) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&binding(body, way, vault, root_number));
+    context.update(&body[SALT_END..WRAPPED_END]);
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
 }
 
 /// The key that wraps, and a fingerprint of the PIN's Argon2 output.
@@ -204,7 +248,7 @@ mod tests {
 
     #[test]
     fn only_the_right_pin_for_the_right_vault_unwraps() {
-        let root = RootKey::generate().unwrap();
+        let root = RootKey::generate(1).unwrap();
         let body = wrap(&root, &opener(b"12345678"), &[1; 16], 1).unwrap();
         assert_eq!(body.len(), BODY_LEN);
         let good = unwrap(&body, &opener(b"12345678"), &[1; 16], 1, "f").unwrap();
@@ -213,13 +257,34 @@ mod tests {
         assert!(wrong.root.is_none());
         assert_eq!(wrong.fingerprint, unwrap(&body, &opener(b"12345679"), &[1; 16], 1, "f").unwrap().fingerprint);
         assert_ne!(wrong.fingerprint, unwrap(&body, &opener(b"x2345679"), &[1; 16], 1, "f").unwrap().fingerprint);
-        assert!(unwrap(&body, &opener(b"12345678"), &[2; 16], 1, "f").unwrap().root.is_none());
-        assert!(unwrap(&body, &opener(b"12345678"), &[1; 16], 2, "f").unwrap().root.is_none());
+        assert!(unwrap(&body, &opener(b"12345678"), &[2; 16], 1, "f").is_err());
+        assert!(unwrap(&body, &opener(b"12345678"), &[1; 16], 2, "f").is_err());
+        // Whoever changes the vault's id can make the checksum fit, but not the seal.
+        let forged = with_check(body, &[2; 16]);
+        assert!(unwrap(&forged, &opener(b"12345678"), &[2; 16], 1, "f").unwrap().root.is_none());
+    }
+
+    fn with_check(mut body: Vec<u8>, vault: &[u8; 16]) -> Vec<u8> {
+        let check = check(&body, Way::UserPin, vault, 1);
+        body[WRAPPED_END..CHECK_END].copy_from_slice(&check);
+        body
+    }
+
+    #[test]
+    fn a_damaged_key_is_not_taken_for_a_wrong_pin() {
+        let root = RootKey::generate(1).unwrap();
+        let body = wrap(&root, &opener(b"12345678"), &[1; 16], 1).unwrap();
+        for at in 0..CHECK_END {
+            let mut damaged = body.clone();
+            damaged[at] ^= 0x10;
+            let tried = unwrap(&damaged, &opener(b"12345678"), &[1; 16], 1, "f");
+            assert!(matches!(tried, Err(VaultError::Damaged { .. })), "byte {at}");
+        }
     }
 
     #[test]
     fn a_machine_key_is_needed_where_it_was_used() {
-        let root = RootKey::generate().unwrap();
+        let root = RootKey::generate(1).unwrap();
         let machine = SecretBytes::from_slice(&[8; 32]);
         let with = Opener { machine_key: Some(&machine), ..opener(b"12345678") };
         let body = wrap(&root, &with, &[1; 16], 1).unwrap();
@@ -232,11 +297,12 @@ mod tests {
 
     #[test]
     fn a_cost_that_somebody_changed_is_refused() {
-        let root = RootKey::generate().unwrap();
+        let root = RootKey::generate(1).unwrap();
         let body = wrap(&root, &opener(b"12345678"), &[1; 16], 1).unwrap();
         for (at, value) in [(2, 1u32), (2, u32::MAX), (6, 1 << 20), (10, 0)] {
             let mut forged = body.clone();
             forged[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            let forged = with_check(forged, &[1; 16]);
             assert!(unwrap(&forged, &opener(b"12345678"), &[1; 16], 1, "f").is_err(), "{at} {value}");
         }
     }

@@ -4,6 +4,7 @@
 //! that become enabled; tag and `done`. Before that the image is brought to the header's commit, so that nobody extends a
 //! state that was forged.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::changes::{LAST_KEY, Page, PageWriter, Stamp};
@@ -133,7 +134,14 @@ impl Plan {
         self.puts.is_empty() && self.deletes.is_empty() && self.wrapped.is_empty()
     }
 
-    fn seal(self, state: &State, root: &RootKey, mut counters: Counters, stored: Stored) -> Result<Staged> {
+    fn seal(
+        self,
+        state: &State,
+        root: &RootKey,
+        mut counters: Counters,
+        stored: Stored,
+        file: &Path,
+    ) -> Result<Staged> {
         let Some(old) = &state.loaded.header else { return Err(VaultError::Locked) };
         let mut rows = Vec::with_capacity(self.puts.len() + self.deletes.len());
         for (object, secret, replaced) in &self.puts {
@@ -144,7 +152,7 @@ impl Plan {
                 SecretPart::New(secret) => Some(secret),
                 SecretPart::Kept => {
                     let entry = entry.ok_or(VaultError::NotFound)?;
-                    kept = entry.open_secret(&old.vault_id, Some(root))?;
+                    kept = entry.open_secret(old, Some(root), file)?;
                     Some(&kept)
                 }
             };
@@ -295,6 +303,7 @@ impl LocalVault {
         let mut state = self.writable_state()?;
         let _process = self.directory.lock_process()?;
         let _writer = self.directory.lock_writer()?;
+        let file = self.directory.database();
         let mut changed = Vec::new();
         let mut outcome = None;
         self.store().write(&mut |transaction| {
@@ -306,7 +315,7 @@ impl LocalVault {
             if plan.is_empty() {
                 return Ok(());
             }
-            let staged = plan.seal(&state, root, next, transaction.wrapped_keys()?)?;
+            let staged = plan.seal(&state, root, next, transaction.wrapped_keys()?, &file)?;
             changed = staged.rows.iter().map(|(row, _)| row.number).collect();
             let writer = page.writer()?;
             writer.set_started(staged.header.commit)?;
@@ -337,8 +346,8 @@ impl LocalVault {
             writer.set_started(staged.header.commit - 1)?;
             return Err(error);
         }
-        let enabled = staged.rows.iter().filter(|(row, _)| row.key_number != 0 && row.state == STATE_ENABLED);
-        let marked = enabled.map(|(row, _)| writer.set_state(row.key_number, STATE_ENABLED)).collect::<Result<()>>();
+        let mut enabled = staged.rows.iter().filter(|(row, _)| row.key_number != 0 && row.state == STATE_ENABLED);
+        let marked = enabled.try_for_each(|(row, _)| writer.set_state(row.key_number, STATE_ENABLED));
         let marked = marked.and_then(|()| writer.set_done(staged.header.commit, &header::tag(&staged.header)));
         if let Err(error) = marked {
             // The change is durable: it would be wrong to report a failure. The next load mends the page.

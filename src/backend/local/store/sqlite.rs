@@ -81,7 +81,10 @@ impl SqliteStore {
             ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => {
                 VaultError::Busy { location: path, lock: "the database", seconds: BUSY_SECONDS }
             }
-            ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => VaultError::Damaged { file: path, what: text },
+            // An error in SQL that never changes is one in the file: no such table, unsupported format.
+            ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB | ffi::SQLITE_ERROR => {
+                VaultError::Damaged { file: path, what: text }
+            }
             ffi::SQLITE_FULL => io(io::ErrorKind::StorageFull, "the disk is full: free space and try again".into()),
             ffi::SQLITE_READONLY if failure.extended_code != ffi::SQLITE_READONLY => VaultError::Unsafe {
                 path,
