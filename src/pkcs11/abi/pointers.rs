@@ -19,6 +19,12 @@ use crate::vault::Pin;
 
 const BAD: Rv = Rv(CKR_ARGUMENTS_BAD);
 
+/// No process of any architecture that we run on has more address space.
+const EXTENT_MAX: usize = 1 << 56;
+
+/// Far above what any attribute holds, and below what a length becomes that is -1 in 32 bits.
+const VALUE_MAX: CK_ULONG = 1 << 28;
+
 /// No template of the specification has nearly as many attributes.
 const ATTRIBUTES_MAX: CK_ULONG = 1024;
 
@@ -51,7 +57,7 @@ fn check_extent<T>(pointer: *const T, count: CK_ULONG) -> Result<usize, Rv> {
     }
     let bytes = usize::try_from(count).ok().and_then(|count| count.checked_mul(size_of::<T>())).ok_or(BAD)?;
     let end = (pointer as usize).checked_add(bytes);
-    if pointer.is_null() || !pointer.is_aligned() || bytes > isize::MAX as usize || end.is_none() {
+    if pointer.is_null() || !pointer.is_aligned() || bytes > EXTENT_MAX || end.is_none() {
         return Err(BAD);
     }
     Ok(count as usize)
@@ -144,6 +150,9 @@ unsafe fn attributes<'a>(pointer: *const CK_ATTRIBUTE, count: CK_ULONG) -> Resul
 }
 
 unsafe fn bytes_of<'a>(attribute: &CK_ATTRIBUTE) -> Result<&'a [u8], Rv> {
+    if attribute.ulValueLen > VALUE_MAX {
+        return Err(BAD);
+    }
     // SAFETY: the caller's promise.
     unsafe { elements(attribute.pValue.cast_const().cast::<u8>(), attribute.ulValueLen) }
 }
@@ -390,6 +399,7 @@ mod tests {
             assert_eq!(elements(ptr::null::<u8>(), 1), Err(BAD));
             assert_eq!(elements(bytes.as_ptr(), CK_ULONG::MAX), Err(BAD));
             assert_eq!(elements(bytes.as_ptr().cast::<u64>(), 1 << 62), Err(BAD));
+            assert_eq!(elements(bytes.as_ptr(), CK_ULONG::MAX / 2), Err(BAD));
             assert_eq!(elements(bytes.as_ptr(), 3), Ok(&bytes[..]));
         }
     }
