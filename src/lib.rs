@@ -3,10 +3,11 @@
 //!
 //! The layers, from top to bottom; each knows only those below it, which `tests/architecture.rs` holds:
 //!
-//! - [`pkcs11`] and `cli`: the front ends.
-//! - [`vault`]: the traits and types that front ends and backends share.
+//! - `cli` and [`pkcs11`]: the front ends. They know vaults by the traits in [`vault`] only.
 //! - [`backend`]: the vaults themselves. [`backend::local`] is an encrypted directory on this machine.
-//! - [`crypto`]: keys and algorithms, no I/O. [`sys`]: fork, memory, files. [`config`]: the configuration file.
+//! - [`vault`]: the traits and types that front ends and backends share.
+//! - [`config`]: the configuration file. [`crypto`]: keys and algorithms, no I/O.
+//! - `log`: our lines in other people's processes. [`sys`]: fork, memory, files.
 
 pub mod backend;
 #[cfg(feature = "cli")]

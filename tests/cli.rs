@@ -483,6 +483,21 @@ fn a_vault_with_a_machine_key_opens_only_with_it() {
 }
 
 #[test]
+fn a_key_file_opens_the_vault_without_a_pin() {
+    let vault = Vault::new();
+    vault.run("init --path keyed --key-file service.key");
+    vault.secret_file("config.toml", "[[vault]]\nname = \"keyed\"\npath = \"keyed\"\nkey_file = \"service.key\"\n");
+    let configured = || {
+        let mut command = vault.bare("key create www --kind p-256 --vault keyed");
+        command.env_remove("STRONGROOM_VAULT").env("STRONGROOM_CONF", vault.path("config.toml"));
+        command
+    };
+    succeeds(&mut configured());
+    replace_first_byte(&vault.path("service.key"));
+    fails(&mut configured(), 1);
+}
+
+#[test]
 fn nothing_secret_is_left_to_a_core_dump() {
     let vault = Vault::new();
     let mut child = vault.command("secret set slow").stdin(Stdio::piped()).spawn().unwrap();

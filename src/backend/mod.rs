@@ -7,10 +7,8 @@ use std::sync::Arc;
 use crate::config::{Backend, Config};
 use crate::vault::{Result, VaultAdmin};
 
-/// Every vault that the configuration names or that lies under its vaults directory, in the configuration's order; then,
-/// while there is none or with `free_slot = true`, one that isn't initialised yet.
-///
-/// Opens nothing: a vault that can't be opened says so when it is used.
+/// The vaults of the configuration, in its order. Opens nothing: a vault that can't be opened says so when it is used, and
+/// a place without one says that it isn't initialised.
 pub fn open_all(config: &Config) -> Result<Vec<Arc<dyn VaultAdmin>>> {
     let mut vaults: Vec<Arc<dyn VaultAdmin>> = Vec::new();
     for vault in &config.vaults {

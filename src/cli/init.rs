@@ -37,6 +37,10 @@ pub(super) struct Init {
     /// out of the vault's directory and of its backups
     #[arg(long, value_name = "FILE")]
     machine_key: Option<PathBuf>,
+    /// Let the random key in this file open the vault too, so that a service logs in without a PIN (`key_file` in the
+    /// configuration, or a systemd credential); it is made if it isn't there
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
 }
 
 pub(super) fn run(context: &Context, init: Init) -> Result<()> {
@@ -56,9 +60,11 @@ pub(super) fn run(context: &Context, init: Init) -> Result<()> {
     refuse_existing(&info)?;
     let pins = Pins::ask(context, &init, info.pin_len)?;
     if let Some(file) = &machine_key {
-        make_machine_key(file)?;
+        make_key(file)?;
     }
-    let recovery_key = progress::spin(&context.output, "Making the vault", || make(&*vault, &label, &pins))?;
+    let key = init.key_file.as_deref().map(|file| make_key(file).and_then(|()| read_key(file))).transpose()?;
+    let recovery_key =
+        progress::spin(&context.output, "Making the vault", || make(&*vault, &label, &pins, key.as_ref()))?;
     let info = vault.info()?;
     context.output.done(
         &format!("Made the vault {label} at {}.", directory.display()),
@@ -124,10 +130,18 @@ impl Pins {
     }
 }
 
-fn make(vault: &dyn VaultAdmin, label: &str, pins: &Pins) -> Result<zeroize::Zeroizing<String>> {
+fn make(
+    vault: &dyn VaultAdmin,
+    label: &str,
+    pins: &Pins,
+    key: Option<&SecretBytes>,
+) -> Result<zeroize::Zeroizing<String>> {
     vault.initialize(label, &pins.security_officer)?;
     vault.unlock(&Unlock::Pin(Role::SecurityOfficer, pins.security_officer.clone()))?;
     vault.set_pin(Role::User, &pins.user)?;
+    if let Some(key) = key {
+        vault.add_key_file(key)?;
+    }
     let recovery_key = vault.add_recovery_key()?.display();
     vault.lock();
     Ok(recovery_key)
@@ -184,7 +198,16 @@ fn random_pin() -> Result<Pin> {
     Ok(Pin::new(digits))
 }
 
-fn make_machine_key(file: &Path) -> Result<()> {
+fn read_key(file: &Path) -> Result<SecretBytes> {
+    let read = std::fs::read(file).map(zeroize::Zeroizing::new);
+    let bytes = read.map_err(|source| Error::File { path: file.into(), source })?;
+    if bytes.len() < 32 {
+        return Err(Error::refused(format!("{} is too short for a key: 32 random bytes are needed.", file.display())));
+    }
+    Ok(SecretBytes::from_slice(&bytes))
+}
+
+fn make_key(file: &Path) -> Result<()> {
     let failed = |source| Error::File { path: file.into(), source };
     let key = SecretBytes::filled(32, crypto::random)?;
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {

@@ -16,7 +16,7 @@ mod secret;
 
 pub use digest::{Digest, DigestAlgorithm};
 pub use error::CryptoError;
-pub use private_key::{PrivateKey, PrivateParts};
+pub use private_key::{PrivateKey, PrivateParts, RSA_BITS};
 pub use public_key::PublicKey;
 pub use scheme::{Curve, KeyAlgorithm, SignScheme};
 pub use secret::SecretBytes;

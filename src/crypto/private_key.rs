@@ -9,7 +9,7 @@ use super::{CryptoError, Curve, KeyAlgorithm, PublicKey, Result, SecretBytes, Si
 use crate::sys::fork::Section;
 
 /// RSA keys outside of this are refused for private use: shorter ones are weak, longer ones take seconds.
-const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
+pub const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 
 /// 65537.
 const DEFAULT_PUBLIC_EXPONENT: [u8; 3] = [1, 0, 1];

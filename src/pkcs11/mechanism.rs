@@ -1,13 +1,14 @@
 //! The one table of mechanisms.
 //!
-//! `C_GetMechanismList`, `C_GetMechanismInfo`, the checks of keys, `CKA_ALLOWED_MECHANISMS` and the documentation's table
-//! come from it. A new mechanism is one line in [`TABLE`].
+//! `C_GetMechanismList`, `C_GetMechanismInfo`, the checks of keys and `strongroom pkcs11 mechanisms` come from it. Another
+//! hash or padding of what is there is one line in [`TABLE`]; a new way to sign is a variant of
+//! [`SignScheme`](crate::crypto::SignScheme) besides.
 
 use cryptoki_sys::*;
 
 use super::error::Rv;
 use super::template::{MAX_GENERIC_LEN, PairKind, SecretKind};
-use crate::crypto::{DigestAlgorithm, KeyAlgorithm, SignScheme};
+use crate::crypto::{self, DigestAlgorithm, KeyAlgorithm, SignScheme};
 
 /// A mechanism as a caller names it: the number and the bytes of its parameter.
 #[derive(Clone, Copy, Debug)]
@@ -241,7 +242,7 @@ fn hash_of_mgf(number: CK_RSA_PKCS_MGF_TYPE) -> Option<DigestAlgorithm> {
 
 const SIGN: CK_FLAGS = CKF_SIGN | CKF_VERIFY;
 const EC: CK_FLAGS = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS;
-const RSA_BITS: (CK_ULONG, CK_ULONG) = (2048, 4096);
+const RSA_BITS: (CK_ULONG, CK_ULONG) = (*crypto::RSA_BITS.start() as CK_ULONG, *crypto::RSA_BITS.end() as CK_ULONG);
 const EC_BITS: (CK_ULONG, CK_ULONG) = (256, 521);
 const GENERIC_BITS: (CK_ULONG, CK_ULONG) = (8, 8 * MAX_GENERIC_LEN as CK_ULONG);
 const EDWARDS_BITS: (CK_ULONG, CK_ULONG) = (255, 255);

@@ -94,7 +94,8 @@ pub trait Vault: Send + Sync {
 /// What only some vaults can do by themselves.
 pub trait VaultAdmin: Vault {
     /// Makes the vault with a security officer's PIN and no user PIN yet (`C_InitToken`). An existing vault is
-    /// initialised again only if it holds nothing and `so_pin` is its own.
+    /// initialised again only if `so_pin` is its own and it holds nothing, or its configuration says `reinitialize`: then it is
+    /// moved aside.
     fn initialize(&self, label: &str, so_pin: &Pin) -> Result<()>;
 
     /// Lets the contents of a file, of 32 bytes or more, open what the user PIN opens. The vault must be unlocked.

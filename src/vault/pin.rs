@@ -1,7 +1,6 @@
 //! Ways to unlock a vault. None of these types can be printed, and all are wiped when dropped.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
@@ -96,9 +95,7 @@ pub enum Unlock {
     Pin(Role, Pin),
     /// With the recovery key.
     Recovery(RecoveryKey),
-    /// With the contents of a file.
-    KeyFile(PathBuf),
-    /// As the configuration says (PIN, PIN file, credential): `C_Login(NULL, 0)`.
+    /// As the configuration says (PIN, PIN file, key file, credential): `C_Login(NULL, 0)`.
     Configured,
 }
 

@@ -68,19 +68,9 @@ impl VaultAdmin for LocalVault {
         let mut ways = Vec::new();
         for how in keep {
             root = Some(self.open_root(how)?);
-            ways.push(match how {
-                Unlock::Pin(role, pin) => (Way::pin(*role), SecretBytes::from_slice(pin.expose())),
-                Unlock::Recovery(key) => (Way::Recovery, SecretBytes::from_slice(key.expose())),
-                Unlock::KeyFile(path) => {
-                    let read = std::fs::read(path);
-                    let read = read.map_err(|source| VaultError::Io { path: path.display().to_string(), source })?;
-                    (Way::KeyFile, SecretBytes::from_slice(&zeroize::Zeroizing::new(read)))
-                }
-                Unlock::Configured => return Err(VaultError::Unsupported("name the PINs and keys that a rekey keeps")),
-            });
+            ways.push(self.way_of(how)?);
         }
         let root = root.ok_or(VaultError::Unsupported("a rekey keeps at least one way to unlock"))?;
-        let ways: Vec<(Way, &[u8])> = ways.iter().map(|(way, secret)| (*way, secret.expose())).collect();
         let new = RootKey::generate(root.number() + 1)?;
         self.rewrite(root, Some(new), None, &ways, progress)
     }

@@ -67,17 +67,18 @@ impl LocalVault {
     /// The root key, by one of the ways.
     pub(super) fn open_root(&self, how: &Unlock) -> Result<RootKey> {
         self.check_exists()?;
+        let (way, secret) = self.way_of(how)?;
+        if way.is_pin() { self.open_with_pin(way, secret) } else { self.open_with_key(way, secret) }
+    }
+
+    /// Which of the vault's ways it is, and what opens it.
+    pub(super) fn way_of<'a>(&'a self, how: &'a Unlock) -> Result<(Way, &'a [u8])> {
         match how {
-            Unlock::Pin(role, pin) => self.open_with_pin(Way::pin(*role), pin.expose()),
-            Unlock::Recovery(key) => self.open_with_key(Way::Recovery, key.expose()),
-            Unlock::KeyFile(path) => {
-                let read = std::fs::read(path).map(Zeroizing::new);
-                let read = read.map_err(|source| VaultError::Io { path: path.display().to_string(), source })?;
-                self.open_with_key(Way::KeyFile, &read)
-            }
+            Unlock::Pin(role, pin) => Ok((Way::pin(*role), pin.expose())),
+            Unlock::Recovery(key) => Ok((Way::Recovery, key.expose())),
             Unlock::Configured => match &self.config.unlock {
-                Some(UnlockConfig::Pin(pin)) => self.open_with_pin(Way::UserPin, pin),
-                Some(UnlockConfig::Key(key)) => self.open_with_key(Way::KeyFile, key),
+                Some(UnlockConfig::Pin(pin)) => Ok((Way::UserPin, pin)),
+                Some(UnlockConfig::Key(key)) => Ok((Way::KeyFile, key)),
                 None => Err(VaultError::Unsupported("the configuration doesn't say how to unlock this vault")),
             },
         }
@@ -233,7 +234,7 @@ impl LocalVault {
         info.slot_id = header.slot_id;
     }
 
-    /// Counts the objects that a store holds, without opening them.
+    /// Whether the store holds objects, which aren't opened.
     pub(super) fn holds_objects(&self) -> Result<bool> {
         let mut holds = false;
         self.read(&mut |snapshot| {

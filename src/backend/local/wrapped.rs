@@ -46,7 +46,8 @@ impl Way {
         }
     }
 
-    fn is_pin(self) -> bool {
+    /// Whether what opens it is weak enough to be guessed: stretched, and counted when it is wrong.
+    pub fn is_pin(self) -> bool {
         matches!(self, Self::UserPin | Self::SoPin)
     }
 }

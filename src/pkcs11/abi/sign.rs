@@ -1,4 +1,4 @@
-//! Signing and MACs (PKCS#11 v3.2 §5.13 and §5.14).
+//! Signing and MACs (PKCS#11 v3.2 §5.13).
 
 use cryptoki_sys::*;
 

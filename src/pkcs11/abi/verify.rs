@@ -1,4 +1,4 @@
-//! Checking signatures and MACs (PKCS#11 v3.2 §5.15 and §5.16).
+//! Checking signatures and MACs (PKCS#11 v3.2 §5.15).
 
 use cryptoki_sys::*;
 

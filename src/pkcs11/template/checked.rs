@@ -79,6 +79,8 @@ impl<'a> Checked<'a> {
 /// Numbers of which only some mean something.
 fn check_range(row: &Attribute, value: &[u8]) -> Result<(), Rv> {
     let highest = match row.number {
+        // Asking for the PIN before each use isn't done yet: a key that says so must not be used without it.
+        CKA_ALWAYS_AUTHENTICATE if value == [CK_TRUE] => return Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID)),
         CKA_CERTIFICATE_CATEGORY => CK_CERTIFICATE_CATEGORY_OTHER_ENTITY,
         CKA_JAVA_MIDP_SECURITY_DOMAIN => CK_SECURITY_DOMAIN_THIRD_PARTY,
         _ => return Ok(()),

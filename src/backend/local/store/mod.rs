@@ -1,4 +1,5 @@
-//! Where sealed rows lie: a small interface, so that another store (a replicated one) is one more file.
+//! Where sealed rows lie: a small interface, so that another store (a replicated one) is one more file here, made in
+//! `LocalVault::store` and, for a new vault, in `make.rs`.
 //!
 //! A store knows nothing of keys or of what rows mean. It promises that a transaction happens whole or not at all, that
 //! a committed one survives a power cut, and that a snapshot sees one state.
