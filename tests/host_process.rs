@@ -39,7 +39,7 @@ fn rounds_of_forks_while_eight_threads_sign() {
 fn rounds_of_forks_whose_children_open_the_vault_themselves() {
     let stage = Stage::new();
     // Each of these logs in in full, beside eight busy threads.
-    succeed(&mut host(&stage)(&["forks", "60", "0", "20"]));
+    succeed(&mut host(&stage)(&["forks", "20", "0", "60"]));
 }
 
 #[test]

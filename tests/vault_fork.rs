@@ -103,8 +103,8 @@ fn fork_while_others_call(path: &Path) {
 }
 
 #[test]
-fn a_fork_during_other_threads_calls_leaves_no_descriptor_and_a_child_that_serves_what_was_loaded() {
-    const TEST: &str = "a_fork_during_other_threads_calls_leaves_no_descriptor_and_a_child_that_serves_what_was_loaded";
+fn rounds_of_forks_during_other_threads_calls_leave_no_descriptor_and_children_that_serve() {
+    const TEST: &str = "rounds_of_forks_during_other_threads_calls_leave_no_descriptor_and_children_that_serve";
     if let Some((_, path)) = role() {
         return fork_while_others_call(&path);
     }
@@ -137,9 +137,7 @@ fn serve_as_nobody(vault: &dyn VaultAdmin, path: &Path, told: &Path) -> i32 {
     assert_eq!(std::fs::read_dir(path).unwrap_err().raw_os_error(), Some(libc::EACCES));
     let ours = vault.in_forked_child().unwrap();
     assert!(matches!(ours.unlock(&user("wrong-pin-1")), Err(VaultError::PinIncorrect { .. })));
-    let start = std::time::Instant::now();
     ours.unlock(&user(USER_PIN)).unwrap();
-    assert!(start.elapsed().as_millis() < 20, "a login there reads nothing");
     let number = www(&*ours);
     signs_correctly(&*ours, &ours.image().get(number).unwrap().clone()).unwrap();
     assert!(matches!(enable(&*ours, number, false), Err(VaultError::ForkedReader(_))));
@@ -150,7 +148,8 @@ fn serve_as_nobody(vault: &dyn VaultAdmin, path: &Path, told: &Path) -> i32 {
     ours.unlock(&user(USER_PIN)).unwrap();
     let held = ours.private_key(number).unwrap();
     while !told.exists() {
-        sign_with(&*held).unwrap();
+        let signed = sign_with(&*held);
+        assert!(matches!(signed, Ok(_) | Err(VaultError::Disabled)), "{signed:?}");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     assert!(matches!(sign_with(&*held), Err(VaultError::Disabled)));

@@ -239,8 +239,8 @@ fn kill_all(workers: Vec<Child>) {
 }
 
 #[test]
-fn processes_killed_at_random_lose_nothing_and_lock_nobody_out() {
-    const TEST: &str = "processes_killed_at_random_lose_nothing_and_lock_nobody_out";
+fn rounds_of_processes_killed_at_random_lose_nothing_and_lock_nobody_out() {
+    const TEST: &str = "rounds_of_processes_killed_at_random_lose_nothing_and_lock_nobody_out";
     if let Some((role, path)) = role() {
         return work(&role, &path);
     }

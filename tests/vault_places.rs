@@ -145,6 +145,11 @@ fn change_on_a_failing_disk(path: &Path) {
         Err(error) => format!("answer {error}"),
     });
     marks.write("stop");
+    let database = rusqlite::Connection::open(path.join("vault.db")).unwrap();
+    let sql = "SELECT state FROM record WHERE number = ?1";
+    let state: u8 = database.query_row(sql, [number as i64], |row| row.get(0)).unwrap();
+    drop(database);
+    assert!(state == 1 || sign_with(&*held).is_err(), "disabled in the database, and it signs");
     // The process goes on with what the disk holds.
     vault.refresh().unwrap();
     vault.create(vec![secret_draft("afterwards", b"v")]).unwrap();

@@ -95,7 +95,7 @@ fn in_order_of_interest(events: &[Event], moments: Vec<Moment>, dice: &mut Dice)
 }
 
 #[test]
-fn after_a_power_loss_at_any_moment_every_acknowledged_change_is_there() {
+fn rounds_of_power_losses_at_any_moment_lose_no_acknowledged_change() {
     if let Some((_, path)) = role() {
         return change_in_every_way(&path);
     }
@@ -106,7 +106,7 @@ fn after_a_power_loss_at_any_moment_every_acknowledged_change_is_there() {
     // The journal's creation is part of the record.
     std::fs::remove_file(path.join("vault.db-journal")).ok();
     let start = Disk::of(&path);
-    let test = "after_a_power_loss_at_any_moment_every_acknowledged_change_is_there";
+    let test = "rounds_of_power_losses_at_any_moment_lose_no_acknowledged_change";
     let mut writer = watched(process(test, "writer", &path), &recorder(place.path()), &path, &marks);
     assert!(writer.env("RECORD_LOG", &log).status().unwrap().success());
     let events = disk::read(&log);

@@ -169,8 +169,8 @@ fn percentiles(what: &str, mut micros: Vec<u64>) {
 }
 
 #[test]
-fn parent_child_and_a_third_process_write_and_no_row_is_missing() {
-    const TEST: &str = "parent_child_and_a_third_process_write_and_no_row_is_missing";
+fn load_of_parent_child_and_a_third_process_loses_no_row() {
+    const TEST: &str = "load_of_parent_child_and_a_third_process_loses_no_row";
     if let Some((role, path)) = role() {
         return play(&role, &path);
     }
@@ -191,8 +191,8 @@ fn parent_child_and_a_third_process_write_and_no_row_is_missing() {
 }
 
 #[test]
-fn thirty_two_readers_and_four_writers_lose_nothing_and_no_call_fails() {
-    const TEST: &str = "thirty_two_readers_and_four_writers_lose_nothing_and_no_call_fails";
+fn load_of_thirty_two_readers_and_four_writers_loses_nothing_and_fails_no_call() {
+    const TEST: &str = "load_of_thirty_two_readers_and_four_writers_loses_nothing_and_fails_no_call";
     if let Some((role, path)) = role() {
         return play(&role, &path);
     }
@@ -220,8 +220,8 @@ fn thirty_two_readers_and_four_writers_lose_nothing_and_no_call_fails() {
 }
 
 #[test]
-fn thirty_two_processes_log_in_at_once_and_none_is_locked_out() {
-    const TEST: &str = "thirty_two_processes_log_in_at_once_and_none_is_locked_out";
+fn load_of_thirty_two_logins_at_once_locks_nobody_out() {
+    const TEST: &str = "load_of_thirty_two_logins_at_once_locks_nobody_out";
     if let Some((role, path)) = role() {
         return play(&role, &path);
     }

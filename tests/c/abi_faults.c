@@ -199,7 +199,7 @@ static void logging_in(CK_SESSION_HANDLE session, CK_SESSION_HANDLE read_only) {
 /* ---- objects ---- */
 
 static void objects(CK_SESSION_HANDLE session, CK_SESSION_HANDLE read_only, CK_OBJECT_HANDLE private) {
-    CK_OBJECT_CLASS class = CKO_DATA, no_class = 0x70000000;
+    CK_OBJECT_CLASS class = CKO_DATA, no_class = HUGE;
     CK_BBOOL yes = CK_TRUE, odd = 7;
     CK_OBJECT_HANDLE object = 0, stale, copy;
     CK_ULONG size, length;
@@ -222,7 +222,7 @@ static void objects(CK_SESSION_HANDLE session, CK_SESSION_HANDLE read_only, CK_O
         {{CKA_LABEL, NULL, 5}, {CKR_ATTRIBUTE_VALUE_INVALID, CKR_ARGUMENTS_BAD}},
         {{CKA_MODULUS, "x", 1}, {CKR_ATTRIBUTE_TYPE_INVALID, CKR_TEMPLATE_INCONSISTENT}},
         {{CKA_UNIQUE_ID, "x", 1}, {CKR_ATTRIBUTE_READ_ONLY, CKR_TEMPLATE_INCONSISTENT}},
-        {{HUGE, "x", 1}, {CKR_ATTRIBUTE_TYPE_INVALID}},
+        {{0x7777, "x", 1}, {CKR_ATTRIBUTE_TYPE_INVALID}},
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
         CK_ATTRIBUTE template[5] = {data[0], data[1], data[2], data[3], bad[i].with};

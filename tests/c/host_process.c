@@ -14,6 +14,7 @@
 
 static const char *path;
 static volatile int stop, exiting;
+static pthread_barrier_t *ready_to_sign;
 
 static void *sign_until_stopped(void *kind) {
     CK_SESSION_HANDLE session = open_session(0);
@@ -21,6 +22,7 @@ static void *sign_until_stopped(void *kind) {
     CK_OBJECT_HANDLE key = find_key(session, CKO_PRIVATE_KEY, label);
     Signing how = signing(kind);
     CK_BYTE out[512];
+    if (ready_to_sign) pthread_barrier_wait(ready_to_sign);
     while (!stop) {
         CK_ULONG length = sizeof out;
         CK_RV rv = sign(session, &how, key, out, &length);
@@ -69,7 +71,11 @@ static void command_exit(char **argument) {
     initialize();
     sign_once(logged_in(), "p256", "curve");
     pthread_t thread;
+    pthread_barrier_t barrier;
+    pthread_barrier_init(&barrier, NULL, 5);
+    ready_to_sign = &barrier;
     for (int i = 0; i < 4; i++) pthread_create(&thread, NULL, sign_until_stopped, i % 2 ? "rsa2048" : "p256");
+    pthread_barrier_wait(&barrier);
     usleep((useconds_t)atoi(argument[0]));
     puts("ok");
     fflush(stdout);

@@ -134,11 +134,8 @@ impl Disk {
 /// Does to `bytes` what `event` did, for the sectors that `kept` names.
 fn play(bytes: &mut Vec<u8>, event: &Event, mut kept: impl FnMut(usize) -> bool) {
     match event {
-        Event::Truncate { len, .. } => {
-            if kept(0) {
-                bytes.resize(*len, 0);
-            }
-        }
+        Event::Truncate { len, .. } if kept(0) => bytes.resize(*len, 0),
+        Event::Truncate { .. } => {}
         Event::Write { offset, bytes: written, .. } => {
             let end = offset + written.len();
             let mut start = *offset;

@@ -87,7 +87,7 @@ impl LocalVault {
             transaction.commit()
         });
         if let Err(error) = committed
-            && !written.is_some_and(|header| self.is_committed(&header))
+            && !written.is_some_and(|header| self.is_committed(&header).unwrap_or(false))
         {
             return Err(error);
         }

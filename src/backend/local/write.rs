@@ -334,17 +334,16 @@ impl LocalVault {
 
     /// Steps 4 and 5 of the order, or the way back when nothing was committed.
     fn finish(&self, state: &State, writer: &PageWriter, staged: &Staged, committed: Result<()>) -> Result<()> {
-        if let Err(error) = committed
-            && !self.is_committed(&staged.header)
-        {
-            // What this can't put back stays refused until the next load mends the page.
-            for (key_number, was) in state.loaded.states() {
-                if staged.rows.iter().any(|(row, _)| row.key_number == key_number) {
-                    writer.set_state(key_number, was)?;
+        if let Err(error) = committed {
+            match self.is_committed(&staged.header) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.take_back(state, writer, staged)?;
+                    return Err(error);
                 }
+                // Nobody knows. A key that may be disabled stays refused until a load can tell.
+                Err(_) => return Err(error),
             }
-            writer.set_started(staged.header.commit - 1)?;
-            return Err(error);
         }
         let mut enabled = staged.rows.iter().filter(|(row, _)| row.key_number != 0 && row.state == STATE_ENABLED);
         let marked = enabled.try_for_each(|(row, _)| writer.set_state(row.key_number, STATE_ENABLED));
@@ -356,14 +355,25 @@ impl LocalVault {
         Ok(())
     }
 
+    /// The page as it was before a change that didn't happen.
+    fn take_back(&self, state: &State, writer: &PageWriter, staged: &Staged) -> Result<()> {
+        // What this can't put back stays refused until the next load mends the page.
+        for (key_number, was) in state.loaded.states() {
+            if staged.rows.iter().any(|(row, _)| row.key_number == key_number) {
+                writer.set_state(key_number, was)?;
+            }
+        }
+        writer.set_started(staged.header.commit - 1)
+    }
+
     /// After an error at the commit only the file can tell whether it happened.
-    pub(super) fn is_committed(&self, header: &HeaderRow) -> bool {
+    pub(super) fn is_committed(&self, header: &HeaderRow) -> Result<bool> {
         let mut there = false;
-        let looked = self.store().read(&mut |snapshot| {
+        self.store().read(&mut |snapshot| {
             there = snapshot.header()? == *header;
             Ok(())
-        });
-        looked.is_ok() && there
+        })?;
+        Ok(there)
     }
 
     /// Loads what others committed, and mends the page if a writer died or the machine was started anew. The caller
