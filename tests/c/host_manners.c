@@ -243,7 +243,8 @@ static void command_daemon(char **argument) {
     provoke_a_warning(session);
     use_everything(session, NULL);
     /* What a worker would inherit: nothing of the vault, whatever numbers were free. */
-    if (fcntl(0, F_GETFD) >= 0 || fcntl(1, F_GETFD) >= 0 || fcntl(2, F_GETFD) >= 0) dup2(keep, 2), fail("0, 1 or 2 is in use");
+    if (fcntl(0, F_GETFD) >= 0 || fcntl(1, F_GETFD) >= 0 || fcntl(2, F_GETFD) >= 0) dup2(keep, 2),
+        fail("0, 1 or 2 is in use");
     nothing_is_open_in(argument[0]);
     pid_t child = fork();
     if (!child) {
@@ -439,7 +440,8 @@ static void command_privileged(char **argument) {
     CK_TOKEN_INFO info;
     must(p11->C_GetSlotList(CK_TRUE, slots, &count), "C_GetSlotList");
     for (CK_ULONG i = 0; i < count; i++)
-        if (!p11->C_GetTokenInfo(slots[i], &info) && info.flags & CKF_TOKEN_INITIALIZED) fail("led to a vault by the environment");
+        if (!p11->C_GetTokenInfo(slots[i],
+            &info) && info.flags & CKF_TOKEN_INITIALIZED) fail("led to a vault by the environment");
 }
 
 typedef struct { const char *name; void (*run)(char **); } Command;
