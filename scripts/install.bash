@@ -4,7 +4,9 @@
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 
-say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
+say() {
+    if [[ -t 2 ]]; then printf '\033[1m== %s\033[0m\n' "$*" >&2; else printf '== %s\n' "$*" >&2; fi
+}
 
 die() {
     printf 'scripts/%s: %s\n' "${0##*/}" "$*" >&2

@@ -111,7 +111,8 @@ static inline CK_RV session_pair(CK_SESSION_HANDLE session, const char *kind, CK
     CK_MECHANISM ec = {CKM_EC_KEY_PAIR_GEN, NULL, 0}, edwards = {CKM_EC_EDWARDS_KEY_PAIR_GEN, NULL, 0},
                  rsa = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
     CK_ATTRIBUTE curve = {CKA_EC_PARAMS, (void *)P256_OID, sizeof P256_OID},
-                 name = {CKA_EC_PARAMS, (void *)ED25519_NAME, sizeof ED25519_NAME - 1}, modulus = {CKA_MODULUS_BITS, &bits, sizeof bits};
+                 name = {CKA_EC_PARAMS, (void *)ED25519_NAME, sizeof ED25519_NAME - 1}, modulus = {CKA_MODULUS_BITS, &bits,
+                     sizeof bits};
     int is_rsa = !strcmp(kind, "rsa2048"), is_edwards = !strcmp(kind, "ed25519");
     return f->C_GenerateKeyPair(session, is_rsa ? &rsa : is_edwards ? &edwards : &ec,
                                 is_rsa ? &modulus : is_edwards ? &name : &curve, 1, extra, extra_count, public, private);

@@ -225,12 +225,11 @@ static void command_socket(char **argument) {
     CK_SESSION_HANDLE session = logged_in();
     int ends[2], saved = dup(2);
     char byte;
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends)) fail("socketpair");
-    for (int i = 0; i < 3; i++) dup2(ends[0], i);
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) || dup2(ends[0], 2) < 0) fail("socketpair");
     provoke_a_warning(session);
     use_everything(session, NULL);
     ssize_t got = recv(ends[1], &byte, 1, MSG_DONTWAIT);
-    for (int i = 0; i < 3; i++) dup2(saved, i);
+    dup2(saved, 2);
     if (got >= 0) fail("the client was sent something");
 }
 
@@ -244,7 +243,8 @@ static void command_daemon(char **argument) {
     provoke_a_warning(session);
     use_everything(session, NULL);
     /* What a worker would inherit: nothing of the vault, whatever numbers were free. */
-    if (fcntl(0, F_GETFD) >= 0 || fcntl(1, F_GETFD) >= 0 || fcntl(2, F_GETFD) >= 0) dup2(keep, 2), fail("0, 1 or 2 is in use");
+    if (fcntl(0, F_GETFD) >= 0 || fcntl(1, F_GETFD) >= 0 || fcntl(2, F_GETFD) >= 0) dup2(keep, 2),
+        fail("0, 1 or 2 is in use");
     nothing_is_open_in(argument[0]);
     pid_t child = fork();
     if (!child) {
@@ -440,7 +440,8 @@ static void command_privileged(char **argument) {
     CK_TOKEN_INFO info;
     must(p11->C_GetSlotList(CK_TRUE, slots, &count), "C_GetSlotList");
     for (CK_ULONG i = 0; i < count; i++)
-        if (!p11->C_GetTokenInfo(slots[i], &info) && info.flags & CKF_TOKEN_INITIALIZED) fail("led to a vault by the environment");
+        if (!p11->C_GetTokenInfo(slots[i],
+            &info) && info.flags & CKF_TOKEN_INITIALIZED) fail("led to a vault by the environment");
 }
 
 typedef struct { const char *name; void (*run)(char **); } Command;
