@@ -91,7 +91,8 @@ impl Session {
     pub(super) fn store(&self, new: NewObject) -> Result<CK_OBJECT_HANDLE, Rv> {
         self.check_write(new.token, new.draft.content.private)?;
         if !new.token {
-            return self.slot.objects.create(self.handle, new.draft);
+            let private = new.draft.content.private;
+            return self.slot.objects.create(self.handle, new.draft, || self.check_write(false, private));
         }
         let created = self.slot.vault.create(vec![new.draft])?;
         created.first().map(|object| object.number).ok_or(Rv(CKR_FUNCTION_FAILED))

@@ -3,6 +3,7 @@
 //! They are published as one immutable [`Image`] beside their secrets, so that the same code finds and reads them as
 //! token objects, without locks. A forked child starts with none.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -91,8 +92,14 @@ impl SessionObjects {
         self.published.load()
     }
 
-    /// Makes an object that belongs to this session.
-    pub fn create(&self, owner: CK_SESSION_HANDLE, draft: Draft) -> Result<ObjectNumber, Rv> {
+    /// Makes an object that belongs to this session. `allowed` is asked again in the moment in which the object appears:
+    /// a logout of another thread either is seen by it, or sees the object.
+    pub fn create(
+        &self,
+        owner: CK_SESSION_HANDLE,
+        draft: Draft,
+        allowed: impl FnOnce() -> Result<(), Rv>,
+    ) -> Result<ObjectNumber, Rv> {
         let key = match (&draft.content, &draft.secret) {
             (Content { class: Class::PrivateKey, key: Some(description), .. }, Some(secret))
                 if description.algorithm.signature_len() > 0 =>
@@ -107,20 +114,20 @@ impl SessionObjects {
         self.change(|published| {
             published.image.insert(Arc::new(object));
             published.kept.insert_mut(number, Kept { owner, secret, key });
-        });
+            allowed()
+        })?;
         Ok(number)
     }
 
     /// Changes an object.
     pub fn edit(&self, number: ObjectNumber, edit: impl FnOnce(&mut Content) -> Result<(), Rv>) -> Result<(), Rv> {
-        let _changing = self.changing();
-        let mut published = Published::clone(&self.published.load());
-        let mut object = Object::clone(published.image.get(number).ok_or(Rv(CKR_OBJECT_HANDLE_INVALID))?);
-        edit(&mut object.content)?;
-        object.updated = now();
-        published.image.insert(Arc::new(object));
-        self.published.store(Arc::new(published));
-        Ok(())
+        self.change(|published| {
+            let mut object = Object::clone(published.image.get(number).ok_or(Rv(CKR_OBJECT_HANDLE_INVALID))?);
+            edit(&mut object.content)?;
+            object.updated = now();
+            published.image.insert(Arc::new(object));
+            Ok(())
+        })
     }
 
     /// Ends an object.
@@ -135,15 +142,13 @@ impl SessionObjects {
         }
     }
 
-    /// Ends private objects, when the user logs out.
+    /// Ends private objects, when the user logs out. Waits for one that is just being made, also if there is no other.
     pub fn drop_private(&self) {
-        if !self.load().image.is_empty() {
-            self.drop_if(|object, _| object.content.private);
-        }
+        self.drop_if(|object, _| object.content.private);
     }
 
     fn drop_if(&self, unwanted: impl Fn(&Object, &Kept) -> bool) {
-        self.change(|published| {
+        let Ok(()) = self.change(|published| {
             let is_unwanted =
                 |object: &&Arc<Object>| published.kept.get(&object.number).is_some_and(|kept| unwanted(object, kept));
             let numbers: Vec<_> = published.image.objects().filter(is_unwanted).map(|object| object.number).collect();
@@ -154,12 +159,14 @@ impl SessionObjects {
         });
     }
 
-    fn change(&self, change: impl FnOnce(&mut Published)) {
+    /// Publishes what `change` makes of the objects, unless it fails.
+    fn change<E>(&self, change: impl FnOnce(&mut Published) -> Result<(), E>) -> Result<(), E> {
         let _changing = self.changing();
         let mut published = Published::clone(&self.published.load());
-        change(&mut published);
+        change(&mut published)?;
         self.published.store(Arc::new(published));
     }
+            Ok::<_, Infallible>(())
 
     fn changing(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
@@ -168,6 +175,7 @@ impl SessionObjects {
 
 fn in_pages(secret: &SecretBytes) -> Result<SecretPages<u8>, Rv> {
     let mut pages = SecretPages::filled(0, secret.len(), AfterFork::Wiped).map_err(|error| {
+        Ok(())
         tracing::warn!("no memory for a session object's value: {error}");
         Rv(CKR_HOST_MEMORY)
     })?;
@@ -213,8 +221,8 @@ mod tests {
     #[test]
     fn a_session_takes_its_objects_with_it_and_leaves_those_of_others() {
         let objects = SessionObjects::default();
-        let mine = objects.create(1, draft("mine", false)).unwrap();
-        let other = objects.create(2, draft("other", false)).unwrap();
+        let mine = objects.create(1, draft("mine", false), || Ok(())).unwrap();
+        let other = objects.create(2, draft("other", false), || Ok(())).unwrap();
         assert!(is_session_object(mine) && mine != other);
         objects.drop_session(1);
         assert!(objects.load().image().get(mine).is_none());
@@ -224,8 +232,8 @@ mod tests {
     #[test]
     fn logging_out_ends_private_session_objects_only() {
         let objects = SessionObjects::default();
-        let private = objects.create(1, draft("a", true)).unwrap();
-        let public = objects.create(1, draft("b", false)).unwrap();
+        let private = objects.create(1, draft("a", true), || Ok(())).unwrap();
+        let public = objects.create(1, draft("b", false), || Ok(())).unwrap();
         objects.drop_private();
         assert!(objects.load().image().get(private).is_none());
         assert!(objects.load().image().get(public).is_some());
@@ -234,7 +242,7 @@ mod tests {
     #[test]
     fn a_refused_edit_changes_nothing() {
         let objects = SessionObjects::default();
-        let number = objects.create(1, draft("a", false)).unwrap();
+        let number = objects.create(1, draft("a", false), || Ok(())).unwrap();
         let refused = objects.edit(number, |content| {
             content.label = b"b".to_vec();
             Err(Rv(CKR_ATTRIBUTE_READ_ONLY))
