@@ -19,9 +19,13 @@ impl Session {
         self.store(template::for_create(template, &self.slot.rules())?)
     }
 
-    /// `C_CopyObject`.
+    /// `C_CopyObject`. A key that may not be used now isn't copied: the copy wouldn't know what was forbidden.
     pub fn copy_object(&self, object: CK_OBJECT_HANDLE, template: &Template<'_>) -> Result<CK_OBJECT_HANDLE, Rv> {
+        if !is_session_object(object) {
+            self.slot.vault.refresh()?;
+        }
         let original = self.slot.object(object)?;
+        self.slot.check_usable(&original)?;
         let mut copy = template::for_copy(&original, !is_session_object(object), template, &self.slot.rules())?;
         self.check_write(copy.token, copy.draft.content.private)?;
         if original.has_secret && copy.draft.secret.is_none() {

@@ -51,20 +51,28 @@ struct Kept {
     key: Option<Arc<SessionKey>>,
 }
 
-/// A private key in a session.
-struct SessionKey(crypto::PrivateKey);
+/// A private key in a session. A copy of a vault's key is valid no longer than that.
+struct SessionKey {
+    key: crypto::PrivateKey,
+    not_before: Option<i64>,
+    expires: Option<i64>,
+}
 
 impl PrivateKey for SessionKey {
     fn algorithm(&self) -> KeyAlgorithm {
-        self.0.algorithm()
+        self.key.algorithm()
     }
 
     fn check_usable(&self) -> vault::Result<()> {
-        Ok(())
+        if self.not_before.is_none() && self.expires.is_none() {
+            return Ok(());
+        }
+        Content::validity(self.not_before, self.expires, now())
     }
 
     fn sign(&self, scheme: &SignScheme, input: &[u8], out: &mut [u8]) -> vault::Result<usize> {
-        Ok(self.0.sign(scheme, input, out)?)
+        self.check_usable()?;
+        Ok(self.key.sign(scheme, input, out)?)
     }
 }
 
@@ -101,10 +109,11 @@ impl SessionObjects {
         allowed: impl FnOnce() -> Result<(), Rv>,
     ) -> Result<ObjectNumber, Rv> {
         let key = match (&draft.content, &draft.secret) {
-            (Content { class: Class::PrivateKey, key: Some(description), .. }, Some(secret))
+            (Content { class: Class::PrivateKey, key: Some(description), not_before, expires, .. }, Some(secret))
                 if description.algorithm.signature_len() > 0 =>
             {
-                Some(Arc::new(SessionKey(crypto::PrivateKey::from_pkcs8(secret.expose())?)))
+                let key = crypto::PrivateKey::from_pkcs8(secret.expose())?;
+                Some(Arc::new(SessionKey { key, not_before: *not_before, expires: *expires }))
             }
             _ => None,
         };
@@ -156,6 +165,7 @@ impl SessionObjects {
                 published.image.remove(number);
                 published.kept.remove_mut(&number);
             }
+            Ok::<_, Infallible>(())
         });
     }
 
@@ -165,8 +175,8 @@ impl SessionObjects {
         let mut published = Published::clone(&self.published.load());
         change(&mut published)?;
         self.published.store(Arc::new(published));
+        Ok(())
     }
-            Ok::<_, Infallible>(())
 
     fn changing(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
@@ -175,7 +185,6 @@ impl SessionObjects {
 
 fn in_pages(secret: &SecretBytes) -> Result<SecretPages<u8>, Rv> {
     let mut pages = SecretPages::filled(0, secret.len(), AfterFork::Wiped).map_err(|error| {
-        Ok(())
         tracing::warn!("no memory for a session object's value: {error}");
         Rv(CKR_HOST_MEMORY)
     })?;
@@ -202,14 +211,15 @@ fn new_object(content: Content, secret: Option<&SecretBytes>) -> Result<Object, 
     })
 }
 
-fn now() -> i64 {
+/// Seconds since 1970.
+pub fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vault::Naming;
+    use crate::vault::{KeyDescription, Naming};
 
     fn draft(label: &str, private: bool) -> Draft {
         let mut content = Content::new(Class::Data);
@@ -237,6 +247,42 @@ mod tests {
         objects.drop_private();
         assert!(objects.load().image().get(private).is_none());
         assert!(objects.load().image().get(public).is_some());
+    }
+
+    #[test]
+    fn a_private_object_that_is_made_during_a_logout_does_not_outlive_it() {
+        let objects = SessionObjects::default();
+        std::thread::scope(|threads| {
+            let log_out_and_allow = || {
+                threads.spawn(|| objects.drop_private());
+                // Long enough for a logout that doesn't wait.
+                std::thread::sleep(std::time::Duration::from_millis(100));
+                Ok(())
+            };
+            objects.create(1, draft("a", true), log_out_and_allow).unwrap();
+        });
+        assert!(objects.load().image().is_empty());
+        let logged_out = || Err(Rv(CKR_USER_NOT_LOGGED_IN));
+        assert_eq!(objects.create(1, draft("b", true), logged_out), Err(Rv(CKR_USER_NOT_LOGGED_IN)));
+        assert!(objects.load().image().is_empty());
+    }
+
+    #[test]
+    fn a_copy_of_a_key_is_valid_no_longer_than_the_key() {
+        let pkcs8 = crypto::PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap().1;
+        let usable = |not_before, expires| {
+            let key = Some(KeyDescription { algorithm: KeyAlgorithm::Ed25519, public: Arc::new([]) });
+            let content = Content { key, not_before, expires, ..Content::new(Class::PrivateKey) };
+            let objects = SessionObjects::default();
+            let copy = Draft { content, naming: Naming::None, secret: Some(pkcs8.clone()) };
+            let number = objects.create(1, copy, || Ok(())).unwrap();
+            let key = objects.load().private_key(number).unwrap();
+            let signed = key.sign(&SignScheme::Ed25519, b"m", &mut [0; 64]).is_ok();
+            assert_eq!(key.check_usable().is_ok(), signed);
+            signed
+        };
+        assert!(usable(None, None) && usable(Some(now() - 9), Some(now() + 900)));
+        assert!(!usable(Some(now() + 900), None) && !usable(None, Some(now() - 9)));
     }
 
     #[test]
