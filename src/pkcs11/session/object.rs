@@ -63,7 +63,8 @@ impl Session {
             let value = object::read(&object, buffers.attribute(index), !is_session_object(handle), &mut secret);
             let failure = match value {
                 Ok(Value::Bytes(value)) if buffers.answer(index, &value) => continue,
-                Ok(Value::Bytes(_)) => Rv(CKR_BUFFER_TOO_SMALL),
+                Ok(Value::Secret(value)) if buffers.answer(index, value.expose()) => continue,
+                Ok(Value::Bytes(_) | Value::Secret(_)) => Rv(CKR_BUFFER_TOO_SMALL),
                 Ok(Value::Sensitive) => Rv(CKR_ATTRIBUTE_SENSITIVE),
                 Ok(Value::Invalid) => Rv(CKR_ATTRIBUTE_TYPE_INVALID),
                 Err(other) => other,
