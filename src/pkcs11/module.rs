@@ -99,7 +99,7 @@ pub fn finalize() -> Result<(), Rv> {
         Some(module) if module.epoch == fork::epoch() => {
             module.close();
             if module.inherited {
-                FINALIZED.store(Some(module));
+                keep_finalized(&FINALIZED, module);
             }
             Ok(())
         }
@@ -113,6 +113,17 @@ fn check(arguments: Arguments) -> Result<(), Rv> {
         return Err(Rv(CKR_ARGUMENTS_BAD));
     }
     if arguments.reserved && env::variable(c"STRONGROOM_ALLOW_PARAMS").is_none_or(|value| value != "1") {
+/// Keeps `module` in the place of an earlier one. In a child of a child that may be its parent's, whose sessions and keys
+/// must not be dropped here.
+fn keep_finalized(place: &ArcSwapOption<Module>, module: Arc<Module>) {
+    let epoch = module.epoch;
+    if let Some(earlier) = place.swap(Some(module))
+        && earlier.epoch != epoch
+    {
+        std::mem::forget(earlier);
+    }
+}
+
         return Err(Rv(CKR_ARGUMENTS_BAD));
     }
     Ok(())
@@ -275,3 +286,58 @@ mod tests {
         assert_eq!(with(0, true), Err(Rv(CKR_ARGUMENTS_BAD)));
     }
 }
+    use crate::config::VaultConfig;
+
+    fn config(vaults: &[&std::path::Path]) -> Config {
+        Config {
+            source: None,
+            vaults: vaults.iter().map(|path| VaultConfig::local("vault", *path)).collect(),
+            vaults_dir: "/nonexistent".into(),
+            log: None,
+            discovery: None,
+        }
+    }
+
+    fn ids(slots: &[Arc<Slot>]) -> Vec<CK_SLOT_ID> {
+        slots.iter().map(|slot| slot.id).collect()
+    }
+
+    #[test]
+    fn a_vault_that_can_say_nothing_for_a_moment_keeps_its_slot() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+        let config = config(&[&one, &other]);
+        let known = slots(open_all(&config).unwrap(), &[]);
+        // Not a vault's directory: everybody may write.
+        std::fs::DirBuilder::new().mode(0o700).create(&one).unwrap();
+        std::fs::write(one.join("vault.db"), "").unwrap();
+        std::fs::set_permissions(&one, PermissionsExt::from_mode(0o777)).unwrap();
+        assert!(open_all(&config).unwrap()[0].info().is_err());
+        let found = slots(open_all(&config).unwrap(), &known);
+        assert!(found.len() == 2 && found.iter().zip(&known).all(|(found, known)| Arc::ptr_eq(found, known)));
+        // In a process that begins now it has the same id, whatever the error.
+        assert_eq!(ids(&slots(open_all(&config).unwrap(), &[])), ids(&known));
+        std::fs::set_permissions(&one, PermissionsExt::from_mode(0o700)).unwrap();
+        assert_eq!(ids(&slots(open_all(&config).unwrap(), &[])), ids(&known));
+    }
+
+    #[test]
+    fn what_a_parent_finalised_is_never_dropped_in_its_child() {
+        let finalized = |epoch| Arc::new(Module::new(epoch, config(&[]), true, Vec::new()));
+        let (parents, own) = (finalized(1), finalized(2));
+        let (watch_parents, watch_own) = (Arc::downgrade(&parents), Arc::downgrade(&own));
+        let place = ArcSwapOption::from(Some(parents));
+        keep_finalized(&place, own);
+        assert!(watch_parents.upgrade().is_some());
+        keep_finalized(&place, finalized(2));
+        assert!(watch_own.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_child_goes_by_its_parents_environment() {
+        for allowed in [true, false] {
+            let parents = Module { parameters_allowed: allowed, ..Module::new(1, config(&[]), false, Vec::new()) };
+            let child = parents.in_forked_child(2).unwrap();
+            assert_eq!((child.parameters_allowed, child.again().parameters_allowed), (allowed, allowed));
+        }
+    }
