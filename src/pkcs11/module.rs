@@ -29,6 +29,8 @@ pub struct Module {
     /// Its vaults were a parent's: nothing could open them anew here.
     inherited: bool,
     slots: ArcSwap<Vec<Arc<Slot>>>,
+    /// `STRONGROOM_ALLOW_PARAMS` was set; a child goes by its parent's environment.
+    parameters_allowed: bool,
     discovering: Mutex<()>,
     /// Open sessions.
     pub sessions: Table,
@@ -64,19 +66,22 @@ pub fn current() -> Result<Running, Rv> {
 
 /// `C_Initialize`.
 pub fn initialize(arguments: Arguments) -> Result<(), Rv> {
-    check(arguments)?;
     fork::register();
     exit::register();
     let epoch = fork::epoch();
     let present = CURRENT.load_full();
-    let module = match &present {
-        Some(module) if module.epoch == epoch => return Err(Rv(CKR_CRYPTOKI_ALREADY_INITIALIZED)),
-        Some(parents) => parents.in_forked_child(epoch)?,
-        None => match FINALIZED.load_full() {
-            Some(earlier) if earlier.epoch == epoch => earlier.again(),
-            Some(parents) => parents.in_forked_child(epoch)?,
-            None => Module::load(epoch, arguments.flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS == 0)?,
-        },
+    let finalized = FINALIZED.load_full();
+    let parameters_allowed =
+        present.as_ref().or(finalized.as_ref()).map_or_else(parameters_allowed, |module| module.parameters_allowed);
+    check(arguments, parameters_allowed)?;
+    let module = match (&present, &finalized) {
+        (Some(module), _) if module.epoch == epoch => return Err(Rv(CKR_CRYPTOKI_ALREADY_INITIALIZED)),
+        (None, Some(earlier)) if earlier.epoch == epoch => earlier.again(),
+        (Some(parents), _) | (None, Some(parents)) => parents.in_forked_child(epoch)?,
+        (None, None) => {
+            let may_start_programs = arguments.flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS == 0;
+            Module::load(epoch, may_start_programs, parameters_allowed)?
+        }
     };
     publish(present, module)
 }
@@ -119,9 +124,19 @@ fn keep_finalized(place: &ArcSwapOption<Module>, module: Arc<Module>) {
     let epoch = module.epoch;
     if let Some(earlier) = place.swap(Some(module))
         && earlier.epoch != epoch
+/// Our locks are the operating system's whatever the caller offers, so that four callbacks are as good as none.
+fn check(arguments: Arguments, parameters_allowed: bool) -> Result<(), Rv> {
+    if !matches!(arguments.callbacks, 0 | 4) {
+        return Err(Rv(CKR_ARGUMENTS_BAD));
+    }
+    if arguments.reserved && !parameters_allowed {
     {
         std::mem::forget(earlier);
     }
+}
+
+fn parameters_allowed() -> bool {
+    env::variable(c"STRONGROOM_ALLOW_PARAMS").is_some_and(|value| value == "1")
 }
 
         return Err(Rv(CKR_ARGUMENTS_BAD));
@@ -131,7 +146,7 @@ fn keep_finalized(place: &ArcSwapOption<Module>, module: Arc<Module>) {
 
 impl Module {
     /// From the configuration: the one place that reads it.
-    fn load(epoch: u64, may_start_programs: bool) -> Result<Self, Rv> {
+    fn load(epoch: u64, may_start_programs: bool, parameters_allowed: bool) -> Result<Self, Rv> {
         log::start(None);
         report_panics();
         let mut config = Config::load().map_err(unreadable)?;
@@ -145,22 +160,28 @@ impl Module {
         // The generator and AWS-LC's own tables are made now, not for the first time after a fork.
         crypto::random(&mut [0; 1])?;
         let slots = slots(open_all(&config)?, &[]);
-        Ok(Self::new(epoch, config, false, slots))
+        Ok(Self { parameters_allowed, ..Self::new(epoch, config, false, slots) })
     }
 
     /// From a parent's, without its environment or files.
     fn in_forked_child(&self, epoch: u64) -> Result<Self, Rv> {
         let slots = self.slots.load();
         let slots: Result<_, Rv> = slots.iter().map(|slot| slot.in_forked_child().map(Arc::new)).collect();
-        Ok(Self::new(epoch, self.config.clone(), true, slots?))
+        Ok(self.successor(epoch, slots?))
     }
 
     /// From what was finalised in the same forked child.
     fn again(&self) -> Self {
         let slots = self.slots.load().iter().map(|slot| Arc::new(slot.again())).collect();
-        Self::new(self.epoch, self.config.clone(), true, slots)
+        self.successor(self.epoch, slots)
     }
 
+    fn successor(&self, epoch: u64, slots: Vec<Arc<Slot>>) -> Self {
+        let parameters_allowed = self.parameters_allowed;
+        Self { parameters_allowed, ..Self::new(epoch, self.config.clone(), true, slots) }
+    }
+
+            parameters_allowed: false,
     fn new(epoch: u64, config: Config, inherited: bool, slots: Vec<Arc<Slot>>) -> Self {
         Self {
             epoch,
@@ -341,3 +362,16 @@ mod tests {
             assert_eq!((child.parameters_allowed, child.again().parameters_allowed), (allowed, allowed));
         }
     }
+
+    #[test]
+    fn four_callbacks_or_none_are_taken_and_reserved_must_be_null() {
+        let with = |callbacks, reserved| check(Arguments { callbacks, flags: 0, reserved }, false);
+        assert_eq!(check(Arguments { callbacks: 0, flags: 0, reserved: true }, true), Ok(()));
+        assert_eq!(with(0, false), Ok(()));
+        assert_eq!(with(4, false), Ok(()));
+        for some in 1..4 {
+            assert_eq!(with(some, false), Err(Rv(CKR_ARGUMENTS_BAD)));
+        }
+        assert_eq!(with(0, true), Err(Rv(CKR_ARGUMENTS_BAD)));
+    }
+}
