@@ -17,6 +17,7 @@ use super::slot::Slot;
 use super::slot::token::{MANUFACTURER, library_version, padded};
 use crate::backend::open_all;
 use crate::config::{Config, ConfigError};
+use crate::crypto::{Digest, DigestAlgorithm};
 use crate::sys::{env, exit, fork};
 use crate::vault::{VaultAdmin, VaultInfo};
 use crate::{crypto, log};
@@ -28,9 +29,9 @@ pub struct Module {
     config: Config,
     /// Its vaults were a parent's: nothing could open them anew here.
     inherited: bool,
-    slots: ArcSwap<Vec<Arc<Slot>>>,
     /// `STRONGROOM_ALLOW_PARAMS` was set; a child goes by its parent's environment.
     parameters_allowed: bool,
+    slots: ArcSwap<Vec<Arc<Slot>>>,
     discovering: Mutex<()>,
     /// Open sessions.
     pub sessions: Table,
@@ -112,36 +113,30 @@ pub fn finalize() -> Result<(), Rv> {
     }
 }
 
-/// Our locks are the operating system's whatever the caller offers, so that four callbacks are as good as none.
-fn check(arguments: Arguments) -> Result<(), Rv> {
-    if !matches!(arguments.callbacks, 0 | 4) {
-        return Err(Rv(CKR_ARGUMENTS_BAD));
-    }
-    if arguments.reserved && env::variable(c"STRONGROOM_ALLOW_PARAMS").is_none_or(|value| value != "1") {
 /// Keeps `module` in the place of an earlier one. In a child of a child that may be its parent's, whose sessions and keys
 /// must not be dropped here.
 fn keep_finalized(place: &ArcSwapOption<Module>, module: Arc<Module>) {
     let epoch = module.epoch;
     if let Some(earlier) = place.swap(Some(module))
         && earlier.epoch != epoch
+    {
+        std::mem::forget(earlier);
+    }
+}
+
 /// Our locks are the operating system's whatever the caller offers, so that four callbacks are as good as none.
 fn check(arguments: Arguments, parameters_allowed: bool) -> Result<(), Rv> {
     if !matches!(arguments.callbacks, 0 | 4) {
         return Err(Rv(CKR_ARGUMENTS_BAD));
     }
     if arguments.reserved && !parameters_allowed {
-    {
-        std::mem::forget(earlier);
+        return Err(Rv(CKR_ARGUMENTS_BAD));
     }
+    Ok(())
 }
 
 fn parameters_allowed() -> bool {
     env::variable(c"STRONGROOM_ALLOW_PARAMS").is_some_and(|value| value == "1")
-}
-
-        return Err(Rv(CKR_ARGUMENTS_BAD));
-    }
-    Ok(())
 }
 
 impl Module {
@@ -181,12 +176,12 @@ impl Module {
         Self { parameters_allowed, ..Self::new(epoch, self.config.clone(), true, slots) }
     }
 
-            parameters_allowed: false,
     fn new(epoch: u64, config: Config, inherited: bool, slots: Vec<Arc<Slot>>) -> Self {
         Self {
             epoch,
             config,
             inherited,
+            parameters_allowed: false,
             slots: ArcSwap::from_pointee(slots),
             discovering: Mutex::default(),
             sessions: Table::new(),
@@ -251,22 +246,22 @@ fn unreadable(error: ConfigError) -> Rv {
     Rv(CKR_FUNCTION_FAILED)
 }
 
-/// A slot for each vault; those that are known already stay as they are, with their sessions.
+/// A slot for each vault. Those whose vault's place is known already stay as they are, with their ids and sessions, also
+/// while the vault can't say anything of itself.
 fn slots(vaults: Vec<Arc<dyn VaultAdmin>>, known: &[Arc<Slot>]) -> Vec<Arc<Slot>> {
+    let places: Vec<String> = vaults.iter().map(|vault| vault.location()).collect();
+    let stays = |slot: &&Arc<Slot>| places.contains(&slot.vault.location());
+    let mut taken: Vec<CK_SLOT_ID> = known.iter().filter(stays).map(|slot| slot.id).collect();
     let mut slots: Vec<Arc<Slot>> = Vec::with_capacity(vaults.len());
-    for vault in vaults {
-        let info = vault.info().unwrap_or_else(|error| {
-            tracing::warn!("a vault can't be used: {error}");
-            VaultInfo { slot_id: fallback_id(&error.to_string()), ..VaultInfo::default() }
-        });
-        let mut id = CK_SLOT_ID::from(info.slot_id);
-        while slots.iter().any(|slot| slot.id == id) {
-            tracing::warn!("{}: another vault has the slot id {id} too: is it a copy?", info.location);
-            id = (id + 1) & 0x7FFF_FFFF;
+    for (vault, place) in vaults.into_iter().zip(&places) {
+        let info = vault.info().inspect_err(|error| tracing::warn!("a vault can't be used: {error}")).ok();
+        let slot = match known.iter().find(|slot| slot.vault.location() == *place) {
+            Some(slot) => slot.clone(),
+            None => new_slot(vault, place, info.as_ref(), &mut taken),
+        };
+        if let Some(info) = &info {
+            slot.note(info);
         }
-        let slot = known.iter().find(|slot| slot.id == id).cloned();
-        let slot = slot.unwrap_or_else(|| Arc::new(Slot::new(id, vault, &info)));
-        slot.note_initialized(info.initialized);
         slots.push(slot);
     }
     // Initialised ones first, each group in the configuration's order.
@@ -274,9 +269,31 @@ fn slots(vaults: Vec<Arc<dyn VaultAdmin>>, known: &[Arc<Slot>]) -> Vec<Arc<Slot>
     slots
 }
 
-/// An id for a vault that can't say its own: it keeps its slot, so that its errors can be read.
-fn fallback_id(text: &str) -> u32 {
-    text.bytes().fold(0x811C_9DC5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)) >> 1
+/// A slot for a vault that wasn't known, with an id that no other has.
+fn new_slot(
+    vault: Arc<dyn VaultAdmin>,
+    place: &str,
+    info: Option<&VaultInfo>,
+    taken: &mut Vec<CK_SLOT_ID>,
+) -> Arc<Slot> {
+    let mut id = CK_SLOT_ID::from(info.map_or_else(|| fallback_id(place), |info| info.slot_id));
+    while taken.contains(&id) {
+        tracing::warn!("{place}: another vault has the slot id {id} too: is it a copy?");
+        id = (id + 1) & 0x7FFF_FFFF;
+    }
+    taken.push(id);
+    Arc::new(Slot::new(id, vault, info.unwrap_or(&VaultInfo::default())))
+}
+
+/// An id for a vault that can't say its own: it gets a slot nevertheless, so that its errors can be read. It is the one
+/// that a local vault is given where it is made, and so mostly its own.
+fn fallback_id(place: &str) -> u32 {
+    let mut sum = [0; 32];
+    let mut digest = Digest::new(DigestAlgorithm::Sha256);
+    digest.update(place.as_bytes());
+    let known = digest.finish(&mut sum).is_ok();
+    let first = sum.first_chunk().filter(|_| known);
+    first.map_or(0, |bytes| u32::from_le_bytes(*bytes) & 0x7FFF_FFFF)
 }
 
 /// Panics are caught at the entry points; what the standard library would print goes to our log.
@@ -294,19 +311,9 @@ fn report_panics() {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 
-    #[test]
-    fn four_callbacks_or_none_are_taken_and_reserved_must_be_null() {
-        let with = |callbacks, reserved| check(Arguments { callbacks, flags: 0, reserved });
-        assert_eq!(with(0, false), Ok(()));
-        assert_eq!(with(4, false), Ok(()));
-        for some in 1..4 {
-            assert_eq!(with(some, false), Err(Rv(CKR_ARGUMENTS_BAD)));
-        }
-        assert_eq!(with(0, true), Err(Rv(CKR_ARGUMENTS_BAD)));
-    }
-}
+    use super::*;
     use crate::config::VaultConfig;
 
     fn config(vaults: &[&std::path::Path]) -> Config {
