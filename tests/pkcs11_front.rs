@@ -3,10 +3,12 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "every call here is one into the module with live buffers")]
 
 use std::ptr::{null, null_mut};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cryptoki_sys::*;
-use strongroom as _;
+use strongroom::backend::local::LocalVault;
+use strongroom::config::VaultConfig;
+use strongroom::vault::{Content, Pin, Role, Unlock, VaultAdmin};
 
 unsafe extern "C" {
     fn C_GetInterface(
@@ -38,7 +40,7 @@ struct Token {
     list: &'static CK_FUNCTION_LIST_3_2,
     slot: CK_SLOT_ID,
     _turn: MutexGuard<'static, ()>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Token {
@@ -51,7 +53,7 @@ impl Token {
         let mut interface = null_mut();
         assert_eq!(unsafe { C_GetInterface(null_mut(), null_mut(), &mut interface, 0) }, CKR_OK);
         let list = unsafe { &*(*interface).pFunctionList.cast::<CK_FUNCTION_LIST_3_2>() };
-        let mut token = Self { list, slot: 0, _turn: turn, _folder: folder };
+        let mut token = Self { list, slot: 0, _turn: turn, folder };
         ok!(token, C_Initialize(null_mut()));
         let mut count = 1;
         ok!(token, C_GetSlotList(CK_TRUE, &mut token.slot, &mut count));
@@ -100,6 +102,21 @@ impl Token {
             )
         );
         (public_key, private_key)
+    }
+
+    fn generate_aes(&self, session: CK_SESSION_HANDLE) -> CK_OBJECT_HANDLE {
+        let (mut mechanism, mut key) = (mechanism(CKM_AES_KEY_GEN), 0);
+        let len = 32u64.to_ne_bytes();
+        let mut template = [attribute(CKA_TOKEN, &[CK_TRUE]), attribute(CKA_VALUE_LEN, &len)];
+        ok!(self, C_GenerateKey(session, &mut mechanism, template.as_mut_ptr(), 2, &mut key));
+        key
+    }
+
+    /// The token's vault as another process would open it, logged in.
+    fn vault_of_another_process(&self) -> Arc<dyn VaultAdmin> {
+        let vault = LocalVault::open(&VaultConfig::local("vault", self.folder.path().join("vault"))).unwrap();
+        vault.unlock(&Unlock::Pin(Role::User, Pin::new(PIN.to_vec()))).unwrap();
+        vault
     }
 
     fn sign_init(&self, session: CK_SESSION_HANDLE, number: CK_MECHANISM_TYPE, key: CK_OBJECT_HANDLE) -> CK_RV {
@@ -263,6 +280,51 @@ fn stale_and_foreign_handles_are_invalid() {
     let next = token.open(0);
     assert_ne!(next, session);
     assert_eq!(token.sign_init(session, CKM_ECDSA, private), CKR_SESSION_HANDLE_INVALID);
+    ok!(token, C_Finalize(null_mut()));
+    ok!(token, C_Initialize(null_mut()));
+    let sessions = [token.open(0), token.open(0), token.open(0)];
+    assert!(!sessions.contains(&session) && !sessions.contains(&next));
+    assert_eq!(call!(token, C_CloseSession(next)), CKR_SESSION_HANDLE_INVALID);
+}
+
+#[test]
+fn a_key_that_may_not_be_used_is_not_copied_either() {
+    let token = Token::new();
+    let session = token.user_session();
+    let (_, private) = token.generate(session, CK_TRUE);
+    let secret = token.generate_aes(session);
+    let copy = |key, on_token: CK_BBOOL| {
+        let (mut template, mut copy) = ([attribute(CKA_TOKEN, &[on_token])], 0);
+        (call!(token, C_CopyObject(session, key, template.as_mut_ptr(), 1, &mut copy)), copy)
+    };
+    let copies = |key| [copy(key, CK_FALSE).0, copy(key, CK_TRUE).0];
+    let (rv, usable) = copy(private, CK_FALSE);
+    assert_eq!(rv, CKR_OK);
+    assert_eq!(token.sign_init(session, CKM_ECDSA, usable), CKR_OK);
+    let elsewhere = token.vault_of_another_process();
+    let change = |edit: &dyn Fn(&mut Content)| {
+        let mut edit = |content: &mut Content| {
+            edit(content);
+            Ok(())
+        };
+        elsewhere.change(&[private, secret], &mut edit).unwrap();
+    };
+    let cases: [&dyn Fn(&mut Content); 3] = [
+        &|content| content.expires = Some(1),
+        &|content| (content.expires, content.not_before) = (None, Some(i64::MAX)),
+        &|content| (content.not_before, content.enabled) = (None, false),
+    ];
+    for edit in cases {
+        change(edit);
+        assert_eq!(copies(private), [CKR_ACTION_PROHIBITED; 2]);
+        assert_eq!(copies(secret), [CKR_ACTION_PROHIBITED; 2]);
+    }
+    change(&|content| content.enabled = true);
+    assert_eq!(copies(private), [CKR_OK; 2]);
+    assert_eq!(copies(secret), [CKR_OK; 2]);
+    elsewhere.delete(&[private, secret]).unwrap();
+    assert_eq!(copies(private), [CKR_OBJECT_HANDLE_INVALID; 2]);
+    assert_eq!(copies(secret), [CKR_OBJECT_HANDLE_INVALID; 2]);
 }
 
 #[test]

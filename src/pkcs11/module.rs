@@ -17,6 +17,7 @@ use super::slot::Slot;
 use super::slot::token::{MANUFACTURER, library_version, padded};
 use crate::backend::open_all;
 use crate::config::{Config, ConfigError};
+use crate::crypto::{Digest, DigestAlgorithm};
 use crate::sys::{env, exit, fork};
 use crate::vault::{VaultAdmin, VaultInfo};
 use crate::{crypto, log};
@@ -28,6 +29,8 @@ pub struct Module {
     config: Config,
     /// Its vaults were a parent's: nothing could open them anew here.
     inherited: bool,
+    /// `STRONGROOM_ALLOW_PARAMS` was set; a child goes by its parent's environment.
+    parameters_allowed: bool,
     slots: ArcSwap<Vec<Arc<Slot>>>,
     discovering: Mutex<()>,
     /// Open sessions.
@@ -64,19 +67,22 @@ pub fn current() -> Result<Running, Rv> {
 
 /// `C_Initialize`.
 pub fn initialize(arguments: Arguments) -> Result<(), Rv> {
-    check(arguments)?;
     fork::register();
     exit::register();
     let epoch = fork::epoch();
     let present = CURRENT.load_full();
-    let module = match &present {
-        Some(module) if module.epoch == epoch => return Err(Rv(CKR_CRYPTOKI_ALREADY_INITIALIZED)),
-        Some(parents) => parents.in_forked_child(epoch)?,
-        None => match FINALIZED.load_full() {
-            Some(earlier) if earlier.epoch == epoch => earlier.again(),
-            Some(parents) => parents.in_forked_child(epoch)?,
-            None => Module::load(epoch, arguments.flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS == 0)?,
-        },
+    let finalized = FINALIZED.load_full();
+    let parameters_allowed =
+        present.as_ref().or(finalized.as_ref()).map_or_else(parameters_allowed, |module| module.parameters_allowed);
+    check(arguments, parameters_allowed)?;
+    let module = match (&present, &finalized) {
+        (Some(module), _) if module.epoch == epoch => return Err(Rv(CKR_CRYPTOKI_ALREADY_INITIALIZED)),
+        (None, Some(earlier)) if earlier.epoch == epoch => earlier.again(),
+        (Some(parents), _) | (None, Some(parents)) => parents.in_forked_child(epoch)?,
+        (None, None) => {
+            let may_start_programs = arguments.flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS == 0;
+            Module::load(epoch, may_start_programs, parameters_allowed)?
+        }
     };
     publish(present, module)
 }
@@ -99,7 +105,7 @@ pub fn finalize() -> Result<(), Rv> {
         Some(module) if module.epoch == fork::epoch() => {
             module.close();
             if module.inherited {
-                FINALIZED.store(Some(module));
+                keep_finalized(&FINALIZED, module);
             }
             Ok(())
         }
@@ -107,20 +113,35 @@ pub fn finalize() -> Result<(), Rv> {
     }
 }
 
+/// Keeps `module` in the place of an earlier one. In a child of a child that may be its parent's, whose sessions and keys
+/// must not be dropped here.
+fn keep_finalized(place: &ArcSwapOption<Module>, module: Arc<Module>) {
+    let epoch = module.epoch;
+    if let Some(earlier) = place.swap(Some(module))
+        && earlier.epoch != epoch
+    {
+        std::mem::forget(earlier);
+    }
+}
+
 /// Our locks are the operating system's whatever the caller offers, so that four callbacks are as good as none.
-fn check(arguments: Arguments) -> Result<(), Rv> {
+fn check(arguments: Arguments, parameters_allowed: bool) -> Result<(), Rv> {
     if !matches!(arguments.callbacks, 0 | 4) {
         return Err(Rv(CKR_ARGUMENTS_BAD));
     }
-    if arguments.reserved && env::variable(c"STRONGROOM_ALLOW_PARAMS").is_none_or(|value| value != "1") {
+    if arguments.reserved && !parameters_allowed {
         return Err(Rv(CKR_ARGUMENTS_BAD));
     }
     Ok(())
 }
 
+fn parameters_allowed() -> bool {
+    env::variable(c"STRONGROOM_ALLOW_PARAMS").is_some_and(|value| value == "1")
+}
+
 impl Module {
     /// From the configuration: the one place that reads it.
-    fn load(epoch: u64, may_start_programs: bool) -> Result<Self, Rv> {
+    fn load(epoch: u64, may_start_programs: bool, parameters_allowed: bool) -> Result<Self, Rv> {
         log::start(None);
         report_panics();
         let mut config = Config::load().map_err(unreadable)?;
@@ -134,20 +155,25 @@ impl Module {
         // The generator and AWS-LC's own tables are made now, not for the first time after a fork.
         crypto::random(&mut [0; 1])?;
         let slots = slots(open_all(&config)?, &[]);
-        Ok(Self::new(epoch, config, false, slots))
+        Ok(Self { parameters_allowed, ..Self::new(epoch, config, false, slots) })
     }
 
     /// From a parent's, without its environment or files.
     fn in_forked_child(&self, epoch: u64) -> Result<Self, Rv> {
         let slots = self.slots.load();
         let slots: Result<_, Rv> = slots.iter().map(|slot| slot.in_forked_child().map(Arc::new)).collect();
-        Ok(Self::new(epoch, self.config.clone(), true, slots?))
+        Ok(self.successor(epoch, slots?))
     }
 
     /// From what was finalised in the same forked child.
     fn again(&self) -> Self {
         let slots = self.slots.load().iter().map(|slot| Arc::new(slot.again())).collect();
-        Self::new(self.epoch, self.config.clone(), true, slots)
+        self.successor(self.epoch, slots)
+    }
+
+    fn successor(&self, epoch: u64, slots: Vec<Arc<Slot>>) -> Self {
+        let parameters_allowed = self.parameters_allowed;
+        Self { parameters_allowed, ..Self::new(epoch, self.config.clone(), true, slots) }
     }
 
     fn new(epoch: u64, config: Config, inherited: bool, slots: Vec<Arc<Slot>>) -> Self {
@@ -155,6 +181,7 @@ impl Module {
             epoch,
             config,
             inherited,
+            parameters_allowed: false,
             slots: ArcSwap::from_pointee(slots),
             discovering: Mutex::default(),
             sessions: Table::new(),
@@ -219,22 +246,22 @@ fn unreadable(error: ConfigError) -> Rv {
     Rv(CKR_FUNCTION_FAILED)
 }
 
-/// A slot for each vault; those that are known already stay as they are, with their sessions.
+/// A slot for each vault. Those whose vault's place is known already stay as they are, with their ids and sessions, also
+/// while the vault can't say anything of itself.
 fn slots(vaults: Vec<Arc<dyn VaultAdmin>>, known: &[Arc<Slot>]) -> Vec<Arc<Slot>> {
+    let places: Vec<String> = vaults.iter().map(|vault| vault.location()).collect();
+    let stays = |slot: &&Arc<Slot>| places.contains(&slot.vault.location());
+    let mut taken: Vec<CK_SLOT_ID> = known.iter().filter(stays).map(|slot| slot.id).collect();
     let mut slots: Vec<Arc<Slot>> = Vec::with_capacity(vaults.len());
-    for vault in vaults {
-        let info = vault.info().unwrap_or_else(|error| {
-            tracing::warn!("a vault can't be used: {error}");
-            VaultInfo { slot_id: fallback_id(&error.to_string()), ..VaultInfo::default() }
-        });
-        let mut id = CK_SLOT_ID::from(info.slot_id);
-        while slots.iter().any(|slot| slot.id == id) {
-            tracing::warn!("{}: another vault has the slot id {id} too: is it a copy?", info.location);
-            id = (id + 1) & 0x7FFF_FFFF;
+    for (vault, place) in vaults.into_iter().zip(&places) {
+        let info = vault.info().inspect_err(|error| tracing::warn!("a vault can't be used: {error}")).ok();
+        let slot = match known.iter().find(|slot| slot.vault.location() == *place) {
+            Some(slot) => slot.clone(),
+            None => new_slot(vault, place, info.as_ref(), &mut taken),
+        };
+        if let Some(info) = &info {
+            slot.note(info);
         }
-        let slot = known.iter().find(|slot| slot.id == id).cloned();
-        let slot = slot.unwrap_or_else(|| Arc::new(Slot::new(id, vault, &info)));
-        slot.note_initialized(info.initialized);
         slots.push(slot);
     }
     // Initialised ones first, each group in the configuration's order.
@@ -242,9 +269,31 @@ fn slots(vaults: Vec<Arc<dyn VaultAdmin>>, known: &[Arc<Slot>]) -> Vec<Arc<Slot>
     slots
 }
 
-/// An id for a vault that can't say its own: it keeps its slot, so that its errors can be read.
-fn fallback_id(text: &str) -> u32 {
-    text.bytes().fold(0x811C_9DC5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)) >> 1
+/// A slot for a vault that wasn't known, with an id that no other has.
+fn new_slot(
+    vault: Arc<dyn VaultAdmin>,
+    place: &str,
+    info: Option<&VaultInfo>,
+    taken: &mut Vec<CK_SLOT_ID>,
+) -> Arc<Slot> {
+    let mut id = CK_SLOT_ID::from(info.map_or_else(|| fallback_id(place), |info| info.slot_id));
+    while taken.contains(&id) {
+        tracing::warn!("{place}: another vault has the slot id {id} too: is it a copy?");
+        id = (id + 1) & 0x7FFF_FFFF;
+    }
+    taken.push(id);
+    Arc::new(Slot::new(id, vault, info.unwrap_or(&VaultInfo::default())))
+}
+
+/// An id for a vault that can't say its own: it gets a slot nevertheless, so that its errors can be read. It is the one
+/// that a local vault is given where it is made, and so mostly its own.
+fn fallback_id(place: &str) -> u32 {
+    let mut sum = [0; 32];
+    let mut digest = Digest::new(DigestAlgorithm::Sha256);
+    digest.update(place.as_bytes());
+    let known = digest.finish(&mut sum).is_ok();
+    let first = sum.first_chunk().filter(|_| known);
+    first.map_or(0, |bytes| u32::from_le_bytes(*bytes) & 0x7FFF_FFFF)
 }
 
 /// Panics are caught at the entry points; what the standard library would print goes to our log.
@@ -262,11 +311,69 @@ fn report_panics() {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+
     use super::*;
+    use crate::config::VaultConfig;
+
+    fn config(vaults: &[&std::path::Path]) -> Config {
+        Config {
+            source: None,
+            vaults: vaults.iter().map(|path| VaultConfig::local("vault", *path)).collect(),
+            vaults_dir: "/nonexistent".into(),
+            log: None,
+            discovery: None,
+        }
+    }
+
+    fn ids(slots: &[Arc<Slot>]) -> Vec<CK_SLOT_ID> {
+        slots.iter().map(|slot| slot.id).collect()
+    }
+
+    #[test]
+    fn a_vault_that_can_say_nothing_for_a_moment_keeps_its_slot() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+        let config = config(&[&one, &other]);
+        let known = slots(open_all(&config).unwrap(), &[]);
+        // Not a vault's directory: everybody may write.
+        std::fs::DirBuilder::new().mode(0o700).create(&one).unwrap();
+        std::fs::write(one.join("vault.db"), "").unwrap();
+        std::fs::set_permissions(&one, PermissionsExt::from_mode(0o777)).unwrap();
+        assert!(open_all(&config).unwrap()[0].info().is_err());
+        let found = slots(open_all(&config).unwrap(), &known);
+        assert!(found.len() == 2 && found.iter().zip(&known).all(|(found, known)| Arc::ptr_eq(found, known)));
+        // In a process that begins now it has the same id, whatever the error.
+        assert_eq!(ids(&slots(open_all(&config).unwrap(), &[])), ids(&known));
+        std::fs::set_permissions(&one, PermissionsExt::from_mode(0o700)).unwrap();
+        assert_eq!(ids(&slots(open_all(&config).unwrap(), &[])), ids(&known));
+    }
+
+    #[test]
+    fn what_a_parent_finalised_is_never_dropped_in_its_child() {
+        let finalized = |epoch| Arc::new(Module::new(epoch, config(&[]), true, Vec::new()));
+        let (parents, own) = (finalized(1), finalized(2));
+        let (watch_parents, watch_own) = (Arc::downgrade(&parents), Arc::downgrade(&own));
+        let place = ArcSwapOption::from(Some(parents));
+        keep_finalized(&place, own);
+        assert!(watch_parents.upgrade().is_some());
+        keep_finalized(&place, finalized(2));
+        assert!(watch_own.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_child_goes_by_its_parents_environment() {
+        for allowed in [true, false] {
+            let parents = Module { parameters_allowed: allowed, ..Module::new(1, config(&[]), false, Vec::new()) };
+            let child = parents.in_forked_child(2).unwrap();
+            assert_eq!((child.parameters_allowed, child.again().parameters_allowed), (allowed, allowed));
+        }
+    }
 
     #[test]
     fn four_callbacks_or_none_are_taken_and_reserved_must_be_null() {
-        let with = |callbacks, reserved| check(Arguments { callbacks, flags: 0, reserved });
+        let with = |callbacks, reserved| check(Arguments { callbacks, flags: 0, reserved }, false);
+        assert_eq!(check(Arguments { callbacks: 0, flags: 0, reserved: true }, true), Ok(()));
         assert_eq!(with(0, false), Ok(()));
         assert_eq!(with(4, false), Ok(()));
         for some in 1..4 {

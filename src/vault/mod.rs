@@ -30,6 +30,9 @@ pub trait Vault: Send + Sync {
     /// What is known without unlocking: label, serial, slot, state of the PINs. Reads no objects.
     fn info(&self) -> Result<VaultInfo>;
 
+    /// Where it is, for people and to tell vaults apart; the same as [`VaultInfo::location`]. Needs no I/O.
+    fn location(&self) -> String;
+
     /// Opens the vault for this process and loads and verifies every object.
     ///
     /// A wrong PIN is [`VaultError::PinIncorrect`]; too many are [`VaultError::PinLocked`]. Unlocking an unlocked vault

@@ -311,6 +311,10 @@ impl Vault for LocalVault {
         self.describe()
     }
 
+    fn location(&self) -> String {
+        self.directory.text()
+    }
+
     fn unlock(&self, how: &Unlock) -> Result<()> {
         let _wipe = WipeStack;
         self.log_in(how)

@@ -26,6 +26,8 @@ use crate::vault::{Class, Content, KeyAlgorithm, Object, SecretBytes, VaultError
 pub enum Value<'a> {
     /// It has this value.
     Bytes(Cow<'a, [u8]>),
+    /// It has this value, which came out of the vault's secret part: wiped when it was answered.
+    Secret(SecretBytes),
     /// It has one that isn't shown (`CKR_ATTRIBUTE_SENSITIVE`).
     Sensitive,
     /// The object has no such attribute (`CKR_ATTRIBUTE_TYPE_INVALID`).
@@ -54,10 +56,10 @@ pub fn read<'a>(
             return Ok(Value::Sensitive);
         }
         let part = secret_part(content.class, attribute, secret()?)?;
-        return Ok(part.map_or(Value::Invalid, |part| Value::Bytes(part.into())));
+        return Ok(part.map_or(Value::Invalid, Value::Secret));
     }
     if attribute == CKA_VALUE && content.class == Class::Data && object.has_secret {
-        return Ok(Value::Bytes(secret()?.expose().to_vec().into()));
+        return Ok(Value::Secret(secret()?));
     }
     Ok(of_content(content, kind, row, attribute).map_or(Value::Invalid, Value::Bytes))
 }
@@ -206,11 +208,11 @@ fn value_len(object: &Object) -> CK_ULONG {
 }
 
 /// The part of a key's value that is this attribute.
-fn secret_part(class: Class, attribute: CK_ATTRIBUTE_TYPE, secret: SecretBytes) -> Result<Option<Vec<u8>>, Rv> {
+fn secret_part(class: Class, attribute: CK_ATTRIBUTE_TYPE, secret: SecretBytes) -> Result<Option<SecretBytes>, Rv> {
     if class != Class::PrivateKey {
-        return Ok((attribute == CKA_VALUE).then(|| secret.expose().to_vec()));
+        return Ok((attribute == CKA_VALUE).then_some(secret));
     }
-    let part = match (PrivateKey::parts_from_pkcs8(secret.expose())?, attribute) {
+    Ok(match (PrivateKey::parts_from_pkcs8(secret.expose())?, attribute) {
         (PrivateParts::Ec(_, scalar), CKA_VALUE) => Some(scalar),
         (PrivateParts::Ed25519(seed), CKA_VALUE) => Some(seed),
         (PrivateParts::Rsa { private_exponent, .. }, CKA_PRIVATE_EXPONENT) => Some(private_exponent),
@@ -218,8 +220,7 @@ fn secret_part(class: Class, attribute: CK_ATTRIBUTE_TYPE, secret: SecretBytes) 
             RSA_PRIMES.iter().position(|part| *part == attribute).map(|at| primes[at].clone())
         }
         _ => None,
-    };
-    Ok(part.map(|part| part.expose().to_vec()))
+    })
 }
 
 pub(super) fn boolean(value: bool) -> Cow<'static, [u8]> {

@@ -21,7 +21,7 @@ impl Session {
         self.expect_idle()?;
         self.slot.vault.refresh()?;
         let visibility =
-            || Visibility { private: self.slot.role() == Some(Role::User), all_versions: self.slot.all_versions };
+            || Visibility { private: self.slot.role() == Some(Role::User), all_versions: self.slot.all_versions() };
         let mut numbers = std::mem::take(&mut self.results);
         numbers.clear();
         find(&self.slot.vault.image(), true, template, visibility(), &mut numbers);

@@ -19,9 +19,13 @@ impl Session {
         self.store(template::for_create(template, &self.slot.rules())?)
     }
 
-    /// `C_CopyObject`.
+    /// `C_CopyObject`. A key that may not be used now isn't copied: the copy wouldn't know what was forbidden.
     pub fn copy_object(&self, object: CK_OBJECT_HANDLE, template: &Template<'_>) -> Result<CK_OBJECT_HANDLE, Rv> {
+        if !is_session_object(object) {
+            self.slot.vault.refresh()?;
+        }
         let original = self.slot.object(object)?;
+        self.slot.check_usable(&original)?;
         let mut copy = template::for_copy(&original, !is_session_object(object), template, &self.slot.rules())?;
         self.check_write(copy.token, copy.draft.content.private)?;
         if original.has_secret && copy.draft.secret.is_none() {
@@ -59,7 +63,8 @@ impl Session {
             let value = object::read(&object, buffers.attribute(index), !is_session_object(handle), &mut secret);
             let failure = match value {
                 Ok(Value::Bytes(value)) if buffers.answer(index, &value) => continue,
-                Ok(Value::Bytes(_)) => Rv(CKR_BUFFER_TOO_SMALL),
+                Ok(Value::Secret(value)) if buffers.answer(index, value.expose()) => continue,
+                Ok(Value::Bytes(_) | Value::Secret(_)) => Rv(CKR_BUFFER_TOO_SMALL),
                 Ok(Value::Sensitive) => Rv(CKR_ATTRIBUTE_SENSITIVE),
                 Ok(Value::Invalid) => Rv(CKR_ATTRIBUTE_TYPE_INVALID),
                 Err(other) => other,
@@ -91,7 +96,8 @@ impl Session {
     pub(super) fn store(&self, new: NewObject) -> Result<CK_OBJECT_HANDLE, Rv> {
         self.check_write(new.token, new.draft.content.private)?;
         if !new.token {
-            return self.slot.objects.create(self.handle, new.draft);
+            let private = new.draft.content.private;
+            return self.slot.objects.create(self.handle, new.draft, || self.check_write(false, private));
         }
         let created = self.slot.vault.create(vec![new.draft])?;
         created.first().map(|object| object.number).ok_or(Rv(CKR_FUNCTION_FAILED))

@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use cryptoki_sys::*;
 
 use super::Slot;
-use super::session_objects::is_session_object;
+use super::session_objects::{is_session_object, now};
 use crate::crypto::PublicKey;
 use crate::pkcs11::error::Rv;
 use crate::pkcs11::{mechanism, object};
@@ -36,6 +36,24 @@ impl Slot {
             return self.objects.load().private_key(object.number).ok_or(Rv(CKR_KEY_HANDLE_INVALID));
         }
         self.vault.private_key(object.number).map_err(Rv::at_init)
+    }
+
+    /// Fails if this is a key with a secret part that is disabled, deleted or not valid now. Of a private key on the
+    /// token the vault itself is asked, which knows what other processes did in this moment; of a secret key it is asked
+    /// when its value is fetched.
+    pub fn check_usable(&self, object: &Object) -> Result<(), Rv> {
+        let content = &object.content;
+        if !object.has_secret || content.class == Class::Data {
+            return Ok(());
+        }
+        if !content.enabled {
+            return Err(VaultError::Disabled.into());
+        }
+        Content::validity(content.not_before, content.expires, now())?;
+        if content.class == Class::PrivateKey && !is_session_object(object.number) {
+            self.vault.private_key(object.number)?;
+        }
+        Ok(())
     }
 }
 

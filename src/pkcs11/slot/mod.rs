@@ -25,16 +25,14 @@ pub struct Slot {
     pub id: CK_SLOT_ID,
     /// The vault.
     pub vault: Arc<dyn VaultAdmin>,
-    /// All enabled versions are found by a template that names no id.
-    pub all_versions: bool,
-    /// A secret key may have conflicting usages.
-    pub allow_conflicting_usage: bool,
     /// Objects that live no longer than their session.
     pub objects: SessionObjects,
     /// Public keys that were used before.
     pub public_keys: keys::PublicKeys,
     role: AtomicU8,
     initialized: AtomicBool,
+    all_versions: AtomicBool,
+    allow_conflicting_usage: AtomicBool,
     admission: Mutex<Admission>,
 }
 
@@ -55,12 +53,12 @@ impl Slot {
         Self {
             id,
             vault,
-            all_versions: info.show_all_versions,
-            allow_conflicting_usage: info.allow_conflicting_usage,
             objects: SessionObjects::default(),
             public_keys: keys::PublicKeys::new(),
             role: AtomicU8::new(NOBODY),
             initialized: AtomicBool::new(info.initialized),
+            all_versions: AtomicBool::new(info.show_all_versions),
+            allow_conflicting_usage: AtomicBool::new(info.allow_conflicting_usage),
             admission: Mutex::default(),
         }
     }
@@ -78,8 +76,8 @@ impl Slot {
     fn afresh(&self, vault: Arc<dyn VaultAdmin>) -> Self {
         let info = VaultInfo {
             initialized: self.is_initialized(),
-            show_all_versions: self.all_versions,
-            allow_conflicting_usage: self.allow_conflicting_usage,
+            show_all_versions: self.all_versions(),
+            allow_conflicting_usage: self.allow_conflicting_usage.load(Ordering::Relaxed),
             ..VaultInfo::default()
         };
         Self::new(self.id, vault, &info)
@@ -93,6 +91,18 @@ impl Slot {
     /// Takes in that another process may have initialised it.
     pub fn note_initialized(&self, initialized: bool) {
         self.initialized.store(initialized, Ordering::Relaxed);
+    }
+
+    /// Takes in what the vault says of itself now; when the slot was made, it may not have been able to.
+    pub fn note(&self, info: &VaultInfo) {
+        self.note_initialized(info.initialized);
+        self.all_versions.store(info.show_all_versions, Ordering::Relaxed);
+        self.allow_conflicting_usage.store(info.allow_conflicting_usage, Ordering::Relaxed);
+    }
+
+    /// Whether all enabled versions are found by a template that names no id.
+    pub fn all_versions(&self) -> bool {
+        self.all_versions.load(Ordering::Relaxed)
     }
 
     /// Who is logged in, as far as this application did it: what every check asks.
@@ -112,7 +122,7 @@ impl Slot {
 
     /// What a template may ask for now.
     pub fn rules(&self) -> Rules {
-        Rules { role: self.role(), allow_conflicting_usage: self.allow_conflicting_usage }
+        Rules { role: self.role(), allow_conflicting_usage: self.allow_conflicting_usage.load(Ordering::Relaxed) }
     }
 
     /// Whether an object may be seen by who is logged in. The security officer sees public objects only.
@@ -148,7 +158,7 @@ impl Slot {
     pub fn admit(&self, read_write: bool) -> Result<(), Rv> {
         if read_write || !self.is_initialized() {
             let info = self.vault.info()?;
-            self.note_initialized(info.initialized);
+            self.note(&info);
             if !info.initialized {
                 return Err(Rv(CKR_TOKEN_NOT_RECOGNIZED));
             }

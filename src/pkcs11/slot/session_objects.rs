@@ -3,6 +3,7 @@
 //! They are published as one immutable [`Image`] beside their secrets, so that the same code finds and reads them as
 //! token objects, without locks. A forked child starts with none.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -50,20 +51,28 @@ struct Kept {
     key: Option<Arc<SessionKey>>,
 }
 
-/// A private key in a session.
-struct SessionKey(crypto::PrivateKey);
+/// A private key in a session. A copy of a vault's key is valid no longer than that.
+struct SessionKey {
+    key: crypto::PrivateKey,
+    not_before: Option<i64>,
+    expires: Option<i64>,
+}
 
 impl PrivateKey for SessionKey {
     fn algorithm(&self) -> KeyAlgorithm {
-        self.0.algorithm()
+        self.key.algorithm()
     }
 
     fn check_usable(&self) -> vault::Result<()> {
-        Ok(())
+        if self.not_before.is_none() && self.expires.is_none() {
+            return Ok(());
+        }
+        Content::validity(self.not_before, self.expires, now())
     }
 
     fn sign(&self, scheme: &SignScheme, input: &[u8], out: &mut [u8]) -> vault::Result<usize> {
-        Ok(self.0.sign(scheme, input, out)?)
+        self.check_usable()?;
+        Ok(self.key.sign(scheme, input, out)?)
     }
 }
 
@@ -91,13 +100,20 @@ impl SessionObjects {
         self.published.load()
     }
 
-    /// Makes an object that belongs to this session.
-    pub fn create(&self, owner: CK_SESSION_HANDLE, draft: Draft) -> Result<ObjectNumber, Rv> {
+    /// Makes an object that belongs to this session. `allowed` is asked again in the moment in which the object appears:
+    /// a logout of another thread either is seen by it, or sees the object.
+    pub fn create(
+        &self,
+        owner: CK_SESSION_HANDLE,
+        draft: Draft,
+        allowed: impl FnOnce() -> Result<(), Rv>,
+    ) -> Result<ObjectNumber, Rv> {
         let key = match (&draft.content, &draft.secret) {
-            (Content { class: Class::PrivateKey, key: Some(description), .. }, Some(secret))
+            (Content { class: Class::PrivateKey, key: Some(description), not_before, expires, .. }, Some(secret))
                 if description.algorithm.signature_len() > 0 =>
             {
-                Some(Arc::new(SessionKey(crypto::PrivateKey::from_pkcs8(secret.expose())?)))
+                let key = crypto::PrivateKey::from_pkcs8(secret.expose())?;
+                Some(Arc::new(SessionKey { key, not_before: *not_before, expires: *expires }))
             }
             _ => None,
         };
@@ -107,20 +123,20 @@ impl SessionObjects {
         self.change(|published| {
             published.image.insert(Arc::new(object));
             published.kept.insert_mut(number, Kept { owner, secret, key });
-        });
+            allowed()
+        })?;
         Ok(number)
     }
 
     /// Changes an object.
     pub fn edit(&self, number: ObjectNumber, edit: impl FnOnce(&mut Content) -> Result<(), Rv>) -> Result<(), Rv> {
-        let _changing = self.changing();
-        let mut published = Published::clone(&self.published.load());
-        let mut object = Object::clone(published.image.get(number).ok_or(Rv(CKR_OBJECT_HANDLE_INVALID))?);
-        edit(&mut object.content)?;
-        object.updated = now();
-        published.image.insert(Arc::new(object));
-        self.published.store(Arc::new(published));
-        Ok(())
+        self.change(|published| {
+            let mut object = Object::clone(published.image.get(number).ok_or(Rv(CKR_OBJECT_HANDLE_INVALID))?);
+            edit(&mut object.content)?;
+            object.updated = now();
+            published.image.insert(Arc::new(object));
+            Ok(())
+        })
     }
 
     /// Ends an object.
@@ -135,15 +151,13 @@ impl SessionObjects {
         }
     }
 
-    /// Ends private objects, when the user logs out.
+    /// Ends private objects, when the user logs out. Waits for one that is just being made, also if there is no other.
     pub fn drop_private(&self) {
-        if !self.load().image.is_empty() {
-            self.drop_if(|object, _| object.content.private);
-        }
+        self.drop_if(|object, _| object.content.private);
     }
 
     fn drop_if(&self, unwanted: impl Fn(&Object, &Kept) -> bool) {
-        self.change(|published| {
+        let Ok(()) = self.change(|published| {
             let is_unwanted =
                 |object: &&Arc<Object>| published.kept.get(&object.number).is_some_and(|kept| unwanted(object, kept));
             let numbers: Vec<_> = published.image.objects().filter(is_unwanted).map(|object| object.number).collect();
@@ -151,14 +165,17 @@ impl SessionObjects {
                 published.image.remove(number);
                 published.kept.remove_mut(&number);
             }
+            Ok::<_, Infallible>(())
         });
     }
 
-    fn change(&self, change: impl FnOnce(&mut Published)) {
+    /// Publishes what `change` makes of the objects, unless it fails.
+    fn change<E>(&self, change: impl FnOnce(&mut Published) -> Result<(), E>) -> Result<(), E> {
         let _changing = self.changing();
         let mut published = Published::clone(&self.published.load());
-        change(&mut published);
+        change(&mut published)?;
         self.published.store(Arc::new(published));
+        Ok(())
     }
 
     fn changing(&self) -> MutexGuard<'_, ()> {
@@ -194,14 +211,15 @@ fn new_object(content: Content, secret: Option<&SecretBytes>) -> Result<Object, 
     })
 }
 
-fn now() -> i64 {
+/// Seconds since 1970.
+pub fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vault::Naming;
+    use crate::vault::{KeyDescription, Naming};
 
     fn draft(label: &str, private: bool) -> Draft {
         let mut content = Content::new(Class::Data);
@@ -213,8 +231,8 @@ mod tests {
     #[test]
     fn a_session_takes_its_objects_with_it_and_leaves_those_of_others() {
         let objects = SessionObjects::default();
-        let mine = objects.create(1, draft("mine", false)).unwrap();
-        let other = objects.create(2, draft("other", false)).unwrap();
+        let mine = objects.create(1, draft("mine", false), || Ok(())).unwrap();
+        let other = objects.create(2, draft("other", false), || Ok(())).unwrap();
         assert!(is_session_object(mine) && mine != other);
         objects.drop_session(1);
         assert!(objects.load().image().get(mine).is_none());
@@ -224,17 +242,53 @@ mod tests {
     #[test]
     fn logging_out_ends_private_session_objects_only() {
         let objects = SessionObjects::default();
-        let private = objects.create(1, draft("a", true)).unwrap();
-        let public = objects.create(1, draft("b", false)).unwrap();
+        let private = objects.create(1, draft("a", true), || Ok(())).unwrap();
+        let public = objects.create(1, draft("b", false), || Ok(())).unwrap();
         objects.drop_private();
         assert!(objects.load().image().get(private).is_none());
         assert!(objects.load().image().get(public).is_some());
     }
 
     #[test]
+    fn a_private_object_that_is_made_during_a_logout_does_not_outlive_it() {
+        let objects = SessionObjects::default();
+        std::thread::scope(|threads| {
+            let log_out_and_allow = || {
+                threads.spawn(|| objects.drop_private());
+                // Long enough for a logout that doesn't wait.
+                std::thread::sleep(std::time::Duration::from_millis(100));
+                Ok(())
+            };
+            objects.create(1, draft("a", true), log_out_and_allow).unwrap();
+        });
+        assert!(objects.load().image().is_empty());
+        let logged_out = || Err(Rv(CKR_USER_NOT_LOGGED_IN));
+        assert_eq!(objects.create(1, draft("b", true), logged_out), Err(Rv(CKR_USER_NOT_LOGGED_IN)));
+        assert!(objects.load().image().is_empty());
+    }
+
+    #[test]
+    fn a_copy_of_a_key_is_valid_no_longer_than_the_key() {
+        let pkcs8 = crypto::PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap().1;
+        let usable = |not_before, expires| {
+            let key = Some(KeyDescription { algorithm: KeyAlgorithm::Ed25519, public: Arc::new([]) });
+            let content = Content { key, not_before, expires, ..Content::new(Class::PrivateKey) };
+            let objects = SessionObjects::default();
+            let copy = Draft { content, naming: Naming::None, secret: Some(pkcs8.clone()) };
+            let number = objects.create(1, copy, || Ok(())).unwrap();
+            let key = objects.load().private_key(number).unwrap();
+            let signed = key.sign(&SignScheme::Ed25519, b"m", &mut [0; 64]).is_ok();
+            assert_eq!(key.check_usable().is_ok(), signed);
+            signed
+        };
+        assert!(usable(None, None) && usable(Some(now() - 9), Some(now() + 900)));
+        assert!(!usable(Some(now() + 900), None) && !usable(None, Some(now() - 9)));
+    }
+
+    #[test]
     fn a_refused_edit_changes_nothing() {
         let objects = SessionObjects::default();
-        let number = objects.create(1, draft("a", false)).unwrap();
+        let number = objects.create(1, draft("a", false), || Ok(())).unwrap();
         let refused = objects.edit(number, |content| {
             content.label = b"b".to_vec();
             Err(Rv(CKR_ATTRIBUTE_READ_ONLY))

@@ -88,11 +88,16 @@ impl Slot {
         let (role, mark) = match user {
             CKU_USER => (Role::User, USER),
             CKU_SO => (Role::SecurityOfficer, SECURITY_OFFICER),
-            // No key has CKA_ALWAYS_AUTHENTICATE, so that no operation waits for it.
+            // No operation waits for it: CKA_ALWAYS_AUTHENTICATE is only kept, see `docs/deviations.md`.
             CKU_CONTEXT_SPECIFIC => return Err(Rv(CKR_OPERATION_NOT_INITIALIZED)),
             _ => return Err(Rv(CKR_USER_TYPE_INVALID)),
         };
         let admission = self.admission();
+        // The caller's session was found before, and another thread may have closed it since. If it was the last one, a
+        // login would outlive every session: the next to open one would be logged in without a PIN.
+        if admission.total() == 0 {
+            return Err(Rv(CKR_SESSION_HANDLE_INVALID));
+        }
         match self.confirmed_role() {
             Some(present) if present == role => return Err(Rv(CKR_USER_ALREADY_LOGGED_IN)),
             Some(_) => return Err(Rv(CKR_USER_ANOTHER_ALREADY_LOGGED_IN)),
@@ -193,6 +198,24 @@ mod tests {
         assert_eq!(flags(1), CKF_USER_PIN_INITIALIZED | CKF_USER_PIN_COUNT_LOW);
         assert_eq!(flags(9), CKF_USER_PIN_INITIALIZED | CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY);
         assert_eq!(flags(10), CKF_USER_PIN_INITIALIZED | CKF_USER_PIN_LOCKED);
+    }
+
+    #[test]
+    fn who_has_no_session_any_more_can_not_log_in() {
+        let config = crate::config::Config {
+            source: None,
+            vaults: vec![crate::config::VaultConfig::local("vault", "/nonexistent/vault")],
+            vaults_dir: "/nonexistent".into(),
+            log: None,
+            discovery: None,
+        };
+        let vault = crate::backend::open_all(&config).unwrap().remove(0);
+        let slot = Slot::new(1, vault, &VaultInfo { initialized: true, ..VaultInfo::default() });
+        let log_in = || slot.login(CKU_USER, Some(Pin::new(b"12345678".to_vec())));
+        slot.admit(false).unwrap();
+        assert_eq!(log_in(), Err(Rv(CKR_TOKEN_NOT_RECOGNIZED)), "the vault was asked");
+        slot.leave(false);
+        assert_eq!(log_in(), Err(Rv(CKR_SESSION_HANDLE_INVALID)));
     }
 
     #[test]
