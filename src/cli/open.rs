@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::ask;
 use super::{Context, Error, Result};
-use crate::backend;
+use crate::backend::open_all;
 use crate::config::{Backend, Config, VaultConfig};
 use crate::vault::{Role, Unlock, VaultAdmin, VaultInfo};
 
@@ -54,7 +54,7 @@ impl Context {
 /// The vault that this configuration describes; opens nothing.
 pub(super) fn open(config: &Config, vault: VaultConfig) -> Result<Arc<dyn VaultAdmin>> {
     let only = Config { vaults: vec![vault], ..config.clone() };
-    let mut vaults = backend::open_all(&only)?;
+    let mut vaults = open_all(&only)?;
     vaults.pop().ok_or_else(|| Error::refused("The configuration names no vault."))
 }
 

@@ -88,7 +88,7 @@ impl Slot {
         let (role, mark) = match user {
             CKU_USER => (Role::User, USER),
             CKU_SO => (Role::SecurityOfficer, SECURITY_OFFICER),
-            // No operation waits for it: CKA_ALWAYS_AUTHENTICATE is only kept, see `docs/deviations.md`.
+            // No operation waits for it: keys with CKA_ALWAYS_AUTHENTICATE are refused, see `docs/deviations.md`.
             CKU_CONTEXT_SPECIFIC => return Err(Rv(CKR_OPERATION_NOT_INITIALIZED)),
             _ => return Err(Rv(CKR_USER_TYPE_INVALID)),
         };
