@@ -37,6 +37,16 @@ static void *sign_until_stopped(void *kind) {
     return NULL;
 }
 
+/* Writes the vault and a line of the log again and again: a wrong PIN is counted and warned of. */
+static void *warn_until_stopped(void *unused_argument) {
+    (void)unused_argument;
+    CK_SESSION_HANDLE session = open_session(CKF_RW_SESSION);
+    CK_UTF8CHAR pin[] = "a wrong pin";
+    while (!stop) expect(p11->C_SetPIN(session, pin, 11, pin, 11), CKR_PIN_INCORRECT, "a wrong PIN in a thread");
+    p11->C_CloseSession(session);
+    return NULL;
+}
+
 /* ---- forks COUNT USER SECONDS: 8 threads sign while this one forks; each child initialises, signs and exits in time ---- */
 
 static void command_forks(char **argument) {
@@ -44,8 +54,10 @@ static void command_forks(char **argument) {
     initialize();
     CK_SESSION_HANDLE session = logged_in();
     sign_once(session, "rsa2048", "rsa");
-    pthread_t threads[8];
+    pthread_t threads[9];
     for (int i = 0; i < 8; i++) pthread_create(&threads[i], NULL, sign_until_stopped, i % 4 ? "rsa2048" : "p256");
+    /* A child that opens the vault itself would wait for the one that tries PINs. */
+    if (user) pthread_create(&threads[8], NULL, warn_until_stopped, NULL);
     for (int i = 0; i < atoi(argument[0]); i++) {
         pid_t child = fork();
         if (child < 0) fail("fork: %s", strerror(errno));
@@ -61,7 +73,7 @@ static void command_forks(char **argument) {
         reap(child, atof(argument[2]));
     }
     stop = 1;
-    for (int i = 0; i < 8; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < (user ? 9 : 8); i++) pthread_join(threads[i], NULL);
     sign_once(session, "rsa2048", "rsa");
 }
 
