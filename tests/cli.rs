@@ -483,6 +483,21 @@ fn a_vault_with_a_machine_key_opens_only_with_it() {
 }
 
 #[test]
+fn a_rekey_keeps_the_way_that_the_configuration_names() {
+    let vault = Vault::new();
+    vault.run("init --path configured");
+    vault.secret_file("config.toml", "[[vault]]\nname = \"configured\"\npath = \"configured\"\npin_file = \"pin\"\n");
+    let configured = |arguments: &str| {
+        let mut command = vault.bare(arguments);
+        command.env_remove("STRONGROOM_VAULT").env("STRONGROOM_CONF", vault.path("config.toml"));
+        command
+    };
+    succeeds(&mut configured("key create www --kind p-256 --vault configured"));
+    succeeds(&mut configured("rekey --yes --vault configured"));
+    assert!(succeeds(&mut configured("key list --vault configured")).contains("www"));
+}
+
+#[test]
 fn a_key_file_opens_the_vault_without_a_pin() {
     let vault = Vault::new();
     vault.run("init --path keyed --key-file service.key");

@@ -42,7 +42,10 @@ static void *warn_until_stopped(void *unused_argument) {
     (void)unused_argument;
     CK_SESSION_HANDLE session = open_session(CKF_RW_SESSION);
     CK_UTF8CHAR pin[] = "a wrong pin";
-    while (!stop) expect(p11->C_SetPIN(session, pin, 11, pin, 11), CKR_PIN_INCORRECT, "a wrong PIN in a thread");
+    while (!stop) {
+        expect(p11->C_SetPIN(session, pin, 11, pin, 11), CKR_PIN_INCORRECT, "a wrong PIN in a thread");
+        usleep(20000);
+    }
     p11->C_CloseSession(session);
     return NULL;
 }
