@@ -2,7 +2,7 @@
 //!
 //! `C_GetMechanismList`, `C_GetMechanismInfo`, the checks of keys and `strongroom pkcs11 mechanisms` come from it. Another
 //! hash or padding of what is there is one line in [`TABLE`]; a new way to sign is a variant of
-//! [`SignScheme`](crate::crypto::SignScheme) besides.
+//! [`SignScheme`] besides.
 
 use cryptoki_sys::*;
 

@@ -1,4 +1,4 @@
-//! SQLite's `open` and `close`, hooked so that each descriptor has its slot in [`descriptor`](super::descriptor).
+//! SQLite's `open` and `close`, hooked so that each descriptor has its slot in [`descriptor`].
 
 use std::ffi::{CStr, c_char, c_int};
 use std::sync::Once;

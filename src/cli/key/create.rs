@@ -19,7 +19,7 @@ use crate::vault::{
 pub(in super::super) struct Create {
     /// The new key's name
     name: String,
-    /// rsa-2048, rsa-3072, rsa-4096, p-256, p-384, p-521, p-256k, ed25519, aes-128, aes-192, aes-256, generic-<bits>
+    /// rsa-2048, rsa-3072, rsa-4096, p-256, p-384, p-521, p-256k, ed25519, aes-128, aes-192, aes-256, generic-BITS
     #[arg(long, value_parser = kind::parse)]
     kind: KeyAlgorithm,
     #[command(flatten)]

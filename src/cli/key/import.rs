@@ -17,7 +17,7 @@ pub(in super::super) struct Import {
     name: String,
     /// PEM or DER of PKCS#8, PKCS#1 or SEC 1; `-` is standard input
     file: PathBuf,
-    /// The file holds the bare bytes of a secret key of this kind: aes-128, aes-192, aes-256, generic-<bits>
+    /// The file holds the bare bytes of a secret key of this kind: aes-128, aes-192, aes-256, generic-BITS
     #[arg(long, value_parser = kind::parse)]
     kind: Option<KeyAlgorithm>,
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! The C side: every `C_*` function, written out, and the one place where pointers become slices.
 //!
-//! Each function is one [`call!`]: it answers `CKR_GENERAL_ERROR` once the process is exiting and when something panicked,
+//! Each function is one `call!`: it answers `CKR_GENERAL_ERROR` once the process is exiting and when something panicked,
 //! `CKR_CRYPTOKI_NOT_INITIALIZED` before `C_Initialize` (also in a forked child), checks its pointers once, calls safe
 //! code and returns its number. What isn't done yet answers `CKR_FUNCTION_NOT_SUPPORTED`. Files are the specification's
 //! chapters (PKCS#11 v3.2 §5.4 to §5.21); `include/strongroom.h` is made from them.

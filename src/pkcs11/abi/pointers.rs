@@ -111,7 +111,7 @@ pub unsafe fn mechanism<'a>(pointer: *const CK_MECHANISM) -> Result<Request<'a>,
     Ok(Request { number: mechanism.mechanism, parameter })
 }
 
-/// Values that are templates themselves, in the flat form of [`array`].
+/// Values that are templates themselves, in the flat form of [`mod@array`].
 pub type Arrays = Vec<Vec<u8>>;
 
 /// A template whose values are read.

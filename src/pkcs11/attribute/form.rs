@@ -21,7 +21,7 @@ pub enum Form {
     Date,
     /// An array of `CK_ULONG` (mechanisms).
     UlongArray,
-    /// An array of `CK_ATTRIBUTE`, without pointers, as [`array`] writes it.
+    /// An array of `CK_ATTRIBUTE`, without pointers, as [`mod@array`] writes it.
     AttributeArray,
 }
 

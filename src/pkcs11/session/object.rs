@@ -1,6 +1,6 @@
 //! Objects through a session (PKCS#11 v3.2 §5.7): who may create, change and destroy what.
 //!
-//! Templates and attributes are [`template`](crate::pkcs11::template)'s and [`object`](crate::pkcs11::object)'s; here is
+//! Templates and attributes are [`template`]'s and [`object`]'s; here is
 //! the session's side: read-only or not, logged in or not, token object or session object.
 
 use cryptoki_sys::*;
