@@ -3,7 +3,7 @@
 use crate::crypto::Curve;
 use crate::vault::{KeyAlgorithm, Usage};
 
-/// Kinds by their names. Secrets of other sizes are `generic-<bits>`.
+/// Kinds by their names. Secrets of other sizes are `generic-BITS`.
 const KINDS: &[(&str, KeyAlgorithm)] = &[
     ("rsa-2048", KeyAlgorithm::Rsa { bits: 2048 }),
     ("rsa-3072", KeyAlgorithm::Rsa { bits: 3072 }),
@@ -48,7 +48,7 @@ pub(super) fn parse(text: &str) -> Result<KeyAlgorithm, String> {
         return Ok(KeyAlgorithm::Generic { bytes: bits / 8 });
     }
     let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
-    Err(format!("kinds are {}, generic-<bits>", names.join(", ")))
+    Err(format!("kinds are {}, generic-BITS", names.join(", ")))
 }
 
 /// What a kind is called.

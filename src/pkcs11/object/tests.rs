@@ -39,6 +39,7 @@ fn full(kind: Kinds) -> Sample {
             // These say where a certificate lies, or must be true.
             (CKA_URL | CKA_PUBLIC_KEY_INFO | CKA_EC_POINT | CKA_CHECK_VALUE, _) => continue,
             (CKA_PRIVATE, _) => vec![CK_TRUE],
+            (CKA_ALWAYS_AUTHENTICATE, _) => vec![CK_FALSE],
             (CKA_WRAP | CKA_UNWRAP, _) if kind == Kinds::AES => vec![CK_FALSE],
             (_, Form::Bool) => vec![u8::from(row.unset != Unset::True)],
             (_, Form::Ulong) => CK_ULONG::from(2u8).to_ne_bytes().to_vec(),
