@@ -30,7 +30,7 @@ fn rounds_of_forks_while_eight_threads_sign() {
     let host = host(&stage);
     if is_root() {
         succeed(
-            host(&["forks", "2000", WWW_DATA, "2"]).env("STRONGROOM_LOG", "trace").stderr(std::process::Stdio::null()),
+            host(&["forks", "2000", WWW_DATA, "10"]).env("STRONGROOM_LOG", "trace").stderr(std::process::Stdio::null()),
         );
     }
 }
