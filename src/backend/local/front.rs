@@ -1,0 +1,230 @@
+//! What [`Vault`] offers: finding and using keys without a lock, changing objects through `write.rs`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::key::{self, LocalKey};
+use super::loaded::Entry;
+use super::*;
+
+impl Vault for LocalVault {
+    fn info(&self) -> Result<VaultInfo> {
+        self.describe()
+    }
+
+    fn location(&self) -> String {
+        self.directory.text()
+    }
+
+    fn unlock(&self, how: &Unlock) -> Result<()> {
+        let _wipe = WipeStack;
+        self.log_in(how)
+    }
+
+    fn is_unlocked(&self) -> bool {
+        self.unlocked.load(Ordering::Acquire)
+    }
+
+    fn lock(&self) {
+        self.unlocked.store(false, Ordering::Release);
+        if self.heir {
+            return;
+        }
+        let mut state = self.state();
+        state.forget();
+        self.publish(&state);
+        self.cache.clear();
+    }
+
+    fn image(&self) -> Arc<Image> {
+        Arc::clone(&self.published.load().image)
+    }
+
+    fn refresh(&self) -> Result<()> {
+        if self.heir || self.is_fresh() {
+            return Ok(());
+        }
+        if !self.published.load().verified && !self.directory.exists()? {
+            return Ok(());
+        }
+        let _wipe = WipeStack;
+        let mut state = self.state();
+        if self.is_fresh() {
+            return Ok(());
+        }
+        match self.reload(&mut state) {
+            Ok(()) => {
+                self.publish(&state);
+                Ok(())
+            }
+            // The process gave its rights up after it had logged in: it goes on with what it has.
+            Err(VaultError::Io { source, path }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                match state.loaded.verified {
+                    true => Ok(()),
+                    false => Err(VaultError::Io { source, path }),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn private_key(&self, number: ObjectNumber) -> Result<Arc<dyn PrivateKey>> {
+        let published = self.published.load();
+        let Some(entry) = published.entries.get(&number) else { return Err(VaultError::NotFound) };
+        let cached = self.cache.get(number);
+        let key = match cached {
+            Some(key) if key.revision == entry.code.seq && key.generation == published.generation => key,
+            other => self.parse_key(&published, entry, other)?,
+        };
+        key.check_usable()?;
+        Ok(key)
+    }
+
+    fn secret(&self, number: ObjectNumber) -> Result<SecretBytes> {
+        let _wipe = WipeStack;
+        // What is published under the lock fits the root key.
+        let state = (!self.heir).then(|| self.state());
+        let published = self.published.load();
+        let Some(entry) = published.entries.get(&number) else { return Err(VaultError::NotFound) };
+        let Some(header) = &published.header else { return Err(VaultError::NotFound) };
+        if entry.key_number != 0 {
+            let page = self.page_of_keys();
+            key::check_state(key::state(page.as_deref(), entry, published.generation, self.is_read_only()))?;
+        }
+        let root = state.as_ref().and_then(|state| state.root.as_ref());
+        entry.open_secret(header, root, &self.directory.database())
+    }
+
+    fn create(&self, drafts: Vec<Draft>) -> Result<Vec<Arc<Object>>> {
+        self.create_together(drafts, false)
+    }
+
+    fn generate_pair(&self, algorithm: KeyAlgorithm, private: Draft, public: Draft) -> Result<[Arc<Object>; 2]> {
+        let (key, pkcs8) = crypto::PrivateKey::generate(algorithm)?;
+        self.create_pair(&key, pkcs8, private, public)
+    }
+
+    fn generate_secret(&self, algorithm: KeyAlgorithm, mut draft: Draft) -> Result<Arc<Object>> {
+        let bytes = match algorithm {
+            KeyAlgorithm::Aes { bits } => bits as usize / 8,
+            KeyAlgorithm::Generic { bytes } => bytes as usize,
+            _ => return Err(VaultError::Unsupported("this is no kind of secret key")),
+        };
+        draft.secret = Some(SecretBytes::filled(bytes, crypto::random)?);
+        draft.content.key = Some(KeyDescription { algorithm, public: Arc::from([]) });
+        draft.content.local = true;
+        if draft.content.id.is_empty() {
+            let mut id = [0; 16];
+            crypto::random(&mut id)?;
+            draft.content.id = id.to_vec();
+        }
+        let created = self.create(vec![draft])?;
+        created.into_iter().next().ok_or(VaultError::NotFound)
+    }
+
+    fn change(
+        &self,
+        numbers: &[ObjectNumber],
+        edit: &mut dyn FnMut(&mut Content) -> Result<()>,
+    ) -> Result<Vec<Arc<Object>>> {
+        self.write(&mut |state, _, plan| plan.change(state, numbers, edit))
+    }
+
+    fn delete(&self, numbers: &[ObjectNumber]) -> Result<()> {
+        self.write(&mut |state, _, plan| plan.delete(state, numbers)).map(drop)
+    }
+
+    fn in_forked_child(&self) -> Result<Arc<dyn VaultAdmin>> {
+        self.child()
+    }
+}
+
+impl LocalVault {
+    /// Whether `changes` says that what is published is the newest.
+    fn is_fresh(&self) -> bool {
+        let published = self.published.load();
+        let Some(header) = &published.header else { return false };
+        let page = self.page.load();
+        let stamp = page.as_ref().map(|page| page.stamp());
+        match published.verified {
+            true => is_current(stamp.as_ref(), header, published.generation),
+            false => stamp.is_some_and(|stamp| stamp.done == header.commit && stamp.started == stamp.done),
+        }
+    }
+
+    pub(super) fn is_read_only(&self) -> bool {
+        self.read_only.get().copied().unwrap_or(false)
+    }
+
+    /// The page, if it can say anything of keys: where nothing can be written, one of another boot never will.
+    fn page_of_keys(&self) -> Option<Arc<Page>> {
+        self.page().filter(|page| self.heir || !self.is_read_only() || page.stamp().this_boot)
+    }
+
+    fn parse_key(&self, published: &Published, entry: &Entry, cached: Option<Arc<LocalKey>>) -> Result<Arc<LocalKey>> {
+        let Some(header) = &published.header else { return Err(VaultError::Locked) };
+        let _wipe = WipeStack;
+        if !published.verified {
+            return Err(VaultError::Locked);
+        }
+        let key = match cached {
+            // Attributes changed, never the key itself.
+            Some(cached) => Arc::clone(&cached.key),
+            None => {
+                // The ring opens it without the root key, and so without waiting for anybody who writes.
+                let file = self.directory.database();
+                let pkcs8 = match entry.open_secret(header, None, &file) {
+                    Err(VaultError::Locked) if !self.heir => {
+                        entry.open_secret(header, self.state().root.as_ref(), &file)?
+                    }
+                    opened => opened?,
+                };
+                Arc::new(crypto::PrivateKey::from_pkcs8(pkcs8.expose())?)
+            }
+        };
+        let content = &entry.object.content;
+        let page = self.page_of_keys();
+        let key = Arc::new(LocalKey {
+            key,
+            number: entry.object.number,
+            revision: entry.code.seq,
+            key_number: entry.key_number,
+            generation: published.generation,
+            unmapped_state: key::state(None, entry, published.generation, self.is_read_only()),
+            not_before: content.not_before,
+            expires: content.expires,
+            page,
+        });
+        if key.page.is_some() || self.is_read_only() {
+            self.cache.put(Arc::clone(&key));
+        }
+        Ok(key)
+    }
+
+    fn create_together(&self, drafts: Vec<Draft>, one_key: bool) -> Result<Vec<Arc<Object>>> {
+        let mut drafts = Some(drafts);
+        self.write(&mut |state, counters, plan| {
+            plan.create(state, counters, drafts.take().unwrap_or_default(), one_key)
+        })
+    }
+
+    fn create_pair(
+        &self,
+        key: &crypto::PrivateKey,
+        pkcs8: SecretBytes,
+        mut private: Draft,
+        mut public: Draft,
+    ) -> Result<[Arc<Object>; 2]> {
+        let half = KeyDescription { algorithm: key.algorithm(), public: key.public_key().spki().into() };
+        for draft in [&mut private, &mut public] {
+            draft.content.key = Some(half.clone());
+            draft.content.local = true;
+            if draft.content.id.is_empty() {
+                draft.content.id = key.public_key().key_id().to_vec();
+            }
+        }
+        private.secret = Some(pkcs8);
+        let created = self.create_together(vec![private, public], true)?;
+        created.try_into().map_err(|_| VaultError::NotFound)
+    }
+}
