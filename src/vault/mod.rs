@@ -12,7 +12,8 @@ mod pin;
 
 use std::sync::Arc;
 
-pub use crate::crypto::{KeyAlgorithm, SecretBytes, SignScheme};
+pub use crate::crypto::{EncryptScheme, KeyAlgorithm, SecretBytes, SignScheme};
+use crate::crypto;
 pub use error::VaultError;
 pub use image::Image;
 pub use name::Name;
@@ -61,6 +62,9 @@ pub trait Vault: Send + Sync {
     /// [`VaultError::Deleted`], [`VaultError::Disabled`], [`VaultError::NotYetValid`], [`VaultError::Expired`] are
     /// found here and again at each use of the key.
     fn private_key(&self, number: ObjectNumber) -> Result<Arc<dyn PrivateKey>>;
+
+    /// The secret key that encrypts, wraps or authenticates; otherwise as [`private_key`](Vault::private_key).
+    fn secret_key(&self, number: ObjectNumber) -> Result<Arc<dyn SecretKey>>;
 
     /// The secret part of an object: PKCS#8 of a private key, the value of a secret key or of a private data object.
     ///
@@ -132,6 +136,21 @@ pub trait PrivateKey: Send + Sync {
     /// Signs `input` as `scheme` defines it into `out`, which has at least
     /// [`KeyAlgorithm::signature_len`] bytes, and returns the length.
     fn sign(&self, scheme: &SignScheme, input: &[u8], out: &mut [u8]) -> Result<usize>;
+
+    /// Decrypts `input` into `out`, which has at least [`EncryptScheme::decrypted_len`] bytes, and returns the length.
+    fn decrypt(&self, scheme: &EncryptScheme<'_>, input: &[u8], out: &mut [u8]) -> Result<usize>;
+
+    /// The secret that this key and the other side's public key (a bare point) agree on.
+    fn agree(&self, peer: &[u8]) -> Result<SecretBytes>;
+}
+
+/// A secret key inside a vault: AES, or a generic secret.
+pub trait SecretKey: Send + Sync {
+    /// What kind of key it is.
+    fn algorithm(&self) -> KeyAlgorithm;
+
+    /// The key, if it may be used now: asked for at the beginning of every operation, and at each of its steps.
+    fn usable(&self) -> Result<&crypto::SecretKey>;
 }
 
 /// What a vault says of itself before it is unlocked.

@@ -2,7 +2,8 @@
 
 use cryptoki_sys::*;
 
-use super::pointers::{Arrays, Place, mechanism as read_mechanism, template as read_template};
+use super::parameter::mechanism as read_mechanism;
+use super::pointers::{Arrays, Place, template as read_template};
 
 /// Generates a secret key.
 #[unsafe(no_mangle)]

@@ -38,6 +38,7 @@ mod key;
 mod lists;
 mod message;
 mod object;
+mod parameter;
 mod pointers;
 mod random;
 mod session;

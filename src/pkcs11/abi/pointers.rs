@@ -12,7 +12,6 @@ use cryptoki_sys::*;
 
 use crate::pkcs11::attribute::{self, Form, Lookup, array};
 use crate::pkcs11::error::Rv;
-use crate::pkcs11::mechanism::Request;
 use crate::pkcs11::operation::Step;
 use crate::pkcs11::template::Template;
 use crate::vault::Pin;
@@ -94,21 +93,6 @@ impl<T> Place<T> {
         // asked for.
         unsafe { ptr::write_unaligned(self.0, value) }
     }
-}
-
-/// A mechanism that must be there.
-///
-/// # Safety
-///
-/// `pointer` is NULL or points to a `CK_MECHANISM` whose parameter is as long as it says, for `'a`.
-pub unsafe fn mechanism<'a>(pointer: *const CK_MECHANISM) -> Result<Request<'a>, Rv> {
-    // SAFETY: the caller's promise.
-    let mechanism = unsafe { required(pointer)? };
-    let parameter = mechanism.pParameter.cast_const().cast::<CK_BYTE>();
-    // SAFETY: the caller's promise.
-    let parameter =
-        unsafe { elements(parameter, mechanism.ulParameterLen) }.map_err(|_| Rv(CKR_MECHANISM_PARAM_INVALID))?;
-    Ok(Request { number: mechanism.mechanism, parameter })
 }
 
 /// Values that are templates themselves, in the flat form of [`mod@array`].

@@ -2,7 +2,8 @@
 
 use cryptoki_sys::*;
 
-use super::pointers::{elements, mechanism as read_mechanism, output};
+use super::parameter::mechanism as read_mechanism;
+use super::pointers::{elements, output};
 use crate::pkcs11::operation::Kind;
 
 /// Begins a signature; a NULL mechanism ends one.

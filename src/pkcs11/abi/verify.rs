@@ -2,7 +2,8 @@
 
 use cryptoki_sys::*;
 
-use super::pointers::{elements, mechanism as read_mechanism};
+use super::parameter::mechanism as read_mechanism;
+use super::pointers::elements;
 use crate::pkcs11::operation::Kind;
 
 /// Begins a check of a signature; a NULL mechanism ends one.

@@ -1,0 +1,434 @@
+//! The one table of mechanisms, and what a caller's mechanism asks for.
+//!
+//! `C_GetMechanismList`, `C_GetMechanismInfo`, the checks of keys, `strongroom pkcs11 mechanisms` and the documentation's
+//! table come from [`table`](mod@table). Another hash or mode of what is there is one line in it; its parameter is read by
+//! [`parameter`].
+
+pub mod parameter;
+mod table;
+
+use cryptoki_sys::*;
+
+pub use parameter::{Parameter, Shape};
+
+use super::error::Rv;
+use super::template::{PairKind, SecretKind};
+use crate::crypto::{CipherScheme, DigestAlgorithm, EncryptScheme, Kdf, KeyAlgorithm, KeyWrapScheme, MacScheme, SignScheme};
+
+/// A mechanism as a caller names it: the number and its parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// `CKM_*`.
+    pub number: CK_MECHANISM_TYPE,
+    /// The parameter.
+    pub parameter: Parameter<'a>,
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub struct Mechanism {
+    /// `CKM_*`.
+    pub number: CK_MECHANISM_TYPE,
+    /// Its name in the specification.
+    pub name: &'static str,
+    /// What keys it works with.
+    pub keys: KeyKind,
+    /// Smallest and largest key, in the unit that the specification gives this mechanism.
+    pub sizes: (CK_ULONG, CK_ULONG),
+    /// `CKF_*` of `CK_MECHANISM_INFO`: which functions it serves.
+    pub flags: CK_FLAGS,
+    /// What it does there.
+    pub services: &'static [Service],
+    /// What its parameter is.
+    pub shape: Shape,
+}
+
+/// Kinds of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// None: a digest.
+    None,
+    /// `CKK_RSA`.
+    Rsa,
+    /// `CKK_EC`.
+    Ec,
+    /// `CKK_EC_EDWARDS`.
+    Edwards,
+    /// `CKK_EC_MONTGOMERY`.
+    Montgomery,
+    /// `CKK_EC` and `CKK_EC_MONTGOMERY`: keys that agree on a secret.
+    Agreeing,
+    /// `CKK_AES`.
+    Aes,
+    /// `CKK_GENERIC_SECRET`, and the types for one HMAC or HKDF only.
+    Generic,
+}
+
+/// What a mechanism does. One of a kind at most.
+#[derive(Clone, Copy, Debug)]
+pub enum Service {
+    /// `C_GenerateKeyPair`.
+    GeneratePair(PairKind),
+    /// `C_GenerateKey`.
+    GenerateSecret(SecretKind),
+    /// `C_Digest*`; `None` for the one whose length the parameter gives.
+    Digest(Option<DigestAlgorithm>),
+    /// `C_Sign*` and `C_Verify*` with a key pair, over the digest that it makes first, if any, as the parameter says.
+    Sign(Option<DigestAlgorithm>, SignParser),
+    /// `C_Sign*` and `C_Verify*` with a secret key.
+    Mac(MacScheme, MacLen),
+    /// `C_Encrypt*`, `C_Decrypt*`, `C_WrapKey`, `C_UnwrapKey`, as the flags say.
+    Transform(TransformParser),
+    /// `C_DeriveKey`.
+    Derive(DeriveParser),
+}
+
+/// Makes the scheme from the digest of the table's line and the parameter.
+pub type SignParser = fn(Option<DigestAlgorithm>, &Parameter<'_>) -> Result<SignScheme, Rv>;
+/// Makes the plan from the parameter.
+pub type TransformParser = for<'a> fn(&Parameter<'a>) -> Result<TransformPlan<'a>, Rv>;
+/// Makes the plan from the parameter.
+pub type DeriveParser = for<'a> fn(&Parameter<'a>) -> Result<DerivePlan<'a>, Rv>;
+
+/// How much of a MAC is given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MacLen {
+    /// All.
+    Whole,
+    /// As many bytes as the parameter says.
+    Given,
+}
+
+/// How `C_Sign*` and `C_Verify*` treat their input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignPlan {
+    /// With a key pair.
+    Signature(SignaturePlan),
+    /// With a secret key: this MAC, of which so many bytes are given out.
+    Mac(MacScheme, usize),
+}
+
+/// A signature with a key pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignaturePlan {
+    /// The digest to make of the input.
+    pub digest: Option<DigestAlgorithm>,
+    /// What is done with the digest, or with the input.
+    pub scheme: SignScheme,
+}
+
+/// How bytes, or a key's value, are encrypted and decrypted.
+#[derive(Clone, Copy, Debug)]
+pub enum TransformPlan<'a> {
+    /// An AES mode, in any number of parts.
+    Cipher(CipherScheme<'a>),
+    /// AES key wrap: one part.
+    KeyWrap(KeyWrapScheme),
+    /// RSA: one part.
+    Rsa(EncryptScheme<'a>),
+    /// A fresh AES key under RSA, and the bytes under that (`CKM_RSA_AES_KEY_WRAP`): keys only.
+    RsaAes {
+        /// Bits of the AES key.
+        aes_bits: u32,
+        /// How it is encrypted.
+        oaep: EncryptScheme<'a>,
+    },
+}
+
+/// How a key is derived from another.
+#[derive(Clone, Copy, Debug)]
+pub enum DerivePlan<'a> {
+    /// `CKM_ECDH1_DERIVE` and its kin.
+    Agreement {
+        /// What is made of the agreed secret.
+        kdf: Kdf<'a>,
+        /// The other side's public key, as the caller gave it: a point, bare or in an OCTET STRING.
+        public: &'a [u8],
+    },
+    /// `CKM_HKDF_DERIVE`.
+    HkdfKey(Hkdf<'a>),
+    /// `CKM_HKDF_DATA`: makes a data object.
+    HkdfData(Hkdf<'a>),
+}
+
+/// HKDF (RFC 5869).
+#[derive(Clone, Copy, Debug)]
+pub struct Hkdf<'a> {
+    /// The first stage is done.
+    pub extract: bool,
+    /// The second stage is done.
+    pub expand: bool,
+    /// The hash.
+    pub digest: DigestAlgorithm,
+    /// The first stage's salt.
+    pub salt: Salt<'a>,
+    /// The second stage's info.
+    pub info: &'a [u8],
+}
+
+/// HKDF's salt.
+#[derive(Clone, Copy, Debug)]
+pub enum Salt<'a> {
+    /// As many zeros as the hash has bytes.
+    None,
+    /// These bytes.
+    Data(&'a [u8]),
+    /// A key's value.
+    Key(CK_OBJECT_HANDLE),
+}
+
+/// Every mechanism.
+pub fn table() -> impl Iterator<Item = &'static Mechanism> {
+    table::TABLE.iter()
+}
+
+/// The mechanism with this number.
+pub fn find(number: CK_MECHANISM_TYPE) -> Result<&'static Mechanism, Rv> {
+    table().find(|mechanism| mechanism.number == number).ok_or(Rv(CKR_MECHANISM_INVALID))
+}
+
+/// What the parameter of this mechanism is; of one that we don't have it isn't looked at.
+pub fn shape(number: CK_MECHANISM_TYPE) -> Shape {
+    find(number).map_or(Shape::Plain, |mechanism| mechanism.shape)
+}
+
+impl<'a> Request<'a> {
+    /// For `C_DigestInit`.
+    pub fn digest(&self) -> Result<DigestAlgorithm, Rv> {
+        let fixed = find(self.number)?.service(|service| match service {
+            Service::Digest(algorithm) => Some(*algorithm),
+            _ => None,
+        })?;
+        match fixed {
+            Some(algorithm) => self.parameter.expect_none().map(|()| algorithm),
+            None => {
+                let bits = u16::try_from(self.parameter.number()?).map_err(|_| Rv(CKR_MECHANISM_PARAM_INVALID))?;
+                Ok(DigestAlgorithm::sha512_t(bits)?)
+            }
+        }
+    }
+
+    /// For `C_SignInit` and `C_VerifyInit` with a key of this kind and size.
+    pub fn sign_plan(&self, key: KeyAlgorithm) -> Result<SignPlan, Rv> {
+        let mechanism = find(self.number)?;
+        match mechanism.service(|service| matches!(service, Service::Sign(..) | Service::Mac(..)).then_some(*service))? {
+            Service::Mac(scheme, len) => {
+                mechanism.check_kind(key)?;
+                self.mac_len(scheme, len).map(|len| SignPlan::Mac(scheme, len))
+            }
+            _ => self.signature_plan(key).map(SignPlan::Signature),
+        }
+    }
+
+    /// For `C_SignRecoverInit` and `C_VerifyRecoverInit`.
+    pub fn recover_plan(&self, function: CK_FLAGS, key: KeyAlgorithm) -> Result<SignScheme, Rv> {
+        find(self.number)?.expect_flag(function)?;
+        self.signature_plan(key).map(|plan| plan.scheme)
+    }
+
+    /// For `C_EncryptInit` and its kin; `function` is its `CKF_*`.
+    pub fn transform_plan(&self, function: CK_FLAGS, key: KeyAlgorithm) -> Result<TransformPlan<'a>, Rv> {
+        let mechanism = find(self.number)?;
+        mechanism.expect_flag(function)?;
+        let parse = mechanism.service(|service| match service {
+            Service::Transform(parse) => Some(*parse),
+            _ => None,
+        })?;
+        mechanism.check_kind(key)?;
+        parse(&self.parameter)
+    }
+
+    /// For `C_DeriveKey`.
+    pub fn derive_plan(&self, key: KeyAlgorithm) -> Result<DerivePlan<'a>, Rv> {
+        let mechanism = find(self.number)?;
+        let parse = mechanism.service(|service| match service {
+            Service::Derive(parse) => Some(*parse),
+            _ => None,
+        })?;
+        mechanism.check_kind(key)?;
+        parse(&self.parameter)
+    }
+
+    /// For `C_GenerateKeyPair`.
+    pub fn pair_kind(&self) -> Result<PairKind, Rv> {
+        let kind = find(self.number)?.service(|service| match service {
+            Service::GeneratePair(kind) => Some(*kind),
+            _ => None,
+        })?;
+        self.parameter.expect_none().map(|()| kind)
+    }
+
+    /// For `C_GenerateKey`.
+    pub fn secret_kind(&self) -> Result<SecretKind, Rv> {
+        let kind = find(self.number)?.service(|service| match service {
+            Service::GenerateSecret(kind) => Some(*kind),
+            _ => None,
+        })?;
+        self.parameter.expect_none().map(|()| kind)
+    }
+
+    fn signature_plan(&self, key: KeyAlgorithm) -> Result<SignaturePlan, Rv> {
+        let mechanism = find(self.number)?;
+        let (digest, parse) = mechanism.service(|service| match service {
+            Service::Sign(digest, parse) => Some((*digest, *parse)),
+            _ => None,
+        })?;
+        mechanism.check_kind(key)?;
+        let plan = SignaturePlan { digest, scheme: parse(digest, &self.parameter)? };
+        plan.check_salt(key)?;
+        Ok(plan)
+    }
+
+    fn mac_len(&self, scheme: MacScheme, len: MacLen) -> Result<usize, Rv> {
+        match len {
+            MacLen::Whole => self.parameter.expect_none().map(|()| scheme.len()),
+            MacLen::Given => match usize::try_from(self.parameter.number()?) {
+                Ok(len) if (1..=scheme.len()).contains(&len) => Ok(len),
+                _ => Err(Rv(CKR_MECHANISM_PARAM_INVALID)),
+            },
+        }
+    }
+}
+
+impl Mechanism {
+    /// What `pick` takes from one of its services; `CKR_MECHANISM_INVALID` if it has no such service.
+    fn service<T>(&self, pick: impl Fn(&Service) -> Option<T>) -> Result<T, Rv> {
+        self.services.iter().find_map(pick).ok_or(Rv(CKR_MECHANISM_INVALID))
+    }
+
+    /// The digest that it makes, always with the same length.
+    fn fixed_digest(&self) -> Option<DigestAlgorithm> {
+        match self.services {
+            [Service::Digest(algorithm)] => *algorithm,
+            _ => None,
+        }
+    }
+
+    fn expect_flag(&self, function: CK_FLAGS) -> Result<(), Rv> {
+        if self.flags & function != 0 { Ok(()) } else { Err(Rv(CKR_MECHANISM_INVALID)) }
+    }
+
+    /// Whether a key of this kind fits.
+    pub fn check_kind(&self, key: KeyAlgorithm) -> Result<(), Rv> {
+        let kind = KeyKind::of(key);
+        let agreeing = self.keys == KeyKind::Agreeing && matches!(kind, KeyKind::Ec | KeyKind::Montgomery);
+        if kind == self.keys || agreeing { Ok(()) } else { Err(Rv(CKR_KEY_TYPE_INCONSISTENT)) }
+    }
+
+    /// What `C_GetMechanismInfo` answers.
+    pub fn info(&self) -> CK_MECHANISM_INFO {
+        CK_MECHANISM_INFO { ulMinKeySize: self.sizes.0, ulMaxKeySize: self.sizes.1, flags: self.flags }
+    }
+}
+
+impl KeyKind {
+    /// The kind of a key.
+    pub fn of(key: KeyAlgorithm) -> Self {
+        match key {
+            KeyAlgorithm::Rsa { .. } => Self::Rsa,
+            KeyAlgorithm::Ec(_) => Self::Ec,
+            KeyAlgorithm::Ed25519 => Self::Edwards,
+            KeyAlgorithm::X25519 => Self::Montgomery,
+            KeyAlgorithm::Aes { .. } => Self::Aes,
+            KeyAlgorithm::Generic { .. } => Self::Generic,
+            KeyAlgorithm::Other(key_type) if is_for_one_mac(key_type.into()) => Self::Generic,
+            KeyAlgorithm::Other(_) => Self::None,
+        }
+    }
+}
+
+/// Key types that are generic secrets under the name of what they are for (PKCS#11 v3.2 §6.21 to §6.29, §6.62).
+fn is_for_one_mac(key_type: CK_KEY_TYPE) -> bool {
+    matches!(
+        key_type,
+        CKK_SHA_1_HMAC
+            | CKK_SHA224_HMAC
+            | CKK_SHA256_HMAC
+            | CKK_SHA384_HMAC
+            | CKK_SHA512_HMAC
+            | CKK_SHA512_224_HMAC
+            | CKK_SHA512_256_HMAC
+            | CKK_SHA3_224_HMAC
+            | CKK_SHA3_256_HMAC
+            | CKK_SHA3_384_HMAC
+            | CKK_SHA3_512_HMAC
+            | CKK_HKDF
+    )
+}
+
+impl SignaturePlan {
+    /// A salt that the modulus has no room for is a wrong parameter (RFC 8017 §9.1.1 step 3), found before any input.
+    fn check_salt(&self, key: KeyAlgorithm) -> Result<(), Rv> {
+        let (SignScheme::RsaPss { digest, salt_len, .. }, KeyAlgorithm::Rsa { bits }) = (self.scheme, key) else {
+            return Ok(());
+        };
+        let encoded = (bits as usize).saturating_sub(1).div_ceil(8);
+        let room = encoded.checked_sub(digest.len() + 2).ok_or(Rv(CKR_KEY_SIZE_RANGE))?;
+        if salt_len <= room { Ok(()) } else { Err(Rv(CKR_MECHANISM_PARAM_INVALID)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Curve;
+
+    fn pss(hash: CK_ULONG, mgf: CK_ULONG, salt: CK_ULONG) -> Vec<u8> {
+        [hash, mgf, salt].iter().flat_map(|number| number.to_ne_bytes()).collect()
+    }
+
+    const KEY: KeyAlgorithm = KeyAlgorithm::Rsa { bits: 2048 };
+
+    #[test]
+    fn every_number_stands_once_in_the_table() {
+        for mechanism in table() {
+            assert_eq!(table().filter(|other| other.number == mechanism.number).count(), 1, "{}", mechanism.name);
+        }
+    }
+
+    #[test]
+    fn a_salt_may_fill_the_modulus_and_no_more() {
+        let request = |salt| {
+            let parameter = pss(CKM_SHA256, CKG_MGF1_SHA1, salt);
+            Request { number: CKM_RSA_PKCS_PSS, parameter: Parameter::Plain(&parameter) }.sign_plan(KEY)
+        };
+        let scheme = SignScheme::RsaPss { digest: DigestAlgorithm::Sha256, mgf: DigestAlgorithm::Sha1, salt_len: 222 };
+        assert_eq!(request(222), Ok(SignPlan::Signature(SignaturePlan { digest: None, scheme })));
+        assert_eq!(request(223), Err(Rv(CKR_MECHANISM_PARAM_INVALID)));
+        assert_eq!(request(CK_ULONG::MAX), Err(Rv(CKR_MECHANISM_PARAM_INVALID)));
+    }
+
+    #[test]
+    fn the_hash_of_a_hashing_mechanism_and_of_its_parameter_are_the_same() {
+        let parameter = pss(CKM_SHA384, CKG_MGF1_SHA384, 48);
+        let request = Request { number: CKM_SHA256_RSA_PKCS_PSS, parameter: Parameter::Plain(&parameter) };
+        assert_eq!(request.sign_plan(KEY), Err(Rv(CKR_MECHANISM_PARAM_INVALID)));
+    }
+
+    #[test]
+    fn a_key_of_another_kind_is_inconsistent() {
+        let request = Request { number: CKM_ECDSA, parameter: Parameter::Plain(&[]) };
+        assert_eq!(request.sign_plan(KEY), Err(Rv(CKR_KEY_TYPE_INCONSISTENT)));
+        assert!(request.sign_plan(KeyAlgorithm::Ec(Curve::P256)).is_ok());
+        assert_eq!(request.digest(), Err(Rv(CKR_MECHANISM_INVALID)));
+    }
+
+    #[test]
+    fn parameters_where_none_belong_are_refused() {
+        let request = Request { number: CKM_RSA_PKCS, parameter: Parameter::Plain(&[0]) };
+        assert_eq!(request.sign_plan(KEY), Err(Rv(CKR_MECHANISM_PARAM_INVALID)));
+    }
+
+    #[test]
+    fn an_edwards_key_takes_empty_parameters_and_no_context() {
+        let mut parameter = vec![0; size_of::<CK_EDDSA_PARAMS>()];
+        let plan = |parameter: &[u8]| {
+            let parameter = Parameter::Plain(parameter);
+            Request { number: CKM_EDDSA, parameter }.sign_plan(KeyAlgorithm::Ed25519)
+        };
+        assert!(plan(&[]).is_ok());
+        assert!(plan(&parameter).is_ok());
+        parameter[0] = CK_TRUE;
+        assert_eq!(plan(&parameter), Err(Rv(CKR_MECHANISM_PARAM_INVALID)));
+    }
+}
