@@ -147,6 +147,8 @@ fn key_kind(kind: KeyKind) -> Option<&'static str> {
         KeyKind::Rsa => Some("rsa"),
         KeyKind::Ec => Some("ec"),
         KeyKind::Edwards => Some("edwards"),
+        KeyKind::Montgomery => Some("montgomery"),
+        KeyKind::Agreeing => Some("ec, montgomery"),
         KeyKind::Aes => Some("aes"),
         KeyKind::Generic => Some("generic"),
     }
@@ -165,6 +167,8 @@ fn functions(flags: CK_FLAGS) -> Vec<&'static str> {
         (CKF_WRAP, "wrap"),
         (CKF_UNWRAP, "unwrap"),
         (CKF_DERIVE, "derive"),
+        (CKF_SIGN_RECOVER, "sign-recover"),
+        (CKF_VERIFY_RECOVER, "verify-recover"),
     ];
     FUNCTIONS.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name).collect()
 }

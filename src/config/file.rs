@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::places::{Environment, directory_name};
 use super::protected::{ProtectedFile, Trusted, read_secret, without_line_end};
-use super::{Backend, ConfigError, LocalConfig, UnlockConfig, VaultConfig};
+use super::{Backend, ConfigError, Listed, LocalConfig, UnlockConfig, VaultConfig};
 use crate::sys;
 
 /// What a file says.
@@ -53,6 +53,7 @@ struct VaultTable {
     #[serde(default)]
     objects: Vec<Spanned<String>>,
     show_versions: Option<Spanned<String>>,
+    mechanisms: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     allow_conflicting_usage: bool,
     #[serde(default)]
@@ -83,6 +84,7 @@ const VAULT_KEYS: &[&str] = &[
     "credential",
     "objects",
     "show_versions",
+    "mechanisms",
     "allow_conflicting_usage",
     "reinitialize",
     "owner_uid",
@@ -234,6 +236,7 @@ impl Source<'_> {
                 _ => return Err(self.value(text.span(), "show_versions", "it is `all` or `current`".into())),
             },
         };
+        let listed = |name: Spanned<String>| Listed { line: self.line(name.span()), name: name.into_inner() };
         Ok(VaultConfig {
             name,
             backend: Backend::Local(local),
@@ -241,6 +244,7 @@ impl Source<'_> {
             pin_command: table.pin_command.map(Spanned::into_inner),
             objects: table.objects.into_iter().map(Spanned::into_inner).collect(),
             show_all_versions,
+            mechanisms: table.mechanisms.map(|names| names.into_iter().map(listed).collect()),
             allow_conflicting_usage: table.allow_conflicting_usage,
         })
     }
@@ -378,7 +382,7 @@ fn line_at(text: &[u8], offset: usize) -> usize {
 }
 
 /// `did you mean …` for a slip of the pen, else everything that would do.
-fn nearest(word: &str, known: &[&str]) -> String {
+pub(super) fn nearest(word: &str, known: &[&str]) -> String {
     let (distance, candidate) = known
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))

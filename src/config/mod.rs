@@ -55,8 +55,19 @@ pub struct VaultConfig {
     pub objects: Vec<String>,
     /// `show_versions = "all"`.
     pub show_all_versions: bool,
+    /// Names of the mechanisms that the module offers; `None` for all. Which there are the module knows.
+    pub mechanisms: Option<Vec<Listed>>,
     /// `allow_conflicting_usage`.
     pub allow_conflicting_usage: bool,
+}
+
+/// A name in a list, that whoever knows the names checks.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The name as it stands there.
+    pub name: String,
+    /// Its line, from 1.
+    pub line: usize,
 }
 
 /// Which kind of vault.
@@ -116,6 +127,11 @@ impl Config {
     }
 }
 
+/// Advice for a `name` that isn't one of `known`: the nearest of them, or all.
+pub fn nearest(name: &str, known: &[&str]) -> String {
+    file::nearest(name, known)
+}
+
 /// The PIN in a file that somebody names on the command line: the same rules as for `pin_file`, but it may be a pipe.
 pub fn read_pin_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
     protected::read_named_pin(path)
@@ -131,6 +147,7 @@ impl VaultConfig {
             pin_command: None,
             objects: Vec::new(),
             show_all_versions: false,
+            mechanisms: None,
             allow_conflicting_usage: false,
         }
     }

@@ -12,6 +12,7 @@ use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use cryptoki_sys::*;
 
 use super::error::Rv;
+use super::mechanism::Allowed;
 use super::session::table::Table;
 use super::slot::Slot;
 use super::slot::token::{MANUFACTURER, library_version, padded};
@@ -154,7 +155,7 @@ impl Module {
         }
         // The generator and AWS-LC's own tables are made now, not for the first time after a fork.
         crypto::random(&mut [0; 1])?;
-        let slots = slots(open_all(&config)?, &[]);
+        let slots = slots(configured(&config)?, &[]);
         Ok(Self { parameters_allowed, ..Self::new(epoch, config, false, slots) })
     }
 
@@ -226,7 +227,7 @@ impl Module {
         }
         let _discovering = self.discovering.lock().unwrap_or_else(PoisonError::into_inner);
         let known = self.slots.load_full();
-        let found = slots(open_all(&self.config.rescanned().map_err(unreadable)?)?, &known);
+        let found = slots(configured(&self.config.rescanned().map_err(unreadable)?)?, &known);
         self.slots.store(Arc::new(found));
         Ok(())
     }
@@ -246,18 +247,27 @@ fn unreadable(error: ConfigError) -> Rv {
     Rv(CKR_FUNCTION_FAILED)
 }
 
+/// The configuration's vaults, each with what it may be used with.
+fn configured(config: &Config) -> Result<Vec<Configured>, Rv> {
+    let allowed = config.vaults.iter().map(|vault| Allowed::of(vault, config.source.as_deref()));
+    let allowed = allowed.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    Ok(open_all(config)?.into_iter().zip(allowed).collect())
+}
+
+type Configured = (Arc<dyn VaultAdmin>, Allowed);
+
 /// A slot for each vault. Those whose vault's place is known already stay as they are, with their ids and sessions, also
 /// while the vault can't say anything of itself.
-fn slots(vaults: Vec<Arc<dyn VaultAdmin>>, known: &[Arc<Slot>]) -> Vec<Arc<Slot>> {
-    let places: Vec<String> = vaults.iter().map(|vault| vault.location()).collect();
+fn slots(vaults: Vec<Configured>, known: &[Arc<Slot>]) -> Vec<Arc<Slot>> {
+    let places: Vec<String> = vaults.iter().map(|(vault, _)| vault.location()).collect();
     let stays = |slot: &&Arc<Slot>| places.contains(&slot.vault.location());
     let mut taken: Vec<CK_SLOT_ID> = known.iter().filter(stays).map(|slot| slot.id).collect();
     let mut slots: Vec<Arc<Slot>> = Vec::with_capacity(vaults.len());
-    for (vault, place) in vaults.into_iter().zip(&places) {
+    for ((vault, allowed), place) in vaults.into_iter().zip(&places) {
         let info = vault.info().inspect_err(|error| tracing::warn!("a vault can't be used: {error}")).ok();
         let slot = match known.iter().find(|slot| slot.vault.location() == *place) {
             Some(slot) => slot.clone(),
-            None => new_slot(vault, place, info.as_ref(), &mut taken),
+            None => new_slot((vault, allowed), place, info.as_ref(), &mut taken),
         };
         if let Some(info) = &info {
             slot.note(info);
@@ -271,7 +281,7 @@ fn slots(vaults: Vec<Arc<dyn VaultAdmin>>, known: &[Arc<Slot>]) -> Vec<Arc<Slot>
 
 /// A slot for a vault that wasn't known, with an id that no other has.
 fn new_slot(
-    vault: Arc<dyn VaultAdmin>,
+    (vault, allowed): Configured,
     place: &str,
     info: Option<&VaultInfo>,
     taken: &mut Vec<CK_SLOT_ID>,
@@ -282,7 +292,7 @@ fn new_slot(
         id = (id + 1) & 0x7FFF_FFFF;
     }
     taken.push(id);
-    Arc::new(Slot::new(id, vault, info.unwrap_or(&VaultInfo::default())))
+    Arc::new(Slot::new(id, vault, allowed, info.unwrap_or(&VaultInfo::default())))
 }
 
 /// An id for a vault that can't say its own: it gets a slot nevertheless, so that its errors can be read. It is the one
@@ -335,18 +345,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
         let config = config(&[&one, &other]);
-        let known = slots(open_all(&config).unwrap(), &[]);
+        let known = slots(configured(&config).unwrap(), &[]);
         // Not a vault's directory: everybody may write.
         std::fs::DirBuilder::new().mode(0o700).create(&one).unwrap();
         std::fs::write(one.join("vault.db"), "").unwrap();
         std::fs::set_permissions(&one, PermissionsExt::from_mode(0o777)).unwrap();
         assert!(open_all(&config).unwrap()[0].info().is_err());
-        let found = slots(open_all(&config).unwrap(), &known);
+        let found = slots(configured(&config).unwrap(), &known);
         assert!(found.len() == 2 && found.iter().zip(&known).all(|(found, known)| Arc::ptr_eq(found, known)));
         // In a process that begins now it has the same id, whatever the error.
-        assert_eq!(ids(&slots(open_all(&config).unwrap(), &[])), ids(&known));
+        assert_eq!(ids(&slots(configured(&config).unwrap(), &[])), ids(&known));
         std::fs::set_permissions(&one, PermissionsExt::from_mode(0o700)).unwrap();
-        assert_eq!(ids(&slots(open_all(&config).unwrap(), &[])), ids(&known));
+        assert_eq!(ids(&slots(configured(&config).unwrap(), &[])), ids(&known));
     }
 
     #[test]

@@ -12,8 +12,8 @@ mod pin;
 
 use std::sync::Arc;
 
-pub use crate::crypto::{EncryptScheme, KeyAlgorithm, SecretBytes, SignScheme};
 use crate::crypto;
+pub use crate::crypto::{EncryptScheme, KeyAlgorithm, SecretBytes, SignScheme};
 pub use error::VaultError;
 pub use image::Image;
 pub use name::Name;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::key::{self, LocalKey};
+use super::key::{self, KeyCache, LocalKey};
 use super::loaded::Entry;
 use super::*;
 
@@ -33,7 +33,8 @@ impl Vault for LocalVault {
         let mut state = self.state();
         state.forget();
         self.publish(&state);
-        self.cache.clear();
+        self.private_keys.clear();
+        self.secret_keys.clear();
     }
 
     fn image(&self) -> Arc<Image> {
@@ -69,14 +70,14 @@ impl Vault for LocalVault {
     }
 
     fn private_key(&self, number: ObjectNumber) -> Result<Arc<dyn PrivateKey>> {
-        let published = self.published.load();
-        let Some(entry) = published.entries.get(&number) else { return Err(VaultError::NotFound) };
-        let cached = self.cache.get(number);
-        let key = match cached {
-            Some(key) if key.revision == entry.code.seq && key.generation == published.generation => key,
-            other => self.parse_key(&published, entry, other)?,
-        };
+        let key = self.key(number, &self.private_keys, |pkcs8, _| crypto::PrivateKey::from_pkcs8(pkcs8.expose()))?;
         key.check_usable()?;
+        Ok(key)
+    }
+
+    fn secret_key(&self, number: ObjectNumber) -> Result<Arc<dyn SecretKey>> {
+        let key = self.key(number, &self.secret_keys, |value, algorithm| crypto::SecretKey::new(algorithm, value))?;
+        key.usable()?;
         Ok(key)
     }
 
@@ -139,6 +140,9 @@ impl Vault for LocalVault {
     }
 }
 
+/// Makes a key of its secret part.
+type Parse<K> = fn(SecretBytes, KeyAlgorithm) -> crypto::Result<K>;
+
 impl LocalVault {
     /// Whether `changes` says that what is published is the newest.
     fn is_fresh(&self) -> bool {
@@ -161,7 +165,24 @@ impl LocalVault {
         self.page().filter(|page| self.heir || !self.is_read_only() || page.stamp().this_boot)
     }
 
-    fn parse_key(&self, published: &Published, entry: &Entry, cached: Option<Arc<LocalKey>>) -> Result<Arc<LocalKey>> {
+    /// A key, from the cache or out of its record.
+    fn key<K>(&self, number: ObjectNumber, cache: &KeyCache<K>, parse: Parse<K>) -> Result<Arc<LocalKey<K>>> {
+        let published = self.published.load();
+        let Some(entry) = published.entries.get(&number) else { return Err(VaultError::NotFound) };
+        match cache.get(number) {
+            Some(key) if key.revision == entry.code.seq && key.generation == published.generation => Ok(key),
+            other => self.load_key(&published, entry, other, cache, parse),
+        }
+    }
+
+    fn load_key<K>(
+        &self,
+        published: &Published,
+        entry: &Entry,
+        cached: Option<Arc<LocalKey<K>>>,
+        cache: &KeyCache<K>,
+        parse: Parse<K>,
+    ) -> Result<Arc<LocalKey<K>>> {
         let Some(header) = &published.header else { return Err(VaultError::Locked) };
         let _wipe = WipeStack;
         if !published.verified {
@@ -171,15 +192,8 @@ impl LocalVault {
             // Attributes changed, never the key itself.
             Some(cached) => Arc::clone(&cached.key),
             None => {
-                // The ring opens it without the root key, and so without waiting for anybody who writes.
-                let file = self.directory.database();
-                let pkcs8 = match entry.open_secret(header, None, &file) {
-                    Err(VaultError::Locked) if !self.heir => {
-                        entry.open_secret(header, self.state().root.as_ref(), &file)?
-                    }
-                    opened => opened?,
-                };
-                Arc::new(crypto::PrivateKey::from_pkcs8(pkcs8.expose())?)
+                let description = entry.object.content.key.as_ref().ok_or(VaultError::NotFound)?;
+                Arc::new(parse(self.open_secret(header, entry)?, description.algorithm)?)
             }
         };
         let content = &entry.object.content;
@@ -196,9 +210,18 @@ impl LocalVault {
             page,
         });
         if key.page.is_some() || self.is_read_only() {
-            self.cache.put(Arc::clone(&key));
+            cache.put(Arc::clone(&key));
         }
         Ok(key)
+    }
+
+    /// The secret part of a key. The ring opens it without the root key, and so without waiting for anybody who writes.
+    fn open_secret(&self, header: &HeaderRow, entry: &Entry) -> Result<SecretBytes> {
+        let file = self.directory.database();
+        match entry.open_secret(header, None, &file) {
+            Err(VaultError::Locked) if !self.heir => entry.open_secret(header, self.state().root.as_ref(), &file),
+            opened => opened,
+        }
     }
 
     fn create_together(&self, drafts: Vec<Draft>, one_key: bool) -> Result<Vec<Arc<Object>>> {

@@ -1,4 +1,4 @@
-//! Private keys in use: parsed once, asked before every operation whether they still may.
+//! Keys in use: parsed once, asked before every operation whether they still may.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,12 +8,12 @@ use arc_swap::ArcSwapOption;
 use super::changes::Page;
 use super::loaded::Entry;
 use super::record::{STATE_DELETED, STATE_DISABLED, STATE_ENABLED, STATE_UNKNOWN};
-use crate::crypto::{self, KeyAlgorithm, SignScheme};
-use crate::vault::{Content, ObjectNumber, PrivateKey, Result, VaultError};
+use crate::crypto::{self, EncryptScheme, KeyAlgorithm, SecretBytes, SignScheme};
+use crate::vault::{Content, ObjectNumber, PrivateKey, Result, SecretKey, VaultError};
 
-/// A parsed key of one object at one revision.
-pub struct LocalKey {
-    pub(super) key: Arc<crypto::PrivateKey>,
+/// A parsed key, private or secret, of one object at one revision.
+pub struct LocalKey<K> {
+    pub(super) key: Arc<K>,
     pub(super) number: ObjectNumber,
     /// The row's `seq`: another one has other attributes, but the same key.
     pub(super) revision: u64,
@@ -26,12 +26,8 @@ pub struct LocalKey {
     pub(super) page: Option<Arc<Page>>,
 }
 
-impl PrivateKey for LocalKey {
-    fn algorithm(&self) -> KeyAlgorithm {
-        self.key.algorithm()
-    }
-
-    fn check_usable(&self) -> Result<()> {
+impl<K> LocalKey<K> {
+    fn check(&self) -> Result<()> {
         check_state(match &self.page {
             Some(page) => page.state(self.key_number, self.generation),
             None => self.unmapped_state,
@@ -41,10 +37,41 @@ impl PrivateKey for LocalKey {
         }
         Content::validity(self.not_before, self.expires, now())
     }
+}
+
+impl PrivateKey for LocalKey<crypto::PrivateKey> {
+    fn algorithm(&self) -> KeyAlgorithm {
+        self.key.algorithm()
+    }
+
+    fn check_usable(&self) -> Result<()> {
+        self.check()
+    }
 
     fn sign(&self, scheme: &SignScheme, input: &[u8], out: &mut [u8]) -> Result<usize> {
-        self.check_usable()?;
+        self.check()?;
         Ok(self.key.sign(scheme, input, out)?)
+    }
+
+    fn decrypt(&self, scheme: &EncryptScheme<'_>, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        self.check()?;
+        Ok(self.key.decrypt(scheme, input, out)?)
+    }
+
+    fn agree(&self, peer: &[u8]) -> Result<SecretBytes> {
+        self.check()?;
+        Ok(self.key.agree(peer)?)
+    }
+}
+
+impl SecretKey for LocalKey<crypto::SecretKey> {
+    fn algorithm(&self) -> KeyAlgorithm {
+        self.key.algorithm()
+    }
+
+    fn usable(&self) -> Result<&crypto::SecretKey> {
+        self.check()?;
+        Ok(&self.key)
     }
 }
 
@@ -76,26 +103,26 @@ const PLACES: usize = 4096;
 
 /// Parsed keys of this process, at most 4,096, each at the place its number gives. Read without a lock; a forked child
 /// makes its own, because AWS-LC's lock in a key may be held by a thread that the child doesn't have.
-pub struct KeyCache(Box<[ArcSwapOption<LocalKey>]>);
+pub struct KeyCache<K>(Box<[ArcSwapOption<LocalKey<K>>]>);
 
-impl KeyCache {
+impl<K> KeyCache<K> {
     /// An empty one.
     pub fn new() -> Self {
         Self((0..PLACES).map(|_| ArcSwapOption::empty()).collect())
     }
 
     /// The key of this object at any revision.
-    pub fn get(&self, number: ObjectNumber) -> Option<Arc<LocalKey>> {
+    pub fn get(&self, number: ObjectNumber) -> Option<Arc<LocalKey<K>>> {
         let place = self.0[number as usize % PLACES].load();
         place.as_ref().filter(|key| key.number == number).map(Arc::clone)
     }
 
     /// Keeps a key, in place of whichever was there.
-    pub fn put(&self, key: Arc<LocalKey>) {
+    pub fn put(&self, key: Arc<LocalKey<K>>) {
         self.0[key.number as usize % PLACES].store(Some(key));
     }
 
-    /// Forgets all; AWS-LC wipes each when its last user is done.
+    /// Forgets all; each is wiped when its last user is done.
     pub fn clear(&self) {
         self.0.iter().for_each(|place| place.store(None));
     }

@@ -207,6 +207,34 @@ impl Output<'_> {
         Ok(Some(unsafe { slice::from_raw_parts_mut(self.buffer, needed) }))
     }
 
+    /// Whether only the length is asked for.
+    pub fn is_query(&self) -> bool {
+        self.buffer.is_null()
+    }
+
+    /// Whether there is room for so many bytes.
+    pub fn fits(&self, len: usize) -> bool {
+        !self.buffer.is_null() && len <= self.capacity
+    }
+
+    /// Answers this result, at the end of an operation.
+    pub fn give(&mut self, result: &[u8]) -> Result<Step, Rv> {
+        let Some(room) = self.room(result.len())? else { return Ok(Step::Pending) };
+        room.copy_from_slice(result);
+        Ok(Step::Done)
+    }
+
+    /// What was written.
+    pub fn given(&self) -> &[u8] {
+        match self.answer {
+            // SAFETY: not NULL, `output` was promised `capacity` bytes, and as many as the answer says were written.
+            Some(len) if !self.buffer.is_null() && len <= self.capacity => unsafe {
+                slice::from_raw_parts(self.buffer, len)
+            },
+            _ => &[],
+        }
+    }
+
     /// How much of the room was used.
     pub fn written(&mut self, len: usize) {
         self.answer = Some(len);

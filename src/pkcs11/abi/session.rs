@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use cryptoki_sys::*;
 
-use super::pointers::{Place, pin};
+use super::pointers::{Place, elements, output, pin};
 
 /// Opens a session. There are no notifications to call back for.
 #[unsafe(no_mangle)]
@@ -55,26 +55,35 @@ pub unsafe extern "C" fn C_SessionCancel(session: CK_SESSION_HANDLE, flags: CK_F
     })
 }
 
-/// Not done.
+/// The state of a digest.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetOperationState(
-    _session: CK_SESSION_HANDLE,
-    _operation_state: *mut CK_BYTE,
-    _operation_state_len: *mut CK_ULONG,
+    session: CK_SESSION_HANDLE,
+    operation_state: *mut CK_BYTE,
+    operation_state_len: *mut CK_ULONG,
 ) -> CK_RV {
-    call!(C_GetOperationState, unsupported)
+    call!(C_GetOperationState, module => {
+        let session = module.session(session)?;
+        // SAFETY: the caller's promise.
+        unsafe { output(operation_state, operation_state_len, |out| session.save_state(out)) }.map(drop)
+    })
 }
 
-/// Not done.
+/// Goes on with a digest whose state was saved.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_SetOperationState(
-    _session: CK_SESSION_HANDLE,
-    _operation_state: *mut CK_BYTE,
-    _operation_state_len: CK_ULONG,
-    _encryption_key: CK_OBJECT_HANDLE,
-    _authentication_key: CK_OBJECT_HANDLE,
+    session: CK_SESSION_HANDLE,
+    operation_state: *mut CK_BYTE,
+    operation_state_len: CK_ULONG,
+    encryption_key: CK_OBJECT_HANDLE,
+    authentication_key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    call!(C_SetOperationState, unsupported)
+    call!(C_SetOperationState, module => {
+        let mut session = module.session(session)?;
+        // SAFETY: the caller's promise.
+        let state = unsafe { elements(operation_state, operation_state_len)? };
+        session.restore_state(state, [encryption_key, authentication_key])
+    })
 }
 
 /// Logs in; a NULL PIN unlocks as the configuration says.
@@ -86,23 +95,30 @@ pub unsafe extern "C" fn C_Login(
     pin_len: CK_ULONG,
 ) -> CK_RV {
     call!(C_Login, module => {
-        let (slot, _) = module.session(session)?.place();
         // SAFETY: the caller's promise.
-        slot.login(user_type, unsafe { pin(pin_value, pin_len)? })
+        module.login(session, user_type, unsafe { pin(pin_value, pin_len)? })
     })
 }
 
-/// Not done: a vault has one user.
+/// Logs in under a user name, of which a vault has none: an empty one is as good as none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_LoginUser(
-    _session: CK_SESSION_HANDLE,
-    _user_type: CK_USER_TYPE,
-    _pin_value: *mut CK_UTF8CHAR,
-    _pin_len: CK_ULONG,
-    _username: *mut CK_UTF8CHAR,
-    _username_len: CK_ULONG,
+    session: CK_SESSION_HANDLE,
+    user_type: CK_USER_TYPE,
+    pin_value: *mut CK_UTF8CHAR,
+    pin_len: CK_ULONG,
+    username: *mut CK_UTF8CHAR,
+    username_len: CK_ULONG,
 ) -> CK_RV {
-    call!(C_LoginUser, unsupported)
+    call!(C_LoginUser, module => {
+        // SAFETY: the caller's promise.
+        let (pin, username) = unsafe { (pin(pin_value, pin_len)?, elements(username, username_len)?) };
+        if !username.is_empty() {
+            tracing::warn!("a vault has no user names: C_LoginUser takes an empty one, or call C_Login");
+            return Err(Rv(CKR_USER_TYPE_INVALID));
+        }
+        module.login(session, user_type, pin)
+    })
 }
 
 /// Logs out.

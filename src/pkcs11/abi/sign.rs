@@ -64,24 +64,36 @@ pub unsafe extern "C" fn C_SignFinal(
     })
 }
 
-/// Not done.
+/// Begins a signature from which the data can be had; a NULL mechanism ends one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_SignRecoverInit(
-    _session: CK_SESSION_HANDLE,
-    _mechanism: *mut CK_MECHANISM,
-    _key: CK_OBJECT_HANDLE,
+    session: CK_SESSION_HANDLE,
+    mechanism: *mut CK_MECHANISM,
+    key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    call!(C_SignRecoverInit, unsupported)
+    call!(C_SignRecoverInit, module => {
+        let mut session = module.session(session)?;
+        if mechanism.is_null() {
+            return session.cancel(Kind::SignRecover);
+        }
+        // SAFETY: the caller's promise.
+        session.sign_recover_init(unsafe { read_mechanism(mechanism)? }, key)
+    })
 }
 
-/// Not done.
+/// Signs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_SignRecover(
-    _session: CK_SESSION_HANDLE,
-    _data: *mut CK_BYTE,
-    _data_len: CK_ULONG,
-    _signature: *mut CK_BYTE,
-    _signature_len: *mut CK_ULONG,
+    session: CK_SESSION_HANDLE,
+    data: *mut CK_BYTE,
+    data_len: CK_ULONG,
+    signature: *mut CK_BYTE,
+    signature_len: *mut CK_ULONG,
 ) -> CK_RV {
-    call!(C_SignRecover, unsupported)
+    call!(C_SignRecover, module => {
+        // SAFETY: the caller's promise.
+        module.session(session)?.step(Kind::SignRecover, |session| unsafe {
+            output(signature, signature_len, |out| session.sign_recover(&out.input_beside(data, data_len)?, out))
+        })
+    })
 }

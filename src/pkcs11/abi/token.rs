@@ -6,7 +6,6 @@ use cryptoki_sys::*;
 
 use super::pointers::{Place, elements, list, pin};
 use crate::pkcs11::error::Rv;
-use crate::pkcs11::mechanism;
 
 /// Ids of the slots; with a NULL buffer it looks for vaults that are new.
 #[unsafe(no_mangle)]
@@ -68,8 +67,7 @@ pub unsafe extern "C" fn C_GetMechanismList(
     count: *mut CK_ULONG,
 ) -> CK_RV {
     call!(C_GetMechanismList, module => {
-        module.slot(slot)?;
-        let numbers: Vec<_> = mechanism::table().map(|mechanism| mechanism.number).collect();
+        let numbers = module.slot(slot)?.mechanisms.numbers();
         // SAFETY: the caller's promise.
         unsafe { list(&numbers, mechanism_list, count) }
     })
@@ -85,8 +83,7 @@ pub unsafe extern "C" fn C_GetMechanismInfo(
     call!(C_GetMechanismInfo, module => {
         // SAFETY: the caller's promise.
         let info = unsafe { Place::new(info)? };
-        module.slot(slot)?;
-        info.set(mechanism::find(mechanism_type)?.info());
+        info.set(module.slot(slot)?.mechanisms.find(mechanism_type)?.info());
         Ok(())
     })
 }

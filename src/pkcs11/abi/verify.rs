@@ -3,7 +3,7 @@
 use cryptoki_sys::*;
 
 use super::parameter::mechanism as read_mechanism;
-use super::pointers::elements;
+use super::pointers::{elements, output};
 use crate::pkcs11::operation::Kind;
 
 /// Begins a check of a signature; a NULL mechanism ends one.
@@ -64,26 +64,38 @@ pub unsafe extern "C" fn C_VerifyFinal(
     })
 }
 
-/// Not done.
+/// Begins to have the data from a signature; a NULL mechanism ends it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_VerifyRecoverInit(
-    _session: CK_SESSION_HANDLE,
-    _mechanism: *mut CK_MECHANISM,
-    _key: CK_OBJECT_HANDLE,
+    session: CK_SESSION_HANDLE,
+    mechanism: *mut CK_MECHANISM,
+    key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    call!(C_VerifyRecoverInit, unsupported)
+    call!(C_VerifyRecoverInit, module => {
+        let mut session = module.session(session)?;
+        if mechanism.is_null() {
+            return session.cancel(Kind::VerifyRecover);
+        }
+        // SAFETY: the caller's promise.
+        session.verify_recover_init(unsafe { read_mechanism(mechanism)? }, key)
+    })
 }
 
-/// Not done.
+/// The data that was signed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_VerifyRecover(
-    _session: CK_SESSION_HANDLE,
-    _signature: *mut CK_BYTE,
-    _signature_len: CK_ULONG,
-    _data: *mut CK_BYTE,
-    _data_len: *mut CK_ULONG,
+    session: CK_SESSION_HANDLE,
+    signature: *mut CK_BYTE,
+    signature_len: CK_ULONG,
+    data: *mut CK_BYTE,
+    data_len: *mut CK_ULONG,
 ) -> CK_RV {
-    call!(C_VerifyRecover, unsupported)
+    call!(C_VerifyRecover, module => {
+        // SAFETY: the caller's promise.
+        module.session(session)?.step(Kind::VerifyRecover, |session| unsafe {
+            output(data, data_len, |out| session.verify_recover(&out.input_beside(signature, signature_len)?, out))
+        })
+    })
 }
 
 /// Not done.

@@ -4,16 +4,20 @@
 //! table come from [`table`](mod@table). Another hash or mode of what is there is one line in it; its parameter is read by
 //! [`parameter`].
 
+mod allowed;
 pub mod parameter;
 mod table;
 
 use cryptoki_sys::*;
 
+pub use allowed::Allowed;
 pub use parameter::{Parameter, Shape};
 
 use super::error::Rv;
 use super::template::{PairKind, SecretKind};
-use crate::crypto::{CipherScheme, DigestAlgorithm, EncryptScheme, Kdf, KeyAlgorithm, KeyWrapScheme, MacScheme, SignScheme};
+use crate::crypto::{
+    CipherScheme, DigestAlgorithm, EncryptScheme, Kdf, KeyAlgorithm, KeyWrapScheme, MacScheme, SignScheme,
+};
 
 /// A mechanism as a caller names it: the number and its parameter.
 #[derive(Clone, Copy, Debug)]
@@ -211,7 +215,9 @@ impl<'a> Request<'a> {
     /// For `C_SignInit` and `C_VerifyInit` with a key of this kind and size.
     pub fn sign_plan(&self, key: KeyAlgorithm) -> Result<SignPlan, Rv> {
         let mechanism = find(self.number)?;
-        match mechanism.service(|service| matches!(service, Service::Sign(..) | Service::Mac(..)).then_some(*service))? {
+        match mechanism
+            .service(|service| matches!(service, Service::Sign(..) | Service::Mac(..)).then_some(*service))?
+        {
             Service::Mac(scheme, len) => {
                 mechanism.check_kind(key)?;
                 self.mac_len(scheme, len).map(|len| SignPlan::Mac(scheme, len))

@@ -81,6 +81,11 @@ pub fn allows_mechanism(content: &Content, mechanism: CK_MECHANISM_TYPE) -> bool
     })
 }
 
+/// Whether the key asks for the PIN at each use (`CKA_ALWAYS_AUTHENTICATE`). Looked up for every signature.
+pub fn asks_for_pin(content: &Content) -> bool {
+    content.attributes.get(&CKA_ALWAYS_AUTHENTICATE).is_some_and(|value| value[..] == [CK_TRUE])
+}
+
 /// Whether a boolean attribute that the table knows for this object is set: `CKA_MODIFIABLE` and its kin.
 pub fn is_set(content: &Content, attribute: CK_ATTRIBUTE_TYPE) -> bool {
     let kind = Kinds::of(content);

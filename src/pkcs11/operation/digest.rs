@@ -1,9 +1,9 @@
-//! Digests (PKCS#11 v3.2 §5.12).
+//! Digests (PKCS#11 v3.2 §5.12), and their saved states.
 
 use cryptoki_sys::*;
 
-use super::{Operation, Step};
-use crate::crypto::Digest;
+use super::{Kind, Operation, Step};
+use crate::crypto::{Digest, DigestAlgorithm};
 use crate::pkcs11::abi::Output;
 use crate::pkcs11::error::Rv;
 use crate::pkcs11::mechanism::Request;
@@ -18,7 +18,8 @@ pub struct Digesting {
 impl Session {
     /// `C_DigestInit`.
     pub fn digest_init(&mut self, mechanism: Request<'_>) -> Result<(), Rv> {
-        self.expect_idle()?;
+        self.expect_free(Kind::Digest)?;
+        self.slot.mechanisms.find(mechanism.number)?;
         self.operation = Operation::Digest(Digesting { state: Digest::new(mechanism.digest()?), in_parts: false });
         Ok(())
     }
@@ -51,13 +52,36 @@ impl Session {
         self.digesting()?.finish(&[], out)
     }
 
-    fn digesting(&mut self) -> Result<&mut Digesting, Rv> {
+    /// `C_GetOperationState` (§5.6.4): of a digest alone; what depends on a key is not saved.
+    pub fn save_state(&self, out: &mut Output<'_>) -> Result<Step, Rv> {
+        match (&self.operation, &self.ciphering) {
+            (Operation::Idle, None) => Err(Rv(CKR_OPERATION_NOT_INITIALIZED)),
+            (Operation::Digest(digesting), None) => out.give(&digesting.save()),
+            _ => Err(Rv(CKR_STATE_UNSAVEABLE)),
+        }
+    }
+
+    /// `C_SetOperationState`: takes the place of whatever is active.
+    pub fn restore_state(&mut self, state: &[u8], keys: [CK_OBJECT_HANDLE; 2]) -> Result<(), Rv> {
+        let digesting = Digesting::restore(state)?;
+        if keys.iter().any(|key| *key != CK_INVALID_HANDLE) {
+            return Err(Rv(CKR_KEY_NOT_NEEDED));
+        }
+        self.end_all();
+        self.operation = Operation::Digest(digesting);
+        Ok(())
+    }
+
+    pub(super) fn digesting(&mut self) -> Result<&mut Digesting, Rv> {
         match &mut self.operation {
             Operation::Digest(digesting) => Ok(digesting),
             _ => Err(Rv(CKR_OPERATION_NOT_INITIALIZED)),
         }
     }
 }
+
+/// Before a saved state: its format, the algorithm's place in [`DigestAlgorithm::ALL`] and whether parts came.
+const HEAD: &[u8] = b"strongroom digest 1";
 
 impl Digesting {
     fn finish(&self, last: &[u8], out: &mut Output<'_>) -> Result<Step, Rv> {
@@ -67,5 +91,25 @@ impl Digesting {
         let len = state.finish(buffer)?;
         out.written(len);
         Ok(Step::Done)
+    }
+
+    fn save(&self) -> Vec<u8> {
+        let algorithm = match self.state.algorithm() {
+            DigestAlgorithm::Sha512T(bits) => [u8::MAX, bits.to_le_bytes()[0], bits.to_le_bytes()[1]],
+            fixed => [DigestAlgorithm::ALL.iter().position(|known| *known == fixed).map_or(0, |at| at as u8), 0, 0],
+        };
+        [HEAD, &algorithm, &[u8::from(self.in_parts)], &self.state.save()].concat()
+    }
+
+    fn restore(saved: &[u8]) -> Result<Self, Rv> {
+        let invalid = Rv(CKR_SAVED_STATE_INVALID);
+        let saved = saved.strip_prefix(HEAD).ok_or(invalid)?;
+        let ([code, low, high, in_parts], state) = saved.split_first_chunk().ok_or(invalid)?;
+        let algorithm = match code {
+            &u8::MAX => DigestAlgorithm::sha512_t(u16::from_le_bytes([*low, *high])).map_err(|_| invalid)?,
+            code => *DigestAlgorithm::ALL.get(usize::from(*code)).ok_or(invalid)?,
+        };
+        let state = Digest::restore(algorithm, state).map_err(|_| invalid)?;
+        Ok(Self { state, in_parts: *in_parts != 0 })
     }
 }

@@ -2,7 +2,7 @@
 
 use cryptoki_sys::*;
 
-use super::Operation;
+use super::{Kind, Operation};
 use crate::pkcs11::error::Rv;
 use crate::pkcs11::find::{Visibility, find};
 use crate::pkcs11::session::Session;
@@ -18,7 +18,7 @@ pub struct Find {
 impl Session {
     /// `C_FindObjectsInit`. Takes in first what other processes changed.
     pub fn find_init(&mut self, template: &Template<'_>) -> Result<(), Rv> {
-        self.expect_idle()?;
+        self.expect_free(Kind::Find)?;
         self.slot.vault.refresh()?;
         let visibility =
             || Visibility { private: self.slot.role() == Some(Role::User), all_versions: self.slot.all_versions() };

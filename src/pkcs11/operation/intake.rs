@@ -1,10 +1,10 @@
-//! How `C_Sign*` and `C_Verify*` take their input in: as it is, as a digest, or as a whole message.
+//! How signatures of key pairs take their input in: as it is, as a digest, or as a whole message.
 
 use cryptoki_sys::*;
 
 use crate::crypto::{Digest, DigestAlgorithm, SignScheme};
 use crate::pkcs11::error::Rv;
-use crate::pkcs11::mechanism::SignPlan;
+use crate::pkcs11::mechanism::SignaturePlan;
 
 /// Longest message in parts that has to be kept whole, because its scheme reads it twice (Ed25519).
 const MESSAGE_MAX: usize = 64 << 20;
@@ -32,7 +32,7 @@ enum Form {
 
 impl Intake {
     /// Before any input.
-    pub fn new(plan: SignPlan) -> Self {
+    pub fn new(plan: SignaturePlan) -> Self {
         let form = match (plan.digest, plan.scheme) {
             (Some(algorithm), _) => Form::Digested(Digest::new(algorithm)),
             (None, SignScheme::Ed25519) => Form::Kept(Vec::new()),

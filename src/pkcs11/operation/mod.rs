@@ -1,21 +1,27 @@
-//! What a session is doing: one typed state, so that starting twice, finishing twice and a wrong order are answered by the
+//! What a session is doing: typed states, so that starting twice, finishing twice and a wrong order are answered by the
 //! state itself.
 //!
-//! The specification lets an active search or operation prevent another one (§5.1.6, `CKR_OPERATION_ACTIVE`); here every
-//! active one does.
+//! A session has one [`Operation`] and one [`Ciphering`](cipher::Ciphering). Which of them may be active together is what
+//! the dual-function calls need (PKCS#11 v3.2 §5.17), and no more ([`Kind::goes_with`]).
 
+pub mod cipher;
 pub mod digest;
+mod dual;
 pub mod find;
 mod intake;
+mod mac;
+pub mod recover;
 pub mod sign;
 pub mod verify;
 
 use cryptoki_sys::*;
 
-/// The state of a session.
+use super::error::Rv;
+
+/// What a session does that gives no ciphertext or plaintext.
 #[derive(Default)]
 pub enum Operation {
-    /// None is active.
+    /// Nothing.
     #[default]
     Idle,
     /// Between `C_FindObjectsInit` and `C_FindObjectsFinal`.
@@ -26,6 +32,10 @@ pub enum Operation {
     Sign(sign::Sign),
     /// After `C_VerifyInit`.
     Verify(verify::Verify),
+    /// After `C_SignRecoverInit`.
+    SignRecover(recover::SignRecover),
+    /// After `C_VerifyRecoverInit`.
+    VerifyRecover(recover::VerifyRecover),
 }
 
 /// Which operation.
@@ -35,10 +45,18 @@ pub enum Kind {
     Find,
     /// A digest.
     Digest,
-    /// A signature.
+    /// A signature or MAC.
     Sign,
-    /// A check of a signature.
+    /// A check of a signature or MAC.
     Verify,
+    /// A signature that the data can be had from.
+    SignRecover,
+    /// Having the data from a signature.
+    VerifyRecover,
+    /// An encryption.
+    Encrypt,
+    /// A decryption.
+    Decrypt,
 }
 
 /// What a step of an operation left.
@@ -59,7 +77,19 @@ impl Operation {
             Self::Digest(_) => Kind::Digest,
             Self::Sign(_) => Kind::Sign,
             Self::Verify(_) => Kind::Verify,
+            Self::SignRecover(_) => Kind::SignRecover,
+            Self::VerifyRecover(_) => Kind::VerifyRecover,
         })
+    }
+
+    /// The mark that it waits for the PIN, while it does.
+    pub fn awaits_pin(&mut self) -> Option<&mut bool> {
+        let waiting = match self {
+            Self::Sign(sign) => sign.awaits_pin()?,
+            Self::SignRecover(sign) => &mut sign.awaits_pin,
+            _ => return None,
+        };
+        if *waiting { Some(waiting) } else { None }
     }
 }
 
@@ -71,6 +101,30 @@ impl Kind {
             Self::Digest => CKF_DIGEST,
             Self::Sign => CKF_SIGN,
             Self::Verify => CKF_VERIFY,
+            Self::SignRecover => CKF_SIGN_RECOVER,
+            Self::VerifyRecover => CKF_VERIFY_RECOVER,
+            Self::Encrypt => CKF_ENCRYPT,
+            Self::Decrypt => CKF_DECRYPT,
         }
     }
+
+    /// Whether it is a [`Ciphering`](cipher::Ciphering).
+    pub fn is_ciphering(self) -> bool {
+        matches!(self, Self::Encrypt | Self::Decrypt)
+    }
+
+    /// Whether both may be active in one session: the pairs of the dual-function calls.
+    pub fn goes_with(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Digest, cipher) | (cipher, Self::Digest) => cipher.is_ciphering(),
+            (Self::Sign, Self::Encrypt) | (Self::Encrypt, Self::Sign) => true,
+            (Self::Verify, Self::Decrypt) | (Self::Decrypt, Self::Verify) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Fails while the PIN is waited for, which the key asks for at each use.
+fn expect_pin(awaited: bool) -> Result<(), Rv> {
+    if awaited { Err(Rv(CKR_USER_NOT_LOGGED_IN)) } else { Ok(()) }
 }

@@ -1,20 +1,31 @@
-//! Checking signatures (PKCS#11 v3.2 §5.15). Public keys need no vault: they are parsed here once and kept by the slot.
+//! Checking signatures and MACs (PKCS#11 v3.2 §5.15). Public keys need no vault: they are parsed here once and kept by the
+//! slot.
 
 use std::sync::Arc;
 
 use cryptoki_sys::*;
 
 use super::intake::{DigestBuffer, Intake};
-use super::{Operation, Step};
+use super::mac::Macing;
+use super::{Kind, Operation, Step};
 use crate::crypto::SignScheme;
 use crate::pkcs11::error::Rv;
-use crate::pkcs11::mechanism::Request;
+use crate::pkcs11::mechanism::{Request, SignPlan};
 use crate::pkcs11::session::Session;
 use crate::pkcs11::slot::ParsedPublicKey;
 use crate::vault::Usage;
 
-/// A check that was begun.
-pub struct Verify {
+/// A check that was begun. In place and not boxed: a check allocates nothing.
+#[expect(clippy::large_enum_variant)]
+pub enum Verify {
+    /// Of a signature.
+    Signature(Check),
+    /// Of a MAC.
+    Mac(Box<Macing>),
+}
+
+/// A check of a signature.
+pub struct Check {
     key: Arc<ParsedPublicKey>,
     scheme: SignScheme,
     intake: Intake,
@@ -23,42 +34,66 @@ pub struct Verify {
 impl Session {
     /// `C_VerifyInit`.
     pub fn verify_init(&mut self, mechanism: Request<'_>, key: CK_OBJECT_HANDLE) -> Result<(), Rv> {
-        self.expect_idle()?;
+        self.expect_free(Kind::Verify)?;
         let (object, algorithm) = self.slot.key_for(mechanism.number, key, Usage::VERIFY)?;
-        let plan = mechanism.sign_plan(algorithm)?;
-        let key = self.slot.public_keys.get(&object)?;
-        self.operation = Operation::Verify(Verify { key, scheme: plan.scheme, intake: Intake::new(plan) });
+        self.operation = Operation::Verify(match mechanism.sign_plan(algorithm)? {
+            SignPlan::Signature(plan) => Verify::Signature(Check {
+                key: self.slot.public_keys.get(&object)?,
+                scheme: plan.scheme,
+                intake: Intake::new(plan),
+            }),
+            SignPlan::Mac(scheme, len) => {
+                Verify::Mac(Box::new(Macing::new(self.slot.secret_key(&object)?, scheme, len)?))
+            }
+        });
         Ok(())
     }
 
     /// `C_Verify`.
     pub fn verify(&mut self, input: &[u8], signature: &[u8]) -> Result<Step, Rv> {
-        let verify = self.verifying()?;
-        verify.intake.expect_one_part()?;
-        let mut digest: DigestBuffer = [0; _];
-        verify.key.key.verify(&verify.scheme, verify.intake.whole(input, &mut digest)?, signature)?;
-        Ok(Step::Done)
+        match self.verifying()? {
+            Verify::Signature(check) => check.one_part(input, signature),
+            Verify::Mac(mac) => mac.check(input, signature),
+        }
     }
 
     /// `C_VerifyUpdate`.
     pub fn verify_update(&mut self, part: &[u8]) -> Result<Step, Rv> {
-        self.verifying()?.intake.update(part)?;
+        match self.verifying()? {
+            Verify::Signature(check) => check.intake.update(part)?,
+            Verify::Mac(mac) => mac.update(part)?,
+        }
         Ok(Step::Pending)
     }
 
     /// `C_VerifyFinal`.
     pub fn verify_final(&mut self, signature: &[u8]) -> Result<Step, Rv> {
-        let verify = self.verifying()?;
-        verify.intake.expect_parts()?;
-        let mut digest: DigestBuffer = [0; _];
-        verify.key.key.verify(&verify.scheme, verify.intake.parts(&mut digest)?, signature)?;
-        Ok(Step::Done)
+        match self.verifying()? {
+            Verify::Signature(check) => check.last_part(signature),
+            Verify::Mac(mac) => mac.check_last(&[], signature),
+        }
     }
 
-    fn verifying(&mut self) -> Result<&mut Verify, Rv> {
+    pub(super) fn verifying(&mut self) -> Result<&mut Verify, Rv> {
         match &mut self.operation {
             Operation::Verify(verify) => Ok(verify),
             _ => Err(Rv(CKR_OPERATION_NOT_INITIALIZED)),
         }
+    }
+}
+
+impl Check {
+    fn one_part(&self, input: &[u8], signature: &[u8]) -> Result<Step, Rv> {
+        self.intake.expect_one_part()?;
+        let mut digest: DigestBuffer = [0; _];
+        self.key.key.verify(&self.scheme, self.intake.whole(input, &mut digest)?, signature)?;
+        Ok(Step::Done)
+    }
+
+    fn last_part(&self, signature: &[u8]) -> Result<Step, Rv> {
+        self.intake.expect_parts()?;
+        let mut digest: DigestBuffer = [0; _];
+        self.key.key.verify(&self.scheme, self.intake.parts(&mut digest)?, signature)?;
+        Ok(Step::Done)
     }
 }

@@ -10,8 +10,8 @@ use super::Slot;
 use super::session_objects::{is_session_object, now};
 use crate::crypto::PublicKey;
 use crate::pkcs11::error::Rv;
-use crate::pkcs11::{mechanism, object};
-use crate::vault::{Class, Content, KeyAlgorithm, Object, ObjectNumber, PrivateKey, Usage, VaultError};
+use crate::pkcs11::object;
+use crate::vault::{Class, Content, KeyAlgorithm, Object, ObjectNumber, PrivateKey, SecretKey, Usage, VaultError};
 
 impl Slot {
     /// The key with this handle, if it may be used so and with this mechanism.
@@ -21,7 +21,7 @@ impl Slot {
         handle: CK_OBJECT_HANDLE,
         usage: Usage,
     ) -> Result<(Arc<Object>, KeyAlgorithm), Rv> {
-        mechanism::find(mechanism)?;
+        self.mechanisms.find(mechanism)?;
         let object = self.object(handle).map_err(|rv| match rv {
             Rv(CKR_OBJECT_HANDLE_INVALID) => Rv(CKR_KEY_HANDLE_INVALID),
             other => other,
@@ -36,6 +36,14 @@ impl Slot {
             return self.objects.load().private_key(object.number).ok_or(Rv(CKR_KEY_HANDLE_INVALID));
         }
         self.vault.private_key(object.number).map_err(Rv::at_init)
+    }
+
+    /// The secret key of this object, ready to use.
+    pub fn secret_key(&self, object: &Object) -> Result<Arc<dyn SecretKey>, Rv> {
+        if is_session_object(object.number) {
+            return self.objects.load().secret_key(object.number).ok_or(Rv(CKR_KEY_HANDLE_INVALID));
+        }
+        self.vault.secret_key(object.number).map_err(Rv::at_init)
     }
 
     /// Fails if this is a key with a secret part that is disabled, deleted or not valid now. Of a private key on the
@@ -58,10 +66,12 @@ impl Slot {
 }
 
 fn check_key(content: &Content, mechanism: CK_MECHANISM_TYPE, usage: Usage) -> Result<KeyAlgorithm, Rv> {
-    let wanted = if usage == Usage::VERIFY { Class::PublicKey } else { Class::PrivateKey };
+    let public = Usage::VERIFY | Usage::VERIFY_RECOVER | Usage::ENCRYPT | Usage::WRAP;
     match content.class {
-        class if class == wanted => {}
-        Class::PublicKey | Class::PrivateKey | Class::SecretKey => return Err(Rv(CKR_KEY_TYPE_INCONSISTENT)),
+        Class::SecretKey => {}
+        Class::PublicKey if public.contains(usage) => {}
+        Class::PrivateKey if !public.contains(usage) => {}
+        Class::PublicKey | Class::PrivateKey => return Err(Rv(CKR_KEY_TYPE_INCONSISTENT)),
         _ => return Err(Rv(CKR_KEY_HANDLE_INVALID)),
     }
     let key = content.key.as_ref().ok_or(Rv(CKR_KEY_TYPE_INCONSISTENT))?;

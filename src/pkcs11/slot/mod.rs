@@ -16,6 +16,7 @@ pub use keys::ParsedPublicKey;
 use session_objects::SessionObjects;
 
 use super::error::Rv;
+use super::mechanism::Allowed;
 use super::template::Rules;
 use crate::vault::{Object, Role, VaultAdmin, VaultInfo};
 
@@ -27,6 +28,8 @@ pub struct Slot {
     pub vault: Arc<dyn VaultAdmin>,
     /// Objects that live no longer than their session.
     pub objects: SessionObjects,
+    /// What it may be used with.
+    pub mechanisms: Allowed,
     /// Public keys that were used before.
     pub public_keys: keys::PublicKeys,
     role: AtomicU8,
@@ -49,10 +52,11 @@ const SECURITY_OFFICER: u8 = 2;
 
 impl Slot {
     /// The slot of a vault that says this of itself.
-    pub fn new(id: CK_SLOT_ID, vault: Arc<dyn VaultAdmin>, info: &VaultInfo) -> Self {
+    pub fn new(id: CK_SLOT_ID, vault: Arc<dyn VaultAdmin>, mechanisms: Allowed, info: &VaultInfo) -> Self {
         Self {
             id,
             vault,
+            mechanisms,
             objects: SessionObjects::default(),
             public_keys: keys::PublicKeys::new(),
             role: AtomicU8::new(NOBODY),
@@ -80,7 +84,7 @@ impl Slot {
             allow_conflicting_usage: self.allow_conflicting_usage.load(Ordering::Relaxed),
             ..VaultInfo::default()
         };
-        Self::new(self.id, vault, &info)
+        Self::new(self.id, vault, self.mechanisms.clone(), &info)
     }
 
     /// Whether it held an initialised token when it was last asked.

@@ -16,8 +16,8 @@ use crate::crypto;
 use crate::pkcs11::error::Rv;
 use crate::sys::memory::{AfterFork, SecretPages};
 use crate::vault::{
-    self, Class, Content, Draft, Image, KeyAlgorithm, Object, ObjectNumber, PrivateKey, SecretBytes, SignScheme,
-    VaultError,
+    self, Class, Content, Draft, EncryptScheme, Image, KeyAlgorithm, Object, ObjectNumber, PrivateKey, SecretBytes,
+    SecretKey, SignScheme, VaultError,
 };
 
 /// Set in the number of every session object.
@@ -48,31 +48,84 @@ struct Kept {
     owner: CK_SESSION_HANDLE,
     /// In pages that a fork wipes.
     secret: Option<Arc<SecretPages<u8>>>,
-    key: Option<Arc<SessionKey>>,
+    key: Option<ReadyKey>,
 }
 
-/// A private key in a session. A copy of a vault's key is valid no longer than that.
-struct SessionKey {
-    key: crypto::PrivateKey,
+/// A key that was parsed when its object was made.
+#[derive(Clone)]
+enum ReadyKey {
+    Private(Arc<SessionKey<crypto::PrivateKey>>),
+    Secret(Arc<SessionKey<crypto::SecretKey>>),
+}
+
+/// A key in a session. A copy of a vault's key is valid no longer than that.
+struct SessionKey<K> {
+    key: K,
     not_before: Option<i64>,
     expires: Option<i64>,
 }
 
-impl PrivateKey for SessionKey {
-    fn algorithm(&self) -> KeyAlgorithm {
-        self.key.algorithm()
-    }
-
-    fn check_usable(&self) -> vault::Result<()> {
+impl<K> SessionKey<K> {
+    fn check(&self) -> vault::Result<()> {
         if self.not_before.is_none() && self.expires.is_none() {
             return Ok(());
         }
         Content::validity(self.not_before, self.expires, now())
     }
+}
+
+impl PrivateKey for SessionKey<crypto::PrivateKey> {
+    fn algorithm(&self) -> KeyAlgorithm {
+        self.key.algorithm()
+    }
+
+    fn check_usable(&self) -> vault::Result<()> {
+        self.check()
+    }
 
     fn sign(&self, scheme: &SignScheme, input: &[u8], out: &mut [u8]) -> vault::Result<usize> {
-        self.check_usable()?;
+        self.check()?;
         Ok(self.key.sign(scheme, input, out)?)
+    }
+
+    fn decrypt(&self, scheme: &EncryptScheme<'_>, input: &[u8], out: &mut [u8]) -> vault::Result<usize> {
+        self.check()?;
+        Ok(self.key.decrypt(scheme, input, out)?)
+    }
+
+    fn agree(&self, peer: &[u8]) -> vault::Result<SecretBytes> {
+        self.check()?;
+        Ok(self.key.agree(peer)?)
+    }
+}
+
+impl SecretKey for SessionKey<crypto::SecretKey> {
+    fn algorithm(&self) -> KeyAlgorithm {
+        self.key.algorithm()
+    }
+
+    fn usable(&self) -> vault::Result<&crypto::SecretKey> {
+        self.check()?;
+        Ok(&self.key)
+    }
+}
+
+impl ReadyKey {
+    /// Of what has a value that is used; a key of a type that is only kept has none.
+    fn of(draft: &Draft) -> Result<Option<Self>, Rv> {
+        let (Some(description), Some(secret)) = (&draft.content.key, &draft.secret) else { return Ok(None) };
+        let (not_before, expires) = (draft.content.not_before, draft.content.expires);
+        Ok(match draft.content.class {
+            Class::PrivateKey if !matches!(description.algorithm, KeyAlgorithm::Other(_)) => {
+                let key = crypto::PrivateKey::from_pkcs8(secret.expose())?;
+                Some(Self::Private(Arc::new(SessionKey { key, not_before, expires })))
+            }
+            Class::SecretKey => {
+                let key = crypto::SecretKey::new(description.algorithm, secret.clone())?;
+                Some(Self::Secret(Arc::new(SessionKey { key, not_before, expires })))
+            }
+            _ => None,
+        })
     }
 }
 
@@ -84,7 +137,18 @@ impl Published {
 
     /// A private key.
     pub fn private_key(&self, number: ObjectNumber) -> Option<Arc<dyn PrivateKey>> {
-        Some(self.kept.get(&number)?.key.clone()?)
+        match &self.kept.get(&number)?.key {
+            Some(ReadyKey::Private(key)) => Some(key.clone()),
+            _ => None,
+        }
+    }
+
+    /// A secret key.
+    pub fn secret_key(&self, number: ObjectNumber) -> Option<Arc<dyn SecretKey>> {
+        match &self.kept.get(&number)?.key {
+            Some(ReadyKey::Secret(key)) => Some(key.clone()),
+            _ => None,
+        }
     }
 
     /// The secret part of an object.
@@ -108,15 +172,7 @@ impl SessionObjects {
         draft: Draft,
         allowed: impl FnOnce() -> Result<(), Rv>,
     ) -> Result<ObjectNumber, Rv> {
-        let key = match (&draft.content, &draft.secret) {
-            (Content { class: Class::PrivateKey, key: Some(description), not_before, expires, .. }, Some(secret))
-                if description.algorithm.signature_len() > 0 =>
-            {
-                let key = crypto::PrivateKey::from_pkcs8(secret.expose())?;
-                Some(Arc::new(SessionKey { key, not_before: *not_before, expires: *expires }))
-            }
-            _ => None,
-        };
+        let key = ReadyKey::of(&draft)?;
         let secret = draft.secret.as_ref().map(in_pages).transpose()?.map(Arc::new);
         let object = new_object(draft.content, draft.secret.as_ref())?;
         let number = object.number;

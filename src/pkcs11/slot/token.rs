@@ -88,8 +88,6 @@ impl Slot {
         let (role, mark) = match user {
             CKU_USER => (Role::User, USER),
             CKU_SO => (Role::SecurityOfficer, SECURITY_OFFICER),
-            // No operation waits for it: keys with CKA_ALWAYS_AUTHENTICATE are refused, see `docs/deviations.md`.
-            CKU_CONTEXT_SPECIFIC => return Err(Rv(CKR_OPERATION_NOT_INITIALIZED)),
             _ => return Err(Rv(CKR_USER_TYPE_INVALID)),
         };
         let admission = self.admission();
@@ -109,6 +107,14 @@ impl Slot {
         self.vault.unlock(&self.way_in(role, pin)?)?;
         self.role.store(mark, Ordering::Release);
         Ok(())
+    }
+
+    /// Checks the user's PIN once more, for one use of a key. Who isn't logged in has no such key in use.
+    pub fn check_pin(&self, pin: Option<Pin>) -> Result<(), Rv> {
+        if self.confirmed_role() != Some(Role::User) {
+            return Err(Rv(CKR_USER_NOT_LOGGED_IN));
+        }
+        Ok(self.vault.unlock(&self.way_in(Role::User, pin)?)?)
     }
 
     /// `C_Logout`.
@@ -184,6 +190,7 @@ pub fn padded<const N: usize>(text: &str) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pkcs11::mechanism::Allowed;
 
     #[test]
     fn flags_follow_the_state_of_the_pin() {
@@ -210,7 +217,7 @@ mod tests {
             discovery: None,
         };
         let vault = crate::backend::open_all(&config).unwrap().remove(0);
-        let slot = Slot::new(1, vault, &VaultInfo { initialized: true, ..VaultInfo::default() });
+        let slot = Slot::new(1, vault, Allowed::default(), &VaultInfo { initialized: true, ..VaultInfo::default() });
         let log_in = || slot.login(CKU_USER, Some(Pin::new(b"12345678".to_vec())));
         slot.admit(false).unwrap();
         assert_eq!(log_in(), Err(Rv(CKR_TOKEN_NOT_RECOGNIZED)), "the vault was asked");
