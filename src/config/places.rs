@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, Read};
-use super::{Backend, Config, ConfigError, Discovery, VaultConfig};
+use super::{Backend, Config, ConfigError, Discovery, VAULT_FILE, VaultConfig};
 use crate::crypto::{Digest, DigestAlgorithm};
 use crate::sys;
 
@@ -147,7 +147,7 @@ fn found_under(vaults_dir: &Path, configured: &[VaultConfig]) -> Result<Vec<Vaul
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(unreadable)?.path();
-        if path.join("vault.db").exists() && !known.contains(&real_path(&path)) {
+        if path.join(VAULT_FILE).exists() && !known.contains(&real_path(&path)) {
             found.push(VaultConfig::local(directory_name(&path), path));
         }
     }

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::store::pause;
+use super::store::{FILES, VAULT_FILE, pause};
 use crate::config::LocalConfig;
 use crate::sys::file::{self, TrackedFile};
 use crate::vault::{Result, VaultError};
@@ -48,7 +48,7 @@ impl Directory {
 
     /// The database.
     pub fn database(&self) -> PathBuf {
-        self.path.join("vault.db")
+        self.path.join(VAULT_FILE)
     }
 
     /// The mode of a new file.
@@ -85,7 +85,7 @@ impl Directory {
     /// Refuses a directory or file that others could have written or read.
     pub fn check_entries(&self) -> Result<()> {
         self.check_entry(&self.path, true)?;
-        for name in ["vault.db", "vault.db-journal", "lock", "changes"] {
+        for name in ["lock", "changes"].into_iter().chain(FILES) {
             let path = self.path.join(name);
             match self.check_entry(&path, false) {
                 Err(VaultError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}

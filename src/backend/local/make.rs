@@ -10,7 +10,7 @@ use super::LocalVault;
 use super::changes::Page;
 use super::header::{Counters, FORMAT};
 use super::seal::RootKey;
-use super::store::{HeaderRow, SqliteStore};
+use super::store::{self, HeaderRow, VAULT_FILE};
 use super::wrapped::{self, Opener, Way};
 use crate::crypto;
 use crate::sys::file::{self, TrackedFile};
@@ -71,7 +71,7 @@ impl LocalVault {
             }
         };
         std::fs::DirBuilder::new().mode(0o700).create(directory).map_err(fail)?;
-        for name in ["lock", "vault.db"] {
+        for name in ["lock", VAULT_FILE] {
             drop(TrackedFile::create(&directory.join(name), self.directory.file_mode()).map_err(fail)?);
         }
         Page::create(directory, self.directory.file_mode())?;
@@ -82,7 +82,7 @@ impl LocalVault {
         let mut header = new_header(label, &identity)?;
         let digest = wrapped::digest_of(&[(Way::SoPin as u8, body.clone())]);
         Counters::new(digest).seal_into(&root, &mut header)?;
-        SqliteStore::create(&directory.join("vault.db"), &mut |transaction| {
+        store::create(directory, &mut |transaction| {
             transaction.set_header(&header)?;
             transaction.set_wrapped_key(Way::SoPin as u8, Some(&body))?;
             transaction.commit()
@@ -94,8 +94,11 @@ impl LocalVault {
     /// Gives directory and files their final group and modes.
     fn hand_to_group(&self, directory: &Path) -> Result<()> {
         let fail = |source| VaultError::Io { path: directory.display().to_string(), source };
-        let names = ["", "lock", "vault.db", "vault.db-journal", "changes"];
-        for path in names.map(|name| directory.join(name)).iter().filter(|path| path.exists()) {
+        for name in ["", "lock", "changes"].into_iter().chain(store::FILES) {
+            let path = &directory.join(name);
+            if !path.exists() {
+                continue;
+            }
             if let Some(gid) = self.directory.group_gid() {
                 std::os::unix::fs::chown(path, None, Some(gid)).map_err(fail)?;
             }

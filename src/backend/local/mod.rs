@@ -39,7 +39,7 @@ use self::heir::Family;
 use self::key::KeyCache;
 use self::loaded::{Entry, Loaded, Surroundings};
 use self::seal::RootKey;
-use self::store::{Attempts, HeaderRow, Row, Snapshot, SqliteStore, Store};
+use self::store::{Attempts, HeaderRow, Row, Snapshot, Store};
 use self::write::is_current;
 use crate::config::{Backend, LocalConfig, VaultConfig};
 use crate::crypto;
@@ -159,8 +159,8 @@ impl LocalVault {
         Ok(*self.read_only.get_or_init(|| read_only))
     }
 
-    fn store(&self) -> SqliteStore {
-        SqliteStore::new(self.directory.database(), self.is_read_only())
+    fn store(&self) -> impl Store {
+        store::open(self.directory.path(), self.is_read_only())
     }
 
     /// Looks at the store under the lock that keeps a second copy of the module in this process away.

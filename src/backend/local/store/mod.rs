@@ -1,14 +1,33 @@
-//! Where sealed rows lie: a small interface, so that another store (a replicated one) is one more file here, made in
-//! `LocalVault::store` and, for a new vault, in `make.rs`.
+//! Where sealed rows lie: a small interface, so that another store (a replicated one) is one more file here, which
+//! [`open`] and [`create`] choose. Nobody else names a store.
 //!
 //! A store knows nothing of keys or of what rows mean. It promises that a transaction happens whole or not at all, that
 //! a committed one survives a power cut, and that a snapshot sees one state.
 
 mod sqlite;
 
+use std::path::Path;
+
+use self::sqlite::SqliteStore;
 use crate::vault::Result;
 
-pub use sqlite::{SqliteStore, pause};
+pub use sqlite::pause;
+
+/// The file whose presence makes a directory a vault.
+pub use crate::config::VAULT_FILE;
+
+/// Every file that a store may have in the vault's directory.
+pub const FILES: [&str; 2] = [VAULT_FILE, "vault.db-journal"];
+
+/// The store in a vault's directory.
+pub fn open(directory: &Path, read_only: bool) -> impl Store {
+    SqliteStore::new(directory.join(VAULT_FILE), read_only)
+}
+
+/// Makes the store of a new vault in its [`VAULT_FILE`], which is there and empty; `fill` writes its first state.
+pub fn create(directory: &Path, fill: &mut dyn FnMut(Box<dyn Transaction + '_>) -> Result<()>) -> Result<()> {
+    SqliteStore::create(&directory.join(VAULT_FILE), fill)
+}
 
 /// One sealed record.
 #[derive(Clone, Debug, PartialEq, Eq)]
