@@ -310,12 +310,82 @@ static void command_allocations(char **argument) {
     end(stdout, count);
 }
 
+/* ---- data KIND SECONDS → operations a second, median, p99: kinds as of benches/raw.rs ---- */
+
+static CK_OBJECT_HANDLE session_aes_key(CK_SESSION_HANDLE session) {
+    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+    CK_ULONG type = CKK_AES;
+    CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+    CK_BYTE value[32] = {7};
+    CK_ATTRIBUTE template[] = {
+        {CKA_CLASS, &class, sizeof class}, {CKA_KEY_TYPE, &type, sizeof type}, {CKA_TOKEN, &no, 1},
+        {CKA_ENCRYPT, &yes, 1}, {CKA_VALUE, value, sizeof value},
+    };
+    CK_OBJECT_HANDLE key;
+    must(p11->C_CreateObject(session, template, 5, &key), "C_CreateObject");
+    return key;
+}
+
+/* A session key pair, so that both halves are at hand; which vault key it is makes no difference to the work. */
+static void session_rsa_pair(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *public, CK_OBJECT_HANDLE *private) {
+    CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+    CK_ULONG bits = 2048;
+    CK_ATTRIBUTE ours[] = {{CKA_TOKEN, &no, 1}, {CKA_ENCRYPT, &yes, 1}, {CKA_MODULUS_BITS, &bits, sizeof bits}};
+    CK_ATTRIBUTE theirs[] = {{CKA_TOKEN, &no, 1}, {CKA_DECRYPT, &yes, 1}};
+    CK_MECHANISM mechanism = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
+    must(p11->C_GenerateKeyPair(session, &mechanism, ours, 3, theirs, 2, public, private), "C_GenerateKeyPair");
+}
+
+static void command_data(char **argument) {
+    const char *kind = argument[0];
+    CK_SESSION_HANDLE session = logged_in();
+    CK_BYTE nonce[16] = {9}, *in = calloc(1, 1 << 20), *out = malloc((16 << 10) + 64), sealed[256];
+    CK_GCM_PARAMS gcm = {.iv = nonce, .iv_length = 12, .iv_bits = 96, .tag_bits = 128};
+    CK_RSA_PKCS_OAEP_PARAMS oaep = {.hash = CKM_SHA256, .mgf = 2 /* MGF1 with SHA-256 */, .source = 1 /* data specified */};
+    CK_MECHANISM mechanism = {0};
+    CK_OBJECT_HANDLE key = 0, public = 0;
+    CK_ULONG length = sizeof sealed;
+    int decrypts = 0, digests = 0;
+    if (!strcmp(kind, "gcm")) mechanism = (CK_MECHANISM){CKM_AES_GCM, &gcm, sizeof gcm};
+    else if (!strcmp(kind, "cbc-pad")) mechanism = (CK_MECHANISM){CKM_AES_CBC_PAD, nonce, sizeof nonce};
+    else if (!strcmp(kind, "sha256")) mechanism.mechanism = CKM_SHA256, digests = 1;
+    else if (!strcmp(kind, "sha512")) mechanism.mechanism = CKM_SHA512, digests = 1;
+    else if (!strcmp(kind, "pkcs1")) mechanism.mechanism = CKM_RSA_PKCS, decrypts = 1;
+    else if (!strcmp(kind, "oaep")) mechanism = (CK_MECHANISM){CKM_RSA_PKCS_OAEP, &oaep, sizeof oaep}, decrypts = 1;
+    else fail("no kind %s", kind);
+    if (decrypts) {
+        session_rsa_pair(session, &public, &key);
+        must(p11->C_EncryptInit(session, &mechanism, public), "C_EncryptInit");
+        must(p11->C_Encrypt(session, in, 32, sealed, &length), "C_Encrypt");
+    } else if (digests) must(p11->C_DigestInit(session, &mechanism), "C_DigestInit");
+    else key = session_aes_key(session);
+    Samples *times = samples();
+    double end = 0, begin = 0, before = 0, seconds = atof(argument[1]);
+    for (int i = -20; i < 0 || before < end; i++) {
+        if (i == 0) begin = before = now(), end = begin + seconds;
+        CK_ULONG room = (16 << 10) + 64;
+        if (digests) must(p11->C_DigestUpdate(session, in, 1 << 20), "C_DigestUpdate");
+        else if (decrypts) {
+            must(p11->C_DecryptInit(session, &mechanism, key), "C_DecryptInit");
+            must(p11->C_Decrypt(session, sealed, length, out, &room), "C_Decrypt");
+        } else {
+            must(p11->C_EncryptInit(session, &mechanism, key), "C_EncryptInit");
+            must(p11->C_Encrypt(session, in, 16 << 10, out, &room), "C_Encrypt");
+        }
+        if (i < 0) continue;
+        double after = now();
+        add(times, after - before);
+        before = after;
+    }
+    printf("%.1f %.2f %.2f\n", (double)times->count / (before - begin), quantile(times, 0.5), quantile(times, 0.99));
+}
+
 typedef struct { const char *name; int arguments; void (*run)(char **); } Command;
 static const Command COMMANDS[] = {
     {"init", 0, command_init},         {"generate", 3, command_generate}, {"fill", 2, command_fill},
     {"sign", 5, command_sign},         {"find", 4, command_find},         {"create", 1, command_create},
     {"commit", 2, command_commit},     {"login", 1, command_login},       {"child-login", 3, command_child_login},
-    {"memory", 2, command_memory},     {"allocations", 3, command_allocations},
+    {"memory", 2, command_memory},     {"allocations", 3, command_allocations}, {"data", 2, command_data},
 };
 
 int main(int count, char **argument) {

@@ -70,9 +70,6 @@ pub struct Listed {
     pub line: usize,
 }
 
-/// The file whose presence makes a directory a local vault.
-pub const VAULT_FILE: &str = "vault.db";
-
 /// Which kind of vault.
 #[derive(Clone, Debug)]
 pub enum Backend {

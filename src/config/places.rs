@@ -6,8 +6,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, Read};
-use super::{Backend, Config, ConfigError, Discovery, VAULT_FILE, VaultConfig};
+use super::{Backend, Config, ConfigError, Discovery, VaultConfig};
 use crate::crypto::{Digest, DigestAlgorithm};
+use crate::sys::descriptor::VAULT_FILE;
 use crate::sys;
 
 /// What the places depend on besides the disk.

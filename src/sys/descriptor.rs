@@ -12,6 +12,11 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
+/// The file whose presence makes a directory a local vault.
+pub const VAULT_FILE: &str = "vault.db";
+/// What SQLite writes beside it during a transaction.
+pub const JOURNAL_FILE: &str = "vault.db-journal";
+
 const SLOTS: usize = 128;
 const FREE: i64 = 0;
 const OPENING: i64 = -1;
@@ -212,5 +217,5 @@ fn is_vault_path(descriptor: i32) -> bool {
     let mut target = [0u8; 512];
     // SAFETY: `link` ends with a NUL and `target` has the stated length.
     let len = unsafe { libc::readlink(link.as_ptr(), target.as_mut_ptr().cast(), target.len()) };
-    len > 0 && target[..len as usize].ends_with(b"/vault.db-journal")
+    len > 0 && target[..len as usize].rsplit(|byte| *byte == b'/').next() == Some(JOURNAL_FILE.as_bytes())
 }

@@ -14,6 +14,8 @@ typedef struct { CK_ATTRIBUTE_TYPE type; void *value; CK_ULONG length; } CK_ATTR
 typedef struct { CK_MECHANISM_TYPE mechanism; void *parameter; CK_ULONG length; } CK_MECHANISM;
 typedef struct { CK_ULONG min, max; CK_FLAGS flags; } CK_MECHANISM_INFO;
 typedef struct { CK_MECHANISM_TYPE hash; CK_ULONG mgf, salt_length; } CK_RSA_PKCS_PSS_PARAMS;
+typedef struct { CK_BYTE *iv; CK_ULONG iv_length, iv_bits; CK_BYTE *aad; CK_ULONG aad_length, tag_bits; } CK_GCM_PARAMS;
+typedef struct { CK_ULONG hash, mgf, source; void *data; CK_ULONG data_length; } CK_RSA_PKCS_OAEP_PARAMS;
 typedef struct { CK_BBOOL prehash; CK_ULONG context_length; CK_BYTE *context; } CK_EDDSA_PARAMS;
 typedef struct { CK_SLOT_ID slot; CK_ULONG state; CK_FLAGS flags; CK_ULONG device_error; } CK_SESSION_INFO;
 typedef struct {
@@ -114,7 +116,11 @@ enum {
     CKM_RSA_PKCS_PSS = 0xd,
     CKM_SHA256_RSA_PKCS_PSS = 0x43,
     CKM_SHA256 = 0x250,
+    CKM_SHA512 = 0x270,
+    CKM_RSA_PKCS_OAEP = 0x9,
     CKM_AES_CBC = 0x1082,
+    CKM_AES_CBC_PAD = 0x1085,
+    CKM_AES_GCM = 0x1087,
     CKM_EC_KEY_PAIR_GEN = 0x1040,
     CKM_ECDSA = 0x1041,
     CKM_ECDSA_SHA256 = 0x1044,

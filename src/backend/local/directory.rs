@@ -5,8 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::store::{FILES, VAULT_FILE, pause};
+use super::store::{FILES, pause};
 use crate::config::LocalConfig;
+use crate::sys::descriptor::VAULT_FILE;
 use crate::sys::file::{self, TrackedFile};
 use crate::vault::{Result, VaultError};
 

@@ -10,9 +10,10 @@ use super::LocalVault;
 use super::changes::Page;
 use super::header::{Counters, FORMAT};
 use super::seal::RootKey;
-use super::store::{self, HeaderRow, VAULT_FILE};
+use super::store::{self, HeaderRow};
 use super::wrapped::{self, Opener, Way};
 use crate::crypto;
+use crate::sys::descriptor::VAULT_FILE;
 use crate::sys::file::{self, TrackedFile};
 use crate::vault::{Pin, Result, VaultError};
 

@@ -9,15 +9,13 @@ mod sqlite;
 use std::path::Path;
 
 use self::sqlite::SqliteStore;
+use crate::sys::descriptor::{JOURNAL_FILE, VAULT_FILE};
 use crate::vault::Result;
 
 pub use sqlite::pause;
 
-/// The file whose presence makes a directory a vault.
-pub use crate::config::VAULT_FILE;
-
 /// Every file that a store may have in the vault's directory.
-pub const FILES: [&str; 2] = [VAULT_FILE, "vault.db-journal"];
+pub const FILES: [&str; 2] = [VAULT_FILE, JOURNAL_FILE];
 
 /// The store in a vault's directory.
 pub fn open(directory: &Path, read_only: bool) -> impl Store {

@@ -1,0 +1,170 @@
+//! `docs/pkcs11.md` holds what the code says: its tables are made from the entry points and from the tables of mechanisms
+//! and attributes. `STRONGROOM_WRITE_DOCS=1 cargo test --test documentation` makes them again.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use cryptoki_sys::*;
+use strongroom::pkcs11::attribute::{Attribute, Form, Kinds, Rule, TABLE, Unset};
+use strongroom::pkcs11::mechanism::{self, KeyKind};
+
+#[test]
+fn the_tables_are_current() {
+    let path = root().join("docs/pkcs11.md");
+    let kept = std::fs::read_to_string(&path).expect("docs/pkcs11.md is there");
+    let made = [("functions", functions()), ("mechanisms", mechanisms()), ("attributes", attributes())]
+        .into_iter()
+        .fold(kept.clone(), |text, (name, table)| with_table(&text, name, &table));
+    if std::env::var_os("STRONGROOM_WRITE_DOCS").is_some() {
+        std::fs::write(&path, made).expect("docs/pkcs11.md can be written");
+        return;
+    }
+    assert!(
+        made == kept,
+        "docs/pkcs11.md is out of date: STRONGROOM_WRITE_DOCS=1 cargo test --test documentation makes it again"
+    );
+}
+
+/// The text with this table between its two marks.
+fn with_table(text: &str, name: &str, table: &str) -> String {
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->\n"));
+    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("docs/pkcs11.md has no line {begin}"));
+    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("docs/pkcs11.md has no line {end}"));
+    format!("{before}{begin}\n{table}\n{end}{after}")
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every entry point in the order of its file, with its file's chapter.
+fn functions() -> String {
+    let mut files: Vec<_> = std::fs::read_dir(root().join("src/pkcs11/abi"))
+        .expect("the entry points' folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    let mut table = String::from("| function | |\n|---|---|\n");
+    let (mut done, mut all) = (0, 0);
+    for file in files {
+        let source = std::fs::read_to_string(&file).expect("a source file");
+        let mut documentation = String::new();
+        let mut lines = source.lines().peekable();
+        while let Some(line) = lines.next() {
+            if let Some(text) = line.strip_prefix("/// ") {
+                documentation = text.to_owned();
+            } else if let Some(rest) = line.strip_prefix("pub unsafe extern \"C\" fn ") {
+                let name = rest.split('(').next().expect("a name").to_owned();
+                let supported = !source.contains(&format!("call!({name}, unsupported)"));
+                all += 1;
+                done += usize::from(supported);
+                let what = if supported { documentation.as_str() } else { "`CKR_FUNCTION_NOT_SUPPORTED`" };
+                writeln!(table, "| `{name}` | {what} |").expect("a string");
+            }
+        }
+    }
+    assert_eq!(all, 104, "every function of the newest list is an entry point");
+    format!("{done} of {all} functions are done; the others answer `CKR_FUNCTION_NOT_SUPPORTED`.\n\n{table}")
+}
+
+fn mechanisms() -> String {
+    let mut table = String::from("| mechanism | keys | sizes | functions |\n|---|---|---|---|\n");
+    for mechanism in mechanism::table() {
+        let sizes = match mechanism.sizes {
+            (0, 0) => String::new(),
+            (smallest, largest) => format!("{smallest}–{largest}"),
+        };
+        let functions: Vec<_> =
+            FUNCTIONS.iter().filter(|(flag, _)| mechanism.flags & flag != 0).map(|(_, name)| *name).collect();
+        let keys = match mechanism.keys {
+            KeyKind::None => "",
+            KeyKind::Rsa => "RSA",
+            KeyKind::Ec => "EC",
+            KeyKind::Edwards => "Ed25519",
+            KeyKind::Montgomery => "X25519",
+            KeyKind::Agreeing => "EC, X25519",
+            KeyKind::Aes => "AES",
+            KeyKind::Generic => "generic secret",
+        };
+        writeln!(table, "| `{}` | {keys} | {sizes} | {} |", mechanism.name, functions.join(", ")).expect("a string");
+    }
+    table
+}
+
+const FUNCTIONS: &[(CK_FLAGS, &str)] = &[
+    (CKF_GENERATE, "generate"),
+    (CKF_GENERATE_KEY_PAIR, "generate pair"),
+    (CKF_SIGN, "sign"),
+    (CKF_VERIFY, "verify"),
+    (CKF_SIGN_RECOVER, "sign recover"),
+    (CKF_VERIFY_RECOVER, "verify recover"),
+    (CKF_ENCRYPT, "encrypt"),
+    (CKF_DECRYPT, "decrypt"),
+    (CKF_DIGEST, "digest"),
+    (CKF_WRAP, "wrap"),
+    (CKF_UNWRAP, "unwrap"),
+    (CKF_DERIVE, "derive"),
+];
+
+fn attributes() -> String {
+    let mut table = String::from(
+        "| attribute | objects | value | create | generate | unwrap, derive | copy | set | unset |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
+    );
+    // Lines without a kind only keep an attribute out.
+    for row in TABLE.iter().filter(|row| !row.kinds.is_empty()) {
+        let rules: Vec<_> = row.rules.iter().map(rule).collect();
+        let sensitive = if row.sensitive { ", sensitive" } else { "" };
+        writeln!(
+            table,
+            "| `{}` | {} | {}{sensitive} | {} | {} |",
+            row.name,
+            kinds(row),
+            form(row.form),
+            rules.join(" | "),
+            unset(row.unset)
+        )
+        .expect("a string");
+    }
+    table
+}
+
+fn kinds(row: &Attribute) -> String {
+    if row.kinds == Kinds::all() {
+        return "all".into();
+    }
+    row.kinds.iter_names().map(|(name, _)| name.to_lowercase().replace('_', " ")).collect::<Vec<_>>().join(", ")
+}
+
+fn form(form: Form) -> String {
+    match form {
+        Form::Bool => "boolean".into(),
+        Form::Ulong => "number".into(),
+        Form::UlongArray => "numbers".into(),
+        Form::AttributeArray => "template".into(),
+        Form::Date => "date".into(),
+        _ => "bytes".into(),
+    }
+}
+
+fn rule(rule: &Rule) -> &'static str {
+    match rule {
+        Rule::Must => "must",
+        Rule::May => "may",
+        Rule::Never => "–",
+        Rule::Raise => "to true",
+        Rule::Lower => "to false",
+        Rule::Officer => "officer",
+    }
+}
+
+fn unset(unset: Unset) -> String {
+    match unset {
+        Unset::Empty => "empty".into(),
+        Unset::False => "false".into(),
+        Unset::True => "true".into(),
+        Unset::Number(number) => number.to_string(),
+        Unset::Derived => "always has a value".into(),
+        Unset::Absent => "absent".into(),
+    }
+}
