@@ -1,6 +1,7 @@
 //! Digests, in one call or in parts.
 
 use super::aws_lc_raw::Sha;
+use super::sponge::Sponge;
 use super::{CryptoError, Result};
 
 /// A hash function.
@@ -16,55 +17,125 @@ pub enum DigestAlgorithm {
     Sha384,
     /// SHA-512.
     Sha512,
+    /// SHA-512/224.
+    Sha512_224,
+    /// SHA-512/256.
+    Sha512_256,
+    /// SHA-512/t of this many bits (FIPS 180-4 §5.3.6), made by [`sha512_t`](Self::sha512_t). Where the number of bits
+    /// isn't one of whole bytes, the last byte's lowest bits are 0.
+    Sha512T(u16),
+    /// SHA3-224.
+    Sha3_224,
+    /// SHA3-256.
+    Sha3_256,
+    /// SHA3-384.
+    Sha3_384,
+    /// SHA3-512.
+    Sha3_512,
 }
 
 impl DigestAlgorithm {
-    /// Every algorithm.
-    pub const ALL: [Self; 5] = [Self::Sha1, Self::Sha224, Self::Sha256, Self::Sha384, Self::Sha512];
+    /// Every algorithm but the family SHA-512/t.
+    pub const ALL: [Self; 11] = [
+        Self::Sha1,
+        Self::Sha224,
+        Self::Sha256,
+        Self::Sha384,
+        Self::Sha512,
+        Self::Sha512_224,
+        Self::Sha512_256,
+        Self::Sha3_224,
+        Self::Sha3_256,
+        Self::Sha3_384,
+        Self::Sha3_512,
+    ];
 
     /// Longest digest, in bytes.
     pub const MAX_LEN: usize = 64;
+
+    /// Longest block, in bytes.
+    pub const MAX_BLOCK_LEN: usize = 144;
+
+    /// SHA-512/t of 1 to 511 bits, but not of 384, for which SHA-384 is there (FIPS 180-4 §5.3.6).
+    pub fn sha512_t(bits: u16) -> Result<Self> {
+        match bits {
+            384 => Err(CryptoError::ParametersInvalid),
+            1..=511 => Ok(Self::Sha512T(bits)),
+            _ => Err(CryptoError::ParametersInvalid),
+        }
+    }
 
     /// Bytes of the digest.
     #[expect(clippy::len_without_is_empty, reason = "no digest is empty")]
     pub fn len(self) -> usize {
         match self {
             Self::Sha1 => 20,
-            Self::Sha224 => 28,
-            Self::Sha256 => 32,
-            Self::Sha384 => 48,
-            Self::Sha512 => 64,
+            Self::Sha224 | Self::Sha512_224 | Self::Sha3_224 => 28,
+            Self::Sha256 | Self::Sha512_256 | Self::Sha3_256 => 32,
+            Self::Sha384 | Self::Sha3_384 => 48,
+            Self::Sha512 | Self::Sha3_512 => 64,
+            Self::Sha512T(bits) => usize::from(bits.div_ceil(8)).min(Self::MAX_LEN),
         }
     }
 
-    /// What stands before the digest in a DigestInfo (RFC 8017 §9.2, note 1).
-    pub(super) fn digest_info_prefix(self) -> &'static [u8] {
+    /// Bytes of a block, as HMAC needs it; of a sponge that is its rate (FIPS 202, table 3).
+    pub fn block_len(self) -> usize {
         match self {
-            Self::Sha1 => &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2B, 0x0E, 0x03, 0x02, 0x1A, 0x05, 0x00, 0x04, 0x14],
-            Self::Sha224 => const { &sha2_digest_info_prefix(4, 28) },
-            Self::Sha256 => const { &sha2_digest_info_prefix(1, 32) },
-            Self::Sha384 => const { &sha2_digest_info_prefix(2, 48) },
-            Self::Sha512 => const { &sha2_digest_info_prefix(3, 64) },
+            Self::Sha1 | Self::Sha224 | Self::Sha256 => 64,
+            Self::Sha384 | Self::Sha512 | Self::Sha512_224 | Self::Sha512_256 | Self::Sha512T(_) => 128,
+            Self::Sha3_224 => 144,
+            Self::Sha3_256 => 136,
+            Self::Sha3_384 => 104,
+            Self::Sha3_512 => 72,
         }
+    }
+
+    /// What stands before the digest in a DigestInfo (RFC 8017 §9.2, note 1); SHA-512/t has no object identifier and so
+    /// no DigestInfo.
+    pub(super) fn digest_info_prefix(self) -> Result<&'static [u8]> {
+        Ok(match self {
+            Self::Sha1 => &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2B, 0x0E, 0x03, 0x02, 0x1A, 0x05, 0x00, 0x04, 0x14],
+            Self::Sha224 => const { &nist_digest_info_prefix(4, 28) },
+            Self::Sha256 => const { &nist_digest_info_prefix(1, 32) },
+            Self::Sha384 => const { &nist_digest_info_prefix(2, 48) },
+            Self::Sha512 => const { &nist_digest_info_prefix(3, 64) },
+            Self::Sha512_224 => const { &nist_digest_info_prefix(5, 28) },
+            Self::Sha512_256 => const { &nist_digest_info_prefix(6, 32) },
+            Self::Sha3_224 => const { &nist_digest_info_prefix(7, 28) },
+            Self::Sha3_256 => const { &nist_digest_info_prefix(8, 32) },
+            Self::Sha3_384 => const { &nist_digest_info_prefix(9, 48) },
+            Self::Sha3_512 => const { &nist_digest_info_prefix(10, 64) },
+            Self::Sha512T(_) => return Err(CryptoError::ParametersInvalid),
+        })
     }
 }
 
-/// The SHA-2 family's prefixes differ in the last arc of 2.16.840.1.101.3.4.2 and in lengths.
-const fn sha2_digest_info_prefix(arc: u8, len: u8) -> [u8; 19] {
+/// NIST's hash functions' prefixes differ in the last arc of 2.16.840.1.101.3.4.2 and in lengths.
+const fn nist_digest_info_prefix(arc: u8, len: u8) -> [u8; 19] {
     [0x30, 17 + len, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, arc, 0x05, 0x00, 0x04, len]
 }
 
-/// A digest being computed. Copying it is cheap and allocates nothing.
+/// A digest being computed. Copying it is cheap and allocates nothing. What it has taken in is wiped when it is dropped.
 #[derive(Clone)]
 pub struct Digest {
     algorithm: DigestAlgorithm,
-    state: Sha,
+    state: State,
+}
+
+#[derive(Clone)]
+enum State {
+    Sha(Sha),
+    Sponge(Sponge),
 }
 
 impl Digest {
     /// Starts.
     pub fn new(algorithm: DigestAlgorithm) -> Self {
-        Self { algorithm, state: Sha::new(algorithm) }
+        let state = match Sponge::new(algorithm) {
+            Some(sponge) => State::Sponge(sponge),
+            None => State::Sha(Sha::new(algorithm)),
+        };
+        Self { algorithm, state }
     }
 
     /// What it is computing.
@@ -74,15 +145,42 @@ impl Digest {
 
     /// Adds a part.
     pub fn update(&mut self, part: &[u8]) {
-        self.state.update(part);
+        match &mut self.state {
+            State::Sha(sha) => sha.update(part),
+            State::Sponge(sponge) => sponge.update(part),
+        }
     }
 
     /// Ends, writing the digest to the start of `out`; returns its length.
     pub fn finish(self, out: &mut [u8]) -> Result<usize> {
         let len = self.algorithm.len();
         let out = out.get_mut(..len).ok_or(CryptoError::OutputLength)?;
-        out.copy_from_slice(&self.state.finish()[..len]);
+        match self.state {
+            State::Sha(sha) => out.copy_from_slice(&sha.finish()[..len]),
+            State::Sponge(sponge) => sponge.finish(out),
+        }
+        if let (DigestAlgorithm::Sha512T(bits), Some(last)) = (self.algorithm, out.last_mut()) {
+            *last &= 0xFF << ((8 - bits % 8) % 8);
+        }
         Ok(len)
+    }
+
+    /// The state, for [`restore`](Self::restore). It tells what was digested last, and is as secret as that.
+    pub fn save(&self) -> Vec<u8> {
+        match &self.state {
+            State::Sha(sha) => sha.save(),
+            State::Sponge(sponge) => sponge.save(),
+        }
+    }
+
+    /// Goes on from a state of the same algorithm.
+    pub fn restore(algorithm: DigestAlgorithm, state: &[u8]) -> Result<Self> {
+        let mut digest = Self::new(algorithm);
+        match &mut digest.state {
+            State::Sha(sha) => sha.restore(state)?,
+            State::Sponge(sponge) => sponge.restore(state)?,
+        }
+        Ok(digest)
     }
 }
 

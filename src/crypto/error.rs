@@ -27,6 +27,12 @@ pub enum CryptoError {
     /// The signature is not one of this key over this input.
     #[error("the signature doesn't match")]
     SignatureInvalid,
+    /// The ciphertext wasn't made with this key and these parameters, or was changed since. Says nothing more.
+    #[error("the ciphertext is damaged, or made with another key or other parameters")]
+    CiphertextInvalid,
+    /// More bytes than the algorithm, or this implementation, takes in one operation.
+    #[error("the message is too long")]
+    TooLong,
     /// AWS-LC failed where it shouldn't.
     #[error("internal failure in {0}")]
     Internal(&'static str),

@@ -4,8 +4,9 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::aws_lc_raw::{EcKey, Ed25519Key, EvpKey, EvpKind, RsaComponent, RsaFactors, RsaKey};
-use super::{CryptoError, Curve, KeyAlgorithm, PublicKey, Result, SecretBytes, SignScheme, rsa_scheme};
+use super::aws_lc_raw::{EcKey, Ed25519Key, EvpKey, EvpKind, RsaComponent, RsaFactors, RsaKey, X25519Key};
+use super::rsa_encryption::{self, RejectionKey};
+use super::{CryptoError, Curve, EncryptScheme, KeyAlgorithm, PublicKey, Result, SecretBytes, SignScheme, rsa_scheme};
 use crate::sys::fork::Section;
 
 /// RSA keys outside of this are refused for private use: shorter ones are weak, longer ones take seconds.
@@ -14,21 +15,25 @@ pub const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 /// 65537.
 const DEFAULT_PUBLIC_EXPONENT: [u8; 3] = [1, 0, 1];
 
-/// What stands before the seed in a PKCS#8 of Ed25519 (RFC 8410 §7, version 1).
-const ED25519_PKCS8_PREFIX: [u8; 16] =
-    [0x30, 0x2E, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+/// The last byte of Ed25519's object identifier, 1.3.101.112 (RFC 8410 §3).
+const ED25519_OID_END: u8 = 112;
+/// The last byte of X25519's object identifier, 1.3.101.110.
+const X25519_OID_END: u8 = 110;
 
 /// A parsed and checked private key. Usable from many threads at once; wiped when dropped, for AWS-LC overwrites what
 /// it frees.
 pub struct PrivateKey {
     key: Key,
     public: PublicKey,
+    /// Of RSA keys.
+    rejection: Option<RejectionKey>,
 }
 
 enum Key {
     Rsa(RsaKey),
     Ec(EcKey),
     Ed25519(Ed25519Key),
+    X25519(X25519Key),
 }
 
 /// The private values of a key, as PKCS#11 names them: for import from, and export to, separate attributes. Integers
@@ -49,10 +54,12 @@ pub enum PrivateParts {
     Ec(Curve, SecretBytes),
     /// The seed of an Ed25519 key.
     Ed25519(SecretBytes),
+    /// The scalar of an X25519 key, as RFC 7748 §5 encodes it.
+    X25519(SecretBytes),
 }
 
 impl PrivateKey {
-    /// Parses PKCS#8 (RFC 5958; RFC 8410 for Ed25519) and checks the key.
+    /// Parses PKCS#8 (RFC 5958; RFC 8410 for Ed25519 and X25519) and checks the key.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
         let _section = Section::enter();
         Self::new(Key::from_pkcs8(der)?)
@@ -67,6 +74,7 @@ impl PrivateKey {
         match algorithm {
             KeyAlgorithm::Ec(curve) => Self::with_pkcs8(Key::Ec(EcKey::generate(curve)?)),
             KeyAlgorithm::Ed25519 => Self::with_pkcs8(Key::Ed25519(Ed25519Key::generate())),
+            KeyAlgorithm::X25519 => Self::with_pkcs8(Key::X25519(X25519Key::generate())),
             _ => Err(CryptoError::KeyUnsupported("no key pair")),
         }
     }
@@ -94,10 +102,8 @@ impl PrivateKey {
                 Key::Rsa(RsaKey::private(modulus, public_exponent, private_exponent.expose(), &factors)?)
             }
             PrivateParts::Ec(curve, scalar) => Key::Ec(EcKey::from_scalar(*curve, scalar.expose())?),
-            PrivateParts::Ed25519(seed) => {
-                let seed = seed.expose().try_into();
-                Key::Ed25519(Ed25519Key::from_seed(seed.map_err(|_| CryptoError::KeyInvalid("a seed has 32 bytes"))?))
-            }
+            PrivateParts::Ed25519(seed) => Key::Ed25519(Ed25519Key::from_seed(bytes_32(seed)?)),
+            PrivateParts::X25519(scalar) => Key::X25519(X25519Key::from_private(bytes_32(scalar)?)),
         };
         Self::with_pkcs8(key).map(|(_, pkcs8)| pkcs8)
     }
@@ -115,7 +121,11 @@ impl PrivateKey {
 
     fn new(key: Key) -> Result<Self> {
         let public = key.public_key()?;
-        Ok(Self { key, public })
+        let rejection = match &key {
+            Key::Rsa(key) => Some(RejectionKey::new(key)?),
+            Key::Ec(_) | Key::Ed25519(_) | Key::X25519(_) => None,
+        };
+        Ok(Self { key, public, rejection })
     }
 
     /// Kind and size.
@@ -144,6 +154,32 @@ impl PrivateKey {
             _ => Err(CryptoError::SchemeMismatch),
         }
     }
+
+    /// Decrypts `input` into `out`, which has at least [`EncryptScheme::decrypted_len`] bytes; returns the length.
+    ///
+    /// A ciphertext of PKCS#1 v1.5 with wrong padding decrypts to a message that looks random, always the same one for
+    /// the same key and ciphertext, so that nobody learns of the padding (draft-irtf-cfrg-rsa-guidance).
+    pub fn decrypt(&self, scheme: &EncryptScheme<'_>, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        let (Key::Rsa(key), Some(rejection)) = (&self.key, &self.rejection) else {
+            return Err(CryptoError::SchemeMismatch);
+        };
+        let out = out.get_mut(..scheme.decrypted_len(self.algorithm())).ok_or(CryptoError::OutputLength)?;
+        let _section = Section::enter();
+        rsa_encryption::decrypt(key, rejection, scheme, input, out)
+    }
+
+    /// The secret that this key and a public key of the same kind agree on: the x coordinate of EC's point (SP 800-56A
+    /// §5.7.1.2), X25519's result (RFC 7748 §6.1). The public key is an uncompressed point, or X25519's 32 bytes.
+    pub fn agree(&self, peer: &[u8]) -> Result<SecretBytes> {
+        let _section = Section::enter();
+        match &self.key {
+            Key::Ec(key) => key.agree(&EcKey::from_point(key.curve(), peer)?),
+            Key::X25519(key) => {
+                key.agree(peer.try_into().map_err(|_| CryptoError::KeyInvalid("an X25519 public key has 32 bytes"))?)
+            }
+            Key::Rsa(_) | Key::Ed25519(_) => Err(CryptoError::SchemeMismatch),
+        }
+    }
 }
 
 impl fmt::Debug for PrivateKey {
@@ -159,7 +195,8 @@ impl Key {
             EvpKind::Rsa(key) if key.is_complete() => Self::Rsa(key),
             EvpKind::Rsa(_) => return Err(CryptoError::KeyInvalid("the RSA key lacks its primes or exponents")),
             EvpKind::Ec(key) => Self::Ec(key),
-            EvpKind::Ed25519 => Self::Ed25519(Ed25519Key::from_seed(&*evp.ed25519_seed()?)),
+            EvpKind::Ed25519 => Self::Ed25519(Ed25519Key::from_seed(&*evp.raw_private()?)),
+            EvpKind::X25519 => Self::X25519(X25519Key::from_private(&*evp.raw_private()?)),
         })
     }
 
@@ -167,12 +204,8 @@ impl Key {
         match self {
             Self::Rsa(key) => EvpKey::from_rsa(key)?.to_pkcs8(),
             Self::Ec(key) => EvpKey::from_ec(key)?.to_pkcs8(),
-            Self::Ed25519(key) => {
-                let mut pkcs8 = Zeroizing::new([0; 48]);
-                pkcs8[..16].copy_from_slice(&ED25519_PKCS8_PREFIX);
-                pkcs8[16..].copy_from_slice(key.seed());
-                Ok(SecretBytes::from_slice(&*pkcs8))
-            }
+            Self::Ed25519(key) => Ok(curve25519_pkcs8(ED25519_OID_END, key.seed())),
+            Self::X25519(key) => Ok(curve25519_pkcs8(X25519_OID_END, key.private())),
         }
     }
 
@@ -189,6 +222,7 @@ impl Key {
             }
             Self::Ec(key) => PublicKey::from_ec_point(key.curve(), &key.point()?),
             Self::Ed25519(key) => PublicKey::from_ed25519(key.public()),
+            Self::X25519(key) => PublicKey::from_x25519(key.public()),
         }
     }
 
@@ -208,8 +242,23 @@ impl Key {
             },
             Self::Ec(key) => PrivateParts::Ec(key.curve(), key.scalar()?),
             Self::Ed25519(key) => PrivateParts::Ed25519(SecretBytes::from_slice(key.seed())),
+            Self::X25519(key) => PrivateParts::X25519(SecretBytes::from_slice(key.private())),
         })
     }
+}
+
+/// PKCS#8, version 1, of a key that is 32 bytes (RFC 8410 §7).
+fn curve25519_pkcs8(oid_end: u8, private: &[u8]) -> SecretBytes {
+    let mut pkcs8 = Zeroizing::new([0; 48]);
+    pkcs8[..16].copy_from_slice(&[
+        0x30, 0x2E, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, oid_end, 0x04, 0x22, 0x04, 0x20,
+    ]);
+    pkcs8[16..].copy_from_slice(private);
+    SecretBytes::from_slice(&*pkcs8)
+}
+
+fn bytes_32(private: &SecretBytes) -> Result<&[u8; 32]> {
+    private.expose().try_into().map_err(|_| CryptoError::KeyInvalid("a private key of 32 bytes"))
 }
 
 fn component(key: &RsaKey, which: RsaComponent) -> Result<SecretBytes> {

@@ -4,7 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::aws_lc_raw::{self, EcKey, EvpKey, EvpKind, RsaComponent, RsaKey};
-use super::{CryptoError, Curve, Digest, DigestAlgorithm, KeyAlgorithm, Result, SignScheme, rsa_scheme};
+use super::{
+    CryptoError, Curve, Digest, DigestAlgorithm, EncryptScheme, KeyAlgorithm, Result, SignScheme, rsa_encryption,
+    rsa_scheme,
+};
+use crate::sys::fork::Section;
 
 /// RSA keys outside of this aren't verified with. AWS-LC takes no longer ones.
 const RSA_BITS: std::ops::RangeInclusive<u32> = 1024..=16384;
@@ -14,6 +18,8 @@ const RSA_EXPONENT_BITS: usize = 33;
 
 /// What stands before the key in an Ed25519 SubjectPublicKeyInfo (RFC 8410 §4).
 const ED25519_SPKI_PREFIX: [u8; 12] = [0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00];
+/// The same for X25519.
+const X25519_SPKI_PREFIX: [u8; 12] = [0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x6E, 0x03, 0x21, 0x00];
 
 /// A parsed and checked public key. Copying it is cheap.
 #[derive(Clone)]
@@ -29,6 +35,7 @@ enum Key {
     Rsa { key: RsaKey, modulus: Box<[u8]>, exponent: Box<[u8]> },
     Ec { key: EcKey, point: Box<[u8]> },
     Ed25519([u8; 32]),
+    X25519([u8; 32]),
 }
 
 impl PublicKey {
@@ -38,7 +45,8 @@ impl PublicKey {
         match evp.kind()? {
             EvpKind::Rsa(key) => Self::new_rsa(key),
             EvpKind::Ec(key) => Self::from_ec_point(key.curve(), &key.point()?),
-            EvpKind::Ed25519 => Self::from_ed25519(&evp.ed25519_public()?),
+            EvpKind::Ed25519 => Self::from_ed25519(&evp.raw_public()?),
+            EvpKind::X25519 => Self::from_x25519(&evp.raw_public()?),
         }
     }
 
@@ -86,6 +94,15 @@ impl PublicKey {
         Ok(Self::new(KeyAlgorithm::Ed25519, spki, Key::Ed25519(key)))
     }
 
+    /// From the 32 bytes of an X25519 public key. Any 32 bytes are one (RFC 7748 §5); those that agree on nothing are
+    /// refused when they are used.
+    pub fn from_x25519(bytes: &[u8]) -> Result<Self> {
+        let key: [u8; 32] =
+            bytes.try_into().map_err(|_| CryptoError::KeyInvalid("an X25519 public key has 32 bytes"))?;
+        let spki = [&X25519_SPKI_PREFIX[..], &key].concat();
+        Ok(Self::new(KeyAlgorithm::X25519, spki, Key::X25519(key)))
+    }
+
     fn new(algorithm: KeyAlgorithm, spki: Vec<u8>, key: Key) -> Self {
         Self(Arc::new(Inner { algorithm, spki: spki.into(), key }))
     }
@@ -104,17 +121,17 @@ impl PublicKey {
     pub fn rsa(&self) -> Option<(&[u8], &[u8])> {
         match &self.0.key {
             Key::Rsa { modulus, exponent, .. } => Some((modulus, exponent)),
-            Key::Ec { .. } | Key::Ed25519(_) => None,
+            Key::Ec { .. } | Key::Ed25519(_) | Key::X25519(_) => None,
         }
     }
 
-    /// The bare public value: the uncompressed point of an EC key, the 32 bytes of an Ed25519 key, the modulus of an
-    /// RSA key.
+    /// The bare public value: the uncompressed point of an EC key, the 32 bytes of an Ed25519 or X25519 key, the
+    /// modulus of an RSA key.
     pub fn value(&self) -> &[u8] {
         match &self.0.key {
             Key::Rsa { modulus, .. } => modulus,
             Key::Ec { point, .. } => point,
-            Key::Ed25519(key) => key,
+            Key::Ed25519(key) | Key::X25519(key) => key,
         }
     }
 
@@ -136,6 +153,27 @@ impl PublicKey {
             (Key::Ed25519(key), SignScheme::Ed25519) => {
                 let signature = signature.try_into().map_err(|_| CryptoError::SignatureLength)?;
                 aws_lc_raw::verify_ed25519(key, input, signature)
+            }
+            _ => Err(CryptoError::SchemeMismatch),
+        }
+    }
+
+    /// Writes what was signed to the start of `out` and returns its length, for the two schemes whose signatures hold it:
+    /// `RsaPkcs1` and `RsaRaw`.
+    pub fn recover(&self, scheme: &SignScheme, signature: &[u8], out: &mut [u8]) -> Result<usize> {
+        match &self.0.key {
+            Key::Rsa { key, .. } => rsa_scheme::recover(key, scheme, signature, out),
+            _ => Err(CryptoError::SchemeMismatch),
+        }
+    }
+
+    /// Encrypts `input` into `out`, which has at least as many bytes as the modulus; returns that length. Takes RSA keys
+    /// from 1024 bits on.
+    pub fn encrypt(&self, scheme: &EncryptScheme<'_>, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        match &self.0.key {
+            Key::Rsa { key, .. } => {
+                let _section = Section::enter();
+                rsa_encryption::encrypt(key, scheme, input, out)
             }
             _ => Err(CryptoError::SchemeMismatch),
         }

@@ -4,11 +4,11 @@ use super::aws_lc_raw::{PssScheme, RsaKey, RsaPadding};
 use super::{CryptoError, DigestAlgorithm, Result, SignScheme};
 
 /// Longest modulus of a private key that signs here, in bytes.
-const MAX_SIGNING_LEN: usize = 1024;
+pub(super) const MAX_SIGNING_LEN: usize = 1024;
 /// Longest modulus of a public key, in bytes.
-const MAX_MODULUS_LEN: usize = 2048;
+pub(super) const MAX_MODULUS_LEN: usize = 2048;
 /// Bytes that PKCS#1 v1.5 adds at least (RFC 8017 §9.2).
-const PKCS1_OVERHEAD: usize = 11;
+pub(super) const PKCS1_OVERHEAD: usize = 11;
 
 /// Signs with a key of at most [`MAX_SIGNING_LEN`] bytes into `out`, which has as many as the modulus.
 pub(super) fn sign(key: &RsaKey, scheme: &SignScheme, input: &[u8], out: &mut [u8]) -> Result<usize> {
@@ -54,6 +54,22 @@ pub(super) fn verify(key: &RsaKey, scheme: &SignScheme, input: &[u8], signature:
     }
 }
 
+/// What was signed, written to the start of `out`; the key has at most [`MAX_MODULUS_LEN`] bytes.
+pub(super) fn recover(key: &RsaKey, scheme: &SignScheme, signature: &[u8], out: &mut [u8]) -> Result<usize> {
+    let padding = match scheme {
+        SignScheme::RsaPkcs1 => RsaPadding::Pkcs1,
+        SignScheme::RsaRaw => RsaPadding::None,
+        _ => return Err(CryptoError::SchemeMismatch),
+    };
+    if signature.len() != key.size() {
+        return Err(CryptoError::SignatureLength);
+    }
+    let mut recovered = [0; MAX_MODULUS_LEN];
+    let len = key.recover(padding, signature, &mut recovered[..key.size()])?;
+    out.get_mut(..len).ok_or(CryptoError::OutputLength)?.copy_from_slice(&recovered[..len]);
+    Ok(len)
+}
+
 /// The whole of what was signed must be what is expected: comparing, instead of parsing, leaves no room for a
 /// DigestInfo with something else in it (Bleichenbacher 2006).
 fn verify_recovered(key: &RsaKey, padding: RsaPadding, expected: &[u8], signature: &[u8]) -> Result<()> {
@@ -65,17 +81,23 @@ fn verify_recovered(key: &RsaKey, padding: RsaPadding, expected: &[u8], signatur
 fn sign_raw(key: &RsaKey, input: &[u8], out: &mut [u8]) -> Result<usize> {
     let mut padded = [0; MAX_SIGNING_LEN];
     let padded = pad_left(input, &mut padded[..key.size()])?;
+    private_power(key, padded, out)
+}
+
+/// The bare private operation on a number as long as the modulus; one that isn't smaller is
+/// [`CryptoError::InputLength`].
+pub(super) fn private_power(key: &RsaKey, number: &[u8], out: &mut [u8]) -> Result<usize> {
     let mut modulus = [0; MAX_SIGNING_LEN];
     let modulus = &mut modulus[..key.size()];
     key.write_modulus(modulus)?;
-    if *padded >= *modulus {
+    if *number >= *modulus {
         return Err(CryptoError::InputLength);
     }
-    if is_its_own_power(padded, modulus) {
-        out[..padded.len()].copy_from_slice(padded);
-        return Ok(padded.len());
+    if is_its_own_power(number, modulus) {
+        out[..number.len()].copy_from_slice(number);
+        return Ok(number.len());
     }
-    key.sign(RsaPadding::None, padded, out)
+    key.sign(RsaPadding::None, number, out)
 }
 
 /// 0, 1 and n − 1 are their own d-th powers, since d is odd. AWS-LC refuses them, for blinding hides nothing there.
@@ -86,13 +108,14 @@ fn is_its_own_power(number: &[u8], modulus: &[u8]) -> bool {
     (*last <= 1 && front.iter().all(|&byte| byte == 0)) || (front == modulus_front && *last == modulus_last - 1)
 }
 
-fn pad_left<'a>(input: &[u8], padded: &'a mut [u8]) -> Result<&'a [u8]> {
+/// `input` with zeros before it.
+pub(super) fn pad_left<'a>(input: &[u8], padded: &'a mut [u8]) -> Result<&'a [u8]> {
     let start = padded.len().checked_sub(input.len()).ok_or(CryptoError::InputLength)?;
     padded[start..].copy_from_slice(input);
     Ok(padded)
 }
 
-fn check_pkcs1_len(key: &RsaKey, len: usize) -> Result<()> {
+pub(super) fn check_pkcs1_len(key: &RsaKey, len: usize) -> Result<()> {
     if len + PKCS1_OVERHEAD <= key.size() { Ok(()) } else { Err(CryptoError::InputLength) }
 }
 
@@ -120,7 +143,7 @@ struct DigestInfo {
 impl DigestInfo {
     fn new(algorithm: DigestAlgorithm, digest: &[u8]) -> Result<Self> {
         check_digest_len(algorithm, digest)?;
-        let prefix = algorithm.digest_info_prefix();
+        let prefix = algorithm.digest_info_prefix()?;
         let mut info = Self { bytes: [0; 19 + DigestAlgorithm::MAX_LEN], len: prefix.len() + digest.len() };
         info.bytes[..prefix.len()].copy_from_slice(prefix);
         info.bytes[prefix.len()..info.len].copy_from_slice(digest);

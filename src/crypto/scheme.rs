@@ -1,8 +1,8 @@
-//! Kinds of keys and ways to sign with them.
+//! Kinds of keys and ways to sign and encrypt with them.
 
 use super::DigestAlgorithm;
 
-/// An elliptic curve for ECDSA.
+/// An elliptic curve for ECDSA and ECDH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Curve {
     /// NIST P-256 (secp256r1).
@@ -51,6 +51,8 @@ pub enum KeyAlgorithm {
     Ec(Curve),
     /// Ed25519 (RFC 8032).
     Ed25519,
+    /// X25519 (RFC 7748).
+    X25519,
     /// AES with a key of this many bits: 128, 192 or 256.
     Aes {
         /// Bits of the key.
@@ -72,7 +74,16 @@ impl KeyAlgorithm {
             Self::Rsa { bits } => bits.div_ceil(8) as usize,
             Self::Ec(curve) => 2 * curve.field_len(),
             Self::Ed25519 => 64,
-            Self::Aes { .. } | Self::Generic { .. } | Self::Other(_) => 0,
+            Self::X25519 | Self::Aes { .. } | Self::Generic { .. } | Self::Other(_) => 0,
+        }
+    }
+
+    /// Bytes of the secret that two keys agree on; 0 for keys that don't agree.
+    pub fn agreement_len(self) -> usize {
+        match self {
+            Self::Ec(curve) => curve.field_len(),
+            Self::X25519 => 32,
+            Self::Rsa { .. } | Self::Ed25519 | Self::Aes { .. } | Self::Generic { .. } | Self::Other(_) => 0,
         }
     }
 }
@@ -99,4 +110,35 @@ pub enum SignScheme {
     Ecdsa,
     /// Ed25519 of the message itself (RFC 8032 §5.1.6).
     Ed25519,
+}
+
+/// How to encrypt with a public key, with all parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncryptScheme<'a> {
+    /// RSAES-PKCS1-v1_5 (RFC 8017 §7.2): up to k − 11 bytes.
+    RsaPkcs1,
+    /// RSAES-OAEP (RFC 8017 §7.1): up to k − 2h − 2 bytes.
+    RsaOaep {
+        /// The hash over the label.
+        digest: DigestAlgorithm,
+        /// The mask generation function's hash.
+        mgf: DigestAlgorithm,
+        /// What both sides must name alike; often empty.
+        label: &'a [u8],
+    },
+    /// The bare RSA operation (`CKM_RSA_X_509`): up to k bytes, padded with zeros on the left.
+    RsaRaw,
+}
+
+impl EncryptScheme<'_> {
+    /// The most that decrypting with such a key writes; 0 if the key can't hold anything by this scheme.
+    pub fn decrypted_len(&self, algorithm: KeyAlgorithm) -> usize {
+        let KeyAlgorithm::Rsa { bits } = algorithm else { return 0 };
+        let overhead = match self {
+            Self::RsaPkcs1 => 11,
+            Self::RsaOaep { digest, .. } => 2 * digest.len() + 2,
+            Self::RsaRaw => 0,
+        };
+        (bits.div_ceil(8) as usize).saturating_sub(overhead)
+    }
 }

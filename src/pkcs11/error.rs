@@ -103,10 +103,11 @@ fn crypto_code(error: CryptoError) -> CK_RV {
         CryptoError::KeyUnsupported(_) => CKR_KEY_SIZE_RANGE,
         CryptoError::SchemeMismatch => CKR_KEY_TYPE_INCONSISTENT,
         CryptoError::ParametersInvalid => CKR_MECHANISM_PARAM_INVALID,
-        CryptoError::InputLength => CKR_DATA_LEN_RANGE,
+        CryptoError::InputLength | CryptoError::TooLong => CKR_DATA_LEN_RANGE,
         CryptoError::OutputLength => CKR_BUFFER_TOO_SMALL,
         CryptoError::SignatureLength => CKR_SIGNATURE_LEN_RANGE,
         CryptoError::SignatureInvalid => CKR_SIGNATURE_INVALID,
+        CryptoError::CiphertextInvalid => CKR_ENCRYPTED_DATA_INVALID,
         CryptoError::Internal(_) => CKR_FUNCTION_FAILED,
     }
 }

@@ -147,6 +147,7 @@ fn algorithm_code(algorithm: KeyAlgorithm) -> EncodedAlgorithm {
         KeyAlgorithm::Aes { bits } => (5, bits),
         KeyAlgorithm::Generic { bytes } => (6, bytes),
         KeyAlgorithm::Other(number) => (7, number),
+        KeyAlgorithm::X25519 => (8, 25519),
     }
 }
 
@@ -161,6 +162,7 @@ fn algorithm(code: EncodedAlgorithm) -> Option<KeyAlgorithm> {
         (5, bits) => KeyAlgorithm::Aes { bits },
         (6, bytes) => KeyAlgorithm::Generic { bytes },
         (7, number) => KeyAlgorithm::Other(number),
+        (8, 25519) => KeyAlgorithm::X25519,
         _ => return None,
     })
 }

@@ -8,7 +8,7 @@ use aws_lc_sys::{
     EC_KEY_get0_group, EC_KEY_get0_private_key, EC_KEY_get0_public_key, EC_KEY_new, EC_KEY_set_group,
     EC_KEY_set_private_key, EC_KEY_set_public_key, EC_POINT, EC_POINT_free, EC_POINT_mul, EC_POINT_new,
     EC_POINT_oct2point, EC_POINT_point2oct, EC_group_p256, EC_group_p384, EC_group_p521, EC_group_secp256k1, ECDSA_SIG,
-    ECDSA_SIG_free, ECDSA_SIG_get0, ECDSA_SIG_new, ECDSA_SIG_set0, ECDSA_do_sign, ECDSA_do_verify,
+    ECDH_compute_key, ECDSA_SIG_free, ECDSA_SIG_get0, ECDSA_SIG_new, ECDSA_SIG_set0, ECDSA_do_sign, ECDSA_do_verify,
     NID_X9_62_prime256v1, NID_secp256k1, NID_secp384r1, NID_secp521r1, point_conversion_form_t,
 };
 
@@ -135,6 +135,21 @@ impl EcKey {
             }
             bignum::to_secret_padded(scalar, self.curve.field_len())
         }
+    }
+
+    /// The x coordinate of the point that this private key and a public key of the same curve agree on.
+    pub fn agree(&self, peer: &Self) -> Result<SecretBytes> {
+        if self.curve != peer.curve {
+            return Err(CryptoError::KeyInvalid("a key of another curve"));
+        }
+        SecretBytes::filled(self.curve.field_len(), |out| {
+            // SAFETY: both keys are live and only read, and have the same group; the pointer and length describe `out`.
+            let written = unsafe {
+                let point = EC_KEY_get0_public_key(peer.as_ptr());
+                ECDH_compute_key(out.as_mut_ptr().cast(), out.len(), point, self.as_ptr(), None)
+            };
+            if usize::try_from(written) == Ok(out.len()) { Ok(()) } else { Err(CryptoError::Internal("ECDH_compute_key")) }
+        })
     }
 
     /// Signs into `out`, which is exactly r‖s long. AWS-LC takes the leftmost bits of a digest that is longer than the

@@ -5,7 +5,7 @@ use std::ptr::{self, NonNull};
 
 use aws_lc_sys::{
     CBB, CBB_cleanup, CBB_finish, CBB_init, CBS, CBS_init, CBS_len, EVP_PKEY, EVP_PKEY_EC, EVP_PKEY_ED25519,
-    EVP_PKEY_RSA, EVP_PKEY_free, EVP_PKEY_get_raw_private_key, EVP_PKEY_get_raw_public_key, EVP_PKEY_get1_EC_KEY,
+    EVP_PKEY_RSA, EVP_PKEY_X25519, EVP_PKEY_free, EVP_PKEY_get_raw_private_key, EVP_PKEY_get_raw_public_key, EVP_PKEY_get1_EC_KEY,
     EVP_PKEY_get1_RSA, EVP_PKEY_id, EVP_PKEY_new, EVP_PKEY_set1_EC_KEY, EVP_PKEY_set1_RSA, EVP_marshal_private_key,
     EVP_marshal_public_key, EVP_parse_private_key, EVP_parse_public_key, OPENSSL_free,
 };
@@ -22,6 +22,7 @@ pub enum EvpKind {
     Rsa(RsaKey),
     Ec(EcKey),
     Ed25519,
+    X25519,
 }
 
 impl EvpKey {
@@ -66,13 +67,13 @@ impl EvpKey {
         NonNull::new(unsafe { EVP_PKEY_new() }).map(Self).ok_or(CryptoError::Internal("EVP_PKEY_new"))
     }
 
-    fn as_ptr(&self) -> *mut EVP_PKEY {
+    pub(super) fn as_ptr(&self) -> *mut EVP_PKEY {
         self.0.as_ptr()
     }
 
     /// Its kind, with the key itself where that is an object of its own.
     pub fn kind(&self) -> Result<EvpKind> {
-        const UNSUPPORTED: CryptoError = CryptoError::KeyUnsupported("neither RSA nor EC nor Ed25519");
+        const UNSUPPORTED: CryptoError = CryptoError::KeyUnsupported("neither RSA nor EC nor Ed25519 nor X25519");
         // SAFETY: the key is live; `get1` gives a reference that is ours, and returns NULL if the kind is another.
         unsafe {
             match EVP_PKEY_id(self.as_ptr()) {
@@ -85,21 +86,24 @@ impl EvpKey {
                     EcKey::from_raw(ec).map(EvpKind::Ec).ok_or(CryptoError::KeyUnsupported("elliptic curve"))
                 }
                 EVP_PKEY_ED25519 => Ok(EvpKind::Ed25519),
+                EVP_PKEY_X25519 => Ok(EvpKind::X25519),
                 _ => Err(UNSUPPORTED),
             }
         }
     }
 
-    pub fn ed25519_seed(&self) -> Result<Zeroizing<[u8; 32]>> {
-        let mut seed = Zeroizing::new([0; 32]);
-        let mut len = seed.len();
+    /// The seed of an Ed25519 key, the scalar of an X25519 key.
+    pub fn raw_private(&self) -> Result<Zeroizing<[u8; 32]>> {
+        let mut private = Zeroizing::new([0; 32]);
+        let mut len = private.len();
         // SAFETY: the key is live; at most `len` bytes are written, which the buffer has.
-        let status = unsafe { EVP_PKEY_get_raw_private_key(self.as_ptr(), seed.as_mut_ptr(), &raw mut len) };
+        let status = unsafe { EVP_PKEY_get_raw_private_key(self.as_ptr(), private.as_mut_ptr(), &raw mut len) };
         succeeded(status, "EVP_PKEY_get_raw_private_key")?;
-        Ok(seed)
+        Ok(private)
     }
 
-    pub fn ed25519_public(&self) -> Result<[u8; 32]> {
+    /// The public key of Ed25519 or X25519.
+    pub fn raw_public(&self) -> Result<[u8; 32]> {
         let mut public = [0; 32];
         let mut len = public.len();
         // SAFETY: the key is live; at most `len` bytes are written, which the buffer has.

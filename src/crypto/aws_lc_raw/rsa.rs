@@ -5,8 +5,9 @@ use std::ffi::c_int;
 use std::ptr::{self, NonNull};
 
 use aws_lc_sys::{
-    BIGNUM, BN_bn2bin_padded, EVP_MD, EVP_sha1, EVP_sha224, EVP_sha256, EVP_sha384, EVP_sha512, RSA, RSA_NO_PADDING,
-    RSA_PKCS1_PADDING, RSA_bits, RSA_free, RSA_generate_key_ex, RSA_get0_d, RSA_get0_dmp1, RSA_get0_dmq1, RSA_get0_e,
+    BIGNUM, BN_bn2bin_padded, EVP_MD, EVP_sha1, EVP_sha224, EVP_sha256, EVP_sha384, EVP_sha512,
+    EVP_sha512_224, EVP_sha512_256, EVP_sha3_224, EVP_sha3_256, EVP_sha3_384, EVP_sha3_512, RSA, RSA_NO_PADDING,
+    RSA_PKCS1_PADDING, RSA_bits, RSA_encrypt, RSA_free, RSA_generate_key_ex, RSA_get0_d, RSA_get0_dmp1, RSA_get0_dmq1, RSA_get0_e,
     RSA_get0_iqmp, RSA_get0_n, RSA_get0_p, RSA_get0_q, RSA_new, RSA_new_private_key, RSA_new_public_key,
     RSA_sign_pss_mgf1, RSA_sign_raw, RSA_size, RSA_verify_pss_mgf1, RSA_verify_raw,
 };
@@ -168,6 +169,16 @@ impl RsaKey {
         }
     }
 
+    /// The private exponent, with zeros on the left up to [`size`](Self::size).
+    pub fn padded_private_exponent(&self) -> Result<SecretBytes> {
+        let number = self.number(RsaComponent::PrivateExponent);
+        if number.is_null() {
+            return Err(CryptoError::KeyInvalid("the RSA key lacks a number"));
+        }
+        // SAFETY: the number belongs to the key and is read while the key lives.
+        unsafe { bignum::to_secret_padded(number, self.size()) }
+    }
+
     /// Whether it has all that a private operation by the Chinese remainder theorem needs, and is blinded with.
     pub fn is_complete(&self) -> bool {
         [
@@ -209,15 +220,28 @@ impl RsaKey {
         if status == 1 { Ok(len) } else { Err(CryptoError::SignatureInvalid) }
     }
 
+    /// RSAES-PKCS1-v1_5 with the public key. Writes [`size`](Self::size) bytes.
+    pub fn encrypt_pkcs1(&self, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        let mut len = 0;
+        // SAFETY: the key is live; `max_out` and the input's length are those of the slices.
+        let status = unsafe {
+            let (out, max_out) = (out.as_mut_ptr(), out.len());
+            let (input, input_len) = (input.as_ptr(), input.len());
+            RSA_encrypt(self.as_ptr(), &raw mut len, out, max_out, input, input_len, RSA_PKCS1_PADDING)
+        };
+        succeeded(status, "RSA_encrypt")?;
+        Ok(len)
+    }
+
     /// RSASSA-PSS. `digest` is as long as its algorithm's, `salt_len` not negative.
     pub fn sign_pss(&self, scheme: &PssScheme, digest: &[u8], out: &mut [u8]) -> Result<usize> {
         debug_assert!(scheme.salt_len >= 0, "negative values mean something else to AWS-LC");
+        let (hash, mgf) = (evp_digest(scheme.digest)?, evp_digest(scheme.mgf)?);
         let mut len = 0;
         // SAFETY: the key is live; `max_out` and the digest's length are those of the slices.
         let status = unsafe {
             let (out, max_out) = (out.as_mut_ptr(), out.len());
             let (digest, digest_len) = (digest.as_ptr(), digest.len());
-            let (hash, mgf) = (evp_digest(scheme.digest), evp_digest(scheme.mgf));
             RSA_sign_pss_mgf1(self.as_ptr(), &raw mut len, out, max_out, digest, digest_len, hash, mgf, scheme.salt_len)
         };
         succeeded(status, "RSA_sign_pss_mgf1")?;
@@ -227,11 +251,11 @@ impl RsaKey {
     /// Checks RSASSA-PSS with exactly this length of salt.
     pub fn verify_pss(&self, scheme: &PssScheme, digest: &[u8], signature: &[u8]) -> Result<()> {
         debug_assert!(scheme.salt_len >= 0, "negative values mean something else to AWS-LC");
+        let (hash, mgf) = (evp_digest(scheme.digest)?, evp_digest(scheme.mgf)?);
         // SAFETY: the key is live; the lengths are those of the slices.
         let status = unsafe {
             let (digest, digest_len) = (digest.as_ptr(), digest.len());
             let (signature, signature_len) = (signature.as_ptr(), signature.len());
-            let (hash, mgf) = (evp_digest(scheme.digest), evp_digest(scheme.mgf));
             RSA_verify_pss_mgf1(self.as_ptr(), digest, digest_len, hash, mgf, scheme.salt_len, signature, signature_len)
         };
         if status == 1 { Ok(()) } else { Err(CryptoError::SignatureInvalid) }
@@ -255,15 +279,23 @@ pub struct PssScheme {
     pub salt_len: c_int,
 }
 
-fn evp_digest(algorithm: DigestAlgorithm) -> *const EVP_MD {
+/// AWS-LC's table of a hash function; SHA-512/t has none.
+pub(super) fn evp_digest(algorithm: DigestAlgorithm) -> Result<*const EVP_MD> {
     // SAFETY: these return pointers to static tables; no preconditions.
-    unsafe {
+    Ok(unsafe {
         match algorithm {
             DigestAlgorithm::Sha1 => EVP_sha1(),
             DigestAlgorithm::Sha224 => EVP_sha224(),
             DigestAlgorithm::Sha256 => EVP_sha256(),
             DigestAlgorithm::Sha384 => EVP_sha384(),
             DigestAlgorithm::Sha512 => EVP_sha512(),
+            DigestAlgorithm::Sha512_224 => EVP_sha512_224(),
+            DigestAlgorithm::Sha512_256 => EVP_sha512_256(),
+            DigestAlgorithm::Sha3_224 => EVP_sha3_224(),
+            DigestAlgorithm::Sha3_256 => EVP_sha3_256(),
+            DigestAlgorithm::Sha3_384 => EVP_sha3_384(),
+            DigestAlgorithm::Sha3_512 => EVP_sha3_512(),
+            DigestAlgorithm::Sha512T(_) => return Err(CryptoError::ParametersInvalid),
         }
-    }
+    })
 }

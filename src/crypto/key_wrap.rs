@@ -1,0 +1,167 @@
+//! AES key wrap (RFC 3394) and its forms for keys of any length: with padding (RFC 5649) and with PKCS#7 padding
+//! (PKCS#11 v3.2, `CKM_AES_KEY_WRAP_PKCS7`). Over single blocks, because AWS-LC doesn't tell the initial value that it
+//! unwraps, and RFC 5649 keeps the length in there.
+
+use subtle::{Choice, ConstantTimeEq, ConstantTimeGreater};
+use zeroize::Zeroizing;
+
+use super::aws_lc_raw::{AesDecrypt, AesEncrypt};
+use super::{CryptoError, Result, SecretBytes, padding};
+
+/// RFC 3394 §2.2.3.1.
+const DEFAULT_IV: [u8; HALF] = [0xA6; HALF];
+/// RFC 5649 §3.
+const DEFAULT_PREFIX: [u8; 4] = [0xA6, 0x59, 0x59, 0xA6];
+
+/// Half of AES's block, the unit of key wrap.
+const HALF: usize = 8;
+
+/// A way to wrap keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyWrapScheme {
+    /// RFC 3394: keys of 16 bytes and more, in steps of 8.
+    AesKw {
+        /// Another initial value than A6 A6 A6 A6 A6 A6 A6 A6.
+        iv: Option<[u8; 8]>,
+    },
+    /// RFC 5649: keys of 1 byte and more.
+    AesKwp {
+        /// Another constant than A6 59 59 A6 before the length.
+        iv: Option<[u8; 4]>,
+    },
+    /// PKCS#7 padding to whole 8 bytes, then RFC 3394: keys of 8 bytes and more.
+    AesKwPkcs7 {
+        /// Another initial value than A6 A6 A6 A6 A6 A6 A6 A6.
+        iv: Option<[u8; 8]>,
+    },
+}
+
+/// Wraps `key` under an AES key.
+pub(super) fn wrap(aes_key: &[u8], scheme: &KeyWrapScheme, key: &[u8]) -> Result<Vec<u8>> {
+    let aes = AesEncrypt::new(aes_key)?;
+    match *scheme {
+        KeyWrapScheme::AesKw { iv } => {
+            if key.len() < 2 * HALF || !key.len().is_multiple_of(HALF) {
+                return Err(CryptoError::InputLength);
+            }
+            Ok(wrap_blocks(&aes, iv.unwrap_or(DEFAULT_IV), key))
+        }
+        KeyWrapScheme::AesKwPkcs7 { iv } => {
+            if key.len() < HALF {
+                return Err(CryptoError::InputLength);
+            }
+            let mut padded = padded(key, key.len() + HALF - key.len() % HALF);
+            padding::add(&mut padded[key.len()..], 0);
+            Ok(wrap_blocks(&aes, iv.unwrap_or(DEFAULT_IV), &padded))
+        }
+        KeyWrapScheme::AesKwp { iv } => {
+            let len = u32::try_from(key.len()).ok().filter(|&len| len > 0).ok_or(CryptoError::InputLength)?;
+            let mut initial = [0; HALF];
+            initial[..4].copy_from_slice(&iv.unwrap_or(DEFAULT_PREFIX));
+            initial[4..].copy_from_slice(&len.to_be_bytes());
+            Ok(wrap_blocks(&aes, initial, &padded(key, key.len().next_multiple_of(HALF))))
+        }
+    }
+}
+
+/// Unwraps a key that was wrapped under an AES key.
+pub(super) fn unwrap(aes_key: &[u8], scheme: &KeyWrapScheme, wrapped: &[u8]) -> Result<SecretBytes> {
+    let shortest = if matches!(scheme, KeyWrapScheme::AesKwp { .. }) { 2 * HALF } else { 3 * HALF };
+    if wrapped.len() < shortest || !wrapped.len().is_multiple_of(HALF) {
+        return Err(CryptoError::InputLength);
+    }
+    let (initial, key) = unwrap_blocks(&AesDecrypt::new(aes_key)?, wrapped);
+    let len = match *scheme {
+        KeyWrapScheme::AesKw { iv } => check(initial.ct_eq(&iv.unwrap_or(DEFAULT_IV))).map(|()| key.len()),
+        KeyWrapScheme::AesKwPkcs7 { iv } => check(initial.ct_eq(&iv.unwrap_or(DEFAULT_IV))).and_then(|()| {
+            let (front, last) = key.split_at(key.len() - HALF);
+            padding::message_len(last).map(|len| front.len() + len)
+        }),
+        KeyWrapScheme::AesKwp { iv } => unpadded_len(iv.unwrap_or(DEFAULT_PREFIX), initial, &key),
+    };
+    let len = len.ok_or(CryptoError::CiphertextInvalid)?;
+    Ok(SecretBytes::from_slice(&key[..len]))
+}
+
+/// RFC 5649 §3: the constant, a length within the last 8 bytes, zeros after it.
+fn unpadded_len(prefix: [u8; 4], initial: [u8; HALF], key: &[u8]) -> Option<usize> {
+    let [a, b, c, d, length @ ..] = initial;
+    let len = u64::from(u32::from_be_bytes(length));
+    let most = key.len() as u64;
+    let mut valid = [a, b, c, d].ct_eq(&prefix) & !len.ct_gt(&most) & len.ct_gt(&(most - HALF as u64));
+    for (at, byte) in (0..).zip(key).skip(key.len() - HALF) {
+        let at: u64 = at;
+        valid &= len.ct_gt(&at) | byte.ct_eq(&0);
+    }
+    check(valid).map(|()| len as usize)
+}
+
+fn check(valid: Choice) -> Option<()> {
+    bool::from(valid).then_some(())
+}
+
+/// The key with zeros after it.
+fn padded(key: &[u8], len: usize) -> Zeroizing<Vec<u8>> {
+    let mut padded = Zeroizing::new(vec![0; len]);
+    padded[..key.len()].copy_from_slice(key);
+    padded
+}
+
+/// RFC 3394 §2.2.1, index-based; RFC 5649 §4.1 for a single half block. `key` is whole half blocks.
+fn wrap_blocks(aes: &AesEncrypt, initial: [u8; HALF], key: &[u8]) -> Vec<u8> {
+    let mut wrapped = [&initial, key].concat();
+    let mut block = Zeroizing::new([0; 2 * HALF]);
+    if key.len() == HALF {
+        block.copy_from_slice(&wrapped);
+        aes.apply(&mut block);
+        wrapped.copy_from_slice(&*block);
+        return wrapped;
+    }
+    block[..HALF].copy_from_slice(&initial);
+    let mut step = 0_u64;
+    for _ in 0..6 {
+        for half in wrapped.chunks_exact_mut(HALF).skip(1) {
+            block[HALF..].copy_from_slice(half);
+            aes.apply(&mut block);
+            step += 1;
+            count_in(&mut block, step);
+            half.copy_from_slice(&block[HALF..]);
+        }
+    }
+    wrapped[..HALF].copy_from_slice(&block[..HALF]);
+    wrapped
+}
+
+/// RFC 3394 §2.2.2 without its check: the initial value and the key. `wrapped` is at least two half blocks.
+fn unwrap_blocks(aes: &AesDecrypt, wrapped: &[u8]) -> ([u8; HALF], Zeroizing<Vec<u8>>) {
+    let (first, rest) = wrapped.split_at(HALF);
+    let mut key = Zeroizing::new(rest.to_vec());
+    let mut block = Zeroizing::new([0; 2 * HALF]);
+    block[..HALF].copy_from_slice(first);
+    let mut initial = [0; HALF];
+    if key.len() == HALF {
+        block[HALF..].copy_from_slice(&key);
+        aes.apply(&mut block);
+        key.copy_from_slice(&block[HALF..]);
+    } else {
+        let mut step = 6 * (key.len() / HALF) as u64;
+        for _ in 0..6 {
+            for half in key.chunks_exact_mut(HALF).rev() {
+                count_in(&mut block, step);
+                step -= 1;
+                block[HALF..].copy_from_slice(half);
+                aes.apply(&mut block);
+                half.copy_from_slice(&block[HALF..]);
+            }
+        }
+    }
+    initial.copy_from_slice(&block[..HALF]);
+    (initial, key)
+}
+
+/// A = A ⊕ t.
+fn count_in(block: &mut [u8; 2 * HALF], step: u64) {
+    for (byte, count) in block.iter_mut().zip(step.to_be_bytes()) {
+        *byte ^= count;
+    }
+}

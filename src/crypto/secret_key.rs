@@ -1,0 +1,75 @@
+//! Secret keys: AES keys and generic secrets.
+
+use std::fmt;
+
+use super::cipher::{Cipher, CipherScheme, Direction};
+use super::key_wrap::{self, KeyWrapScheme};
+use super::mac::{Mac, MacScheme};
+use super::{CryptoError, KeyAlgorithm, Result, SecretBytes};
+
+/// A secret key whose length fits its kind. Usable from many threads at once; wiped when dropped.
+pub struct SecretKey {
+    algorithm: KeyAlgorithm,
+    value: SecretBytes,
+}
+
+impl SecretKey {
+    /// Checks the length. A key type that isn't ours is kept, and good for nothing but [`value`](Self::value).
+    pub fn new(algorithm: KeyAlgorithm, value: SecretBytes) -> Result<Self> {
+        let fits = match algorithm {
+            KeyAlgorithm::Aes { bits: bits @ (128 | 192 | 256) } => value.len() == bits as usize / 8,
+            KeyAlgorithm::Generic { bytes } => value.len() == bytes as usize,
+            KeyAlgorithm::Other(_) => true,
+            _ => false,
+        };
+        if fits { Ok(Self { algorithm, value }) } else { Err(CryptoError::KeyInvalid("its length is another kind's")) }
+    }
+
+    /// Kind and size.
+    pub fn algorithm(&self) -> KeyAlgorithm {
+        self.algorithm
+    }
+
+    /// The key itself.
+    pub fn value(&self) -> &SecretBytes {
+        &self.value
+    }
+
+    /// Begins to encrypt or decrypt, with an AES key.
+    pub fn cipher(&self, scheme: &CipherScheme<'_>, direction: Direction) -> Result<Cipher> {
+        Cipher::new(self.aes()?, scheme, direction)
+    }
+
+    /// Begins a code: HMAC with a generic secret, CMAC with an AES key.
+    pub fn mac(&self, scheme: MacScheme) -> Result<Mac> {
+        match (scheme, self.algorithm) {
+            (MacScheme::Hmac(digest), KeyAlgorithm::Generic { .. }) => Ok(Mac::hmac(digest, self.value.expose())),
+            (MacScheme::Hmac(_), _) => Err(CryptoError::SchemeMismatch),
+            (MacScheme::AesCmac, _) => Mac::cmac(self.aes()?),
+        }
+    }
+
+    /// Wraps the bytes of another key, with an AES key.
+    pub fn wrap(&self, scheme: &KeyWrapScheme, key: &[u8]) -> Result<Vec<u8>> {
+        key_wrap::wrap(self.aes()?, scheme, key)
+    }
+
+    /// Unwraps the bytes of another key, with an AES key. A wrapped key that is damaged or wrapped otherwise is
+    /// [`CryptoError::CiphertextInvalid`], a length that no wrapped key has [`CryptoError::InputLength`].
+    pub fn unwrap(&self, scheme: &KeyWrapScheme, wrapped: &[u8]) -> Result<SecretBytes> {
+        key_wrap::unwrap(self.aes()?, scheme, wrapped)
+    }
+
+    fn aes(&self) -> Result<&[u8]> {
+        match self.algorithm {
+            KeyAlgorithm::Aes { .. } => Ok(self.value.expose()),
+            _ => Err(CryptoError::SchemeMismatch),
+        }
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretKey").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
