@@ -27,7 +27,7 @@ pub struct Expected<'a> {
 impl<'a> Expected<'a> {
     /// For `C_UnwrapKey`; `imposed` is the unwrapping key's `CKA_UNWRAP_TEMPLATE`.
     pub fn from_unwrap(template: &Template<'a>, imposed: Option<&'a [u8]>, cx: &Rules) -> Result<Self, Rv> {
-        let whole = with_imposed(template, imposed)?;
+        let whole = with_imposed(template, imposed.as_slice())?;
         let class = match whole.ulong(CKA_CLASS)?.ok_or(Rv(CKR_TEMPLATE_INCOMPLETE))? {
             CKO_PRIVATE_KEY => Class::PrivateKey,
             CKO_SECRET_KEY => Class::SecretKey,
@@ -36,9 +36,9 @@ impl<'a> Expected<'a> {
         Self::new(&whole, class, cx)
     }
 
-    /// For `C_DeriveKey`, which makes a generic secret unless the template says otherwise; `imposed` is the base key's
-    /// `CKA_DERIVE_TEMPLATE`. Keys of types that are only kept aren't derived: how they are made isn't known.
-    pub fn from_derive(template: &Template<'a>, imposed: Option<&'a [u8]>, cx: &Rules) -> Result<Self, Rv> {
+    /// For `C_DeriveKey`, which makes a generic secret unless the template says otherwise; `imposed` are the
+    /// `CKA_DERIVE_TEMPLATE`s of what it is derived from. Keys of types that are only kept aren't derived: how they are made isn't known.
+    pub fn from_derive(template: &Template<'a>, imposed: &[&'a [u8]], cx: &Rules) -> Result<Self, Rv> {
         let mut whole = with_imposed(template, imposed)?;
         for (attribute, value) in [(CKA_CLASS, SECRET_KEY), (CKA_KEY_TYPE, GENERIC_SECRET)] {
             if whole.get(attribute).is_none() {
@@ -152,14 +152,13 @@ impl<'a> Expected<'a> {
     }
 }
 
-/// The data object that `CKM_HKDF_DATA` makes, as its template and the base key's `CKA_DERIVE_TEMPLATE` describe it, and
-/// the length that they ask for. The value is filled in by `value`, which is called when all the rest is known to be good.
+/// The data object that `CKM_HKDF_DATA` makes, still without its value, and the length that was asked for; `imposed` as
+/// for [`Expected::from_derive`].
 pub fn for_derived_data(
     template: &Template<'_>,
-    imposed: Option<&[u8]>,
+    imposed: &[&[u8]],
     cx: &Rules,
-    value: impl FnOnce(Option<usize>) -> Result<SecretBytes, Rv>,
-) -> Result<NewObject, Rv> {
+) -> Result<(DerivedData, Option<usize>), Rv> {
     let mut whole = with_imposed(template, imposed)?;
     let len = whole.ulong(CKA_VALUE_LEN)?.map(usize::try_from).transpose();
     let len = len.map_err(|_| Rv(CKR_ATTRIBUTE_VALUE_INVALID))?;
@@ -168,30 +167,46 @@ pub fn for_derived_data(
     if whole.get(CKA_CLASS).is_none() {
         whole.0.push((CKA_CLASS, DATA));
     }
-    if whole.ulong(CKA_CLASS)? != Some(CKO_DATA) {
+    if whole.ulong(CKA_CLASS)? != Some(CKO_DATA) || whole.get(CKA_VALUE).is_some() {
         return Err(Rv(CKR_TEMPLATE_INCONSISTENT));
     }
     let given = Checked::new(&whole, Kinds::DATA, Phase::Unwrap, cx)?;
-    if given.get(CKA_VALUE).is_some() {
-        return Err(Rv(CKR_TEMPLATE_INCONSISTENT));
-    }
     let mut content = Content::new(Class::Data);
     write_private_first(&mut content, Kinds::DATA, &given);
-    let value = value(len)?;
-    let secret = if content.private {
-        Some(value)
-    } else {
-        content.value = Some(value.expose().into());
-        None
-    };
-    let token = given.boolean(CKA_TOKEN).unwrap_or(false);
-    Ok(NewObject { draft: Draft { naming: naming(&content), content, secret }, token })
+    Ok((DerivedData { content, token: given.boolean(CKA_TOKEN).unwrap_or(false) }, len))
 }
 
-/// The template with what the other key's adds to it; that one attribute has two values is found when it is checked.
-fn with_imposed<'a>(template: &Template<'a>, imposed: Option<&'a [u8]>) -> Result<Template<'a>, Rv> {
+/// See [`for_derived_data`].
+pub struct DerivedData {
+    content: Content,
+    token: bool,
+}
+
+impl DerivedData {
+    /// `CKA_TOKEN` and `CKA_PRIVATE`: where it will lie.
+    pub fn place(&self) -> (bool, bool) {
+        (self.token, self.content.private)
+    }
+
+    /// The object. The value of a private one is a secret.
+    pub fn with_value(self, value: SecretBytes) -> NewObject {
+        let Self { mut content, token } = self;
+        let mut secret = None;
+        if content.private {
+            secret = Some(value);
+        } else {
+            content.value = Some(value.expose().into());
+        }
+        NewObject { draft: Draft { naming: naming(&content), content, secret }, token }
+    }
+}
+
+/// The template with what other keys' add to it; that one attribute has two values is found when it is checked.
+fn with_imposed<'a>(template: &Template<'a>, imposed: &[&'a [u8]]) -> Result<Template<'a>, Rv> {
     let mut whole = template.clone();
-    whole.0.extend(array::decode(imposed.unwrap_or_default())?);
+    for flat in imposed {
+        whole.0.extend(array::decode(flat)?);
+    }
     Ok(whole)
 }
 

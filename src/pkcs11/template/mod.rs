@@ -130,10 +130,13 @@ fn default_usage(kind: Kinds, content: &Content) -> Usage {
         Kinds::OTHER_SECRET => default_usage_by_name(content),
         _ => Usage::empty(),
     };
-    if kind == Kinds::AES && content.usage.intersects(Usage::WRAP | Usage::UNWRAP) {
-        usage - (Usage::ENCRYPT | Usage::DECRYPT)
-    } else {
-        usage
+    match kind {
+        Kinds::AES if content.usage.intersects(Usage::WRAP | Usage::UNWRAP) => {
+            usage - (Usage::ENCRYPT | Usage::DECRYPT)
+        }
+        // HKDF is made of HMACs: whoever signs with a key can compute what is derived from it.
+        Kinds::GENERIC if content.usage.contains(Usage::DERIVE) => Usage::empty(),
+        _ => usage,
     }
 }
 
