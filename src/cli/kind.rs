@@ -13,6 +13,7 @@ const KINDS: &[(&str, KeyAlgorithm)] = &[
     ("p-521", KeyAlgorithm::Ec(Curve::P521)),
     ("p-256k", KeyAlgorithm::Ec(Curve::Secp256k1)),
     ("ed25519", KeyAlgorithm::Ed25519),
+    ("x25519", KeyAlgorithm::X25519),
     ("aes-128", KeyAlgorithm::Aes { bits: 128 }),
     ("aes-192", KeyAlgorithm::Aes { bits: 192 }),
     ("aes-256", KeyAlgorithm::Aes { bits: 256 }),
@@ -63,6 +64,7 @@ pub(super) fn text(kind: KeyAlgorithm) -> String {
         KeyAlgorithm::Other(number) => format!("ckk-{number:#x}"),
         KeyAlgorithm::Ec(_) => "ec".to_owned(),
         KeyAlgorithm::Ed25519 => "ed25519".to_owned(),
+        KeyAlgorithm::X25519 => "x25519".to_owned(),
     }
 }
 
@@ -83,7 +85,7 @@ pub(super) fn usage_names(usage: Usage) -> Vec<&'static str> {
 
 /// Whether a key of this kind has a private and a public half.
 pub(super) fn is_pair(kind: KeyAlgorithm) -> bool {
-    matches!(kind, KeyAlgorithm::Rsa { .. } | KeyAlgorithm::Ec(_) | KeyAlgorithm::Ed25519)
+    matches!(kind, KeyAlgorithm::Rsa { .. } | KeyAlgorithm::Ec(_) | KeyAlgorithm::Ed25519 | KeyAlgorithm::X25519)
 }
 
 /// What a key may be used for if nothing is said: for RSA all six of Key Vault's; for AES no wrapping beside decryption,
@@ -94,6 +96,7 @@ pub(super) fn default_usage(kind: KeyAlgorithm) -> Usage {
             Usage::ENCRYPT | Usage::DECRYPT | Usage::SIGN | Usage::VERIFY | Usage::WRAP | Usage::UNWRAP
         }
         KeyAlgorithm::Ec(_) | KeyAlgorithm::Ed25519 | KeyAlgorithm::Generic { .. } => Usage::SIGN | Usage::VERIFY,
+        KeyAlgorithm::X25519 => Usage::DERIVE,
         KeyAlgorithm::Aes { .. } => Usage::ENCRYPT | Usage::DECRYPT,
         KeyAlgorithm::Other(_) => Usage::empty(),
     }
@@ -110,6 +113,7 @@ pub(super) fn check_usage(kind: KeyAlgorithm, usage: Usage, allow_conflicting: b
         KeyAlgorithm::Rsa { .. } => Usage::all() - Usage::DERIVE,
         KeyAlgorithm::Ec(_) => Usage::SIGN | Usage::VERIFY | Usage::DERIVE,
         KeyAlgorithm::Ed25519 => Usage::SIGN | Usage::VERIFY,
+        KeyAlgorithm::X25519 => Usage::DERIVE,
         KeyAlgorithm::Generic { .. } => Usage::SIGN | Usage::VERIFY | Usage::DERIVE,
         KeyAlgorithm::Aes { .. } => Usage::all() - Usage::SIGN_RECOVER - Usage::VERIFY_RECOVER,
         KeyAlgorithm::Other(_) => Usage::all(),

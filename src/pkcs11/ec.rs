@@ -2,22 +2,23 @@
 //!
 //! A curve is an object identifier or a `PrintableString` with its name (PKCS#11 v3.2 §6.3.3). A point of a
 //! Weierstrass curve is a DER `OCTET STRING` around the uncompressed point; clients also give the bare point. A point of
-//! an Edwards curve is the bare 32 bytes since v3.1; v3.0 could be read as `BIT STRING`, and SoftHSM wraps it in an
-//! `OCTET STRING`. All are taken; what is read back is v3.2's.
+//! an Edwards or a Montgomery curve is the bare 32 bytes since v3.1; v3.0 could be read as `BIT STRING`, and SoftHSM wraps
+//! it in an `OCTET STRING`. All are taken; what is read back is v3.2's.
 
 use cryptoki_sys::*;
 
 use super::error::Rv;
 use crate::crypto::{Curve, KeyAlgorithm};
 
-/// Bytes of an Ed25519 public key, and of its seed.
-pub const ED25519_LEN: usize = 32;
+/// Bytes of a public key of Curve25519, and of the private key or its seed.
+pub const LEN_25519: usize = 32;
 
 /// `CKA_EC_PARAMS` of a key, as we write it.
 pub fn params(algorithm: KeyAlgorithm) -> Option<&'static [u8]> {
     match algorithm {
         KeyAlgorithm::Ec(curve) => Some(curve.oid_der()),
         KeyAlgorithm::Ed25519 => Some(ED25519_OID),
+        KeyAlgorithm::X25519 => Some(X25519_OID),
         _ => None,
     }
 }
@@ -42,6 +43,13 @@ pub fn edwards(params: &[u8]) -> Result<(), Rv> {
     named(params, by_name, by_oid)
 }
 
+/// Whether a `CKA_EC_PARAMS` of `CKK_EC_MONTGOMERY` names X25519.
+pub fn montgomery(params: &[u8]) -> Result<(), Rv> {
+    let by_name = |name: &[u8]| (name == b"curve25519").then_some(());
+    let by_oid = |oid: &[u8]| (oid == X25519_OID || oid == GNU_X25519_OID).then_some(());
+    named(params, by_name, by_oid)
+}
+
 /// The uncompressed point in a `CKA_EC_POINT` of `CKK_EC`. Its length tells it from a wrapped one: both begin with 4.
 pub fn point(curve: Curve, bytes: &[u8]) -> Result<&[u8], Rv> {
     let len = 1 + 2 * curve.field_len();
@@ -52,22 +60,22 @@ pub fn point(curve: Curve, bytes: &[u8]) -> Result<&[u8], Rv> {
         .ok_or(Rv(CKR_ATTRIBUTE_VALUE_INVALID))
 }
 
-/// The 32 bytes in a `CKA_EC_POINT` of `CKK_EC_EDWARDS`.
-pub fn edwards_point(bytes: &[u8]) -> Result<&[u8], Rv> {
+/// The 32 bytes in a `CKA_EC_POINT` of `CKK_EC_EDWARDS` or `CKK_EC_MONTGOMERY`.
+pub fn point_25519(bytes: &[u8]) -> Result<&[u8], Rv> {
     let bits = unwrap(BIT_STRING, bytes).and_then(|bits| bits.strip_prefix(&[0]));
     [Some(bytes), unwrap(OCTET_STRING, bytes), bits]
         .into_iter()
         .flatten()
-        .find(|point| point.len() == ED25519_LEN)
+        .find(|point| point.len() == LEN_25519)
         .ok_or(Rv(CKR_ATTRIBUTE_VALUE_INVALID))
 }
 
-/// The 32 bytes of an Ed25519 seed, bare or as RFC 8410 §7 wraps them.
-pub fn edwards_seed(bytes: &[u8]) -> Result<&[u8], Rv> {
+/// The 32 bytes of an Ed25519 seed or an X25519 private key, bare or as RFC 8410 §7 wraps them.
+pub fn private_25519(bytes: &[u8]) -> Result<&[u8], Rv> {
     [Some(bytes), unwrap(OCTET_STRING, bytes)]
         .into_iter()
         .flatten()
-        .find(|seed| seed.len() == ED25519_LEN)
+        .find(|seed| seed.len() == LEN_25519)
         .ok_or(Rv(CKR_ATTRIBUTE_VALUE_INVALID))
 }
 
@@ -111,6 +119,10 @@ const PRINTABLE_STRING: u8 = 19;
 
 /// id-Ed25519, 1.3.101.112 (RFC 8410 §3).
 const ED25519_OID: &[u8] = &[0x06, 0x03, 0x2B, 0x65, 0x70];
+/// id-X25519, 1.3.101.110 (RFC 8410 §3).
+const X25519_OID: &[u8] = &[0x06, 0x03, 0x2B, 0x65, 0x6E];
+/// 1.3.6.1.4.1.3029.1.5.1, which pkcs11-tool writes for `EC:curve25519`.
+const GNU_X25519_OID: &[u8] = &[0x06, 0x0A, 0x2B, 0x06, 0x01, 0x04, 0x01, 0x97, 0x55, 0x01, 0x05, 0x01];
 /// 1.3.6.1.4.1.11591.15.1, which pkcs11-tool writes for `EC:edwards25519`.
 const GNU_ED25519_OID: &[u8] = &[0x06, 0x09, 0x2B, 0x06, 0x01, 0x04, 0x01, 0xDA, 0x47, 0x0F, 0x01];
 
@@ -127,6 +139,9 @@ mod tests {
         assert_eq!(edwards(b"\x13\x0cedwards25519"), Ok(()));
         assert_eq!(edwards(ED25519_OID), Ok(()));
         assert_eq!(edwards(GNU_ED25519_OID), Ok(()));
+        assert_eq!(montgomery(b"\x13\x0acurve25519"), Ok(()));
+        assert_eq!(montgomery(X25519_OID), Ok(()));
+        assert_eq!(montgomery(GNU_X25519_OID), Ok(()));
     }
 
     #[test]
@@ -135,6 +150,9 @@ mod tests {
         assert_eq!(curve(&brainpool), Err(Rv(CKR_CURVE_NOT_SUPPORTED)));
         assert_eq!(curve(ED25519_OID), Err(Rv(CKR_CURVE_NOT_SUPPORTED)));
         assert_eq!(edwards(b"\x13\x0aedwards448"), Err(Rv(CKR_CURVE_NOT_SUPPORTED)));
+        assert_eq!(edwards(X25519_OID), Err(Rv(CKR_CURVE_NOT_SUPPORTED)));
+        assert_eq!(montgomery(ED25519_OID), Err(Rv(CKR_CURVE_NOT_SUPPORTED)));
+        assert_eq!(montgomery(b"\x13\x08curve448"), Err(Rv(CKR_CURVE_NOT_SUPPORTED)));
         for params in [&b""[..], b"\x05\x00", b"\x30\x03\x02\x01\x01", b"\x06\x08\x2a", b"secp256r1"] {
             assert_eq!(curve(params), Err(Rv(CKR_DOMAIN_PARAMS_INVALID)), "{params:?}");
         }
@@ -152,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn an_edwards_point_is_taken_in_all_three_encodings() {
+    fn a_point_of_curve25519_is_taken_in_all_three_encodings() {
         // Bytes that could be mistaken for DER: the length decides.
         let mut bare = [7; 32];
         bare[..2].copy_from_slice(&[4, 30]);
         let bits = [&[3, 33, 0][..], &bare].concat();
         for encoded in [&bare[..], &wrap_point(&bare), &bits] {
-            assert_eq!(edwards_point(encoded), Ok(&bare[..]));
+            assert_eq!(point_25519(encoded), Ok(&bare[..]));
         }
-        assert!(edwards_point(&bare[1..]).is_err());
+        assert!(point_25519(&bare[1..]).is_err());
     }
 }

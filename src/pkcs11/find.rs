@@ -78,7 +78,7 @@ impl<'a> Index<'a> {
 }
 
 /// Whether an attribute of an object has this value. A sensitive one never has, whatever its value.
-fn has(object: &Object, token: bool, attribute: CK_ATTRIBUTE_TYPE, value: &[u8]) -> bool {
+pub fn has(object: &Object, token: bool, attribute: CK_ATTRIBUTE_TYPE, value: &[u8]) -> bool {
     let content = &object.content;
     let is_number = |number: CK_ULONG| attribute::ulong(value) == Ok(number);
     match (attribute, &content.key) {

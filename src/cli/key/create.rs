@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use cryptoki_sys::{
-    CKA_ALLOWED_MECHANISMS, CKA_ALWAYS_AUTHENTICATE, CKA_COPYABLE, CKA_DESTROYABLE, CKA_MODIFIABLE,
-    CKA_WRAP_WITH_TRUSTED,
+    CKA_ALLOWED_MECHANISMS, CKA_ALWAYS_AUTHENTICATE, CKA_COPYABLE, CKA_DERIVE_TEMPLATE, CKA_DESTROYABLE,
+    CKA_MODIFIABLE, CKA_UNWRAP_TEMPLATE, CKA_WRAP_TEMPLATE, CKA_WRAP_WITH_TRUSTED,
 };
 
 use super::super::{Context, Result, kind, progress, versions};
@@ -19,7 +19,7 @@ use crate::vault::{
 pub(in super::super) struct Create {
     /// The new key's name
     name: String,
-    /// rsa-2048, rsa-3072, rsa-4096, p-256, p-384, p-521, p-256k, ed25519, aes-128, aes-192, aes-256, generic-BITS
+    /// rsa-2048, rsa-3072, rsa-4096, p-256, p-384, p-521, p-256k, ed25519, x25519, aes-128, aes-192, aes-256, generic-BITS
     #[arg(long, value_parser = kind::parse)]
     kind: KeyAlgorithm,
     #[command(flatten)]
@@ -87,8 +87,11 @@ const KEPT_ON_ROTATION: &[u64] = &[
     CKA_ALLOWED_MECHANISMS,
     CKA_ALWAYS_AUTHENTICATE,
     CKA_COPYABLE,
+    CKA_DERIVE_TEMPLATE,
     CKA_DESTROYABLE,
     CKA_MODIFIABLE,
+    CKA_UNWRAP_TEMPLATE,
+    CKA_WRAP_TEMPLATE,
     CKA_WRAP_WITH_TRUSTED,
 ];
 

@@ -3,7 +3,7 @@
 use cryptoki_sys::*;
 
 use super::parameter::mechanism as read_mechanism;
-use super::pointers::{Arrays, Place, template as read_template};
+use super::pointers::{Arrays, Place, elements, output, template as read_template};
 
 /// Generates a secret key.
 #[unsafe(no_mangle)]
@@ -57,45 +57,75 @@ pub unsafe extern "C" fn C_GenerateKeyPair(
     })
 }
 
-/// Not done.
+/// Wraps a key: encrypts it so that it can leave.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_WrapKey(
-    _session: CK_SESSION_HANDLE,
-    _mechanism: *mut CK_MECHANISM,
-    _wrapping_key: CK_OBJECT_HANDLE,
-    _key: CK_OBJECT_HANDLE,
-    _wrapped_key: *mut CK_BYTE,
-    _wrapped_key_len: *mut CK_ULONG,
+    session: CK_SESSION_HANDLE,
+    mechanism: *mut CK_MECHANISM,
+    wrapping_key: CK_OBJECT_HANDLE,
+    key: CK_OBJECT_HANDLE,
+    wrapped_key: *mut CK_BYTE,
+    wrapped_key_len: *mut CK_ULONG,
 ) -> CK_RV {
-    call!(C_WrapKey, unsupported)
+    call!(C_WrapKey, module => {
+        let session = module.session(session)?;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mechanism = read_mechanism(mechanism)?;
+            output(wrapped_key, wrapped_key_len, |out| session.wrap_key(mechanism, wrapping_key, key, out))?;
+        }
+        Ok(())
+    })
 }
 
-/// Not done.
+/// Makes a key of one that was wrapped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_UnwrapKey(
-    _session: CK_SESSION_HANDLE,
-    _mechanism: *mut CK_MECHANISM,
-    _unwrapping_key: CK_OBJECT_HANDLE,
-    _wrapped_key: *mut CK_BYTE,
-    _wrapped_key_len: CK_ULONG,
-    _template: *mut CK_ATTRIBUTE,
-    _count: CK_ULONG,
-    _key: *mut CK_OBJECT_HANDLE,
+    session: CK_SESSION_HANDLE,
+    mechanism: *mut CK_MECHANISM,
+    unwrapping_key: CK_OBJECT_HANDLE,
+    wrapped_key: *mut CK_BYTE,
+    wrapped_key_len: CK_ULONG,
+    template: *mut CK_ATTRIBUTE,
+    count: CK_ULONG,
+    key: *mut CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    call!(C_UnwrapKey, unsupported)
+    call!(C_UnwrapKey, module => {
+        let session = module.session(session)?;
+        let mut arrays = Arrays::new();
+        // SAFETY: the caller's promise.
+        let (key, mechanism, wrapped, template) = unsafe {
+            (
+                Place::new(key)?,
+                read_mechanism(mechanism)?,
+                elements(wrapped_key, wrapped_key_len)?,
+                read_template(&mut arrays, template, count)?,
+            )
+        };
+        key.set(session.unwrap_key(mechanism, unwrapping_key, wrapped, &template)?);
+        Ok(())
+    })
 }
 
-/// Not done.
+/// Derives a key from another.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_DeriveKey(
-    _session: CK_SESSION_HANDLE,
-    _mechanism: *mut CK_MECHANISM,
-    _base_key: CK_OBJECT_HANDLE,
-    _template: *mut CK_ATTRIBUTE,
-    _count: CK_ULONG,
-    _key: *mut CK_OBJECT_HANDLE,
+    session: CK_SESSION_HANDLE,
+    mechanism: *mut CK_MECHANISM,
+    base_key: CK_OBJECT_HANDLE,
+    template: *mut CK_ATTRIBUTE,
+    count: CK_ULONG,
+    key: *mut CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    call!(C_DeriveKey, unsupported)
+    call!(C_DeriveKey, module => {
+        let session = module.session(session)?;
+        let mut arrays = Arrays::new();
+        // SAFETY: the caller's promise.
+        let (key, mechanism, template) =
+            unsafe { (Place::new(key)?, read_mechanism(mechanism)?, read_template(&mut arrays, template, count)?) };
+        key.set(session.derive_key(mechanism, base_key, &template)?);
+        Ok(())
+    })
 }
 
 /// Not done.

@@ -56,16 +56,20 @@ bitflags::bitflags! {
         const OTHER = 1 << 16;
         /// A certificate of a type that is only kept
         const OTHER_CERTIFICATE = 1 << 17;
+        /// Public key, `CKK_EC_MONTGOMERY`
+        const MONTGOMERY_PUBLIC = 1 << 18;
+        /// Private key, `CKK_EC_MONTGOMERY`
+        const MONTGOMERY_PRIVATE = 1 << 19;
 
         /// `CKO_CERTIFICATE`
         const CERTIFICATE = Self::X509.bits() | Self::ATTRIBUTE_CERTIFICATE.bits() | Self::WTLS.bits()
             | Self::OTHER_CERTIFICATE.bits();
         /// `CKO_PUBLIC_KEY`
         const PUBLIC = Self::RSA_PUBLIC.bits() | Self::EC_PUBLIC.bits() | Self::EDWARDS_PUBLIC.bits()
-            | Self::OTHER_PUBLIC.bits();
+            | Self::MONTGOMERY_PUBLIC.bits() | Self::OTHER_PUBLIC.bits();
         /// `CKO_PRIVATE_KEY`
         const PRIVATE = Self::RSA_PRIVATE.bits() | Self::EC_PRIVATE.bits() | Self::EDWARDS_PRIVATE.bits()
-            | Self::OTHER_PRIVATE.bits();
+            | Self::MONTGOMERY_PRIVATE.bits() | Self::OTHER_PRIVATE.bits();
         /// `CKO_SECRET_KEY`
         const SECRET = Self::AES.bits() | Self::GENERIC.bits() | Self::OTHER_SECRET.bits();
         /// Keys of every class
@@ -112,10 +116,12 @@ impl Kinds {
             (Class::PublicKey, CKK_RSA) => Self::RSA_PUBLIC,
             (Class::PublicKey, CKK_EC) => Self::EC_PUBLIC,
             (Class::PublicKey, CKK_EC_EDWARDS) => Self::EDWARDS_PUBLIC,
+            (Class::PublicKey, CKK_EC_MONTGOMERY) => Self::MONTGOMERY_PUBLIC,
             (Class::PublicKey, _) => Self::OTHER_PUBLIC,
             (Class::PrivateKey, CKK_RSA) => Self::RSA_PRIVATE,
             (Class::PrivateKey, CKK_EC) => Self::EC_PRIVATE,
             (Class::PrivateKey, CKK_EC_EDWARDS) => Self::EDWARDS_PRIVATE,
+            (Class::PrivateKey, CKK_EC_MONTGOMERY) => Self::MONTGOMERY_PRIVATE,
             (Class::PrivateKey, _) => Self::OTHER_PRIVATE,
             (_, CKK_AES) => Self::AES,
             (_, CKK_GENERIC_SECRET) => Self::GENERIC,
@@ -130,6 +136,7 @@ pub fn key_type(algorithm: KeyAlgorithm) -> CK_KEY_TYPE {
         KeyAlgorithm::Rsa { .. } => CKK_RSA,
         KeyAlgorithm::Ec(_) => CKK_EC,
         KeyAlgorithm::Ed25519 => CKK_EC_EDWARDS,
+        KeyAlgorithm::X25519 => CKK_EC_MONTGOMERY,
         KeyAlgorithm::Aes { .. } => CKK_AES,
         KeyAlgorithm::Generic { .. } => CKK_GENERIC_SECRET,
         KeyAlgorithm::Other(number) => number.into(),

@@ -38,8 +38,8 @@ const ALL: Kinds = Kinds::all();
 const WRAPS: Kinds = Kinds::PUBLIC.union(Kinds::SECRET);
 const UNWRAPS: Kinds = Kinds::PRIVATE.union(Kinds::SECRET);
 const RSA: Kinds = Kinds::RSA_PUBLIC.union(Kinds::RSA_PRIVATE);
-const EC: Kinds = Kinds::EC_PUBLIC.union(Kinds::EDWARDS_PUBLIC);
-const EC_SECRET: Kinds = Kinds::EC_PRIVATE.union(Kinds::EDWARDS_PRIVATE);
+const EC: Kinds = Kinds::EC_PUBLIC.union(Kinds::EDWARDS_PUBLIC).union(Kinds::MONTGOMERY_PUBLIC);
+const EC_SECRET: Kinds = Kinds::EC_PRIVATE.union(Kinds::EDWARDS_PRIVATE).union(Kinds::MONTGOMERY_PRIVATE);
 const HAS_HASHES: Kinds = Kinds::X509.union(Kinds::WTLS);
 
 macro_rules! row {
@@ -158,7 +158,7 @@ pub const TABLE: &[Attribute] = &[
     row!(CKA_EXPONENT_2, Bytes, Kinds::RSA_PRIVATE, OPTIONAL_PART, Derived, sensitive),
     row!(CKA_COEFFICIENT, Bytes, Kinds::RSA_PRIVATE, OPTIONAL_PART, Derived, sensitive),
 
-    // Elliptic curves (§6.3.3 to §6.3.6). A private key has its point too, beyond the specification: libp11 and
+    // Elliptic curves (§6.3.3 to §6.3.8). A private key has its point too, beyond the specification: libp11 and
     // pkcs11-provider look for it there first, and a key without its public object stays usable.
     row!(CKA_EC_PARAMS, Bytes, EC, [Must, Must, Never, Never, Never], Absent),
     row!(CKA_EC_PARAMS, Bytes, EC_SECRET, PART, Absent),
@@ -170,7 +170,9 @@ pub const TABLE: &[Attribute] = &[
     row!(CKA_VALUE, Bytes, Kinds::SECRET.union(Kinds::OTP), PART, Derived, sensitive),
     row!(CKA_VALUE_LEN, Ulong, Kinds::AES.union(Kinds::GENERIC), [Never, Must, May, Never, Never], Derived),
     row!(CKA_VALUE_LEN, Ulong, Kinds::OTHER_SECRET.union(Kinds::OTP), [Never, May, May, Never, Never], Derived),
-    row!(CKA_CHECK_VALUE, Bytes, Kinds::SECRET.union(Kinds::OTP), WHEN_MADE, Empty),
+    // Follows from the value; an empty one keeps it from being shown, also later (§4.10).
+    row!(CKA_CHECK_VALUE, Bytes, Kinds::SECRET, ANY_TIME, Derived),
+    row!(CKA_CHECK_VALUE, Bytes, Kinds::OTP, WHEN_MADE, Empty),
 
     // Secret parts of keys that we don't hold: named here so that they are never kept as if they were public.
     row!(CKA_SEED, Bytes, Kinds::empty(), BY_TOKEN, Absent, sensitive),

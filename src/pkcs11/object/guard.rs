@@ -30,6 +30,24 @@ impl Guard {
         Self { sensitive, extractable, always_sensitive: local && sensitive, never_extractable: local && !extractable }
     }
 
+    /// Of a key that is unwrapped: it may leave as it came unless the caller says otherwise (PKCS#11 v3.2 §5.18.4), but in
+    /// clear only if the caller asks for that.
+    pub fn unwrapped(sensitive: Option<bool>, extractable: Option<bool>) -> Self {
+        let sensitive = sensitive.unwrap_or(extractable != Some(true));
+        Self::new(Some(sensitive), Some(extractable.unwrap_or(true)), false)
+    }
+
+    /// Of a key that is derived: it has always been as well guarded as it is now if its base key has (PKCS#11 v3.2
+    /// §6.3.17, §6.62.3).
+    pub fn derived(sensitive: Option<bool>, extractable: Option<bool>, base: Self) -> Self {
+        let guard = Self::new(sensitive, extractable, true);
+        Self {
+            always_sensitive: guard.always_sensitive && base.always_sensitive,
+            never_extractable: guard.never_extractable && base.never_extractable,
+            ..guard
+        }
+    }
+
     /// As an object says.
     pub fn of(content: &Content) -> Self {
         let kept = |number| content.attributes.get(&number).map(|bytes| bytes[..] == [CK_TRUE]);
@@ -91,6 +109,28 @@ mod tests {
         guard.store(&mut content);
         assert!(content.attributes.is_empty());
         assert!(guard.always_sensitive && guard.never_extractable && guard.hides());
+    }
+
+    #[test]
+    fn an_unwrapped_key_may_leave_again_but_not_in_clear_and_was_outside() {
+        let guard = Guard::unwrapped(None, None);
+        assert!(guard.extractable && guard.hides() && !guard.always_sensitive && !guard.never_extractable);
+        assert!(!Guard::unwrapped(None, Some(true)).hides());
+        let kept = Guard::unwrapped(None, Some(false));
+        assert!(kept.sensitive && !kept.extractable && !kept.always_sensitive && !kept.never_extractable);
+    }
+
+    #[test]
+    fn a_derived_key_inherits_how_well_its_base_was_guarded() {
+        let (guarded, open) = (Guard::new(None, None, true), Guard::new(None, Some(true), true));
+        let derived = |sensitive, extractable, base| Guard::derived(Some(sensitive), Some(extractable), base);
+        let tight = derived(true, false, guarded);
+        assert!(tight.always_sensitive && tight.never_extractable);
+        let loose = derived(false, true, guarded);
+        assert!(!loose.always_sensitive && !loose.never_extractable);
+        let late = derived(true, false, open);
+        assert!(!late.always_sensitive && !late.never_extractable);
+        assert!(Guard::derived(None, None, open).hides());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! when the key lets them go, and then only the one that was asked for.
 
 mod certificate;
+mod check_value;
 mod guard;
 mod public_key;
 
@@ -13,12 +14,13 @@ use std::borrow::Cow;
 use cryptoki_sys::*;
 
 pub use certificate::Fields as CertificateFields;
+pub use check_value::of_secret_key as check_value;
 pub use guard::Guard;
 
 use super::attribute::{self, Attribute, Kinds, Lookup, Unset, usage_flag};
 use super::ec;
 use super::error::Rv;
-use crate::crypto::{Digest, DigestAlgorithm, PrivateKey, PrivateParts};
+use crate::crypto::{PrivateKey, PrivateParts};
 use crate::vault::{Class, Content, KeyAlgorithm, Object, SecretBytes, VaultError};
 
 /// An attribute, as one of the three answers to a caller who asks for it.
@@ -49,6 +51,7 @@ pub fn read<'a>(
         CKA_TOKEN => return Ok(Value::Bytes(boolean(token))),
         CKA_UNIQUE_ID => return Ok(Value::Bytes(hexadecimal(&object.unique_id).to_vec().into())),
         CKA_VALUE_LEN if row.unset == Unset::Derived => return Ok(Value::Bytes(ulong(value_len(object)))),
+        CKA_CHECK_VALUE if row.unset == Unset::Derived => return read_check_value(content, secret),
         _ => {}
     }
     if row.sensitive {
@@ -179,18 +182,23 @@ fn of_certificate(der: &[u8], attribute: CK_ATTRIBUTE_TYPE) -> Option<Cow<'_, [u
         CKA_ISSUER => Cow::Borrowed(fields()?.issuer),
         CKA_SERIAL_NUMBER => Cow::Borrowed(fields()?.serial_number),
         CKA_PUBLIC_KEY_INFO => Cow::Borrowed(fields()?.public_key),
-        CKA_CHECK_VALUE if !der.is_empty() => check_value(der)?.to_vec().into(),
+        CKA_CHECK_VALUE if !der.is_empty() => check_value::of_certificate(der)?.to_vec().into(),
         _ => return None,
     })
 }
 
-/// PKCS#11 v3.2 §4.6.2: the first three bytes of the SHA-1 over the certificate.
-fn check_value(der: &[u8]) -> Option<[u8; 3]> {
-    let mut sum = [0; 20];
-    let mut digest = Digest::new(DigestAlgorithm::Sha1);
-    digest.update(der);
-    digest.finish(&mut sum).ok()?;
-    Some([sum[0], sum[1], sum[2]])
+/// A secret key's, which may be shown whatever guards the key (PKCS#11 v3.2 §4.10). Nothing of it is kept: the only value
+/// that an attribute can have is the empty one, by which somebody prevented it.
+fn read_check_value<'a>(
+    content: &'a Content,
+    secret: &mut dyn FnMut() -> Result<SecretBytes, VaultError>,
+) -> Result<Value<'a>, Rv> {
+    let prevented = content.attributes.contains_key(&CKA_CHECK_VALUE);
+    let value = match &content.key {
+        Some(key) if !prevented => check_value(key.algorithm, &secret()?)?,
+        _ => None,
+    };
+    Ok(Value::Bytes(value.map_or(Cow::Borrowed(&[]), |value| value.to_vec().into())))
 }
 
 fn generation(algorithm: KeyAlgorithm) -> CK_MECHANISM_TYPE {
@@ -198,6 +206,7 @@ fn generation(algorithm: KeyAlgorithm) -> CK_MECHANISM_TYPE {
         KeyAlgorithm::Rsa { .. } => CKM_RSA_PKCS_KEY_PAIR_GEN,
         KeyAlgorithm::Ec(_) => CKM_EC_KEY_PAIR_GEN,
         KeyAlgorithm::Ed25519 => CKM_EC_EDWARDS_KEY_PAIR_GEN,
+        KeyAlgorithm::X25519 => CKM_EC_MONTGOMERY_KEY_PAIR_GEN,
         KeyAlgorithm::Aes { .. } => CKM_AES_KEY_GEN,
         KeyAlgorithm::Generic { .. } => CKM_GENERIC_SECRET_KEY_GEN,
         KeyAlgorithm::Other(_) => CK_UNAVAILABLE_INFORMATION,
@@ -219,7 +228,7 @@ fn secret_part(class: Class, attribute: CK_ATTRIBUTE_TYPE, secret: SecretBytes) 
     }
     Ok(match (PrivateKey::parts_from_pkcs8(secret.expose())?, attribute) {
         (PrivateParts::Ec(_, scalar), CKA_VALUE) => Some(scalar),
-        (PrivateParts::Ed25519(seed), CKA_VALUE) => Some(seed),
+        (PrivateParts::Ed25519(value) | PrivateParts::X25519(value), CKA_VALUE) => Some(value),
         (PrivateParts::Rsa { private_exponent, .. }, CKA_PRIVATE_EXPONENT) => Some(private_exponent),
         (PrivateParts::Rsa { primes: Some(primes), .. }, _) => {
             RSA_PRIMES.iter().position(|part| *part == attribute).map(|at| primes[at].clone())

@@ -1,11 +1,13 @@
 //! Sessions (PKCS#11 v3.2 §5.6): what one is, and how it is opened, closed and asked.
 //!
-//! What is done in a session has the specification's chapters for files: [`object`] objects, [`key`] generation, and in
-//! [`operation`](super::operation) signing, verifying, digesting and searching.
+//! What is done in a session has the specification's chapters for files: [`object`] objects, [`key`] generation, [`wrap`]
+//! and [`derive`], and in [`operation`](super::operation) signing, verifying, digesting and searching.
 
+pub mod derive;
 pub mod key;
 pub mod object;
 pub mod table;
+pub mod wrap;
 
 use std::sync::Arc;
 

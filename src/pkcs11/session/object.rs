@@ -120,7 +120,7 @@ impl Session {
         self.check_write(!is_session_object(object.number), object.content.private)
     }
 
-    fn secret(&self, object: &Object) -> vault::Result<SecretBytes> {
+    pub(super) fn secret(&self, object: &Object) -> vault::Result<SecretBytes> {
         if is_session_object(object.number) {
             self.slot.objects.load().secret(object.number)
         } else {

@@ -45,6 +45,10 @@ fn change<'a>(content: &mut Content, template: &Template<'a>, phase: Phase, cx: 
     for (number, row, value) in given.iter() {
         check_direction(content, row.rule(phase), number, value == [CK_TRUE])?;
     }
+    // What a secret key's is follows from its value: it can only be taken away.
+    if content.class == Class::SecretKey && given.filled(CKA_CHECK_VALUE).is_some() {
+        return Err(Rv(CKR_ATTRIBUTE_READ_ONLY));
+    }
     if content.class == Class::SecretKey && !cx.allow_conflicting_usage {
         check_no_new_conflict(content, &given)?;
     }

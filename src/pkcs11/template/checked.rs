@@ -70,6 +70,11 @@ impl<'a> Checked<'a> {
         self.get(attribute).and_then(|value| attribute::ulong(value).ok())
     }
 
+    /// How the key's value is to be guarded, as far as that was given: `CKA_SENSITIVE`, `CKA_EXTRACTABLE`.
+    pub fn guard(&self) -> (Option<bool>, Option<bool>) {
+        (self.boolean(CKA_SENSITIVE), self.boolean(CKA_EXTRACTABLE))
+    }
+
     /// Everything that was given.
     pub fn iter(&self) -> impl Iterator<Item = (CK_ATTRIBUTE_TYPE, &'static Attribute, &'a [u8])> {
         self.given.iter().map(|(number, (row, value))| (*number, *row, *value))
@@ -79,8 +84,6 @@ impl<'a> Checked<'a> {
 /// Numbers of which only some mean something.
 fn check_range(row: &Attribute, value: &[u8]) -> Result<(), Rv> {
     let highest = match row.number {
-        // Asking for the PIN before each use isn't done yet: a key that says so must not be used without it.
-        CKA_ALWAYS_AUTHENTICATE if value == [CK_TRUE] => return Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID)),
         CKA_CERTIFICATE_CATEGORY => CK_CERTIFICATE_CATEGORY_OTHER_ENTITY,
         CKA_JAVA_MIDP_SECURITY_DOMAIN => CK_SECURITY_DOMAIN_THIRD_PARTY,
         _ => return Ok(()),

@@ -2,11 +2,13 @@
 
 use cryptoki_sys::*;
 
-use super::{Checked, NewObject, Rules, Template, complete_key, id_of_public, material, naming, write};
+use super::{
+    Checked, NewObject, Rules, Template, check_check_value, complete_key, id_of_public, material, naming, write,
+};
 use crate::crypto;
 use crate::pkcs11::attribute::{self, Kinds, Phase};
 use crate::pkcs11::error::Rv;
-use crate::pkcs11::object::CertificateFields;
+use crate::pkcs11::object::{CertificateFields, Guard};
 use crate::vault::{Class, Content, Draft, SecretBytes};
 
 /// The object that a template for `C_CreateObject` describes.
@@ -44,7 +46,11 @@ pub fn for_create(template: &Template<'_>, cx: &Rules) -> Result<NewObject, Rv> 
         _ => {}
     }
     if kind.intersects(Kinds::KEY) {
-        complete_key(&mut content, kind, &given, cx)?;
+        let (sensitive, extractable) = given.guard();
+        complete_key(&mut content, kind, &given, Guard::new(sensitive, extractable, false), cx)?;
+    }
+    if let (Class::SecretKey, Some(value)) = (class, &secret) {
+        check_check_value(&given, &content, value)?;
     }
     if given.get(CKA_ID).is_none() {
         content.id = default_id(&content)?;
@@ -54,7 +60,7 @@ pub fn for_create(template: &Template<'_>, cx: &Rules) -> Result<NewObject, Rv> 
 }
 
 /// Whether the object is private decides where its value goes, so that is known before anything else is written.
-fn write_private_first(content: &mut Content, kind: Kinds, given: &Checked<'_>) {
+pub(super) fn write_private_first(content: &mut Content, kind: Kinds, given: &Checked<'_>) {
     if let Some(private) = given.boolean(CKA_PRIVATE) {
         content.private = private;
     }
@@ -118,7 +124,7 @@ fn check_certificate(content: &Content, kind: Kinds, given: &Checked<'_>) -> Res
 }
 
 /// `CKA_ID` for what came without one: by the public key, or at random for a secret key.
-fn default_id(content: &Content) -> Result<Vec<u8>, Rv> {
+pub(super) fn default_id(content: &Content) -> Result<Vec<u8>, Rv> {
     match content.class {
         Class::SecretKey => {
             let mut id = vec![0; 16];

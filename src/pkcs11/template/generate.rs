@@ -8,6 +8,7 @@ use crate::crypto::{KeyAlgorithm, RSA_BITS};
 use crate::pkcs11::attribute::{self, Kinds, Phase};
 use crate::pkcs11::ec;
 use crate::pkcs11::error::Rv;
+use crate::pkcs11::object::Guard;
 use crate::vault::{Class, Content, Draft, KeyDescription, Naming};
 
 /// Kinds of key pairs that are generated, one for each mechanism.
@@ -19,6 +20,8 @@ pub enum PairKind {
     Ec,
     /// `CKM_EC_EDWARDS_KEY_PAIR_GEN`
     Edwards,
+    /// `CKM_EC_MONTGOMERY_KEY_PAIR_GEN`
+    Montgomery,
 }
 
 /// Kinds of secret keys that are generated, one for each mechanism.
@@ -55,6 +58,7 @@ pub fn for_generated_pair(
         PairKind::Rsa => CKK_RSA,
         PairKind::Ec => CKK_EC,
         PairKind::Edwards => CKK_EC_EDWARDS,
+        PairKind::Montgomery => CKK_EC_MONTGOMERY,
     };
     let public = check(public, Class::PublicKey, key_type, cx)?;
     let private = check(private, Class::PrivateKey, key_type, cx)?;
@@ -64,6 +68,10 @@ pub fn for_generated_pair(
         PairKind::Edwards => {
             ec::edwards(public.required(CKA_EC_PARAMS)?)?;
             KeyAlgorithm::Ed25519
+        }
+        PairKind::Montgomery => {
+            ec::montgomery(public.required(CKA_EC_PARAMS)?)?;
+            KeyAlgorithm::X25519
         }
     };
     let public_exponent = public_exponent(&public)?;
@@ -115,7 +123,12 @@ fn new_key(class: Class, algorithm: KeyAlgorithm, given: &Checked<'_>, cx: &Rule
     let key = Some(KeyDescription { algorithm, public: [].into() });
     let mut content = Content { local: true, key, ..Content::new(class) };
     write(&mut content, kind, given);
-    complete_key(&mut content, kind, given, cx)?;
+    let (sensitive, extractable) = given.guard();
+    complete_key(&mut content, kind, given, Guard::new(sensitive, extractable, true), cx)?;
+    // Nobody can know that of a key that isn't made yet.
+    if class == Class::SecretKey && given.filled(CKA_CHECK_VALUE).is_some() {
+        return Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID));
+    }
     let token = given.boolean(CKA_TOKEN).unwrap_or(false);
     Ok(NewObject { draft: Draft { naming: naming(&content), content, secret: None }, token })
 }

@@ -26,7 +26,11 @@ pub fn public_key(kind: Kinds, given: &Checked<'_>) -> Result<KeyDescription, Rv
         }
         Kinds::EDWARDS_PUBLIC => {
             ec::edwards(given.required(CKA_EC_PARAMS)?)?;
-            PublicKey::from_ed25519(ec::edwards_point(given.required(CKA_EC_POINT)?)?)
+            PublicKey::from_ed25519(ec::point_25519(given.required(CKA_EC_POINT)?)?)
+        }
+        Kinds::MONTGOMERY_PUBLIC => {
+            ec::montgomery(given.required(CKA_EC_PARAMS)?)?;
+            PublicKey::from_x25519(ec::point_25519(given.required(CKA_EC_POINT)?)?)
         }
         _ => {
             let algorithm = KeyAlgorithm::Other(other_key_type(given)?);
@@ -47,7 +51,11 @@ pub fn private_key(kind: Kinds, given: &Checked<'_>) -> Result<(SecretBytes, Key
         }
         Kinds::EDWARDS_PRIVATE => {
             ec::edwards(given.required(CKA_EC_PARAMS)?)?;
-            PrivateParts::Ed25519(SecretBytes::from_slice(ec::edwards_seed(given.required(CKA_VALUE)?)?))
+            PrivateParts::Ed25519(SecretBytes::from_slice(ec::private_25519(given.required(CKA_VALUE)?)?))
+        }
+        Kinds::MONTGOMERY_PRIVATE => {
+            ec::montgomery(given.required(CKA_EC_PARAMS)?)?;
+            PrivateParts::X25519(SecretBytes::from_slice(ec::private_25519(given.required(CKA_VALUE)?)?))
         }
         _ => return Err(Rv(CKR_TEMPLATE_INCONSISTENT)),
     };
@@ -83,6 +91,11 @@ pub fn generic(len: usize) -> Result<KeyAlgorithm, Rv> {
         1..=MAX_GENERIC_LEN => Ok(KeyAlgorithm::Generic { bytes: len as u32 }),
         _ => Err(Rv(CKR_KEY_SIZE_RANGE)),
     }
+}
+
+/// Whether there can be a generic secret of this length.
+pub fn check_generic_len(len: usize) -> Result<(), Rv> {
+    generic(len).map(drop)
 }
 
 /// A big integer without leading zeros (PKCS#11 v3.2 §3.1 allows them).
@@ -128,7 +141,7 @@ fn describe(key: &PublicKey, given: &Checked<'_>) -> Result<KeyDescription, Rv> 
     if let Some(point) = given.filled(CKA_EC_POINT) {
         let point = match key.algorithm() {
             KeyAlgorithm::Ec(curve) => ec::point(curve, point)?,
-            _ => ec::edwards_point(point)?,
+            _ => ec::point_25519(point)?,
         };
         if point != key.value() {
             return Err(Rv(CKR_TEMPLATE_INCONSISTENT));

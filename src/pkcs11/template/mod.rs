@@ -3,11 +3,12 @@
 //! Every template is first held against the [table](super::attribute) ([`Checked`]): attributes that don't exist, don't
 //! fit, may not be given now, or can't have that value are refused there, with the codes of PKCS#11 v3.2 §4.1.1. What is
 //! left is turned into [`Content`]: what a vault acts on into its fields, everything else kept as it came. [`create`],
-//! [`generate`] and [`change`] are the three ways in.
+//! [`generate`], [`from_key`] and [`change`] are the ways in.
 
 mod change;
 mod checked;
 mod create;
+mod from_key;
 mod generate;
 mod material;
 
@@ -16,14 +17,16 @@ use cryptoki_sys::*;
 pub use change::{apply_set, for_copy};
 use checked::Checked;
 pub use create::for_create;
+pub use from_key::{Expected, for_derived_data};
 pub use generate::{PairKind, PairRequest, SecretKind, for_generated_pair, for_generated_secret};
-pub use material::MAX_GENERIC_LEN;
+pub use material::{MAX_GENERIC_LEN, check_generic_len};
 
 use super::attribute::{self, Kinds, Lookup, Unset, usage_flag};
 use super::error::Rv;
+use super::mechanism::KeyKind;
 use super::object::{self, Guard};
 use crate::crypto::PublicKey;
-use crate::vault::{Class, Content, Draft, Naming, Role, Usage};
+use crate::vault::{Class, Content, Draft, KeyAlgorithm, Naming, Role, SecretBytes, Usage};
 
 /// Attributes as the caller gave them, in order. Attributes whose value is a template are in the form that
 /// [`array`](super::attribute::array) describes.
@@ -77,6 +80,11 @@ fn write(content: &mut Content, kind: Kinds, given: &Checked<'_>) {
             CKA_VALUE if row.unset == Unset::Derived && !row.sensitive => {
                 content.value = (!value.is_empty()).then(|| value.into());
             }
+            CKA_CHECK_VALUE if row.unset == Unset::Derived => {
+                if value.is_empty() {
+                    content.attributes.insert(number, [].into());
+                }
+            }
             _ if row.unset == Unset::Derived => {
                 if let Some(flag) = usage_flag(number) {
                     content.usage.set(flag, value == [CK_TRUE]);
@@ -93,8 +101,8 @@ fn write(content: &mut Content, kind: Kinds, given: &Checked<'_>) {
 }
 
 /// Fills in what a new key gets that its template doesn't mention: usages by its kind, and how its value is guarded.
-fn complete_key(content: &mut Content, kind: Kinds, given: &Checked<'_>, cx: &Rules) -> Result<(), Rv> {
-    let defaults = default_usage(kind, content.usage);
+fn complete_key(content: &mut Content, kind: Kinds, given: &Checked<'_>, guard: Guard, cx: &Rules) -> Result<(), Rv> {
+    let defaults = default_usage(kind, content);
     for (number, flag) in USAGES {
         let applies = matches!(attribute::lookup(kind, number), Lookup::Row(row) if row.unset == Unset::Derived);
         if applies && given.get(number).is_none() {
@@ -102,27 +110,52 @@ fn complete_key(content: &mut Content, kind: Kinds, given: &Checked<'_>, cx: &Ru
         }
     }
     if kind.intersects(Kinds::HIDDEN) {
-        Guard::new(given.boolean(CKA_SENSITIVE), given.boolean(CKA_EXTRACTABLE), content.local).store(content);
+        guard.store(content);
     }
     check_agreement(content, cx)
 }
 
 /// What a key may do if its template doesn't say (PKCS#11 v3.2 footnote 9: the token's choice): what its kind can do
-/// here, but no second use that would conflict with one that was `asked` for.
-fn default_usage(kind: Kinds, asked: Usage) -> Usage {
+/// here, but no second use that would conflict with one that was asked for. A generic secret doesn't derive unless asked:
+/// a key for a MAC isn't one for other keys.
+fn default_usage(kind: Kinds, content: &Content) -> Usage {
     let usage = match kind {
         Kinds::RSA_PUBLIC => Usage::ENCRYPT | Usage::VERIFY | Usage::WRAP,
         Kinds::RSA_PRIVATE => Usage::DECRYPT | Usage::SIGN | Usage::UNWRAP,
         Kinds::EC_PUBLIC | Kinds::EDWARDS_PUBLIC => Usage::VERIFY,
         Kinds::EC_PRIVATE | Kinds::EDWARDS_PRIVATE => Usage::SIGN,
+        Kinds::MONTGOMERY_PRIVATE => Usage::DERIVE,
         Kinds::AES => Usage::ENCRYPT | Usage::DECRYPT | Usage::SIGN | Usage::VERIFY,
         Kinds::GENERIC => Usage::SIGN | Usage::VERIFY,
+        Kinds::OTHER_SECRET => default_usage_by_name(content),
         _ => Usage::empty(),
     };
-    if kind == Kinds::AES && asked.intersects(Usage::WRAP | Usage::UNWRAP) {
-        usage - (Usage::ENCRYPT | Usage::DECRYPT)
-    } else {
-        usage
+    match kind {
+        Kinds::AES if content.usage.intersects(Usage::WRAP | Usage::UNWRAP) => {
+            usage - (Usage::ENCRYPT | Usage::DECRYPT)
+        }
+        // HKDF is made of HMACs: whoever signs with a key can compute what is derived from it.
+        Kinds::GENERIC if content.usage.contains(Usage::DERIVE) => Usage::empty(),
+        _ => usage,
+    }
+}
+
+/// Of a generic secret whose key type names what it is for; nothing for types that are only kept.
+fn default_usage_by_name(content: &Content) -> Usage {
+    match content.key.as_ref().map(|key| key.algorithm) {
+        Some(KeyAlgorithm::Other(number)) if CK_KEY_TYPE::from(number) == CKK_HKDF => Usage::DERIVE,
+        Some(algorithm) if KeyKind::of(algorithm) == KeyKind::Generic => Usage::SIGN | Usage::VERIFY,
+        _ => Usage::empty(),
+    }
+}
+
+/// A `CKA_CHECK_VALUE` that is given with a secret key's value must be its own (PKCS#11 v3.2 §4.10); where we can't work
+/// one out it is passed over.
+fn check_check_value(given: &Checked<'_>, content: &Content, value: &SecretBytes) -> Result<(), Rv> {
+    let (Some(claimed), Some(key)) = (given.filled(CKA_CHECK_VALUE), &content.key) else { return Ok(()) };
+    match object::check_value(key.algorithm, value)? {
+        Some(own) if own != claimed => Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID)),
+        _ => Ok(()),
     }
 }
 

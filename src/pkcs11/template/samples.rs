@@ -74,6 +74,12 @@ pub fn sample(kind: Kinds) -> Sample {
         Kinds::EDWARDS_PRIVATE => key(CKO_PRIVATE_KEY, CKK_EC_EDWARDS)
             .with(CKA_EC_PARAMS, ec::params(KeyAlgorithm::Ed25519).unwrap())
             .with(CKA_VALUE, &*KEYS.seed),
+        Kinds::MONTGOMERY_PUBLIC => key(CKO_PUBLIC_KEY, CKK_EC_MONTGOMERY)
+            .with(CKA_EC_PARAMS, ec::params(KeyAlgorithm::X25519).unwrap())
+            .with(CKA_EC_POINT, KEYS.montgomery.public_key().value()),
+        Kinds::MONTGOMERY_PRIVATE => key(CKO_PRIVATE_KEY, CKK_EC_MONTGOMERY)
+            .with(CKA_EC_PARAMS, ec::params(KeyAlgorithm::X25519).unwrap())
+            .with(CKA_VALUE, &*KEYS.montgomery_value),
         Kinds::OTHER_CERTIFICATE => certificate(CKC_VENDOR_DEFINED).with(CKA_VALUE, *b"v").with(CKA_URL, *b"u"),
         Kinds::OTHER_PUBLIC => key(CKO_PUBLIC_KEY, CKK_DSA).with(CKA_PRIME, *b"p").with(CKA_VALUE, *b"y"),
         Kinds::AES => key(CKO_SECRET_KEY, CKK_AES).with(CKA_VALUE, [7; 32]),
@@ -90,7 +96,10 @@ pub fn generated(kind: Kinds) -> Option<Sample> {
         Kinds::RSA_PUBLIC => Sample::default().number(CKA_MODULUS_BITS, 2048),
         Kinds::EC_PUBLIC => Sample::default().with(CKA_EC_PARAMS, Curve::P256.oid_der()),
         Kinds::EDWARDS_PUBLIC => Sample::default().with(CKA_EC_PARAMS, ec::params(KeyAlgorithm::Ed25519).unwrap()),
-        Kinds::RSA_PRIVATE | Kinds::EC_PRIVATE | Kinds::EDWARDS_PRIVATE => Sample::default(),
+        Kinds::MONTGOMERY_PUBLIC => Sample::default().with(CKA_EC_PARAMS, ec::params(KeyAlgorithm::X25519).unwrap()),
+        Kinds::RSA_PRIVATE | Kinds::EC_PRIVATE | Kinds::EDWARDS_PRIVATE | Kinds::MONTGOMERY_PRIVATE => {
+            Sample::default()
+        }
         Kinds::AES | Kinds::GENERIC => Sample::default().number(CKA_VALUE_LEN, 16),
         _ => return None,
     })
@@ -153,6 +162,8 @@ pub struct Keys {
     pub scalar: Vec<u8>,
     pub edwards: PrivateKey,
     pub seed: Vec<u8>,
+    pub montgomery: PrivateKey,
+    pub montgomery_value: Vec<u8>,
 }
 
 pub static KEYS: LazyLock<Keys> = LazyLock::new(|| {
@@ -171,6 +182,9 @@ pub static KEYS: LazyLock<Keys> = LazyLock::new(|| {
     let (edwards, PrivateParts::Ed25519(seed)) = make(KeyAlgorithm::Ed25519) else {
         panic!("an Ed25519 key has a seed")
     };
+    let (montgomery, PrivateParts::X25519(montgomery_value)) = make(KeyAlgorithm::X25519) else {
+        panic!("an X25519 key has a private value")
+    };
     let private_exponent = private_exponent.expose().to_vec();
     let [p, q, dp, dq, inverse] = primes.map(|number| number.expose().to_vec());
     Keys {
@@ -180,6 +194,8 @@ pub static KEYS: LazyLock<Keys> = LazyLock::new(|| {
         scalar: scalar.expose().to_vec(),
         edwards,
         seed: seed.expose().to_vec(),
+        montgomery,
+        montgomery_value: montgomery_value.expose().to_vec(),
     }
 });
 

@@ -30,6 +30,7 @@ fn generate(kind: Kinds, given: &Sample, cx: &Rules) -> Option<Result<(), Rv>> {
         (PairKind::Rsa, Kinds::RSA_PUBLIC, Kinds::RSA_PRIVATE),
         (PairKind::Ec, Kinds::EC_PUBLIC, Kinds::EC_PRIVATE),
         (PairKind::Edwards, Kinds::EDWARDS_PUBLIC, Kinds::EDWARDS_PRIVATE),
+        (PairKind::Montgomery, Kinds::MONTGOMERY_PUBLIC, Kinds::MONTGOMERY_PRIVATE),
     ];
     for (pair, public, private) in pairs {
         let other = Sample::default();
@@ -231,6 +232,8 @@ fn usages_default_to_what_the_kind_can_do() {
     assert_eq!(usage(Kinds::RSA_PUBLIC), Usage::VERIFY | Usage::ENCRYPT | Usage::WRAP);
     assert_eq!(usage(Kinds::EC_PRIVATE), Usage::SIGN);
     assert_eq!(usage(Kinds::EDWARDS_PUBLIC), Usage::VERIFY);
+    assert_eq!(usage(Kinds::MONTGOMERY_PRIVATE), Usage::DERIVE);
+    assert_eq!(usage(Kinds::MONTGOMERY_PUBLIC), Usage::empty());
     assert_eq!(usage(Kinds::OTHER_SECRET), Usage::empty());
     let wrapping = sample(Kinds::AES).flag(CKA_WRAP, true).create().unwrap().draft.content.usage;
     assert_eq!(wrapping, Usage::WRAP | Usage::SIGN | Usage::VERIFY, "no default conflicts with what is asked for");
