@@ -3,7 +3,7 @@
 use clap::{Subcommand, ValueEnum};
 use cryptoki_sys::{
     CK_FLAGS, CKF_DECRYPT, CKF_DERIVE, CKF_DIGEST, CKF_ENCRYPT, CKF_GENERATE, CKF_GENERATE_KEY_PAIR, CKF_SIGN,
-    CKF_UNWRAP, CKF_VERIFY, CKF_WRAP,
+    CKF_SIGN_RECOVER, CKF_UNWRAP, CKF_VERIFY, CKF_VERIFY_RECOVER, CKF_WRAP,
 };
 use serde_json::{Value, json};
 

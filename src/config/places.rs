@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::file::{self, Read};
 use super::{Backend, Config, ConfigError, Discovery, VaultConfig};
 use crate::crypto::{Digest, DigestAlgorithm};
-use crate::sys::descriptor::VAULT_FILE;
 use crate::sys;
+use crate::sys::descriptor::VAULT_FILE;
 
 /// What the places depend on besides the disk.
 pub(super) struct Environment {

@@ -24,11 +24,7 @@ impl Counter {
         };
         let start = u128::from_be_bytes(block);
         let steps = mask - (start & mask);
-        Ok(Self {
-            after_wrap: (start & !mask).to_be_bytes(),
-            until_wrap: bytes(steps),
-            until_start: bytes(mask),
-        })
+        Ok(Self { after_wrap: (start & !mask).to_be_bytes(), until_wrap: bytes(steps), until_start: bytes(mask) })
     }
 
     /// Applies the mode to `input`; `out` is as long.

@@ -39,6 +39,9 @@ enum Key {
 }
 
 impl PublicKey {
+    /// Longest RSA modulus, in bytes.
+    pub const MAX_RSA_LEN: usize = (*RSA_BITS.end() / 8) as usize;
+
     /// Parses SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) and checks the key.
     pub fn from_spki(der: &[u8]) -> Result<Self> {
         let evp = EvpKey::from_spki(der)?;

@@ -51,8 +51,7 @@ impl Aes {
             succeeded(EVP_CipherInit_ex(aes.as_ptr(), cipher, nobody, none, none, direction), "EVP_CipherInit_ex")?;
             let status = EVP_CIPHER_CTX_ctrl(aes.as_ptr(), EVP_CTRL_AEAD_SET_IVLEN, len, ptr::null_mut());
             succeeded(status, "EVP_CTRL_AEAD_SET_IVLEN")?;
-            let status =
-                EVP_CipherInit_ex(aes.as_ptr(), ptr::null(), nobody, key.as_ptr(), iv.as_ptr(), direction);
+            let status = EVP_CipherInit_ex(aes.as_ptr(), ptr::null(), nobody, key.as_ptr(), iv.as_ptr(), direction);
             succeeded(status, "EVP_CipherInit_ex")?;
         }
         Ok(aes)
@@ -127,8 +126,7 @@ impl Aes {
         let len = tag_len(tag)?;
         self.end()?;
         // SAFETY: as many bytes are written as `tag` has.
-        let status =
-            unsafe { EVP_CIPHER_CTX_ctrl(self.as_ptr(), EVP_CTRL_AEAD_GET_TAG, len, tag.as_mut_ptr().cast()) };
+        let status = unsafe { EVP_CIPHER_CTX_ctrl(self.as_ptr(), EVP_CTRL_AEAD_GET_TAG, len, tag.as_mut_ptr().cast()) };
         succeeded(status, "EVP_CTRL_AEAD_GET_TAG")
     }
 

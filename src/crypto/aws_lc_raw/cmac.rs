@@ -24,8 +24,7 @@ impl Cmac {
         // SAFETY: allocates; no preconditions.
         let context = NonNull::new(unsafe { CMAC_CTX_new() }).map(Self).ok_or(CryptoError::Internal("CMAC_CTX_new"))?;
         // SAFETY: the context is new and ours; the pointer and length describe `key`, the cipher is a static table.
-        let status =
-            unsafe { CMAC_Init(context.0.as_ptr(), key.as_ptr().cast(), key.len(), cipher, ptr::null_mut()) };
+        let status = unsafe { CMAC_Init(context.0.as_ptr(), key.as_ptr().cast(), key.len(), cipher, ptr::null_mut()) };
         succeeded(status, "CMAC_Init")?;
         Ok(context)
     }

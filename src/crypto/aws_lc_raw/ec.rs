@@ -7,9 +7,9 @@ use aws_lc_sys::{
     BN_bn2bin_padded, EC_GROUP, EC_GROUP_get_curve_name, EC_KEY, EC_KEY_check_key, EC_KEY_free, EC_KEY_generate_key,
     EC_KEY_get0_group, EC_KEY_get0_private_key, EC_KEY_get0_public_key, EC_KEY_new, EC_KEY_set_group,
     EC_KEY_set_private_key, EC_KEY_set_public_key, EC_POINT, EC_POINT_free, EC_POINT_mul, EC_POINT_new,
-    EC_POINT_oct2point, EC_POINT_point2oct, EC_group_p256, EC_group_p384, EC_group_p521, EC_group_secp256k1, ECDSA_SIG,
-    ECDH_compute_key, ECDSA_SIG_free, ECDSA_SIG_get0, ECDSA_SIG_new, ECDSA_SIG_set0, ECDSA_do_sign, ECDSA_do_verify,
-    NID_X9_62_prime256v1, NID_secp256k1, NID_secp384r1, NID_secp521r1, point_conversion_form_t,
+    EC_POINT_oct2point, EC_POINT_point2oct, EC_group_p256, EC_group_p384, EC_group_p521, EC_group_secp256k1,
+    ECDH_compute_key, ECDSA_SIG, ECDSA_SIG_free, ECDSA_SIG_get0, ECDSA_SIG_new, ECDSA_SIG_set0, ECDSA_do_sign,
+    ECDSA_do_verify, NID_X9_62_prime256v1, NID_secp256k1, NID_secp384r1, NID_secp521r1, point_conversion_form_t,
 };
 
 use super::bignum::{self, Bignum};
@@ -148,7 +148,11 @@ impl EcKey {
                 let point = EC_KEY_get0_public_key(peer.as_ptr());
                 ECDH_compute_key(out.as_mut_ptr().cast(), out.len(), point, self.as_ptr(), None)
             };
-            if usize::try_from(written) == Ok(out.len()) { Ok(()) } else { Err(CryptoError::Internal("ECDH_compute_key")) }
+            if usize::try_from(written) == Ok(out.len()) {
+                Ok(())
+            } else {
+                Err(CryptoError::Internal("ECDH_compute_key"))
+            }
         })
     }
 

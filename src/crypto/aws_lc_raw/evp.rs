@@ -5,9 +5,9 @@ use std::ptr::{self, NonNull};
 
 use aws_lc_sys::{
     CBB, CBB_cleanup, CBB_finish, CBB_init, CBS, CBS_init, CBS_len, EVP_PKEY, EVP_PKEY_EC, EVP_PKEY_ED25519,
-    EVP_PKEY_RSA, EVP_PKEY_X25519, EVP_PKEY_free, EVP_PKEY_get_raw_private_key, EVP_PKEY_get_raw_public_key, EVP_PKEY_get1_EC_KEY,
-    EVP_PKEY_get1_RSA, EVP_PKEY_id, EVP_PKEY_new, EVP_PKEY_set1_EC_KEY, EVP_PKEY_set1_RSA, EVP_marshal_private_key,
-    EVP_marshal_public_key, EVP_parse_private_key, EVP_parse_public_key, OPENSSL_free,
+    EVP_PKEY_RSA, EVP_PKEY_X25519, EVP_PKEY_free, EVP_PKEY_get_raw_private_key, EVP_PKEY_get_raw_public_key,
+    EVP_PKEY_get1_EC_KEY, EVP_PKEY_get1_RSA, EVP_PKEY_id, EVP_PKEY_new, EVP_PKEY_set1_EC_KEY, EVP_PKEY_set1_RSA,
+    EVP_marshal_private_key, EVP_marshal_public_key, EVP_parse_private_key, EVP_parse_public_key, OPENSSL_free,
 };
 use zeroize::Zeroizing;
 

@@ -5,9 +5,9 @@ use std::ffi::c_int;
 use std::ptr::{self, NonNull};
 
 use aws_lc_sys::{
-    BIGNUM, BN_bn2bin_padded, EVP_MD, EVP_sha1, EVP_sha224, EVP_sha256, EVP_sha384, EVP_sha512,
-    EVP_sha512_224, EVP_sha512_256, EVP_sha3_224, EVP_sha3_256, EVP_sha3_384, EVP_sha3_512, RSA, RSA_NO_PADDING,
-    RSA_PKCS1_PADDING, RSA_bits, RSA_encrypt, RSA_free, RSA_generate_key_ex, RSA_get0_d, RSA_get0_dmp1, RSA_get0_dmq1, RSA_get0_e,
+    BIGNUM, BN_bn2bin_padded, EVP_MD, EVP_sha1, EVP_sha3_224, EVP_sha3_256, EVP_sha3_384, EVP_sha3_512, EVP_sha224,
+    EVP_sha256, EVP_sha384, EVP_sha512, EVP_sha512_224, EVP_sha512_256, RSA, RSA_NO_PADDING, RSA_PKCS1_PADDING,
+    RSA_bits, RSA_encrypt, RSA_free, RSA_generate_key_ex, RSA_get0_d, RSA_get0_dmp1, RSA_get0_dmq1, RSA_get0_e,
     RSA_get0_iqmp, RSA_get0_n, RSA_get0_p, RSA_get0_q, RSA_new, RSA_new_private_key, RSA_new_public_key,
     RSA_sign_pss_mgf1, RSA_sign_raw, RSA_size, RSA_verify_pss_mgf1, RSA_verify_raw,
 };

@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use cryptoki_sys::*;
 
 use super::pointers::{Place, elements, output, pin};
+use crate::pkcs11::error::Rv;
 
 /// Opens a session. There are no notifications to call back for.
 #[unsafe(no_mangle)]

@@ -157,7 +157,7 @@ impl Session {
                 crate::vault::VaultError::Crypto(error) => cannot_unwrap(error),
                 other => Rv::at_init(other),
             })?;
-            Ok(())
+            Ok::<_, Rv>(())
         })?;
         Ok(SecretBytes::from_slice(&padded.expose()[..len]))
     }
