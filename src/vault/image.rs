@@ -9,7 +9,14 @@ use rpds::{HashTrieMapSync, HashTrieSetSync, RedBlackTreeMapSync, RedBlackTreeSe
 
 use super::{Class, Collection, Object, ObjectNumber, UniqueId};
 
-type Index<K> = HashTrieMapSync<K, RedBlackTreeSetSync<ObjectNumber>>;
+type Index<K> = HashTrieMapSync<K, Numbers>;
+
+/// The objects under one key, ascending. Most keys have one, for which a tree would be three allocations at every load.
+#[derive(Clone, Debug)]
+enum Numbers {
+    One(ObjectNumber),
+    Several(RedBlackTreeSetSync<ObjectNumber>),
+}
 
 /// An immutable set of objects. Numbers in every answer are ascending, so that the last one is the newest.
 #[derive(Clone, Debug, Default)]
@@ -74,17 +81,17 @@ impl Image {
 
     /// How many objects an index holds, to choose the shortest: label, id, class.
     pub fn count_label(&self, label: &[u8]) -> usize {
-        self.by_label.get(label).map_or(0, RedBlackTreeSetSync::size)
+        self.by_label.get(label).map_or(0, Numbers::len)
     }
 
     /// See [`count_label`](Self::count_label).
     pub fn count_id(&self, id: &[u8]) -> usize {
-        self.by_id.get(id).map_or(0, RedBlackTreeSetSync::size)
+        self.by_id.get(id).map_or(0, Numbers::len)
     }
 
     /// See [`count_label`](Self::count_label).
     pub fn count_class(&self, class: Class) -> usize {
-        self.by_class.get(&class).map_or(0, RedBlackTreeSetSync::size)
+        self.by_class.get(&class).map_or(0, Numbers::len)
     }
 
     /// Whether this object of the image is the newest enabled version of its name and class; what has no name is
@@ -149,14 +156,48 @@ impl Image {
         }
     }
 
-    fn resolve<'a>(
-        &'a self,
-        numbers: Option<&'a RedBlackTreeSetSync<ObjectNumber>>,
-    ) -> impl Iterator<Item = &'a Arc<Object>> {
-        // Most searches have one match, and walking a tree takes memory.
-        let only = numbers.filter(|set| set.size() == 1).and_then(|set| set.first());
-        let several = numbers.filter(|set| set.size() > 1).into_iter().flat_map(|set| set.iter());
-        only.into_iter().chain(several).filter_map(|number| self.objects.get(number))
+    fn resolve<'a>(&'a self, numbers: Option<&'a Numbers>) -> impl Iterator<Item = &'a Arc<Object>> {
+        numbers.into_iter().flat_map(Numbers::iter).filter_map(|number| self.objects.get(number))
+    }
+}
+
+impl Numbers {
+    fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Several(set) => set.size(),
+        }
+    }
+
+    /// Walking a tree takes memory; one number doesn't.
+    fn iter(&self) -> impl Iterator<Item = &ObjectNumber> {
+        let (one, several) = match self {
+            Self::One(number) => (Some(number), None),
+            Self::Several(set) => (None, Some(set)),
+        };
+        one.into_iter().chain(several.into_iter().flat_map(|set| set.iter()))
+    }
+
+    fn insert(&mut self, number: ObjectNumber) {
+        match self {
+            Self::One(only) if *only == number => {}
+            Self::One(only) => *self = Self::Several([*only, number].into_iter().collect()),
+            Self::Several(set) => set.insert_mut(number),
+        }
+    }
+
+    /// False if none is left.
+    fn remove(&mut self, number: ObjectNumber) -> bool {
+        match self {
+            Self::One(only) => *only != number,
+            Self::Several(set) => {
+                set.remove_mut(&number);
+                if let (1, Some(only)) = (set.size(), set.first()) {
+                    *self = Self::One(*only);
+                }
+                true
+            }
+        }
     }
 }
 
@@ -166,19 +207,14 @@ fn name_key(object: &Object) -> Option<(Collection, Box<str>)> {
 
 fn add<K: Clone + Eq + std::hash::Hash>(index: &mut Index<K>, key: K, number: ObjectNumber) {
     match index.get_mut(&key) {
-        Some(set) => set.insert_mut(number),
-        None => {
-            let mut set = RedBlackTreeSetSync::new_sync();
-            set.insert_mut(number);
-            index.insert_mut(key, set);
-        }
+        Some(numbers) => numbers.insert(number),
+        None => index.insert_mut(key, Numbers::One(number)),
     }
 }
 
 fn take<K: Clone + Eq + std::hash::Hash>(index: &mut Index<K>, key: K, number: ObjectNumber) {
-    let Some(set) = index.get_mut(&key) else { return };
-    set.remove_mut(&number);
-    if set.is_empty() {
+    let Some(numbers) = index.get_mut(&key) else { return };
+    if !numbers.remove(number) {
         index.remove_mut(&key);
     }
 }
