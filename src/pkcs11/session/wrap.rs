@@ -20,7 +20,7 @@ use crate::pkcs11::object::{self, Guard};
 use crate::pkcs11::operation::Step;
 use crate::pkcs11::slot::session_objects::is_session_object;
 use crate::pkcs11::template::{Expected, Template};
-use crate::vault::{Class, Object, Usage};
+use crate::vault::{Class, Object, Usage, VaultError};
 
 impl Session {
     /// `C_WrapKey`.
@@ -37,10 +37,8 @@ impl Session {
         check_class(&wrapping_key, &plan, Class::PublicKey).map_err(of_wrapping_key)?;
         let key = self.key_to_wrap(&wrapping_key, &plan, key)?;
         // The length is the same each time, so it may be asked by wrapping for nothing.
-        let wrapped = self.wrap(&wrapping_key, &plan, &self.secret(&key)?)?;
-        let Some(room) = out.room(wrapped.len())? else { return Ok(Step::Pending) };
-        room.copy_from_slice(&wrapped);
-        Ok(Step::Done)
+        let value = self.secret(&key).map_err(Rv::at_init)?;
+        out.give(&self.wrap(&wrapping_key, &plan, &value)?)
     }
 
     /// The key with this handle, if it may be wrapped so.
@@ -154,7 +152,7 @@ impl Session {
         let mut len = 0;
         let padded = SecretBytes::filled(room, |out| {
             len = key.decrypt(scheme, wrapped, out).map_err(|error| match error {
-                crate::vault::VaultError::Crypto(error) => cannot_unwrap(error),
+                VaultError::Crypto(error) => cannot_unwrap(error),
                 other => Rv::at_init(other),
             })?;
             Ok::<_, Rv>(())
@@ -166,10 +164,7 @@ impl Session {
 /// Fails for a key that asks for the PIN at each use (PKCS#11 v3.2 §4.9): between the arguments of one call there is no
 /// moment in which it could be given.
 pub(super) fn check_login_per_use(key: &Object) -> Result<(), Rv> {
-    match object::is_set(&key.content, CKA_ALWAYS_AUTHENTICATE) {
-        true => Err(Rv(CKR_USER_NOT_LOGGED_IN)),
-        false => Ok(()),
-    }
+    if object::asks_for_pin(&key.content) { Err(Rv(CKR_USER_NOT_LOGGED_IN)) } else { Ok(()) }
 }
 
 /// RSA wraps with one half of a pair and unwraps with the other, everything else with one secret key.

@@ -220,3 +220,6 @@ fn not_a_key(error: CryptoError) -> Rv {
 const SECRET_KEY: &[u8] = &CKO_SECRET_KEY.to_ne_bytes();
 const GENERIC_SECRET: &[u8] = &CKK_GENERIC_SECRET.to_ne_bytes();
 const DATA: &[u8] = &CKO_DATA.to_ne_bytes();
+
+#[cfg(test)]
+mod tests;

@@ -105,6 +105,14 @@ pub fn generated(kind: Kinds) -> Option<Sample> {
     })
 }
 
+/// A template for `C_UnwrapKey`; `None` for kinds that aren't unwrapped.
+pub fn unwrapped(kind: Kinds) -> Option<Sample> {
+    let wrappable = (Kinds::PRIVATE | Kinds::SECRET) - Kinds::OTHER_PRIVATE;
+    let mut given = sample(kind);
+    given.0.retain(|(number, _)| [CKA_CLASS, CKA_KEY_TYPE].contains(number));
+    wrappable.contains(kind).then_some(given)
+}
+
 /// The object that a vault would make of a draft.
 pub fn stored(number: ObjectNumber, new: NewObject) -> (Object, Option<SecretBytes>) {
     let secret = new.draft.secret;

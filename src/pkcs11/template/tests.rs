@@ -1,4 +1,4 @@
-use super::samples::{KEYS, Sample, generated, kinds, name, sample, stored};
+use super::samples::{KEYS, Sample, generated, kinds, name, sample, stored, unwrapped};
 use super::*;
 use crate::crypto::{Curve, KeyAlgorithm};
 use crate::pkcs11::attribute::{Attribute, Form, Phase, Rule, TABLE};
@@ -19,7 +19,7 @@ fn answer(kind: Kinds, phase: Phase, given: &Sample, cx: &Rules) -> Option<Resul
         Phase::Generate => generate(kind, given, cx)?,
         Phase::Copy => for_copy(&object(kind), false, &template, cx).map(drop),
         Phase::Set => apply_set(&mut object(kind).content, &template, cx),
-        Phase::Unwrap => return None,
+        Phase::Unwrap => unwrap(kind, given, cx)?,
     };
     Some(result.map_err(|Rv(code)| code))
 }
@@ -47,17 +47,28 @@ fn generate(kind: Kinds, given: &Sample, cx: &Rules) -> Option<Result<(), Rv>> {
     }
 }
 
+fn unwrap(kind: Kinds, given: &Sample, cx: &Rules) -> Option<Result<(), Rv>> {
+    unwrapped(kind)?;
+    let value = sample(kind).create().unwrap().draft.secret?;
+    let template = given.template();
+    Some(Expected::from_unwrap(&template, None, cx).and_then(|expected| expected.unwrapped(value)).map(drop))
+}
+
 /// What a phase starts from, without this attribute.
 fn base(kind: Kinds, phase: Phase, without: CK_ATTRIBUTE_TYPE) -> Option<Sample> {
     match phase {
         Phase::Create => Some(sample(kind).without(without)),
         Phase::Generate => generated(kind).map(|given| given.without(without)),
+        Phase::Unwrap => unwrapped(kind).map(|given| given.without(without)),
         _ => Some(Sample::default()),
     }
 }
 
 /// A value that the attribute can have, the one it has if it can't be made up.
 fn possible(kind: Kinds, phase: Phase, row: &Attribute) -> Vec<u8> {
+    if (row.number, phase) == (CKA_VALUE_LEN, Phase::Unwrap) {
+        return (object(kind).secret_len as CK_ULONG).to_ne_bytes().to_vec();
+    }
     let given = sample(kind).0.into_iter().chain(generated(kind).unwrap_or_default().0);
     if let Some((_, value)) = given.into_iter().find(|(number, _)| *number == row.number) {
         return value;
@@ -89,7 +100,9 @@ fn every_attribute_of_every_kind_in_every_phase_is_answered_as_the_table_says() 
             _ => None,
         };
         // What decides which kind it is can't be tried out with another value.
-        if phase == Phase::Create && matches!(row.number, CKA_CLASS | CKA_KEY_TYPE | CKA_CERTIFICATE_TYPE) {
+        if matches!(phase, Phase::Create | Phase::Unwrap)
+            && matches!(row.number, CKA_CLASS | CKA_KEY_TYPE | CKA_CERTIFICATE_TYPE)
+        {
             continue;
         }
         let given = base.with(row.number, possible(kind, phase, found.unwrap_or(row)));
@@ -255,10 +268,10 @@ fn a_secret_key_with_conflicting_usages_needs_the_switch() {
 }
 
 #[test]
-fn a_key_that_would_ask_for_the_pin_at_each_use_is_refused() {
+fn a_key_that_asks_for_the_pin_at_each_use_is_private() {
     let key = sample(Kinds::EC_PRIVATE).flag(CKA_ALWAYS_AUTHENTICATE, true);
-    assert_eq!(key.create().unwrap_err(), Rv(CKR_ATTRIBUTE_VALUE_INVALID));
-    assert!(sample(Kinds::EC_PRIVATE).flag(CKA_ALWAYS_AUTHENTICATE, false).create().is_ok());
+    assert!(object::asks_for_pin(&key.create().unwrap().draft.content));
+    assert_eq!(key.flag(CKA_PRIVATE, false).create().unwrap_err(), Rv(CKR_TEMPLATE_INCONSISTENT));
 }
 
 #[test]
