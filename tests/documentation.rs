@@ -4,9 +4,8 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use cryptoki_sys::*;
 use strongroom::pkcs11::attribute::{Attribute, Form, Kinds, Rule, TABLE, Unset};
-use strongroom::pkcs11::mechanism::{self, KeyKind};
+use strongroom::pkcs11::mechanism;
 
 #[test]
 fn the_tables_are_current() {
@@ -74,37 +73,11 @@ fn mechanisms() -> String {
             (0, 0) => String::new(),
             (smallest, largest) => format!("{smallest}–{largest}"),
         };
-        let functions: Vec<_> =
-            FUNCTIONS.iter().filter(|(flag, _)| mechanism.flags & flag != 0).map(|(_, name)| *name).collect();
-        let keys = match mechanism.keys {
-            KeyKind::None => "",
-            KeyKind::Rsa => "RSA",
-            KeyKind::Ec => "EC",
-            KeyKind::Edwards => "Ed25519",
-            KeyKind::Montgomery => "X25519",
-            KeyKind::Agreeing => "EC, X25519",
-            KeyKind::Aes => "AES",
-            KeyKind::Generic => "generic secret",
-        };
+        let (keys, functions) = (mechanism.keys.name().unwrap_or_default(), mechanism.functions());
         writeln!(table, "| `{}` | {keys} | {sizes} | {} |", mechanism.name, functions.join(", ")).expect("a string");
     }
     table
 }
-
-const FUNCTIONS: &[(CK_FLAGS, &str)] = &[
-    (CKF_GENERATE, "generate"),
-    (CKF_GENERATE_KEY_PAIR, "generate pair"),
-    (CKF_SIGN, "sign"),
-    (CKF_VERIFY, "verify"),
-    (CKF_SIGN_RECOVER, "sign recover"),
-    (CKF_VERIFY_RECOVER, "verify recover"),
-    (CKF_ENCRYPT, "encrypt"),
-    (CKF_DECRYPT, "decrypt"),
-    (CKF_DIGEST, "digest"),
-    (CKF_WRAP, "wrap"),
-    (CKF_UNWRAP, "unwrap"),
-    (CKF_DERIVE, "derive"),
-];
 
 fn attributes() -> String {
     let mut table = String::from(

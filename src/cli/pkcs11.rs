@@ -1,16 +1,12 @@
 //! `strongroom pkcs11`: what other programs need to use the vault's objects.
 
 use clap::{Subcommand, ValueEnum};
-use cryptoki_sys::{
-    CK_FLAGS, CKF_DECRYPT, CKF_DERIVE, CKF_DIGEST, CKF_ENCRYPT, CKF_GENERATE, CKF_GENERATE_KEY_PAIR, CKF_SIGN,
-    CKF_SIGN_RECOVER, CKF_UNWRAP, CKF_VERIFY, CKF_VERIFY_RECOVER, CKF_WRAP,
-};
 use serde_json::{Value, json};
 
 use super::open::Opened;
 use super::versions;
 use super::{Context, Error, Result};
-use crate::pkcs11::mechanism::{self, KeyKind};
+use crate::pkcs11::mechanism;
 use crate::vault::{Class, Collection, Object, VaultInfo};
 
 /// What is asked.
@@ -121,8 +117,8 @@ fn mechanisms(context: &Context) -> Result<()> {
     let mut rows = Vec::new();
     let mut values = Vec::new();
     for mechanism in mechanism::table() {
-        let keys = key_kind(mechanism.keys);
-        let functions = functions(mechanism.flags);
+        let keys = mechanism.keys.name();
+        let functions = mechanism.functions();
         let sizes = match mechanism.sizes {
             (0, 0) => String::new(),
             (smallest, largest) => format!("{smallest}-{largest}"),
@@ -139,38 +135,6 @@ fn mechanisms(context: &Context) -> Result<()> {
     }
     let headings = ["mechanism", "keys", "sizes", "functions"];
     context.output.list(&headings, &rows, &Value::Array(values), "The module has no mechanisms.")
-}
-
-fn key_kind(kind: KeyKind) -> Option<&'static str> {
-    match kind {
-        KeyKind::None => None,
-        KeyKind::Rsa => Some("rsa"),
-        KeyKind::Ec => Some("ec"),
-        KeyKind::Edwards => Some("edwards"),
-        KeyKind::Montgomery => Some("montgomery"),
-        KeyKind::Agreeing => Some("ec, montgomery"),
-        KeyKind::Aes => Some("aes"),
-        KeyKind::Generic => Some("generic"),
-    }
-}
-
-/// `CKF_*` of `CK_MECHANISM_INFO` that name functions, in words.
-fn functions(flags: CK_FLAGS) -> Vec<&'static str> {
-    const FUNCTIONS: &[(CK_FLAGS, &str)] = &[
-        (CKF_GENERATE, "generate"),
-        (CKF_GENERATE_KEY_PAIR, "generate-pair"),
-        (CKF_SIGN, "sign"),
-        (CKF_VERIFY, "verify"),
-        (CKF_ENCRYPT, "encrypt"),
-        (CKF_DECRYPT, "decrypt"),
-        (CKF_DIGEST, "digest"),
-        (CKF_WRAP, "wrap"),
-        (CKF_UNWRAP, "unwrap"),
-        (CKF_DERIVE, "derive"),
-        (CKF_SIGN_RECOVER, "sign-recover"),
-        (CKF_VERIFY_RECOVER, "verify-recover"),
-    ];
-    FUNCTIONS.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name).collect()
 }
 
 impl Kind {

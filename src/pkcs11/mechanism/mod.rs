@@ -321,13 +321,49 @@ impl Mechanism {
         if kind == self.keys || agreeing { Ok(()) } else { Err(Rv(CKR_KEY_TYPE_INCONSISTENT)) }
     }
 
+    /// The functions that it serves, in words.
+    pub fn functions(&self) -> Vec<&'static str> {
+        let serves = |(flag, name): &(CK_FLAGS, &'static str)| (self.flags & flag != 0).then_some(*name);
+        FUNCTIONS.iter().filter_map(serves).collect()
+    }
+
     /// What `C_GetMechanismInfo` answers.
     pub fn info(&self) -> CK_MECHANISM_INFO {
         CK_MECHANISM_INFO { ulMinKeySize: self.sizes.0, ulMaxKeySize: self.sizes.1, flags: self.flags }
     }
 }
 
+/// `CKF_*` of `CK_MECHANISM_INFO` that name functions.
+const FUNCTIONS: &[(CK_FLAGS, &str)] = &[
+    (CKF_GENERATE, "generate"),
+    (CKF_GENERATE_KEY_PAIR, "generate-pair"),
+    (CKF_SIGN, "sign"),
+    (CKF_VERIFY, "verify"),
+    (CKF_SIGN_RECOVER, "sign-recover"),
+    (CKF_VERIFY_RECOVER, "verify-recover"),
+    (CKF_ENCRYPT, "encrypt"),
+    (CKF_DECRYPT, "decrypt"),
+    (CKF_DIGEST, "digest"),
+    (CKF_WRAP, "wrap"),
+    (CKF_UNWRAP, "unwrap"),
+    (CKF_DERIVE, "derive"),
+];
+
 impl KeyKind {
+    /// Its name.
+    pub fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::None => return None,
+            Self::Rsa => "rsa",
+            Self::Ec => "ec",
+            Self::Edwards => "edwards",
+            Self::Montgomery => "montgomery",
+            Self::Agreeing => "ec, montgomery",
+            Self::Aes => "aes",
+            Self::Generic => "generic",
+        })
+    }
+
     /// The kind of a key.
     pub fn of(key: KeyAlgorithm) -> Self {
         match key {
