@@ -15,7 +15,7 @@ pub(super) fn message_len(block: &[u8]) -> Option<usize> {
     let size = block.len() as u8;
     let count = *block.last()?;
     let mut valid = !count.ct_eq(&0) & !count.ct_gt(&size);
-    for (byte, from_end) in block.iter().rev().zip(1_u8..) {
+    for (byte, from_end) in block.iter().rev().zip(1..=u8::MAX) {
         let is_message = from_end.ct_gt(&count);
         valid &= is_message | byte.ct_eq(&count);
     }
