@@ -55,3 +55,69 @@ impl Counter {
 fn bytes(blocks_before_last: u128) -> Option<u128> {
     blocks_before_last.checked_add(1)?.checked_mul(BLOCK_LEN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: [u8; 16] = [0x42; 16];
+
+    fn counted(bits: u32, block: [u8; 16], parts: &[usize]) -> Result<Vec<u8>> {
+        let (mut counter, mut aes) = (Counter::new(bits, block)?, Aes::ctr(&KEY, &block)?);
+        let mut stream = Vec::new();
+        for &part in parts {
+            let start = stream.len();
+            stream.resize(start + part, 0);
+            counter.pass(&mut aes, &vec![0; part], &mut stream[start..])?;
+        }
+        Ok(stream)
+    }
+
+    /// The key stream block by block, with nothing but AES on one block and counting.
+    fn expected(bits: u32, block: [u8; 16], len: usize) -> Vec<u8> {
+        let mask = if bits == 128 { u128::MAX } else { (1 << bits) - 1 };
+        let start = u128::from_be_bytes(block);
+        let mut stream = Vec::new();
+        for step in 0..len.div_ceil(16) as u128 {
+            let counter = (start & !mask) | (start.wrapping_add(step) & mask);
+            let mut out = [0; 16];
+            Aes::ecb(&KEY, true).unwrap().apply(&counter.to_be_bytes(), &mut out).unwrap();
+            stream.extend_from_slice(&out);
+        }
+        stream.truncate(len);
+        stream
+    }
+
+    #[test]
+    fn only_the_last_bits_count_and_they_wrap() {
+        for bits in [1, 2, 4, 8, 9, 31, 32, 33, 64, 120, 127, 128] {
+            let most = if bits < 8 { 16 << bits } else { 200 };
+            for low in [0, 1, 2, 3, 0x7F, 0xFE, 0xFF] {
+                for rest in [0, 0xA5, 0xFF] {
+                    let mut block = [rest; 16];
+                    block[15] = low;
+                    let stream = expected(bits, block, most);
+                    assert_eq!(counted(bits, block, &[most]).unwrap(), stream, "{bits} bits, {rest} {low}");
+                    let rest = most - 1 - most / 2;
+                    assert_eq!(counted(bits, block, &[1, 0, most / 2, rest]).unwrap(), stream, "{bits} bits in parts");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_counter_never_reaches_its_beginning_again() {
+        for bits in 1..8 {
+            let most = 16 << bits;
+            for low in [0, 1, 0xFF] {
+                let block = [low; 16];
+                assert!(counted(bits, block, &[most]).is_ok());
+                assert_eq!(counted(bits, block, &[most + 1]), Err(CryptoError::InputLength));
+                assert_eq!(counted(bits, block, &[most, 1]), Err(CryptoError::InputLength));
+            }
+        }
+        for bits in [0, 129, u32::MAX] {
+            assert_eq!(counted(bits, [0; 16], &[]), Err(CryptoError::ParametersInvalid));
+        }
+    }
+}

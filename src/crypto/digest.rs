@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_of_abc_are_those_of_fips_180() {
+    fn digests_of_abc_are_those_of_fips_180_and_202() {
         let expected = [
             "a9993e364706816aba3e25717850c26c9cd0d89d",
             "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7",
@@ -208,6 +208,13 @@ mod tests {
             "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7",
             "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd\
              454d4423643ce80e2a9ac94fa54ca49f",
+            "4634270f707b6a54daae7530460842e20e37ed265ceee9a43e8924aa",
+            "53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23",
+            "e642824c3f8cf24ad09234ee7d3c766fc9a3a5168d0c94ad73b46fdf",
+            "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532",
+            "ec01498288516fc926459f58e2c6ad8df9b473cb0fc08c2596da7cf0e49be4b298d88cea927ac7f539f1edf228376d25",
+            "b751850b1a57168a5693cd924b6b096e08f621827444f70d884f5d0240d2712e10e116e9192af3c91a7ec57647e39340\
+             57340b4cf408d5a56592f8274eec53f0",
         ];
         for (algorithm, expected) in DigestAlgorithm::ALL.into_iter().zip(expected) {
             assert_eq!(digest(algorithm, &[b"abc"]), hex(expected), "{algorithm:?}");
@@ -232,6 +239,72 @@ mod tests {
             assert_eq!(copy.finish(&mut out), Ok(whole.len()));
             assert_eq!(&out[..whole.len()], whole);
         }
+    }
+
+    #[test]
+    fn sha_512_t_begins_where_the_standard_says() {
+        for (bits, named) in [(224, DigestAlgorithm::Sha512_224), (256, DigestAlgorithm::Sha512_256)] {
+            let family = DigestAlgorithm::sha512_t(bits).expect("possible bits");
+            assert_eq!(digest(family, &[b"a", b"bc"]), digest(named, &[b"abc"]));
+            assert_eq!(family.block_len(), named.block_len());
+        }
+        for bits in [0, 384, 512, u16::MAX] {
+            assert_eq!(DigestAlgorithm::sha512_t(bits), Err(CryptoError::ParametersInvalid));
+        }
+    }
+
+    #[test]
+    fn bits_beyond_t_are_zeros() {
+        let mut last_bytes = Vec::new();
+        for bits in [1, 7, 8, 9, 100, 505, 511] {
+            let algorithm = DigestAlgorithm::sha512_t(bits).expect("possible bits");
+            let digest = digest(algorithm, &[b"abc"]);
+            assert_eq!(digest.len(), usize::from(bits).div_ceil(8));
+            let unused = (8 * digest.len() - usize::from(bits)) as u32;
+            let last = *digest.last().expect("a byte");
+            assert!(last == 0 || last.trailing_zeros() >= unused, "{bits} bits: {last:08b}");
+            last_bytes.push(last);
+        }
+        assert!(last_bytes.iter().any(|&last| last != 0));
+        assert_eq!(DigestAlgorithm::Sha512T(100).digest_info_prefix(), Err(CryptoError::ParametersInvalid));
+    }
+
+    #[test]
+    fn a_saved_digest_goes_on_wherever_it_was_saved() {
+        let message: Vec<u8> = (0..=255).cycle().take(400).collect();
+        for algorithm in DigestAlgorithm::ALL.into_iter().chain([DigestAlgorithm::Sha512T(99)]) {
+            let whole = digest(algorithm, &[&message]);
+            for at in [0, 1, 63, 64, 65, 71, 72, 111, 127, 128, 129, 136, 143, 144, 145, 399, 400] {
+                let mut first = Digest::new(algorithm);
+                first.update(&message[..at]);
+                let state = first.save();
+                let mut second = Digest::restore(algorithm, &state).expect("its own state");
+                assert_eq!(second.save(), state);
+                second.update(&message[at..]);
+                let mut out = [0; DigestAlgorithm::MAX_LEN];
+                let len = second.finish(&mut out).expect("room enough");
+                assert_eq!(&out[..len], whole, "{algorithm:?} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_state_that_was_not_saved_is_refused() {
+        for algorithm in DigestAlgorithm::ALL {
+            let mut digest = Digest::new(algorithm);
+            digest.update(&[7; 33]);
+            let state = digest.save();
+            let refused =
+                |state: &[u8]| matches!(Digest::restore(algorithm, state), Err(CryptoError::ParametersInvalid));
+            for len in 0..state.len() {
+                assert!(refused(&state[..len]), "{algorithm:?} {len}");
+            }
+            assert!(refused(&[&state[..], &[0]].concat()), "{algorithm:?}");
+            assert!(refused(&vec![0xFF; state.len()]), "{algorithm:?}");
+        }
+        let (sha256, mut odd) = (DigestAlgorithm::Sha256, Digest::new(DigestAlgorithm::Sha256).save());
+        *odd.last_mut().expect("the count of bits") = 1;
+        assert!(Digest::restore(sha256, &odd).is_err(), "a bit");
     }
 
     #[test]

@@ -165,3 +165,127 @@ fn count_in(block: &mut [u8; 2 * HALF], step: u64) {
         *byte ^= count;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::tests::hex;
+
+    const KW: KeyWrapScheme = KeyWrapScheme::AesKw { iv: None };
+    const KWP: KeyWrapScheme = KeyWrapScheme::AesKwp { iv: None };
+    const PKCS7: KeyWrapScheme = KeyWrapScheme::AesKwPkcs7 { iv: None };
+    const OTHERS: [KeyWrapScheme; 3] = [
+        KeyWrapScheme::AesKw { iv: Some([1, 2, 3, 4, 5, 6, 7, 8]) },
+        KeyWrapScheme::AesKwp { iv: Some([1, 2, 3, 4]) },
+        KeyWrapScheme::AesKwPkcs7 { iv: Some([1, 2, 3, 4, 5, 6, 7, 8]) },
+    ];
+
+    fn assert_wraps(aes_key: &[u8], scheme: &KeyWrapScheme, key: &str, wrapped: &str) {
+        let (key, wrapped) = (hex(key), hex(wrapped));
+        assert_eq!(wrap(aes_key, scheme, &key).as_ref(), Ok(&wrapped));
+        assert_eq!(unwrap(aes_key, scheme, &wrapped).expect("the key").expose(), key);
+    }
+
+    #[test]
+    fn rfc_3394() {
+        let kek: Vec<u8> = (0..32).collect();
+        let key = "00112233445566778899aabbccddeeff";
+        assert_wraps(&kek[..16], &KW, key, "1fa68b0a8112b447aef34bd8fb5a7b829d3e862371d2cfe5");
+        assert_wraps(&kek[..24], &KW, key, "96778b25ae6ca435f92b5b97c050aed2468ab8a17ad84e5d");
+        assert_wraps(&kek, &KW, key, "64e8c3f9ce0f5ba263e9777905818a2a93c8191e7d6e8ae7");
+    }
+
+    #[test]
+    fn rfc_5649() {
+        let kek = hex("5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8");
+        let wrapped = "138bdeaa9b8fa7fc61f97742e72248ee5ae6ae5360d1ae6a5f54f373fa543b6a";
+        assert_wraps(&kek, &KWP, "c37b7e6492584340bed12207808941155068f738", wrapped);
+        assert_wraps(&kek, &KWP, "466f7250617369", "afbeb0f07dfbf5419200f2ccb50bb24f");
+    }
+
+    #[test]
+    fn keys_of_every_length_come_back() {
+        for aes_len in [16, 24, 32] {
+            let kek = vec![7; aes_len];
+            for len in 0..=80_usize {
+                let key: Vec<u8> = (0..len as u8).collect();
+                for scheme in [KW, KWP, PKCS7].iter().chain(&OTHERS) {
+                    let (possible, expected_len) = match scheme {
+                        KeyWrapScheme::AesKw { .. } => (len >= 16 && len % 8 == 0, len + 8),
+                        KeyWrapScheme::AesKwp { .. } => (len >= 1, len.next_multiple_of(8) + 8),
+                        KeyWrapScheme::AesKwPkcs7 { .. } => (len >= 8, len - len % 8 + 16),
+                    };
+                    let wrapped = wrap(&kek, scheme, &key);
+                    if !possible {
+                        assert_eq!(wrapped, Err(CryptoError::InputLength), "{scheme:?} {len}");
+                        continue;
+                    }
+                    let wrapped = wrapped.expect("wrapped");
+                    assert_eq!(wrapped.len(), expected_len);
+                    assert_eq!(unwrap(&kek, scheme, &wrapped).expect("the key").expose(), key);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pkcs7_is_key_wrap_of_the_padded_key() {
+        let key = [9; 21];
+        let padded = [&key[..], &[3; 3]].concat();
+        assert_eq!(wrap(&[1; 16], &PKCS7, &key), wrap(&[1; 16], &KW, &padded));
+        let wrongly_padded = [&key[..], &[3, 2, 3]].concat();
+        let wrapped = wrap(&[1; 16], &KW, &wrongly_padded).expect("wrapped");
+        assert_eq!(unwrap(&[1; 16], &PKCS7, &wrapped), Err(CryptoError::CiphertextInvalid));
+    }
+
+    #[test]
+    fn a_changed_bit_another_key_or_another_initial_value_is_refused() {
+        for (scheme, other) in [KW, KWP, PKCS7].iter().zip(&OTHERS) {
+            for key in [&[5; 24][..], &[5; 16]] {
+                let wrapped = wrap(&[1; 32], scheme, key).expect("wrapped");
+                for bit in 0..8 * wrapped.len() {
+                    let mut bent = wrapped.clone();
+                    bent[bit / 8] ^= 1 << (bit % 8);
+                    assert_eq!(unwrap(&[1; 32], scheme, &bent), Err(CryptoError::CiphertextInvalid), "{scheme:?}");
+                }
+                assert_eq!(unwrap(&[2; 32], scheme, &wrapped), Err(CryptoError::CiphertextInvalid));
+                assert_eq!(unwrap(&[1; 32], other, &wrapped), Err(CryptoError::CiphertextInvalid));
+            }
+        }
+    }
+
+    #[test]
+    fn impossible_lengths_are_refused() {
+        for len in [0, 8, 15, 17, 23, 25] {
+            for scheme in [KW, KWP, PKCS7] {
+                assert_eq!(unwrap(&[1; 16], &scheme, &vec![1; len]), Err(CryptoError::InputLength), "{scheme:?} {len}");
+            }
+        }
+        assert_eq!(unwrap(&[1; 16], &KW, &[1; 16]), Err(CryptoError::InputLength));
+        assert_eq!(unwrap(&[1; 16], &PKCS7, &[1; 16]), Err(CryptoError::InputLength));
+        assert_eq!(unwrap(&[1; 16], &KWP, &[1; 16]), Err(CryptoError::CiphertextInvalid));
+    }
+
+    /// RFC 5649 §3: the length must lie in the last 8 bytes and zeros after it.
+    #[test]
+    fn a_length_or_padding_that_nobody_wraps_is_refused() {
+        let kek = AesEncrypt::new(&[1; 16]).expect("an AES key");
+        let wrapped = |len: u32, key: &[u8]| {
+            let mut initial = [0; HALF];
+            initial[..4].copy_from_slice(&DEFAULT_PREFIX);
+            initial[4..].copy_from_slice(&len.to_be_bytes());
+            wrap_blocks(&kek, initial, key)
+        };
+        let mut key = [0; 16];
+        key[..9].fill(0xEE);
+        for len in 0..40 {
+            let unwrapped = unwrap(&[1; 16], &KWP, &wrapped(len, &key));
+            assert_eq!(unwrapped.is_ok(), (9..=16).contains(&len), "{len}");
+        }
+        assert!(unwrap(&[1; 16], &KWP, &wrapped(u32::MAX, &key)).is_err());
+        for len in 0..20 {
+            let unwrapped = unwrap(&[1; 16], &KWP, &wrapped(len, &[3, 0, 0, 0, 0, 0, 0, 0]));
+            assert_eq!(unwrapped.is_ok(), (1..=8).contains(&len), "{len}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! PKCS#7 padding (RFC 5652 §6.3): n bytes of value n, of which there is always at least one.
 
-use subtle::{Choice, ConstantTimeEq, ConstantTimeGreater};
+use subtle::{ConstantTimeEq, ConstantTimeGreater};
 
 /// Pads a block of up to 255 bytes in which a message of `len` bytes, at least one less, stands.
 pub(super) fn add(block: &mut [u8], len: usize) {
@@ -15,11 +15,11 @@ pub(super) fn message_len(block: &[u8]) -> Option<usize> {
     let size = block.len() as u8;
     let count = *block.last()?;
     let mut valid = !count.ct_eq(&0) & !count.ct_gt(&size);
-    for (byte, from_end) in block.iter().rev().zip(1_u8..) {
+    for (byte, from_end) in block.iter().rev().zip(1..=u8::MAX) {
         let is_message = from_end.ct_gt(&count);
         valid &= is_message | byte.ct_eq(&count);
     }
-    bool::from(Choice::from(valid)).then(|| block.len() - usize::from(count))
+    bool::from(valid).then(|| block.len() - usize::from(count))
 }
 
 #[cfg(test)]

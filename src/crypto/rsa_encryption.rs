@@ -128,7 +128,7 @@ fn rejected_len(seed: &Hmac, block_len: usize) -> Result<u32> {
     let mut candidates = Zeroizing::new([0; 256]);
     expand(seed, b"length", &mut *candidates)?;
     let end = (block_len - PKCS1_OVERHEAD + 1) as u32;
-    let mask = end.next_power_of_two() - 1;
+    let mask = (end + 1).next_power_of_two() - 1;
     let mut len = 0;
     for pair in candidates.as_chunks().0 {
         let candidate = u32::from(u16::from_be_bytes(*pair)) & mask;

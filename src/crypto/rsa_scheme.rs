@@ -1,12 +1,12 @@
 //! What RSA's signature schemes do around AWS-LC's operations: DigestInfo, lengths, parameters.
 
 use super::aws_lc_raw::{PssScheme, RsaKey, RsaPadding};
-use super::{CryptoError, DigestAlgorithm, Result, SignScheme};
+use super::{CryptoError, DigestAlgorithm, PublicKey, Result, SignScheme};
 
 /// Longest modulus of a private key that signs here, in bytes.
 pub(super) const MAX_SIGNING_LEN: usize = 1024;
 /// Longest modulus of a public key, in bytes.
-pub(super) const MAX_MODULUS_LEN: usize = 2048;
+pub(super) const MAX_MODULUS_LEN: usize = PublicKey::MAX_RSA_LEN;
 /// Bytes that PKCS#1 v1.5 adds at least (RFC 8017 §9.2).
 pub(super) const PKCS1_OVERHEAD: usize = 11;
 

@@ -1,6 +1,9 @@
 //! Claims about the layer as its users see it. Public vectors are in `wycheproof`, other implementations' opinion in
 //! `second_opinion`.
 
+mod agreement;
+mod ciphers;
+mod encryption;
 mod keys;
 mod second_opinion;
 mod signing;

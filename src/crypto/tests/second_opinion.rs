@@ -25,7 +25,7 @@ fn rsa_agrees_on_pkcs1_both_ways() {
     let (ours, pkcs8) = rsa_2048();
     let theirs = rsa::PrivateKey::from_pkcs8_der(pkcs8).expect("the same key");
     let digest = digest_of(DigestAlgorithm::Sha256, b"message");
-    let bare = [DigestAlgorithm::Sha256.digest_info_prefix().unwrap(), &digest].concat();
+    let bare = [DigestAlgorithm::Sha256.digest_info_prefix().expect("it has one"), &digest].concat();
     for (scheme, input, padding) in [
         (SignScheme::RsaPkcs1Digest(DigestAlgorithm::Sha256), &digest, Pkcs1v15Sign::new::<Sha256>()),
         (SignScheme::RsaPkcs1, &bare, Pkcs1v15Sign::new_unprefixed()),
