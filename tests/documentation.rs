@@ -48,8 +48,7 @@ fn functions() -> String {
     for file in files {
         let source = std::fs::read_to_string(&file).expect("a source file");
         let mut documentation = String::new();
-        let mut lines = source.lines().peekable();
-        while let Some(line) = lines.next() {
+        for line in source.lines() {
             if let Some(text) = line.strip_prefix("/// ") {
                 documentation = text.to_owned();
             } else if let Some(rest) = line.strip_prefix("pub unsafe extern \"C\" fn ") {

@@ -43,7 +43,9 @@ impl SecretKey {
     /// Begins a code: HMAC with a generic secret, CMAC with an AES key.
     pub fn mac(&self, scheme: MacScheme) -> Result<Mac> {
         match (scheme, self.algorithm) {
-            (MacScheme::Hmac(digest), KeyAlgorithm::Generic { .. } | KeyAlgorithm::Other(_)) => Ok(Mac::hmac(digest, self.value.expose())),
+            (MacScheme::Hmac(digest), KeyAlgorithm::Generic { .. } | KeyAlgorithm::Other(_)) => {
+                Ok(Mac::hmac(digest, self.value.expose()))
+            }
             (MacScheme::Hmac(_), _) => Err(CryptoError::SchemeMismatch),
             (MacScheme::AesCmac, _) => Mac::cmac(self.aes()?),
         }
