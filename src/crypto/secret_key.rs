@@ -14,7 +14,7 @@ pub struct SecretKey {
 }
 
 impl SecretKey {
-    /// Checks the length. A key type that isn't ours is kept, and good for nothing but [`value`](Self::value).
+    /// Checks the length. A key type that isn't ours is as good as a generic secret.
     pub fn new(algorithm: KeyAlgorithm, value: SecretBytes) -> Result<Self> {
         let fits = match algorithm {
             KeyAlgorithm::Aes { bits: bits @ (128 | 192 | 256) } => value.len() == bits as usize / 8,
@@ -40,7 +40,7 @@ impl SecretKey {
         Cipher::new(self.aes()?, scheme, direction)
     }
 
-    /// Begins a code: HMAC with a generic secret, CMAC with an AES key.
+    /// Begins a code: CMAC with an AES key, HMAC with any other.
     pub fn mac(&self, scheme: MacScheme) -> Result<Mac> {
         match (scheme, self.algorithm) {
             (MacScheme::Hmac(digest), KeyAlgorithm::Generic { .. } | KeyAlgorithm::Other(_)) => {

@@ -321,7 +321,7 @@ fn each_kind_of_secret_key_does_its_own() {
         assert_eq!(key.mac(crate::crypto::MacScheme::AesCmac).err(), refused);
         assert_eq!(key.wrap(&wrap, &[1; 16]).err(), refused);
         assert_eq!(key.unwrap(&wrap, &[1; 24]).err(), refused);
-        assert_eq!(key.mac(hmac).is_ok(), matches!(key.algorithm(), KeyAlgorithm::Generic { .. }));
+        assert!(key.mac(hmac).is_ok());
         assert_eq!(format!("{key:?}"), format!("SecretKey {{ algorithm: {:?}, .. }}", key.algorithm()));
     }
     assert_eq!(aes(&[1; 16]).mac(hmac).err(), Some(CryptoError::SchemeMismatch));
