@@ -91,12 +91,12 @@ mod tests {
     #[test]
     fn hkdf_gives_the_published_keys() {
         let ascending: Vec<u8> = (0..13).collect();
-        let cases: [(DigestAlgorithm, &[u8], &[u8], &[u8], &str); 3] = [
+        for (digest, salt, key, info, expected) in [
             (
                 DigestAlgorithm::Sha256,
-                &ascending,
-                &[0x0B; 22],
-                &[0xF0, 0xF1, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9],
+                &ascending[..],
+                &[0x0B; 22][..],
+                &[0xF0, 0xF1, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9][..],
                 "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
             ),
             (
@@ -115,8 +115,7 @@ mod tests {
                  bb863b7f5afb42b5675cfceff844e7b6c01720619bf825a5d34594adb10ae7355f533b86b910349e27eb69adb20bf123\
                  0478593f",
             ),
-        ];
-        for (digest, salt, key, info, expected) in cases {
+        ] {
             let expected = hex(expected);
             let uniform = hkdf_extract(digest, salt, key).expect("a key");
             assert_eq!(uniform.len(), digest.len());

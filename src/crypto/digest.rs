@@ -1,5 +1,7 @@
 //! Digests, in one call or in parts.
 
+use zeroize::Zeroizing;
+
 use super::aws_lc_raw::Sha;
 use super::sponge::Sponge;
 use super::{CryptoError, Result};
@@ -152,11 +154,21 @@ impl Digest {
     }
 
     /// Ends, writing the digest to the start of `out`; returns its length.
-    pub fn finish(self, out: &mut [u8]) -> Result<usize> {
+    pub fn finish(mut self, out: &mut [u8]) -> Result<usize> {
+        self.end(out)
+    }
+
+    /// [`finish`](Self::finish) without moving the state, of which a move may leave a copy. Nothing is to be done with
+    /// the digest afterwards but dropping it.
+    pub(super) fn end(&mut self, out: &mut [u8]) -> Result<usize> {
         let len = self.algorithm.len();
         let out = out.get_mut(..len).ok_or(CryptoError::OutputLength)?;
-        match self.state {
-            State::Sha(sha) => out.copy_from_slice(&sha.finish()[..len]),
+        match &mut self.state {
+            State::Sha(sha) => {
+                let mut digest = Zeroizing::new([0; DigestAlgorithm::MAX_LEN]);
+                sha.finish(&mut digest);
+                out.copy_from_slice(&digest[..len]);
+            }
             State::Sponge(sponge) => sponge.finish(out),
         }
         if let (DigestAlgorithm::Sha512T(bits), Some(last)) = (self.algorithm, out.last_mut()) {

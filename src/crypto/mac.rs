@@ -77,7 +77,7 @@ impl Mac {
             return Err(CryptoError::OutputLength);
         }
         match self.0.take() {
-            Some(State::Hmac(hmac)) => hmac.finish(out),
+            Some(State::Hmac(mut hmac)) => hmac.finish(out),
             Some(State::Cmac(mut cmac)) => {
                 let _section = Section::enter();
                 cmac.finish(out)
@@ -123,12 +123,12 @@ impl Hmac {
         self.inner.update(part);
     }
 
-    pub(super) fn finish(self, out: &mut [u8]) -> Result<usize> {
-        let Self { inner, mut outer } = self;
+    /// Ends, in place; nothing is to be done with it afterwards but dropping it.
+    pub(super) fn finish(&mut self, out: &mut [u8]) -> Result<usize> {
         let mut digest = Zeroizing::new([0; DigestAlgorithm::MAX_LEN]);
-        let len = inner.finish(&mut *digest)?;
-        outer.update(&digest[..len]);
-        outer.finish(out)
+        let len = self.inner.end(&mut *digest)?;
+        self.outer.update(&digest[..len]);
+        self.outer.end(out)
     }
 }
 

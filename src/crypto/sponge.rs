@@ -37,13 +37,13 @@ impl Sponge {
         }
     }
 
-    /// Ends; `out` is as long as the digest.
-    pub(super) fn finish(self, out: &mut [u8]) {
+    /// Ends and starts anew; `out` is as long as the digest.
+    pub(super) fn finish(&mut self, out: &mut [u8]) {
         match self {
-            Self::Bits224(sponge) => out.copy_from_slice(&sponge.finalize()),
-            Self::Bits256(sponge) => out.copy_from_slice(&sponge.finalize()),
-            Self::Bits384(sponge) => out.copy_from_slice(&sponge.finalize()),
-            Self::Bits512(sponge) => out.copy_from_slice(&sponge.finalize()),
+            Self::Bits224(sponge) => out.copy_from_slice(&sponge.finalize_reset()),
+            Self::Bits256(sponge) => out.copy_from_slice(&sponge.finalize_reset()),
+            Self::Bits384(sponge) => out.copy_from_slice(&sponge.finalize_reset()),
+            Self::Bits512(sponge) => out.copy_from_slice(&sponge.finalize_reset()),
         }
     }
 

@@ -51,20 +51,19 @@ impl Sha {
         };
     }
 
-    /// Ends; the digest is the start of the result, as long as the algorithm says.
-    pub fn finish(mut self) -> [u8; DigestAlgorithm::MAX_LEN] {
-        let mut digest = [0; DigestAlgorithm::MAX_LEN];
+    /// Ends; the digest is the start of `digest`, as long as the algorithm says. Nothing is to be done with the state
+    /// afterwards. It stays where it is, so that dropping it wipes it.
+    pub fn finish(&mut self, digest: &mut [u8; DigestAlgorithm::MAX_LEN]) {
         let out = digest.as_mut_ptr();
         // SAFETY: the context was started by its own algorithm; `digest` has room for the longest digest.
         unsafe {
-            match &mut self {
+            match self {
                 Self::Sha1(context) => SHA1_Final(out, context),
                 Self::Sha224(context) => SHA224_Final(out, context),
                 Self::Sha256(context) => SHA256_Final(out, context),
                 Self::Sha512(context) => SHA512_Final(out, context),
             }
         };
-        digest
     }
 
     /// The chaining value, the number of bits (as long as the padding's), and what came in of a block, all big-endian.
@@ -131,8 +130,9 @@ fn started_sha512_t(bits: u16) -> SHA512_CTX {
     for place in [100, 10, 1].into_iter().filter(|&place| place <= bits) {
         naming.update(&[b'0' + (bits / place % 10) as u8]);
     }
-    let mut context = started(SHA512_Init);
-    for (word, bytes) in context.h.iter_mut().zip(naming.finish().as_chunks().0) {
+    let (mut context, mut words) = (started(SHA512_Init), [0; DigestAlgorithm::MAX_LEN]);
+    naming.finish(&mut words);
+    for (word, bytes) in context.h.iter_mut().zip(words.as_chunks().0) {
         *word = u64::from_be_bytes(*bytes);
     }
     context

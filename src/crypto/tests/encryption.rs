@@ -265,3 +265,19 @@ fn a_signature_gives_back_what_was_signed() {
     let refused = point.public_key().recover(&SignScheme::RsaRaw, &[1; 64], &mut out);
     assert_eq!(refused, Err(CryptoError::SchemeMismatch));
 }
+
+#[test]
+fn a_thread_with_a_small_stack_encrypts_and_decrypts() {
+    let everything = || {
+        let key = PrivateKey::from_pkcs8(key_file!("rsa-8192.pk8")).expect("a sound key");
+        let scheme = oaep(DigestAlgorithm::Sha3_512, DigestAlgorithm::Sha512_256, b"label");
+        for scheme in [EncryptScheme::RsaPkcs1, EncryptScheme::RsaRaw, scheme] {
+            let ciphertext = encrypt(key.public_key(), scheme, b"message").expect("encrypted");
+            assert!(decrypt(&key, scheme, &ciphertext).expect("a message").ends_with(b"message"));
+        }
+        let (one, other) = (ec(Curve::P521), ec(Curve::P521));
+        assert_eq!(one.agree(other.public_key().value()), other.agree(one.public_key().value()));
+    };
+    let thread = std::thread::Builder::new().stack_size(128 * 1024).spawn(everything).expect("a thread");
+    thread.join().expect("no panic");
+}
