@@ -495,14 +495,14 @@ fn hkdf_computes_what_its_rfc_says_in_one_step_and_in_two() {
         token.derive(with_structure(number, &mut parameter), base, more)
     };
     let key_of_42 = [OPEN, &[(CKA_VALUE_LEN, &len)]].concat();
-    for salt in [Err(&salt[..]), Ok(salt_key)] {
+    for (salt, store) in [(Err(&salt[..]), FALSE), (Ok(salt_key), TRUE)] {
         let key = value(CKM_HKDF_DERIVE, (true, true), base, salt, &key_of_42).unwrap();
         assert_eq!(token.read(key, CKA_VALUE).as_ref(), Ok(&okm));
         let data = value(CKM_HKDF_DATA, (true, true), base, salt, &[(CKA_VALUE_LEN, &len)]).unwrap();
         assert_eq!(token.read(data, CKA_VALUE).as_ref(), Ok(&okm));
         assert_eq!(token.read(data, CKA_CLASS).as_deref(), Ok(&CKO_DATA.to_ne_bytes()[..]));
         let hkdf_type = CKK_HKDF.to_ne_bytes();
-        let extracted = [OPEN, &[(CKA_KEY_TYPE, &hkdf_type)]].concat();
+        let extracted = [OPEN, &[(CKA_KEY_TYPE, &hkdf_type), (CKA_TOKEN, store)]].concat();
         let extracted = value(CKM_HKDF_DERIVE, (true, false), base, salt, &extracted).unwrap();
         let key = value(CKM_HKDF_DERIVE, (false, true), extracted, salt, &key_of_42).unwrap();
         assert_eq!(token.read(key, CKA_VALUE).as_ref(), Ok(&okm));
