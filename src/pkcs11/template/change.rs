@@ -98,3 +98,6 @@ fn raises<'a>(
         .into_iter()
         .any(|(number, value)| value == [CK_TRUE] && usage_flag(number).is_some_and(|flag| new.contains(flag)))
 }
+
+#[cfg(test)]
+mod tests;
