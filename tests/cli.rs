@@ -107,7 +107,8 @@ fn with_stdin(command: &mut Command, input: &[u8]) -> Output {
 #[test]
 fn a_key_of_every_kind_is_created_listed_and_shown() {
     let vault = Vault::new();
-    let kinds = ["rsa-2048", "p-256", "p-384", "p-521", "p-256k", "ed25519", "aes-128", "aes-256", "generic-256"];
+    let kinds =
+        ["rsa-2048", "p-256", "p-384", "p-521", "p-256k", "ed25519", "x25519", "aes-128", "aes-256", "generic-256"];
     for kind in kinds {
         let made = vault.json(&format!("key create my-{kind} --kind {kind}"));
         assert_eq!((made["kind"].as_str(), made["exportable"].as_bool()), (Some(kind), Some(false)));
@@ -131,15 +132,21 @@ fn an_rsa_key_may_do_all_six_by_default_and_only_what_is_said_otherwise() {
     assert_eq!(signs["usage"], serde_json::json!(["sign", "verify"]));
     assert_eq!((signs["tags"]["a"].as_str(), signs["expires"].as_str()), (Some("b"), Some("2100-01-01T00:00:00Z")));
     assert!(vault.refused("key create x --kind ed25519 --usage decrypt").contains("can't decrypt"));
+    assert!(vault.refused("key create x --kind x25519 --usage sign").contains("can't sign"));
+    assert_eq!(vault.json("key create x --kind x25519")["usage"], serde_json::json!(["derive"]));
     assert!(vault.refused("key create x --kind aes-256 --usage wrap,decrypt").contains("allow_conflicting_usage"));
 }
 
 #[test]
 fn the_public_key_is_what_openssl_reads() {
     let vault = Vault::new();
-    for (kind, sign) in
-        [("rsa-2048", "2048 bit"), ("p-384", "384 bit"), ("p-256k", "secp256k1"), ("ed25519", "ED25519")]
-    {
+    for (kind, sign) in [
+        ("rsa-2048", "2048 bit"),
+        ("p-384", "384 bit"),
+        ("p-256k", "secp256k1"),
+        ("ed25519", "ED25519"),
+        ("x25519", "X25519"),
+    ] {
         vault.run(&format!("key create {kind} --kind {kind}"));
         vault.put("public.pem", &vault.run(&format!("key public {kind}")));
         assert!(vault.openssl("pkey -pubin -in public.pem -noout -text").contains(sign), "{kind}");
@@ -223,16 +230,20 @@ fn an_imported_key_is_the_same_key_whatever_its_file_was() {
         vault.put("x.csr", &vault.run(&format!("cert csr {name} --subject CN=x")));
         vault.openssl("req -in x.csr -verify -noout");
     }
+    vault.openssl("genpkey -algorithm x25519 -out x25519.pem");
+    assert_eq!(vault.json("key import agrees x25519.pem")["kind"], "x25519");
+    assert_eq!(vault.run("key public agrees"), vault.openssl("pkey -in x25519.pem -pubout"));
+    assert!(vault.refused("cert csr agrees --subject CN=x").contains("aren't made here"));
 }
 
 #[test]
 fn a_file_that_is_no_usable_key_says_why() {
     let vault = Vault::new();
     vault.openssl("genrsa -aes128 -passout pass:secret -out encrypted.pem 2048");
-    vault.openssl("genpkey -algorithm x25519 -out x25519.pem");
+    vault.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp224r1 -out p224.pem");
     vault.put("text", "no key at all");
     assert!(vault.refused("key import k encrypted.pem").contains("openssl pkey"));
-    assert!(vault.refused("key import k x25519.pem").contains("not supported"));
+    assert!(vault.refused("key import k p224.pem").contains("not supported"));
     assert!(vault.refused("key import k text").contains("no private key"));
     assert!(vault.refused("key import k nowhere").contains("nowhere"));
     assert!(vault.refused("key import k text --kind aes-256").contains("32 bytes"));

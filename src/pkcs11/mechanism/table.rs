@@ -123,7 +123,7 @@ pub(super) static TABLE: &[Mechanism] = &[
     ecdsa!(CKM_ECDSA_SHA3_384, Sha3_384),
     ecdsa!(CKM_ECDSA_SHA3_512, Sha3_512),
     line!(CKM_ECDH1_DERIVE, Agreeing, EC_BITS_OR_X25519, CKF_DERIVE | EC, [Derive(parameter::ecdh1)], Ecdh1),
-    line!(CKM_ECDH1_COFACTOR_DERIVE, Agreeing, EC_BITS_OR_X25519, CKF_DERIVE | EC, [Derive(parameter::ecdh1)], Ecdh1),
+    line!(CKM_ECDH1_COFACTOR_DERIVE, Ec, EC_BITS, CKF_DERIVE | EC, [Derive(parameter::ecdh1)], Ecdh1),
     line!(CKM_HKDF_DERIVE, Generic, GENERIC_BYTES, CKF_DERIVE, [Derive(parameter::hkdf_key)], Hkdf),
     line!(CKM_HKDF_DATA, Generic, GENERIC_BYTES, CKF_DERIVE, [Derive(parameter::hkdf_data)], Hkdf),
     aes!(CKM_AES_ECB, CIPHER, aes_ecb),

@@ -2,7 +2,7 @@
 
 use cryptoki_sys::*;
 
-use super::{Checked, NewObject, Rules, Template, naming, write};
+use super::{Checked, NewObject, Rules, Template, naming, rules_what_is_derived, write};
 use crate::pkcs11::attribute::{Kinds, Phase, Rule, usage_flag};
 use crate::pkcs11::error::Rv;
 use crate::pkcs11::object::{self, Guard};
@@ -77,9 +77,12 @@ fn check_direction(content: &Content, rule: Rule, attribute: CK_ATTRIBUTE_TYPE, 
 }
 
 /// A secret key that wraps and later decrypts, or unwraps and later encrypts, gives keys away just as one that does both
-/// at once. What it may do of these four is decided when it is made.
+/// at once. What it may do of these four, and whether it signs or derives by a template, is decided when it is made.
 fn check_no_new_conflict(content: &Content, given: &Checked<'_>) -> Result<(), Rv> {
-    let fixed = Usage::ENCRYPT | Usage::DECRYPT | Usage::WRAP | Usage::UNWRAP;
+    let mut fixed = Usage::ENCRYPT | Usage::DECRYPT | Usage::WRAP | Usage::UNWRAP;
+    if rules_what_is_derived(content) {
+        fixed |= Usage::SIGN | Usage::DERIVE;
+    }
     let wanted = given.iter().map(|(number, _, value)| (number, value));
     if raises(content, wanted, fixed) { Err(Rv(CKR_ATTRIBUTE_READ_ONLY)) } else { Ok(()) }
 }
@@ -95,3 +98,6 @@ fn raises<'a>(
         .into_iter()
         .any(|(number, value)| value == [CK_TRUE] && usage_flag(number).is_some_and(|flag| new.contains(flag)))
 }
+
+#[cfg(test)]
+mod tests;

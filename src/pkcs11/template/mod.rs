@@ -162,7 +162,9 @@ fn check_check_value(given: &Checked<'_>, content: &Content, value: &SecretBytes
 /// Refuses attributes that can't stand together.
 fn check_agreement(content: &Content, cx: &Rules) -> Result<(), Rv> {
     let conflict = |one, other| content.usage.contains(one | other);
-    let conflicting = conflict(Usage::WRAP, Usage::DECRYPT) || conflict(Usage::UNWRAP, Usage::ENCRYPT);
+    let conflicting = conflict(Usage::WRAP, Usage::DECRYPT)
+        || conflict(Usage::UNWRAP, Usage::ENCRYPT)
+        || rules_what_is_derived(content) && conflict(Usage::DERIVE, Usage::SIGN);
     if content.class == Class::SecretKey && conflicting && !cx.allow_conflicting_usage {
         return Err(Rv(CKR_TEMPLATE_INCONSISTENT));
     }
@@ -171,6 +173,12 @@ fn check_agreement(content: &Content, cx: &Rules) -> Result<(), Rv> {
         return Err(Rv(CKR_TEMPLATE_INCONSISTENT));
     }
     Ok(())
+}
+
+/// Whether the key has a `CKA_DERIVE_TEMPLATE`. HKDF is made of HMACs with the key, so a signature could be the very key
+/// that this template keeps inside.
+fn rules_what_is_derived(content: &Content) -> bool {
+    content.attributes.get(&CKA_DERIVE_TEMPLATE).is_some_and(|flat| !flat.is_empty())
 }
 
 /// How an object of this content is named in the vault; see [`Naming`]. A public key alone, public data, a certificate

@@ -2,6 +2,7 @@ use super::*;
 use crate::crypto::Curve;
 use crate::pkcs11::object;
 use crate::pkcs11::template::samples::{KEYS, Sample, sample, unwrapped};
+use crate::pkcs11::template::{apply_set, for_create};
 use crate::vault::{Role, Usage};
 
 const USER: Rules = Rules { role: Some(Role::User), allow_conflicting_usage: false };
@@ -166,4 +167,19 @@ fn a_secret_that_derives_does_not_sign_unless_it_is_asked_to() {
     let named = |key_type| sample(Kinds::GENERIC).without(CKA_KEY_TYPE).number(CKA_KEY_TYPE, key_type);
     assert_eq!(usage(named(CKK_SHA256_HMAC)), Usage::SIGN | Usage::VERIFY);
     assert_eq!(usage(named(CKK_HKDF)), Usage::DERIVE);
+}
+
+#[test]
+fn a_secret_that_rules_what_is_derived_does_not_sign_neither_now_nor_later() {
+    let closed = array::encode(&[(CKA_EXTRACTABLE, &[CK_FALSE])]);
+    let ruling = sample(Kinds::GENERIC).with(CKA_DERIVE_TEMPLATE, closed).flag(CKA_DERIVE, true);
+    let both = ruling.clone().flag(CKA_SIGN, true);
+    assert_eq!(both.create().unwrap_err(), Rv(CKR_TEMPLATE_INCONSISTENT));
+    let allowing = Rules { allow_conflicting_usage: true, ..USER };
+    assert!(for_create(&both.template(), &allowing).is_ok());
+    let mut content = ruling.create().unwrap().draft.content;
+    let later = Sample::default().flag(CKA_DERIVE, false).flag(CKA_SIGN, true);
+    assert_eq!(apply_set(&mut content, &later.template(), &USER), Err(Rv(CKR_ATTRIBUTE_READ_ONLY)));
+    let mut free = sample(Kinds::GENERIC).flag(CKA_DERIVE, true).create().unwrap().draft.content;
+    assert_eq!(apply_set(&mut free, &later.template(), &USER), Ok(()));
 }
