@@ -44,17 +44,13 @@ static void before_and_after(void) {
 /* What isn't done yet, with valid and with invalid handles (§5.1.1 CKR_FUNCTION_NOT_SUPPORTED: "the requested function is
  * not supported by this Cryptoki library"). */
 #define NOT_DONE(X) \
-    X(C_GetOperationState) X(C_SetOperationState) X(C_EncryptInit) X(C_Encrypt) X(C_EncryptUpdate) X(C_EncryptFinal) \
-    X(C_DecryptInit) X(C_Decrypt) X(C_DecryptUpdate) X(C_DecryptFinal) X(C_SignRecoverInit) X(C_SignRecover) \
-    X(C_VerifyRecoverInit) X(C_VerifyRecover) X(C_DigestEncryptUpdate) X(C_DecryptDigestUpdate) X(C_SignEncryptUpdate) \
-    X(C_DecryptVerifyUpdate) X(C_WrapKey) X(C_UnwrapKey) X(C_DeriveKey) X(C_LoginUser) X(C_MessageEncryptInit) \
-    X(C_EncryptMessage) X(C_EncryptMessageBegin) X(C_EncryptMessageNext) X(C_MessageEncryptFinal) X(C_MessageDecryptInit) \
-    X(C_DecryptMessage) X(C_DecryptMessageBegin) X(C_DecryptMessageNext) X(C_MessageDecryptFinal) X(C_MessageSignInit) \
-    X(C_SignMessage) X(C_SignMessageBegin) X(C_SignMessageNext) X(C_MessageSignFinal) X(C_MessageVerifyInit) \
-    X(C_VerifyMessage) X(C_VerifyMessageBegin) X(C_VerifyMessageNext) X(C_MessageVerifyFinal) X(C_EncapsulateKey) \
-    X(C_DecapsulateKey) X(C_VerifySignatureInit) X(C_VerifySignature) X(C_VerifySignatureUpdate) X(C_VerifySignatureFinal) \
-    X(C_GetSessionValidationFlags) X(C_AsyncComplete) X(C_AsyncGetID) X(C_AsyncJoin) X(C_WrapKeyAuthenticated) \
-    X(C_UnwrapKeyAuthenticated)
+    X(C_MessageEncryptInit) X(C_EncryptMessage) X(C_EncryptMessageBegin) X(C_EncryptMessageNext) X(C_MessageEncryptFinal) \
+    X(C_MessageDecryptInit) X(C_DecryptMessage) X(C_DecryptMessageBegin) X(C_DecryptMessageNext) X(C_MessageDecryptFinal) \
+    X(C_MessageSignInit) X(C_SignMessage) X(C_SignMessageBegin) X(C_SignMessageNext) X(C_MessageSignFinal) \
+    X(C_MessageVerifyInit) X(C_VerifyMessage) X(C_VerifyMessageBegin) X(C_VerifyMessageNext) X(C_MessageVerifyFinal) \
+    X(C_EncapsulateKey) X(C_DecapsulateKey) X(C_VerifySignatureInit) X(C_VerifySignature) X(C_VerifySignatureUpdate) \
+    X(C_VerifySignatureFinal) X(C_GetSessionValidationFlags) X(C_AsyncComplete) X(C_AsyncGetID) X(C_AsyncJoin) \
+    X(C_WrapKeyAuthenticated) X(C_UnwrapKeyAuthenticated)
 
 static void not_done(void) {
     begin();
@@ -83,7 +79,7 @@ static void with_session(CK_SESSION_HANDLE s) {
     CK_OBJECT_CLASS class = CKO_DATA;
     CK_ATTRIBUTE attribute = {CKA_CLASS, &class, sizeof class};
     CK_MECHANISM digest = {CKM_SHA256, NULL, 0}, sign = {CKM_ECDSA, NULL, 0}, pair = {CKM_EC_KEY_PAIR_GEN, NULL, 0},
-                 key = {CKM_AES_KEY_GEN, NULL, 0};
+                 key = {CKM_AES_KEY_GEN, NULL, 0}, cipher = {CKM_AES_ECB, NULL, 0}, rsa = {CKM_RSA_PKCS, NULL, 0};
     CK_SESSION_INFO info;
 #define INVALID(call) IS(CKR_SESSION_HANDLE_INVALID, f->call)
     INVALID(C_CloseSession(s)); INVALID(C_GetSessionInfo(s, &info)); INVALID(C_SessionCancel(s, ~0UL));
@@ -100,7 +96,18 @@ static void with_session(CK_SESSION_HANDLE s) {
     INVALID(C_Verify(s, bytes, 8, bytes, 64)); INVALID(C_VerifyUpdate(s, bytes, 8)); INVALID(C_VerifyFinal(s, bytes, 64));
     INVALID(C_GenerateKey(s, &key, &attribute, 1, &object)); INVALID(C_SeedRandom(s, bytes, 8));
     INVALID(C_GenerateKeyPair(s, &pair, &attribute, 1, NULL, 0, &object, &other)); INVALID(C_GenerateRandom(s, bytes, 8));
-    INVALID(C_GetFunctionStatus(s)); INVALID(C_CancelFunction(s));
+    INVALID(C_GetFunctionStatus(s)); INVALID(C_CancelFunction(s)); INVALID(C_GetOperationState(s, bytes, &length));
+    INVALID(C_SetOperationState(s, bytes, 8, 0, 0)); INVALID(C_LoginUser(s, CKU_USER, bytes, 8, bytes, 8));
+    INVALID(C_EncryptInit(s, &cipher, object)); INVALID(C_Encrypt(s, bytes, 16, bytes, &length));
+    INVALID(C_EncryptUpdate(s, bytes, 16, bytes, &length)); INVALID(C_EncryptFinal(s, bytes, &length));
+    INVALID(C_DecryptInit(s, &cipher, object)); INVALID(C_Decrypt(s, bytes, 16, bytes, &length));
+    INVALID(C_DecryptUpdate(s, bytes, 16, bytes, &length)); INVALID(C_DecryptFinal(s, bytes, &length));
+    INVALID(C_SignRecoverInit(s, &rsa, object)); INVALID(C_SignRecover(s, bytes, 8, bytes, &length));
+    INVALID(C_VerifyRecoverInit(s, &rsa, object)); INVALID(C_VerifyRecover(s, bytes, 8, bytes, &length));
+    INVALID(C_DigestEncryptUpdate(s, bytes, 8, bytes, &length)); INVALID(C_DecryptDigestUpdate(s, bytes, 8, bytes, &length));
+    INVALID(C_SignEncryptUpdate(s, bytes, 8, bytes, &length)); INVALID(C_DecryptVerifyUpdate(s, bytes, 8, bytes, &length));
+    INVALID(C_WrapKey(s, &cipher, object, other, bytes, &length)); INVALID(C_DeriveKey(s, &cipher, object, &attribute, 1, &other));
+    INVALID(C_UnwrapKey(s, &cipher, object, bytes, 16, &attribute, 1, &other));
 }
 
 static void invalid_sessions(void) {
@@ -134,7 +141,7 @@ static void invalid_slots(void) {
         NO_SLOT(C_OpenSession(ids[i], CKF_SERIAL_SESSION, NULL, NULL, &session));
         NO_SLOT(C_CloseAllSessions(ids[i]));
     }
-    CK_MECHANISM_TYPE types[] = {~0UL, 0x7fffffff, CKM_AES_CBC};
+    CK_MECHANISM_TYPE types[] = {~0UL, 0x7fffffff, 0x121 /* CKM_DES_ECB */};
     for (size_t i = 0; i < COUNT(types); i++) IS(CKR_MECHANISM_INVALID, f->C_GetMechanismInfo(slot, types[i], &mechanism));
     /* §5.6.1 */
     IS(CKR_SESSION_PARALLEL_NOT_SUPPORTED, f->C_OpenSession(slot, 0, NULL, NULL, &session));
