@@ -1,4 +1,5 @@
-/* Calls that must be answered by one code, in groups that run in processes of their own: a crash is reported by the name of
+/* Calls that must be answered by one code,
+    in groups that run in processes of their own: a crash is reported by the name of
  * its group and the last call, and leaves the others their turn. */
 #ifndef STRONGROOM_TESTS_GROUPS_H
 #define STRONGROOM_TESTS_GROUPS_H
@@ -179,18 +180,22 @@ static inline CK_RV session_pair(CK_SESSION_HANDLE session, const char *kind, CK
     CK_MECHANISM ec = {CKM_EC_KEY_PAIR_GEN, NULL, 0}, edwards = {CKM_EC_EDWARDS_KEY_PAIR_GEN, NULL, 0},
                  rsa = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
     CK_ATTRIBUTE curve = {CKA_EC_PARAMS, (void *)P256_OID, sizeof P256_OID},
-                 name = {CKA_EC_PARAMS, (void *)ED25519_NAME, sizeof ED25519_NAME - 1}, modulus = {CKA_MODULUS_BITS, &bits,
+                 name = {CKA_EC_PARAMS, (void *)ED25519_NAME, sizeof ED25519_NAME - 1}, modulus = {CKA_MODULUS_BITS,
+                     &bits,
                      sizeof bits};
     int is_rsa = !strcmp(kind, "rsa2048"), is_edwards = !strcmp(kind, "ed25519");
     return f->C_GenerateKeyPair(session, is_rsa ? &rsa : is_edwards ? &edwards : &ec,
-                                is_rsa ? &modulus : is_edwards ? &name : &curve, 1, extra, extra_count, public, private);
+                                is_rsa ? &modulus : is_edwards ? &name : &curve, 1, extra, extra_count, public,
+                                    private);
 }
 
 /* A secret session key of this type with this value. What it may do are the attributes of `uses`; nothing else. */
-static inline CK_OBJECT_HANDLE session_secret(CK_SESSION_HANDLE session, CK_ULONG type, const void *value, CK_ULONG length,
+static inline CK_OBJECT_HANDLE session_secret(CK_SESSION_HANDLE session, CK_ULONG type, const void *value,
+    CK_ULONG length,
                                               const CK_ATTRIBUTE_TYPE *uses, size_t use_count) {
     static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-    static const CK_ATTRIBUTE_TYPE USES[] = {CKA_ENCRYPT, CKA_DECRYPT, CKA_SIGN, CKA_VERIFY, CKA_WRAP, CKA_UNWRAP, CKA_DERIVE};
+    static const CK_ATTRIBUTE_TYPE USES[] = {CKA_ENCRYPT, CKA_DECRYPT, CKA_SIGN, CKA_VERIFY, CKA_WRAP, CKA_UNWRAP,
+        CKA_DERIVE};
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     CK_ATTRIBUTE template[16] = {{CKA_CLASS, &class, sizeof class}, {CKA_KEY_TYPE, &type, sizeof type},
         {CKA_VALUE, (void *)value, length}, {CKA_EXTRACTABLE, &yes, 1}, {CKA_SENSITIVE, &no, 1}};
