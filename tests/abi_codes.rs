@@ -1,6 +1,7 @@
 //! Every C function, called wrongly in one way at a time, answers the specification's one code, and nothing crashes. Calls and
-//! codes stand in `tests/c/abi_codes.c` (functions, pointers, handles, order) and `tests/c/abi_values.c` (mechanisms, lengths,
-//! buffers, templates, rights, PINs).
+//! codes stand in `tests/c/abi_codes.c` (functions, pointers, handles, order), `tests/c/abi_values.c` (mechanisms, lengths,
+//! buffers, templates, rights, PINs), `tests/c/abi_ciphers.c` (the same of encryption, MACs, recovery, dual functions, saved
+//! states) and `tests/c/abi_wrap.c` (of wrapping, unwrapping and deriving).
 
 mod stage;
 
@@ -21,10 +22,20 @@ fn check(source: &str, floor: usize) {
 
 #[test]
 fn functions_pointers_handles_and_order() {
-    check("tests/c/abi_codes.c", 990);
+    check("tests/c/abi_codes.c", 1150);
 }
 
 #[test]
 fn mechanisms_lengths_buffers_templates_rights_and_pins() {
     check("tests/c/abi_values.c", 600);
+}
+
+#[test]
+fn encryption_macs_recovery_dual_functions_and_saved_states() {
+    check("tests/c/abi_ciphers.c", 4200);
+}
+
+#[test]
+fn wrapping_unwrapping_and_deriving() {
+    check("tests/c/abi_wrap.c", 840);
 }

@@ -1,11 +1,13 @@
-/* Functions and pointers, handles, order: every function of PKCS#11 v3.2, called wrongly in one way at a time, and the one code
+/* Functions and pointers, handles, order: every function of PKCS#11 v3.2, called wrongly in one way at a time,
+    and the one code
  * that it must answer.
  *
  *   abi_codes MODULE     PINs come from PIN and SO_PIN; the token exists */
 #define _GNU_SOURCE
 #include "groups.h"
 
-typedef CK_RV (*Anything)(CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG);
+typedef CK_RV (*Anything)(CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG,
+    CK_ULONG);
 #define CALL(name, first) ((Anything)(void (*)(void))f->name)(first, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 /* §5.4: work at any time. */
@@ -41,20 +43,17 @@ static void before_and_after(void) {
     IS(CKR_SESSION_HANDLE_INVALID, f->C_GetSessionInfo(before, &info));
 }
 
-/* What isn't done yet, with valid and with invalid handles (§5.1.1 CKR_FUNCTION_NOT_SUPPORTED: "the requested function is
+/* What isn't done yet,
+    with valid and with invalid handles (§5.1.1 CKR_FUNCTION_NOT_SUPPORTED: "the requested function is
  * not supported by this Cryptoki library"). */
 #define NOT_DONE(X) \
-    X(C_GetOperationState) X(C_SetOperationState) X(C_EncryptInit) X(C_Encrypt) X(C_EncryptUpdate) X(C_EncryptFinal) \
-    X(C_DecryptInit) X(C_Decrypt) X(C_DecryptUpdate) X(C_DecryptFinal) X(C_SignRecoverInit) X(C_SignRecover) \
-    X(C_VerifyRecoverInit) X(C_VerifyRecover) X(C_DigestEncryptUpdate) X(C_DecryptDigestUpdate) X(C_SignEncryptUpdate) \
-    X(C_DecryptVerifyUpdate) X(C_WrapKey) X(C_UnwrapKey) X(C_DeriveKey) X(C_LoginUser) X(C_MessageEncryptInit) \
-    X(C_EncryptMessage) X(C_EncryptMessageBegin) X(C_EncryptMessageNext) X(C_MessageEncryptFinal) X(C_MessageDecryptInit) \
-    X(C_DecryptMessage) X(C_DecryptMessageBegin) X(C_DecryptMessageNext) X(C_MessageDecryptFinal) X(C_MessageSignInit) \
-    X(C_SignMessage) X(C_SignMessageBegin) X(C_SignMessageNext) X(C_MessageSignFinal) X(C_MessageVerifyInit) \
-    X(C_VerifyMessage) X(C_VerifyMessageBegin) X(C_VerifyMessageNext) X(C_MessageVerifyFinal) X(C_EncapsulateKey) \
-    X(C_DecapsulateKey) X(C_VerifySignatureInit) X(C_VerifySignature) X(C_VerifySignatureUpdate) X(C_VerifySignatureFinal) \
-    X(C_GetSessionValidationFlags) X(C_AsyncComplete) X(C_AsyncGetID) X(C_AsyncJoin) X(C_WrapKeyAuthenticated) \
-    X(C_UnwrapKeyAuthenticated)
+    X(C_MessageEncryptInit) X(C_EncryptMessage) X(C_EncryptMessageBegin) X(C_EncryptMessageNext) X(C_MessageEncryptFinal) \
+    X(C_MessageDecryptInit) X(C_DecryptMessage) X(C_DecryptMessageBegin) X(C_DecryptMessageNext) X(C_MessageDecryptFinal) \
+    X(C_MessageSignInit) X(C_SignMessage) X(C_SignMessageBegin) X(C_SignMessageNext) X(C_MessageSignFinal) \
+    X(C_MessageVerifyInit) X(C_VerifyMessage) X(C_VerifyMessageBegin) X(C_VerifyMessageNext) X(C_MessageVerifyFinal) \
+    X(C_EncapsulateKey) X(C_DecapsulateKey) X(C_VerifySignatureInit) X(C_VerifySignature) X(C_VerifySignatureUpdate) \
+    X(C_VerifySignatureFinal) X(C_GetSessionValidationFlags) X(C_AsyncComplete) X(C_AsyncGetID) X(C_AsyncJoin) \
+    X(C_WrapKeyAuthenticated) X(C_UnwrapKeyAuthenticated)
 
 static void not_done(void) {
     begin();
@@ -83,7 +82,7 @@ static void with_session(CK_SESSION_HANDLE s) {
     CK_OBJECT_CLASS class = CKO_DATA;
     CK_ATTRIBUTE attribute = {CKA_CLASS, &class, sizeof class};
     CK_MECHANISM digest = {CKM_SHA256, NULL, 0}, sign = {CKM_ECDSA, NULL, 0}, pair = {CKM_EC_KEY_PAIR_GEN, NULL, 0},
-                 key = {CKM_AES_KEY_GEN, NULL, 0};
+                 key = {CKM_AES_KEY_GEN, NULL, 0}, cipher = {CKM_AES_ECB, NULL, 0}, rsa = {CKM_RSA_PKCS, NULL, 0};
     CK_SESSION_INFO info;
 #define INVALID(call) IS(CKR_SESSION_HANDLE_INVALID, f->call)
     INVALID(C_CloseSession(s)); INVALID(C_GetSessionInfo(s, &info)); INVALID(C_SessionCancel(s, ~0UL));
@@ -93,21 +92,40 @@ static void with_session(CK_SESSION_HANDLE s) {
     INVALID(C_GetObjectSize(s, object, &count)); INVALID(C_GetAttributeValue(s, object, &attribute, 1));
     INVALID(C_SetAttributeValue(s, object, &attribute, 1)); INVALID(C_FindObjectsInit(s, &attribute, 1));
     INVALID(C_FindObjects(s, &object, 1, &count)); INVALID(C_FindObjectsFinal(s)); INVALID(C_DigestInit(s, &digest));
-    INVALID(C_Digest(s, bytes, 8, bytes, &length)); INVALID(C_DigestUpdate(s, bytes, 8)); INVALID(C_DigestKey(s, object));
+    INVALID(C_Digest(s, bytes, 8, bytes, &length)); INVALID(C_DigestUpdate(s, bytes, 8));
+    INVALID(C_DigestKey(s, object));
     INVALID(C_DigestFinal(s, bytes, &length)); INVALID(C_SignInit(s, &sign, object));
     INVALID(C_Sign(s, bytes, 8, bytes, &length));
-    INVALID(C_SignUpdate(s, bytes, 8)); INVALID(C_SignFinal(s, bytes, &length)); INVALID(C_VerifyInit(s, &sign, object));
-    INVALID(C_Verify(s, bytes, 8, bytes, 64)); INVALID(C_VerifyUpdate(s, bytes, 8)); INVALID(C_VerifyFinal(s, bytes, 64));
+    INVALID(C_SignUpdate(s, bytes, 8)); INVALID(C_SignFinal(s, bytes, &length));
+    INVALID(C_VerifyInit(s, &sign, object));
+    INVALID(C_Verify(s, bytes, 8, bytes, 64)); INVALID(C_VerifyUpdate(s, bytes, 8));
+    INVALID(C_VerifyFinal(s, bytes, 64));
     INVALID(C_GenerateKey(s, &key, &attribute, 1, &object)); INVALID(C_SeedRandom(s, bytes, 8));
-    INVALID(C_GenerateKeyPair(s, &pair, &attribute, 1, NULL, 0, &object, &other)); INVALID(C_GenerateRandom(s, bytes, 8));
-    INVALID(C_GetFunctionStatus(s)); INVALID(C_CancelFunction(s));
+    INVALID(C_GenerateKeyPair(s, &pair, &attribute, 1, NULL, 0, &object, &other));
+    INVALID(C_GenerateRandom(s, bytes, 8));
+    INVALID(C_GetFunctionStatus(s)); INVALID(C_CancelFunction(s)); INVALID(C_GetOperationState(s, bytes, &length));
+    INVALID(C_SetOperationState(s, bytes, 8, 0, 0)); INVALID(C_LoginUser(s, CKU_USER, bytes, 8, bytes, 8));
+    INVALID(C_EncryptInit(s, &cipher, object)); INVALID(C_Encrypt(s, bytes, 16, bytes, &length));
+    INVALID(C_EncryptUpdate(s, bytes, 16, bytes, &length)); INVALID(C_EncryptFinal(s, bytes, &length));
+    INVALID(C_DecryptInit(s, &cipher, object)); INVALID(C_Decrypt(s, bytes, 16, bytes, &length));
+    INVALID(C_DecryptUpdate(s, bytes, 16, bytes, &length)); INVALID(C_DecryptFinal(s, bytes, &length));
+    INVALID(C_SignRecoverInit(s, &rsa, object)); INVALID(C_SignRecover(s, bytes, 8, bytes, &length));
+    INVALID(C_VerifyRecoverInit(s, &rsa, object)); INVALID(C_VerifyRecover(s, bytes, 8, bytes, &length));
+    INVALID(C_DigestEncryptUpdate(s, bytes, 8, bytes, &length));
+    INVALID(C_DecryptDigestUpdate(s, bytes, 8, bytes, &length));
+    INVALID(C_SignEncryptUpdate(s, bytes, 8, bytes, &length));
+    INVALID(C_DecryptVerifyUpdate(s, bytes, 8, bytes, &length));
+    INVALID(C_WrapKey(s, &cipher, object, other, bytes, &length));
+    INVALID(C_DeriveKey(s, &cipher, object, &attribute, 1, &other));
+    INVALID(C_UnwrapKey(s, &cipher, object, bytes, 16, &attribute, 1, &other));
 }
 
 static void invalid_sessions(void) {
     begin();
     CK_SESSION_HANDLE open = open_session(0), closed = open_session(0);
     IS(CKR_OK, f->C_CloseSession(closed));
-    CK_SESSION_HANDLE handles[] = {0, closed, open + 1, open + (1UL << 32), open ^ (1UL << 63), 0xffffffff, 1UL << 62, ~0UL};
+    CK_SESSION_HANDLE handles[] = {0, closed, open + 1, open + (1UL << 32), open ^ (1UL << 63), 0xffffffff, 1UL << 62,
+        ~0UL};
     for (size_t i = 0; i < COUNT(handles); i++) with_session(handles[i]);
     CK_SESSION_INFO info;
     IS(CKR_OK, f->C_GetSessionInfo(open, &info));
@@ -134,8 +152,9 @@ static void invalid_slots(void) {
         NO_SLOT(C_OpenSession(ids[i], CKF_SERIAL_SESSION, NULL, NULL, &session));
         NO_SLOT(C_CloseAllSessions(ids[i]));
     }
-    CK_MECHANISM_TYPE types[] = {~0UL, 0x7fffffff, CKM_AES_CBC};
-    for (size_t i = 0; i < COUNT(types); i++) IS(CKR_MECHANISM_INVALID, f->C_GetMechanismInfo(slot, types[i], &mechanism));
+    CK_MECHANISM_TYPE types[] = {~0UL, 0x7fffffff, 0x121 /* CKM_DES_ECB */};
+    for (size_t i = 0; i < COUNT(types);
+    i++) IS(CKR_MECHANISM_INVALID, f->C_GetMechanismInfo(slot, types[i], &mechanism));
     /* §5.6.1 */
     IS(CKR_SESSION_PARALLEL_NOT_SUPPORTED, f->C_OpenSession(slot, 0, NULL, NULL, &session));
     IS(CKR_SESSION_PARALLEL_NOT_SUPPORTED, f->C_OpenSession(slot, CKF_RW_SESSION, NULL, NULL, &session));
@@ -149,8 +168,10 @@ static void null_pointers(void) {
     CK_BYTE bytes[64] = "12345678";
     CK_ULONG length = sizeof bytes, count;
     CK_OBJECT_CLASS class = CKO_DATA;
-    CK_ATTRIBUTE attribute = {CKA_CLASS, &class, sizeof class}, curve = {CKA_EC_PARAMS, (void *)P256_OID, sizeof P256_OID};
-    CK_MECHANISM digest = {CKM_SHA256, NULL, 0}, sign = {CKM_ECDSA_SHA256, NULL, 0}, pair = {CKM_EC_KEY_PAIR_GEN, NULL, 0},
+    CK_ATTRIBUTE attribute = {CKA_CLASS, &class, sizeof class}, curve = {CKA_EC_PARAMS, (void *)P256_OID,
+        sizeof P256_OID};
+    CK_MECHANISM digest = {CKM_SHA256, NULL, 0}, sign = {CKM_ECDSA_SHA256, NULL, 0}, pair = {CKM_EC_KEY_PAIR_GEN,
+        NULL, 0},
                  key = {CKM_AES_KEY_GEN, NULL, 0};
     CK_UTF8CHAR *p = bytes;
 #define BAD(call) IS(CKR_ARGUMENTS_BAD, f->call)
@@ -162,7 +183,8 @@ static void null_pointers(void) {
     BAD(C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, NULL));
     BAD(C_GetSessionInfo(s, NULL)); BAD(C_InitPIN(s, NULL, 8)); BAD(C_SetPIN(s, NULL, 8, p, 8));
     BAD(C_SetPIN(s, p, 8, NULL, 8));
-    BAD(C_Login(s, CKU_USER, NULL, 8)); BAD(C_CreateObject(s, NULL, 1, &made)); BAD(C_CreateObject(s, &attribute, 1, NULL));
+    BAD(C_Login(s, CKU_USER, NULL, 8)); BAD(C_CreateObject(s, NULL, 1, &made));
+    BAD(C_CreateObject(s, &attribute, 1, NULL));
     BAD(C_CopyObject(s, public, NULL, 1, &made)); BAD(C_CopyObject(s, public, NULL, 0, NULL));
     BAD(C_GetObjectSize(s, public, NULL));
     BAD(C_GetAttributeValue(s, public, NULL, 1)); BAD(C_SetAttributeValue(s, public, NULL, 1));
@@ -183,7 +205,8 @@ static void null_pointers(void) {
 #define ANEW(init, call) IS(CKR_OK, f->init); BAD(call)
     ANEW(C_DigestInit(s, &digest), C_Digest(s, NULL, 8, bytes, &length));
     ANEW(C_DigestInit(s, &digest), C_Digest(s, bytes, 8, bytes, NULL));
-    ANEW(C_DigestInit(s, &digest), C_DigestUpdate(s, NULL, 8)); ANEW(C_DigestInit(s, &digest), C_DigestFinal(s, bytes, NULL));
+    ANEW(C_DigestInit(s, &digest), C_DigestUpdate(s, NULL, 8));
+    ANEW(C_DigestInit(s, &digest), C_DigestFinal(s, bytes, NULL));
     ANEW(C_SignInit(s, &sign, private), C_Sign(s, NULL, 8, bytes, &length));
     ANEW(C_SignInit(s, &sign, private), C_Sign(s, bytes, 8, bytes, NULL));
     ANEW(C_SignInit(s, &sign, private), C_SignUpdate(s, NULL, 8));
@@ -211,7 +234,8 @@ static void wrong_order(void) {
     IDLE(C_VerifyFinal(s, out, 64)); IDLE(C_FindObjects(s, &found, 1, &count)); IDLE(C_FindObjectsFinal(s))
 #define ALL_ACTIVE() \
     IS(CKR_OPERATION_ACTIVE, f->C_DigestInit(s, &digest)); IS(CKR_OPERATION_ACTIVE, f->C_SignInit(s, &sign, private)); \
-    IS(CKR_OPERATION_ACTIVE, f->C_VerifyInit(s, &sign, public)); IS(CKR_OPERATION_ACTIVE, f->C_FindObjectsInit(s, NULL, 0))
+    IS(CKR_OPERATION_ACTIVE, f->C_VerifyInit(s, &sign, public));
+    IS(CKR_OPERATION_ACTIVE, f->C_FindObjectsInit(s, NULL, 0))
     NOTHING_ACTIVE();
     IS(CKR_OK, f->C_DigestInit(s, &digest)); ALL_ACTIVE();
     IDLE(C_SignUpdate(s, in, 32)); IDLE(C_VerifyFinal(s, out, 64)); IDLE(C_FindObjectsFinal(s));
@@ -224,10 +248,12 @@ static void wrong_order(void) {
     IS(CKR_OK, f->C_VerifyUpdate(s, in, 32)); IS(CKR_OK, f->C_VerifyFinal(s, out, 64)); NOTHING_ACTIVE();
     IS(CKR_OK, f->C_FindObjectsInit(s, NULL, 0)); ALL_ACTIVE();
     IS(CKR_OK, f->C_FindObjectsFinal(s)); NOTHING_ACTIVE();
-    /* One-part after a part; parts of a single-part mechanism (§6.3.12: CKM_ECDSA has none). Each ends the operation. */
+    /* One-part after a part;
+    parts of a single-part mechanism (§6.3.12: CKM_ECDSA has none). Each ends the operation. */
     IS(CKR_OK, f->C_SignInit(s, &sign, private)); IS(CKR_OK, f->C_SignUpdate(s, in, 32));
     IDLE(C_Sign(s, in, 32, out, &length)); IDLE(C_SignFinal(s, out, &length));
-    IS(CKR_OK, f->C_SignInit(s, &single, private)); IDLE(C_SignUpdate(s, in, 32)); IDLE(C_Sign(s, in, 32, out, &length));
+    IS(CKR_OK, f->C_SignInit(s, &single, private)); IDLE(C_SignUpdate(s, in, 32));
+    IDLE(C_Sign(s, in, 32, out, &length));
     IS(CKR_OK, f->C_VerifyInit(s, &single, public)); IDLE(C_VerifyUpdate(s, in, 32));
     /* §5.12.4: no key's value is digested. */
     IS(CKR_OK, f->C_DigestInit(s, &digest)); IS(CKR_KEY_INDIGESTIBLE, f->C_DigestKey(s, private)); NOTHING_ACTIVE();
@@ -297,7 +323,8 @@ static void stale_objects(void) {
 
 int main(int count, char **argument) {
     static const Group GROUPS[] = {
-        {"before_and_after", before_and_after}, {"not_done", not_done},           {"invalid_sessions", invalid_sessions},
+        {"before_and_after", before_and_after}, {"not_done", not_done},           {"invalid_sessions",
+            invalid_sessions},
         {"invalid_slots", invalid_slots},       {"null_pointers", null_pointers}, {"wrong_order", wrong_order},
         {"stale_objects", stale_objects},
     };

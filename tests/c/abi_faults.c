@@ -91,6 +91,8 @@ static void nulls_are_refused(CK_SESSION_HANDLE session) {
                         CKR_FUNCTION_NOT_PARALLEL, CKR_RANDOM_SEED_NOT_SUPPORTED, CKR_OBJECT_HANDLE_INVALID,
                         CKR_KEY_HANDLE_INVALID, CKR_MECHANISM_INVALID, CKR_USER_NOT_LOGGED_IN, CKR_TEMPLATE_INCOMPLETE,
                         CKR_OPERATION_CANCEL_FAILED, CKR_SESSION_READ_ONLY, CKR_PIN_LEN_RANGE, CKR_PIN_INCORRECT,
+                        /* C_SetOperationState; C_LoginUser as CKU_SO, which is 0. */
+                        0x160 /* CKR_SAVED_STATE_INVALID */, CKR_SESSION_READ_ONLY_EXISTS, CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
                         /* An empty template, an empty change and an empty part are allowed. */
                         CKR_OK};
         judge(name, __LINE__, rv, with, COUNT(with));

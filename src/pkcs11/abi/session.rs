@@ -96,6 +96,7 @@ pub unsafe extern "C" fn C_Login(
     pin_len: CK_ULONG,
 ) -> CK_RV {
     call!(C_Login, module => {
+        drop(module.session(session)?);
         // SAFETY: the caller's promise.
         module.login(session, user_type, unsafe { pin(pin_value, pin_len)? })
     })
@@ -112,6 +113,7 @@ pub unsafe extern "C" fn C_LoginUser(
     username_len: CK_ULONG,
 ) -> CK_RV {
     call!(C_LoginUser, module => {
+        drop(module.session(session)?);
         // SAFETY: the caller's promise.
         let (pin, username) = unsafe { (pin(pin_value, pin_len)?, elements(username, username_len)?) };
         if !username.is_empty() {

@@ -166,6 +166,9 @@ impl Ciphering {
 
     /// Of the dual-function calls too.
     pub(super) fn part(&mut self, part: &[u8], out: &mut Output<'_>) -> Result<Step, Rv> {
+        if self.kept.is_some() {
+            return Err(Rv(CKR_OPERATION_NOT_INITIALIZED));
+        }
         let direction = self.direction;
         let (key, cipher) = self.in_parts()?;
         key.usable().map_err(Rv::at_use)?;
@@ -178,7 +181,8 @@ impl Ciphering {
 
     fn last_part(&mut self, out: &mut Output<'_>) -> Result<Step, Rv> {
         if let Some(kept) = &self.kept {
-            return out.give(kept.expose());
+            // Of `C_Encrypt` or `C_Decrypt`, unless it came in parts.
+            return if self.in_parts { out.give(kept.expose()) } else { Err(Rv(CKR_OPERATION_NOT_INITIALIZED)) };
         }
         let direction = self.direction;
         let (key, cipher) = self.in_parts()?;
@@ -187,6 +191,7 @@ impl Ciphering {
         let outcome = write(out, cipher.last_len(), &mut kept, |room| {
             cipher.finish(room).map_err(|error| at_data(direction, error.into()))
         });
+        self.in_parts |= kept.is_some();
         self.kept = kept;
         outcome
     }
@@ -250,7 +255,9 @@ impl RsaScheme {
 /// What is wrong with the data has other numbers for ciphertext.
 fn at_data(direction: Direction, error: VaultError) -> Rv {
     match (direction, error) {
-        (Direction::Decrypt, VaultError::Crypto(CryptoError::InputLength)) => Rv(CKR_ENCRYPTED_DATA_LEN_RANGE),
+        (Direction::Decrypt, VaultError::Crypto(CryptoError::InputLength | CryptoError::TooLong)) => {
+            Rv(CKR_ENCRYPTED_DATA_LEN_RANGE)
+        }
         (_, error) => Rv::at_use(error),
     }
 }

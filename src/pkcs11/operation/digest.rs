@@ -1,16 +1,18 @@
 //! Digests (PKCS#11 v3.2 §5.12), and their saved states.
 
 use cryptoki_sys::*;
+use zeroize::Zeroizing;
 
 use super::{Kind, Operation, Step};
 use crate::crypto::{Digest, DigestAlgorithm};
 use crate::pkcs11::abi::Output;
 use crate::pkcs11::error::Rv;
-use crate::pkcs11::mechanism::Request;
+use crate::pkcs11::mechanism::{Allowed, Parameter, Request};
 use crate::pkcs11::session::Session;
 
 /// A digest that was begun.
 pub struct Digesting {
+    mechanism: CK_MECHANISM_TYPE,
     state: Digest,
     in_parts: bool,
 }
@@ -20,7 +22,8 @@ impl Session {
     pub fn digest_init(&mut self, mechanism: Request<'_>) -> Result<(), Rv> {
         self.expect_free(Kind::Digest)?;
         self.slot.mechanisms.find(mechanism.number)?;
-        self.operation = Operation::Digest(Digesting { state: Digest::new(mechanism.digest()?), in_parts: false });
+        let state = Digest::new(mechanism.digest()?);
+        self.operation = Operation::Digest(Digesting { mechanism: mechanism.number, state, in_parts: false });
         Ok(())
     }
 
@@ -56,14 +59,14 @@ impl Session {
     pub fn save_state(&self, out: &mut Output<'_>) -> Result<Step, Rv> {
         match (&self.operation, &self.ciphering) {
             (Operation::Idle, None) => Err(Rv(CKR_OPERATION_NOT_INITIALIZED)),
-            (Operation::Digest(digesting), None) => out.give(&digesting.save()),
+            (Operation::Digest(digesting), None) => out.give(&digesting.save()?),
             _ => Err(Rv(CKR_STATE_UNSAVEABLE)),
         }
     }
 
     /// `C_SetOperationState`: takes the place of whatever is active.
     pub fn restore_state(&mut self, state: &[u8], keys: [CK_OBJECT_HANDLE; 2]) -> Result<(), Rv> {
-        let digesting = Digesting::restore(state)?;
+        let digesting = Digesting::restore(state, &self.slot.mechanisms)?;
         if keys.iter().any(|key| *key != CK_INVALID_HANDLE) {
             return Err(Rv(CKR_KEY_NOT_NEEDED));
         }
@@ -80,8 +83,11 @@ impl Session {
     }
 }
 
-/// Before a saved state: its format, the algorithm's place in [`DigestAlgorithm::ALL`] and whether parts came.
-const HEAD: &[u8] = b"strongroom digest 1";
+/// Before a saved state: its format.
+const HEAD: &[u8] = b"strongroom digest 2";
+
+/// Bytes of a digest over the whole, after it: a damaged state isn't gone on with.
+const CHECK_LEN: usize = 8;
 
 impl Digesting {
     fn finish(&self, last: &[u8], out: &mut Output<'_>) -> Result<Step, Rv> {
@@ -93,23 +99,42 @@ impl Digesting {
         Ok(Step::Done)
     }
 
-    fn save(&self) -> Vec<u8> {
-        let algorithm = match self.state.algorithm() {
-            DigestAlgorithm::Sha512T(bits) => [u8::MAX, bits.to_le_bytes()[0], bits.to_le_bytes()[1]],
-            fixed => [DigestAlgorithm::ALL.iter().position(|known| *known == fixed).map_or(0, |at| at as u8), 0, 0],
+    /// Format, mechanism, the bits of SHA-512/t, whether parts came, the state itself, the check.
+    fn save(&self) -> Result<Zeroizing<Vec<u8>>, Rv> {
+        let bits = match self.state.algorithm() {
+            DigestAlgorithm::Sha512T(bits) => bits,
+            _ => 0,
         };
-        [HEAD, &algorithm, &[u8::from(self.in_parts)], &self.state.save()].concat()
+        let state = Zeroizing::new(self.state.save());
+        let (number, bits) = (self.mechanism.to_le_bytes(), bits.to_le_bytes());
+        let mut saved = Zeroizing::new([HEAD, &number, &bits, &[u8::from(self.in_parts)], &state].concat());
+        let check = check(&saved)?;
+        saved.extend_from_slice(&check);
+        Ok(saved)
     }
 
-    fn restore(saved: &[u8]) -> Result<Self, Rv> {
+    fn restore(saved: &[u8], allowed: &Allowed) -> Result<Self, Rv> {
         let invalid = Rv(CKR_SAVED_STATE_INVALID);
+        let (saved, sum) = saved.split_last_chunk().ok_or(invalid)?;
+        if *sum != check(saved)? {
+            return Err(invalid);
+        }
         let saved = saved.strip_prefix(HEAD).ok_or(invalid)?;
-        let ([code, low, high, in_parts], state) = saved.split_first_chunk().ok_or(invalid)?;
-        let algorithm = match code {
-            &u8::MAX => DigestAlgorithm::sha512_t(u16::from_le_bytes([*low, *high])).map_err(|_| invalid)?,
-            code => *DigestAlgorithm::ALL.get(usize::from(*code)).ok_or(invalid)?,
-        };
-        let state = Digest::restore(algorithm, state).map_err(|_| invalid)?;
-        Ok(Self { state, in_parts: *in_parts != 0 })
+        let (number, saved) = saved.split_first_chunk().ok_or(invalid)?;
+        let (bits, saved) = saved.split_first_chunk().ok_or(invalid)?;
+        let (in_parts, state) = saved.split_first().ok_or(invalid)?;
+        let mechanism = CK_MECHANISM_TYPE::from_le_bytes(*number);
+        let bits = CK_ULONG::from(u16::from_le_bytes(*bits)).to_ne_bytes();
+        let parameter = Parameter::Plain(if mechanism == CKM_SHA512_T { &bits } else { &[] });
+        let algorithm = allowed.find(mechanism).and_then(|_| Request { number: mechanism, parameter }.digest());
+        let state = Digest::restore(algorithm.map_err(|_| invalid)?, state).map_err(|_| invalid)?;
+        Ok(Self { mechanism, state, in_parts: *in_parts != 0 })
     }
+}
+
+fn check(saved: &[u8]) -> Result<[u8; CHECK_LEN], Rv> {
+    let (mut digest, mut whole) = (Digest::new(DigestAlgorithm::Sha256), [0; DigestAlgorithm::MAX_LEN]);
+    digest.update(saved);
+    digest.finish(&mut whole)?;
+    Ok(*whole.first_chunk().unwrap_or(&[0; _]))
 }
