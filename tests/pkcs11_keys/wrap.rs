@@ -95,14 +95,21 @@ fn only_what_may_leave_leaves_and_only_by_a_key_that_may_wrap() {
 fn a_key_that_wants_a_trusted_wrapping_key_gets_one_from_the_officer_only() {
     let token = Token::new();
     let by = || mechanism(CKM_AES_KEY_WRAP_KWP, &[]);
-    let wrapping = token.aes(&[1; 16], &[(CKA_WRAP, TRUE), (CKA_TOKEN, TRUE), (CKA_PRIVATE, FALSE)]);
+    let given = [(CKA_WRAP, TRUE), (CKA_UNWRAP, TRUE), (CKA_TOKEN, TRUE), (CKA_PRIVATE, FALSE)];
+    let wrapping = token.aes(&[1; 16], &given);
     let key = |token: &Token| token.aes(&[2; 16], &[OPEN, &[(CKA_WRAP_WITH_TRUSTED, TRUE)]].concat());
     assert_eq!(token.wrap(by(), wrapping, key(&token)), Err(CKR_KEY_NOT_WRAPPABLE));
     assert_eq!(token.set(wrapping, &[(CKA_TRUSTED, TRUE)]), Err(CKR_ATTRIBUTE_READ_ONLY));
     token.change_user(CKU_SO, SO_PIN);
     token.set(wrapping, &[(CKA_TRUSTED, TRUE)]).unwrap();
     token.change_user(CKU_USER, PIN);
-    assert!(token.wrap(by(), wrapping, key(&token)).is_ok());
+    let wrapped = token.wrap(by(), wrapping, key(&token)).unwrap();
+    let back = |given| token.unwrap(by(), wrapping, &wrapped, SECRET_AES, given);
+    assert_eq!(back(OPEN), Err(CKR_TEMPLATE_INCONSISTENT));
+    assert_eq!(back(&[(CKA_WRAP_WITH_TRUSTED, FALSE)]), Err(CKR_TEMPLATE_INCONSISTENT));
+    let back = back(&[]).unwrap();
+    assert_eq!(token.read(back, CKA_VALUE), Err(CKR_ATTRIBUTE_SENSITIVE));
+    assert_eq!(token.wrap(by(), token.aes(&[3; 16], &[(CKA_WRAP, TRUE)]), back), Err(CKR_KEY_NOT_WRAPPABLE));
     assert_eq!(token.set(wrapping, &[(CKA_DECRYPT, TRUE)]), Err(CKR_ATTRIBUTE_READ_ONLY));
 }
 

@@ -195,7 +195,12 @@ fn read_check_value<'a>(
 ) -> Result<Value<'a>, Rv> {
     let prevented = content.attributes.contains_key(&CKA_CHECK_VALUE);
     let value = match &content.key {
-        Some(key) if !prevented => check_value(key.algorithm, &secret()?)?,
+        Some(key) if !prevented => match secret() {
+            Ok(secret) => check_value(key.algorithm, &secret)?,
+            // A key that isn't used now isn't used for this either.
+            Err(VaultError::Disabled | VaultError::StateUnknown) => return Ok(Value::Sensitive),
+            Err(other) => return Err(other.into()),
+        },
         _ => None,
     };
     Ok(Value::Bytes(value.map_or(Cow::Borrowed(&[]), |value| value.to_vec().into())))

@@ -3,6 +3,7 @@
 //! What leaves is a secret key's value or a private key's PKCS#8, encrypted, and only of a key that says it may. The key
 //! that comes in was outside, and is treated so whatever its template says.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use cryptoki_sys::*;
@@ -12,7 +13,7 @@ use crate::crypto::{
     self, CipherScheme, CryptoError, Direction, EncryptScheme, KeyAlgorithm, KeyWrapScheme, SecretBytes,
 };
 use crate::pkcs11::abi::Output;
-use crate::pkcs11::attribute::array;
+use crate::pkcs11::attribute::{MAX_LEN, array};
 use crate::pkcs11::error::Rv;
 use crate::pkcs11::find;
 use crate::pkcs11::mechanism::{Request, TransformPlan};
@@ -113,10 +114,13 @@ impl Session {
         let plan = mechanism.transform_plan(CKF_UNWRAP, algorithm).map_err(of_unwrapping_key)?;
         check_class(&unwrapping_key, &plan, Class::PrivateKey).map_err(of_unwrapping_key)?;
         check_login_per_use(&unwrapping_key)?;
-        let imposed = unwrapping_key.content.attributes.get(&CKA_UNWRAP_TEMPLATE).map(|flat| &**flat);
-        let expected = Expected::from_unwrap(template, imposed, &self.slot.rules())?;
+        let imposed = imposed_template(&unwrapping_key);
+        let expected = Expected::from_unwrap(template, &imposed, &self.slot.rules())?;
         if expected.class() == Class::PrivateKey && matches!(plan, TransformPlan::Rsa(_)) {
             return Err(Rv(CKR_TEMPLATE_INCONSISTENT));
+        }
+        if wrapped.len() > LONGEST_WRAPPED {
+            return Err(Rv(CKR_WRAPPED_KEY_LEN_RANGE));
         }
         let (token, private) = expected.place();
         self.check_write(token, private)?;
@@ -165,6 +169,17 @@ impl Session {
 /// moment in which it could be given.
 pub(super) fn check_login_per_use(key: &Object) -> Result<(), Rv> {
     if object::asks_for_pin(&key.content) { Err(Rv(CKR_USER_NOT_LOGGED_IN)) } else { Ok(()) }
+}
+
+/// The unwrapping key's `CKA_UNWRAP_TEMPLATE`. Without one, what a trusted key let out doesn't come back open to all.
+fn imposed_template(unwrapping_key: &Object) -> Cow<'_, [u8]> {
+    match unwrapping_key.content.attributes.get(&CKA_UNWRAP_TEMPLATE) {
+        Some(flat) if !flat.is_empty() => Cow::Borrowed(flat),
+        _ if object::is_set(&unwrapping_key.content, CKA_TRUSTED) => {
+            array::encode(&[(CKA_SENSITIVE, &[CK_TRUE]), (CKA_WRAP_WITH_TRUSTED, &[CK_TRUE])]).into()
+        }
+        _ => Cow::Borrowed(&[]),
+    }
 }
 
 /// RSA wraps with one half of a pair and unwraps with the other, everything else with one secret key.
@@ -248,6 +263,9 @@ fn of_unwrapping_key(rv: Rv) -> Rv {
 fn replace(rv: Rv, one: CK_RV, by: CK_RV) -> Rv {
     if rv.0 == one { Rv(by) } else { rv }
 }
+
+/// Bytes of a wrapped key: more than of any value that is kept.
+const LONGEST_WRAPPED: usize = 2 * MAX_LEN;
 
 /// With which the second half of `CKM_RSA_AES_KEY_WRAP` is made (PKCS#11 v3.2 §6.1.24).
 const KWP: KeyWrapScheme = KeyWrapScheme::AesKwp { iv: None };

@@ -77,11 +77,11 @@ fn check_direction(content: &Content, rule: Rule, attribute: CK_ATTRIBUTE_TYPE, 
 }
 
 /// A secret key that wraps and later decrypts, or unwraps and later encrypts, gives keys away just as one that does both
-/// at once. What it may do of these four, and whether it signs or derives by a template, is decided when it is made.
+/// at once. What it may do of these four, and whether it makes MACs or derives by a template, is decided when it is made.
 fn check_no_new_conflict(content: &Content, given: &Checked<'_>) -> Result<(), Rv> {
     let mut fixed = Usage::ENCRYPT | Usage::DECRYPT | Usage::WRAP | Usage::UNWRAP;
     if rules_what_is_derived(content) {
-        fixed |= Usage::SIGN | Usage::DERIVE;
+        fixed |= Usage::SIGN | Usage::VERIFY | Usage::DERIVE;
     }
     let wanted = given.iter().map(|(number, _, value)| (number, value));
     if raises(content, wanted, fixed) { Err(Rv(CKR_ATTRIBUTE_READ_ONLY)) } else { Ok(()) }

@@ -26,8 +26,8 @@ pub struct Expected<'a> {
 
 impl<'a> Expected<'a> {
     /// For `C_UnwrapKey`; `imposed` is the unwrapping key's `CKA_UNWRAP_TEMPLATE`.
-    pub fn from_unwrap(template: &Template<'a>, imposed: Option<&'a [u8]>, cx: &Rules) -> Result<Self, Rv> {
-        let whole = with_imposed(template, imposed.as_slice())?;
+    pub fn from_unwrap(template: &Template<'a>, imposed: &'a [u8], cx: &Rules) -> Result<Self, Rv> {
+        let whole = with_imposed(template, &[imposed])?;
         let class = match whole.ulong(CKA_CLASS)?.ok_or(Rv(CKR_TEMPLATE_INCOMPLETE))? {
             CKO_PRIVATE_KEY => Class::PrivateKey,
             CKO_SECRET_KEY => Class::SecretKey,

@@ -51,7 +51,7 @@ fn unwrap(kind: Kinds, given: &Sample, cx: &Rules) -> Option<Result<(), Rv>> {
     unwrapped(kind)?;
     let value = sample(kind).create().unwrap().draft.secret?;
     let template = given.template();
-    Some(Expected::from_unwrap(&template, None, cx).and_then(|expected| expected.unwrapped(value)).map(drop))
+    Some(Expected::from_unwrap(&template, &[], cx).and_then(|expected| expected.unwrapped(value)).map(drop))
 }
 
 /// What a phase starts from, without this attribute.

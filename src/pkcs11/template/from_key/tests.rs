@@ -15,12 +15,12 @@ fn value(len: usize) -> SecretBytes {
     SecretBytes::from_slice(&vec![7; len])
 }
 
-fn unwrap_with(given: &Sample, imposed: Option<&[u8]>, value: SecretBytes) -> Result<NewObject, Rv> {
+fn unwrap_with(given: &Sample, imposed: &[u8], value: SecretBytes) -> Result<NewObject, Rv> {
     Expected::from_unwrap(&given.template(), imposed, &USER)?.unwrapped(value)
 }
 
 fn unwrap(given: &Sample, value: SecretBytes) -> Result<NewObject, Rv> {
-    unwrap_with(given, None, value)
+    unwrap_with(given, &[], value)
 }
 
 fn derive(given: &Sample, imposed: &[&[u8]], base: Guard) -> Result<NewObject, Rv> {
@@ -87,20 +87,20 @@ fn private_keys_come_in_as_pkcs8_of_their_type() {
 #[test]
 fn the_unwrapping_keys_template_is_applied_and_not_contradicted() {
     let imposed = array::encode(&[(CKA_EXTRACTABLE, &[CK_FALSE]), (CKA_LABEL, b"imposed")]);
-    let content = unwrap_with(&aes(), Some(&imposed), value(32)).unwrap().draft.content;
+    let content = unwrap_with(&aes(), &imposed, value(32)).unwrap().draft.content;
     assert_eq!((content.exportable, &content.label[..]), (false, &b"imposed"[..]));
-    assert!(unwrap_with(&aes().flag(CKA_EXTRACTABLE, false), Some(&imposed), value(32)).is_ok());
+    assert!(unwrap_with(&aes().flag(CKA_EXTRACTABLE, false), &imposed, value(32)).is_ok());
     let against = aes().flag(CKA_EXTRACTABLE, true);
-    assert_eq!(unwrap_with(&against, Some(&imposed), value(32)).unwrap_err(), Rv(CKR_TEMPLATE_INCONSISTENT));
+    assert_eq!(unwrap_with(&against, &imposed, value(32)).unwrap_err(), Rv(CKR_TEMPLATE_INCONSISTENT));
     let class_too = array::encode(&[(CKA_KEY_TYPE, &CKK_AES.to_ne_bytes())]);
-    assert!(unwrap_with(&aes().without(CKA_KEY_TYPE), Some(&class_too), value(32)).is_ok());
+    assert!(unwrap_with(&aes().without(CKA_KEY_TYPE), &class_too, value(32)).is_ok());
 }
 
 #[test]
 fn nobody_but_the_officer_unwraps_a_trusted_key() {
     assert_eq!(unwrap(&aes().flag(CKA_TRUSTED, true), value(32)).unwrap_err(), Rv(CKR_ATTRIBUTE_READ_ONLY));
     let imposed = array::encode(&[(CKA_TRUSTED, &[CK_TRUE])]);
-    assert_eq!(unwrap_with(&aes(), Some(&imposed), value(32)).unwrap_err(), Rv(CKR_ATTRIBUTE_READ_ONLY));
+    assert_eq!(unwrap_with(&aes(), &imposed, value(32)).unwrap_err(), Rv(CKR_ATTRIBUTE_READ_ONLY));
 }
 
 #[test]
@@ -170,16 +170,19 @@ fn a_secret_that_derives_does_not_sign_unless_it_is_asked_to() {
 }
 
 #[test]
-fn a_secret_that_rules_what_is_derived_does_not_sign_neither_now_nor_later() {
+fn a_secret_that_rules_what_is_derived_makes_and_checks_no_macs_neither_now_nor_later() {
     let closed = array::encode(&[(CKA_EXTRACTABLE, &[CK_FALSE])]);
     let ruling = sample(Kinds::GENERIC).with(CKA_DERIVE_TEMPLATE, closed).flag(CKA_DERIVE, true);
-    let both = ruling.clone().flag(CKA_SIGN, true);
-    assert_eq!(both.create().unwrap_err(), Rv(CKR_TEMPLATE_INCONSISTENT));
     let allowing = Rules { allow_conflicting_usage: true, ..USER };
-    assert!(for_create(&both.template(), &allowing).is_ok());
     let mut content = ruling.create().unwrap().draft.content;
+    for one in [CKA_SIGN, CKA_VERIFY] {
+        let both = ruling.clone().flag(one, true);
+        assert_eq!(both.create().unwrap_err(), Rv(CKR_TEMPLATE_INCONSISTENT));
+        assert!(for_create(&both.template(), &allowing).is_ok());
+        let later = Sample::default().flag(CKA_DERIVE, false).flag(one, true);
+        assert_eq!(apply_set(&mut content, &later.template(), &USER), Err(Rv(CKR_ATTRIBUTE_READ_ONLY)));
+    }
     let later = Sample::default().flag(CKA_DERIVE, false).flag(CKA_SIGN, true);
-    assert_eq!(apply_set(&mut content, &later.template(), &USER), Err(Rv(CKR_ATTRIBUTE_READ_ONLY)));
     let mut free = sample(Kinds::GENERIC).flag(CKA_DERIVE, true).create().unwrap().draft.content;
     assert_eq!(apply_set(&mut free, &later.template(), &USER), Ok(()));
 }
