@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "every call here is one into the module with live buffers")]
 
+#[macro_use]
 mod in_process;
 
 use cryptoki_sys::*;

@@ -234,7 +234,7 @@ static void wrong_order(void) {
     IDLE(C_VerifyFinal(s, out, 64)); IDLE(C_FindObjects(s, &found, 1, &count)); IDLE(C_FindObjectsFinal(s))
 #define ALL_ACTIVE() \
     IS(CKR_OPERATION_ACTIVE, f->C_DigestInit(s, &digest)); IS(CKR_OPERATION_ACTIVE, f->C_SignInit(s, &sign, private)); \
-    IS(CKR_OPERATION_ACTIVE, f->C_VerifyInit(s, &sign, public));
+    IS(CKR_OPERATION_ACTIVE, f->C_VerifyInit(s, &sign, public)); \
     IS(CKR_OPERATION_ACTIVE, f->C_FindObjectsInit(s, NULL, 0))
     NOTHING_ACTIVE();
     IS(CKR_OK, f->C_DigestInit(s, &digest)); ALL_ACTIVE();
@@ -248,8 +248,8 @@ static void wrong_order(void) {
     IS(CKR_OK, f->C_VerifyUpdate(s, in, 32)); IS(CKR_OK, f->C_VerifyFinal(s, out, 64)); NOTHING_ACTIVE();
     IS(CKR_OK, f->C_FindObjectsInit(s, NULL, 0)); ALL_ACTIVE();
     IS(CKR_OK, f->C_FindObjectsFinal(s)); NOTHING_ACTIVE();
-    /* One-part after a part;
-    parts of a single-part mechanism (§6.3.12: CKM_ECDSA has none). Each ends the operation. */
+    /* One-part after a part; parts of a single-part mechanism (§6.3.12: CKM_ECDSA has none). Each ends the
+     * operation. */
     IS(CKR_OK, f->C_SignInit(s, &sign, private)); IS(CKR_OK, f->C_SignUpdate(s, in, 32));
     IDLE(C_Sign(s, in, 32, out, &length)); IDLE(C_SignFinal(s, out, &length));
     IS(CKR_OK, f->C_SignInit(s, &single, private)); IDLE(C_SignUpdate(s, in, 32));

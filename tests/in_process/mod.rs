@@ -4,7 +4,6 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "every call here is one into the module with live buffers")]
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::path::Path;
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -28,7 +27,6 @@ pub const P256: &[u8] = &[0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 
 pub const ZEROS: [u8; 16] = [0; 16];
 
 /// Calls a function of a [`Token`]'s list.
-#[macro_export]
 macro_rules! call {
     ($token:expr, $function:ident($($argument:expr),*)) => {
         unsafe { $token.list.$function.expect("no function is NULL")($($argument),*) }
@@ -36,10 +34,9 @@ macro_rules! call {
 }
 
 /// The same, which must succeed.
-#[macro_export]
 macro_rules! ok {
     ($token:expr, $function:ident($($argument:expr),*)) => {
-        assert_eq!($crate::call!($token, $function($($argument),*)), CKR_OK, stringify!($function))
+        assert_eq!(call!($token, $function($($argument),*)), CKR_OK, stringify!($function))
     };
 }
 
@@ -97,7 +94,10 @@ impl Token {
         std::fs::write(&path, format!("[[vault]]\nname = \"vault\"\npath = \"vault\"\n{lines}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         // Only who holds the turn touches the environment.
-        unsafe { std::env::set_var("STRONGROOM_CONF", path) };
+        unsafe {
+            std::env::remove_var("STRONGROOM_VAULT");
+            std::env::set_var("STRONGROOM_CONF", path);
+        }
     }
 
     fn initialize(&mut self) {
@@ -125,13 +125,9 @@ impl Token {
 
     /// The token's vault as another process would open it, logged in.
     pub fn vault_of_another_process(&self) -> Arc<dyn VaultAdmin> {
-        let vault = LocalVault::open(&VaultConfig::local("vault", self.vault())).unwrap();
+        let vault = LocalVault::open(&VaultConfig::local("vault", self.folder.path().join("vault"))).unwrap();
         vault.unlock(&Unlock::Pin(Role::User, Pin::new(PIN.to_vec()))).unwrap();
         vault
-    }
-
-    fn vault(&self) -> impl AsRef<Path> + Into<std::path::PathBuf> {
-        self.folder.path().join("vault")
     }
 
     /// A secret key with a random value that encrypts, signs and derives.
