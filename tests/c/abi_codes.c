@@ -1,6 +1,5 @@
-/* Functions and pointers, handles, order: every function of PKCS#11 v3.2, called wrongly in one way at a time,
-    and the one code
- * that it must answer.
+/* Functions and pointers, handles, order: every function of PKCS#11 v3.2, called wrongly in one way at a time, and the one
+ * code that it must answer.
  *
  *   abi_codes MODULE     PINs come from PIN and SO_PIN; the token exists */
 #define _GNU_SOURCE
@@ -43,9 +42,8 @@ static void before_and_after(void) {
     IS(CKR_SESSION_HANDLE_INVALID, f->C_GetSessionInfo(before, &info));
 }
 
-/* What isn't done yet,
-    with valid and with invalid handles (§5.1.1 CKR_FUNCTION_NOT_SUPPORTED: "the requested function is
- * not supported by this Cryptoki library"). */
+/* What isn't done yet, with valid and with invalid handles (§5.1.1 CKR_FUNCTION_NOT_SUPPORTED: "the requested function
+ * is not supported by this Cryptoki library"). */
 #define NOT_DONE(X) \
     X(C_MessageEncryptInit) X(C_EncryptMessage) X(C_EncryptMessageBegin) X(C_EncryptMessageNext) X(C_MessageEncryptFinal) \
     X(C_MessageDecryptInit) X(C_DecryptMessage) X(C_DecryptMessageBegin) X(C_DecryptMessageNext) X(C_MessageDecryptFinal) \
