@@ -41,60 +41,60 @@ CK_RV C_AsyncGetID(CK_SESSION_HANDLE session, CK_UTF8CHAR *functionName, CK_ULON
 // Not done.
 CK_RV C_AsyncJoin(CK_SESSION_HANDLE session, CK_UTF8CHAR *functionName, CK_ULONG id, CK_BYTE *data, CK_ULONG dataLen);
 
-// Not done.
+// Begins an encryption; a NULL mechanism ends one.
 CK_RV C_EncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key);
 
-// Not done.
+// Encrypts in one part.
 CK_RV C_Encrypt(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG dataLen, CK_BYTE *encrypted, CK_ULONG *encryptedLen);
 
-// Not done.
+// Encrypts a part.
 CK_RV C_EncryptUpdate(CK_SESSION_HANDLE session,
                       CK_BYTE *dataPart,
                       CK_ULONG dataPartLen,
                       CK_BYTE *encryptedPart,
                       CK_ULONG *encryptedPartLen);
 
-// Not done.
-CK_RV C_EncryptFinal(CK_SESSION_HANDLE session, CK_BYTE *lastPart, CK_ULONG *lastPartLen);
+// Ends an encryption in parts.
+CK_RV C_EncryptFinal(CK_SESSION_HANDLE session, CK_BYTE *lastEncryptedPart, CK_ULONG *lastEncryptedPartLen);
 
-// Not done.
+// Begins a decryption; a NULL mechanism ends one.
 CK_RV C_DecryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key);
 
-// Not done.
+// Decrypts in one part.
 CK_RV C_Decrypt(CK_SESSION_HANDLE session, CK_BYTE *encrypted, CK_ULONG encryptedLen, CK_BYTE *data, CK_ULONG *dataLen);
 
-// Not done.
+// Decrypts a part.
 CK_RV C_DecryptUpdate(CK_SESSION_HANDLE session,
                       CK_BYTE *encryptedPart,
                       CK_ULONG encryptedPartLen,
                       CK_BYTE *dataPart,
                       CK_ULONG *dataPartLen);
 
-// Not done.
+// Ends a decryption in parts.
 CK_RV C_DecryptFinal(CK_SESSION_HANDLE session, CK_BYTE *lastPart, CK_ULONG *lastPartLen);
 
-// Not done.
+// Digests and encrypts a part.
 CK_RV C_DigestEncryptUpdate(CK_SESSION_HANDLE session,
                             CK_BYTE *part,
                             CK_ULONG partLen,
                             CK_BYTE *encryptedPart,
                             CK_ULONG *encryptedPartLen);
 
-// Not done.
+// Decrypts and digests a part.
 CK_RV C_DecryptDigestUpdate(CK_SESSION_HANDLE session,
                             CK_BYTE *encryptedPart,
                             CK_ULONG encryptedPartLen,
                             CK_BYTE *part,
                             CK_ULONG *partLen);
 
-// Not done.
+// Signs and encrypts a part.
 CK_RV C_SignEncryptUpdate(CK_SESSION_HANDLE session,
                           CK_BYTE *part,
                           CK_ULONG partLen,
                           CK_BYTE *encryptedPart,
                           CK_ULONG *encryptedPartLen);
 
-// Not done.
+// Decrypts and checks a part.
 CK_RV C_DecryptVerifyUpdate(CK_SESSION_HANDLE session,
                             CK_BYTE *encryptedPart,
                             CK_ULONG encryptedPartLen,
@@ -151,7 +151,7 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session,
                         CK_OBJECT_HANDLE *publicKey,
                         CK_OBJECT_HANDLE *privateKey);
 
-// Not done.
+// Wraps a key: encrypts it so that it can leave.
 CK_RV C_WrapKey(CK_SESSION_HANDLE session,
                 CK_MECHANISM *mechanism,
                 CK_OBJECT_HANDLE wrappingKey,
@@ -159,7 +159,7 @@ CK_RV C_WrapKey(CK_SESSION_HANDLE session,
                 CK_BYTE *wrappedKey,
                 CK_ULONG *wrappedKeyLen);
 
-// Not done.
+// Makes a key of one that was wrapped.
 CK_RV C_UnwrapKey(CK_SESSION_HANDLE session,
                   CK_MECHANISM *mechanism,
                   CK_OBJECT_HANDLE unwrappingKey,
@@ -169,7 +169,7 @@ CK_RV C_UnwrapKey(CK_SESSION_HANDLE session,
                   CK_ULONG count,
                   CK_OBJECT_HANDLE *key);
 
-// Not done.
+// Derives a key from another.
 CK_RV C_DeriveKey(CK_SESSION_HANDLE session,
                   CK_MECHANISM *mechanism,
                   CK_OBJECT_HANDLE baseKey,
@@ -396,10 +396,10 @@ CK_RV C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO *info);
 // Ends the operations that the flags name.
 CK_RV C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags);
 
-// Not done.
+// The state of a digest.
 CK_RV C_GetOperationState(CK_SESSION_HANDLE session, CK_BYTE *operationState, CK_ULONG *operationStateLen);
 
-// Not done.
+// Goes on with a digest whose state was saved.
 CK_RV C_SetOperationState(CK_SESSION_HANDLE session,
                           CK_BYTE *operationState,
                           CK_ULONG operationStateLen,
@@ -409,7 +409,7 @@ CK_RV C_SetOperationState(CK_SESSION_HANDLE session,
 // Logs in; a NULL PIN unlocks as the configuration says.
 CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE userType, CK_UTF8CHAR *pinValue, CK_ULONG pinLen);
 
-// Not done: a vault has one user.
+// Logs in under a user name, of which a vault has none: an empty one is as good as none.
 CK_RV C_LoginUser(CK_SESSION_HANDLE session,
                   CK_USER_TYPE userType,
                   CK_UTF8CHAR *pinValue,
@@ -437,10 +437,10 @@ CK_RV C_SignUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG partLen);
 // Signs what came in parts.
 CK_RV C_SignFinal(CK_SESSION_HANDLE session, CK_BYTE *signature, CK_ULONG *signatureLen);
 
-// Not done.
+// Begins a signature from which the data can be had; a NULL mechanism ends one.
 CK_RV C_SignRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key);
 
-// Not done.
+// Signs.
 CK_RV C_SignRecover(CK_SESSION_HANDLE session,
                     CK_BYTE *data,
                     CK_ULONG dataLen,
@@ -486,10 +486,10 @@ CK_RV C_VerifyUpdate(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG partLen)
 // Checks a signature of data that came in parts.
 CK_RV C_VerifyFinal(CK_SESSION_HANDLE session, CK_BYTE *signature, CK_ULONG signatureLen);
 
-// Not done.
+// Begins to have the data from a signature; a NULL mechanism ends it.
 CK_RV C_VerifyRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key);
 
-// Not done.
+// The data that was signed.
 CK_RV C_VerifyRecover(CK_SESSION_HANDLE session,
                       CK_BYTE *signature,
                       CK_ULONG signatureLen,

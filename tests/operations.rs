@@ -285,6 +285,22 @@ fn a_padding_is_taken_away_into_a_buffer_of_exactly_the_length() {
 }
 
 #[test]
+fn what_had_no_room_is_encrypted_when_it_comes_again() {
+    let token = Token::new();
+    let session = token.user_session();
+    let key = token.secret(session, CKM_AES_KEY_GEN, CK_FALSE);
+    let gcm = gcm();
+    for (mode, room) in [(with(CKM_AES_GCM, &gcm), 60), (with(CKM_AES_CBC_PAD, &ZEROS), 48)] {
+        let whole = token.encrypt(session, mode, key, MESSAGE);
+        assert_eq!(token.init(token.list.C_EncryptInit, session, mode, key), CKR_OK);
+        // Some ask for the length with other data and a small buffer.
+        let short = token.through(token.list.C_Encrypt, session, &[0; 44], 1);
+        assert_eq!(short, Err((CKR_BUFFER_TOO_SMALL, room)));
+        assert_eq!(token.through(token.list.C_Encrypt, session, MESSAGE, room).unwrap(), whole);
+    }
+}
+
+#[test]
 fn decryption_with_gcm_gives_nothing_before_its_tag_is_checked() {
     let token = Token::new();
     let session = token.user_session();

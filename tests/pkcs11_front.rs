@@ -368,7 +368,7 @@ fn digests_in_parts_and_at_once_are_the_same_and_may_be_written_over_the_input()
 #[test]
 fn what_is_not_done_says_so_and_what_can_not_be_done_too() {
     let token = Token::new();
-    let session = token.open(0);
+    let session = token.user_session();
     assert_eq!(call!(token, C_MessageEncryptInit(session, null_mut(), 0)), CKR_FUNCTION_NOT_SUPPORTED);
     assert_eq!(call!(token, C_AsyncGetID(session, null_mut(), null_mut())), CKR_FUNCTION_NOT_SUPPORTED);
     assert_eq!(call!(token, C_GetFunctionStatus(session)), CKR_FUNCTION_NOT_PARALLEL);
@@ -377,7 +377,9 @@ fn what_is_not_done_says_so_and_what_can_not_be_done_too() {
     assert_eq!(call!(token, C_WaitForSlotEvent(CKF_DONT_BLOCK, &mut slot, null_mut())), CKR_NO_EVENT);
     assert_eq!(call!(token, C_WaitForSlotEvent(0, &mut slot, null_mut())), CKR_FUNCTION_NOT_SUPPORTED);
     ok!(token, C_DigestInit(session, &mut mechanism(CKM_SHA256)));
-    assert_eq!(call!(token, C_DigestKey(session, 1)), CKR_KEY_INDIGESTIBLE);
+    assert_eq!(call!(token, C_DigestKey(session, token.generate_aes(session))), CKR_KEY_INDIGESTIBLE);
+    ok!(token, C_DigestInit(session, &mut mechanism(CKM_SHA256)));
+    assert_eq!(call!(token, C_DigestKey(session, 0)), CKR_KEY_HANDLE_INVALID);
 }
 
 #[test]

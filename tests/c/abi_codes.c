@@ -255,6 +255,7 @@ static void wrong_order(void) {
     IS(CKR_OK, f->C_VerifyInit(s, &single, public)); IDLE(C_VerifyUpdate(s, in, 32));
     /* §5.12.4: no key's value is digested. */
     IS(CKR_OK, f->C_DigestInit(s, &digest)); IS(CKR_KEY_INDIGESTIBLE, f->C_DigestKey(s, private)); NOTHING_ACTIVE();
+    IS(CKR_OK, f->C_DigestInit(s, &digest)); IS(CKR_KEY_HANDLE_INVALID, f->C_DigestKey(s, 0)); NOTHING_ACTIVE();
     /* §5.6.10, and a NULL mechanism: both end what is active, of their kind only. */
     IS(CKR_OK, f->C_SignInit(s, &sign, private)); IS(CKR_ARGUMENTS_BAD, f->C_VerifyInit(s, NULL, public)); ALL_ACTIVE();
     IS(CKR_OK, f->C_SignInit(s, NULL, 0)); NOTHING_ACTIVE();
