@@ -2,87 +2,16 @@
 #![allow(unsafe_code)]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "every call here is one into the module with live buffers")]
 
+#[macro_use]
+mod in_process;
+
 use std::ptr::{null, null_mut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cryptoki_sys::*;
-use strongroom::backend::local::LocalVault;
-use strongroom::config::VaultConfig;
-use strongroom::vault::{Content, Pin, Role, Unlock, VaultAdmin};
-
-unsafe extern "C" {
-    fn C_GetInterface(
-        name: *mut CK_UTF8CHAR,
-        version: *mut CK_VERSION,
-        interface: *mut *mut CK_INTERFACE,
-        flags: CK_FLAGS,
-    ) -> CK_RV;
-}
-
-const SO_PIN: &[u8] = b"officer-pin";
-const PIN: &[u8] = b"user-pin-1";
-const P256: &[u8] = &[0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07];
-
-macro_rules! call {
-    ($token:expr, $function:ident($($argument:expr),*)) => {
-        unsafe { $token.list.$function.expect("no function is NULL")($($argument),*) }
-    };
-}
-
-macro_rules! ok {
-    ($token:expr, $function:ident($($argument:expr),*)) => {
-        assert_eq!(call!($token, $function($($argument),*)), CKR_OK, stringify!($function))
-    };
-}
-
-/// An initialised module over an initialised token. The module is one for the process: tests take turns.
-struct Token {
-    list: &'static CK_FUNCTION_LIST_3_2,
-    slot: CK_SLOT_ID,
-    _turn: MutexGuard<'static, ()>,
-    folder: tempfile::TempDir,
-}
+use in_process::{P256, PIN, SO_PIN, Token, attribute, bytes, plain as mechanism};
+use strongroom::vault::Content;
 
 impl Token {
-    fn new() -> Self {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = tempfile::tempdir().unwrap();
-        // Only who holds the turn touches the environment.
-        unsafe { std::env::set_var("STRONGROOM_VAULT", folder.path().join("vault")) };
-        let mut interface = null_mut();
-        assert_eq!(unsafe { C_GetInterface(null_mut(), null_mut(), &mut interface, 0) }, CKR_OK);
-        let list = unsafe { &*(*interface).pFunctionList.cast::<CK_FUNCTION_LIST_3_2>() };
-        let mut token = Self { list, slot: 0, _turn: turn, folder };
-        ok!(token, C_Initialize(null_mut()));
-        let mut count = 1;
-        ok!(token, C_GetSlotList(CK_TRUE, &mut token.slot, &mut count));
-        let mut label = *b"test                            ";
-        ok!(token, C_InitToken(token.slot, bytes(SO_PIN), SO_PIN.len() as CK_ULONG, label.as_mut_ptr()));
-        let session = token.open(CKF_RW_SESSION);
-        token.login(session, CKU_SO, SO_PIN);
-        ok!(token, C_InitPIN(session, bytes(PIN), PIN.len() as CK_ULONG));
-        ok!(token, C_CloseSession(session));
-        token
-    }
-
-    fn open(&self, flags: CK_FLAGS) -> CK_SESSION_HANDLE {
-        let mut session = 0;
-        ok!(self, C_OpenSession(self.slot, CKF_SERIAL_SESSION | flags, null_mut(), None, &mut session));
-        session
-    }
-
-    fn login(&self, session: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: &[u8]) {
-        ok!(self, C_Login(session, user, bytes(pin), pin.len() as CK_ULONG));
-    }
-
-    /// A read-write session of the logged-in user.
-    fn user_session(&self) -> CK_SESSION_HANDLE {
-        let session = self.open(CKF_RW_SESSION);
-        self.login(session, CKU_USER, PIN);
-        session
-    }
-
     fn generate(&self, session: CK_SESSION_HANDLE, token: CK_BBOOL) -> (CK_OBJECT_HANDLE, CK_OBJECT_HANDLE) {
         let mut mechanism = mechanism(CKM_EC_KEY_PAIR_GEN);
         let mut public = [attribute(CKA_EC_PARAMS, P256), attribute(CKA_TOKEN, &[token]), attribute(CKA_ID, b"1")];
@@ -110,13 +39,6 @@ impl Token {
         let mut template = [attribute(CKA_TOKEN, &[CK_TRUE]), attribute(CKA_VALUE_LEN, &len)];
         ok!(self, C_GenerateKey(session, &mut mechanism, template.as_mut_ptr(), 2, &mut key));
         key
-    }
-
-    /// The token's vault as another process would open it, logged in.
-    fn vault_of_another_process(&self) -> Arc<dyn VaultAdmin> {
-        let vault = LocalVault::open(&VaultConfig::local("vault", self.folder.path().join("vault"))).unwrap();
-        vault.unlock(&Unlock::Pin(Role::User, Pin::new(PIN.to_vec()))).unwrap();
-        vault
     }
 
     fn sign_init(&self, session: CK_SESSION_HANDLE, number: CK_MECHANISM_TYPE, key: CK_OBJECT_HANDLE) -> CK_RV {
@@ -154,24 +76,6 @@ impl Token {
         let mut object = 0;
         (call!(self, C_CreateObject(session, template.as_mut_ptr(), 4, &mut object)), object)
     }
-}
-
-impl Drop for Token {
-    fn drop(&mut self) {
-        call!(self, C_Finalize(null_mut()));
-    }
-}
-
-fn bytes(bytes: &[u8]) -> *mut CK_BYTE {
-    bytes.as_ptr().cast_mut()
-}
-
-fn attribute(number: CK_ATTRIBUTE_TYPE, value: &[u8]) -> CK_ATTRIBUTE {
-    CK_ATTRIBUTE { type_: number, pValue: bytes(value).cast(), ulValueLen: value.len() as CK_ULONG }
-}
-
-fn mechanism(number: CK_MECHANISM_TYPE) -> CK_MECHANISM {
-    CK_MECHANISM { mechanism: number, pParameter: null_mut(), ulParameterLen: 0 }
 }
 
 #[test]
@@ -367,7 +271,7 @@ fn who_may_write_depends_on_session_and_login() {
     assert_eq!(token.create_data(writer, CK_TRUE, CK_FALSE).0, CKR_USER_NOT_LOGGED_IN);
     assert_eq!(token.create_data(reader, CK_FALSE, CK_TRUE).0, CKR_USER_NOT_LOGGED_IN);
     assert_eq!(token.create_data(reader, CK_FALSE, CK_FALSE).0, CKR_OK);
-    token.login(reader, CKU_USER, PIN);
+    assert_eq!(token.login(reader, CKU_USER, PIN), CKR_OK);
     let (created, object) = token.create_data(writer, CK_TRUE, CK_TRUE);
     assert_eq!(created, CKR_OK);
     assert_eq!(call!(token, C_DestroyObject(reader, object)), CKR_SESSION_READ_ONLY);
@@ -464,7 +368,7 @@ fn digests_in_parts_and_at_once_are_the_same_and_may_be_written_over_the_input()
 #[test]
 fn what_is_not_done_says_so_and_what_can_not_be_done_too() {
     let token = Token::new();
-    let session = token.open(0);
+    let session = token.user_session();
     assert_eq!(call!(token, C_MessageEncryptInit(session, null_mut(), 0)), CKR_FUNCTION_NOT_SUPPORTED);
     assert_eq!(call!(token, C_AsyncGetID(session, null_mut(), null_mut())), CKR_FUNCTION_NOT_SUPPORTED);
     assert_eq!(call!(token, C_GetFunctionStatus(session)), CKR_FUNCTION_NOT_PARALLEL);
@@ -473,7 +377,9 @@ fn what_is_not_done_says_so_and_what_can_not_be_done_too() {
     assert_eq!(call!(token, C_WaitForSlotEvent(CKF_DONT_BLOCK, &mut slot, null_mut())), CKR_NO_EVENT);
     assert_eq!(call!(token, C_WaitForSlotEvent(0, &mut slot, null_mut())), CKR_FUNCTION_NOT_SUPPORTED);
     ok!(token, C_DigestInit(session, &mut mechanism(CKM_SHA256)));
-    assert_eq!(call!(token, C_DigestKey(session, 1)), CKR_KEY_INDIGESTIBLE);
+    assert_eq!(call!(token, C_DigestKey(session, token.generate_aes(session))), CKR_KEY_INDIGESTIBLE);
+    ok!(token, C_DigestInit(session, &mut mechanism(CKM_SHA256)));
+    assert_eq!(call!(token, C_DigestKey(session, 0)), CKR_KEY_HANDLE_INVALID);
 }
 
 #[test]

@@ -380,12 +380,65 @@ static void command_data(char **argument) {
     printf("%.1f %.2f %.2f\n", (double)times->count / (before - begin), quantile(times, 0.5), quantile(times, 0.99));
 }
 
+/* ---- oracle COUNT → medians of C_DecryptInit and C_Decrypt with PKCS#1 v1.5: of ciphertexts with a good padding, of others
+ * with a good one (what chance does), with a wrong type, without an end of the padding, with the end too early. In turn, in
+ * an order that changes each time, each kind with several ciphertexts ---- */
+
+enum { PADDINGS = 5, CIPHERTEXTS = 16 };
+
+/* Encrypts a block with this kind of padding. */
+static void seal_block(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE public, int padding, unsigned salt, CK_BYTE *sealed) {
+    CK_BYTE block[256];
+    CK_ULONG length = 256;
+    for (int i = 0; i < 256; i++) block[i] = (CK_BYTE)(1 + (salt * 31 + (unsigned)i * 7) % 255);
+    block[0] = 0;
+    block[1] = padding == 2 ? 1 : 2;
+    if (padding != 3) block[256 - 48 - 1] = 0;
+    if (padding == 4) block[5] = 0;
+    CK_MECHANISM raw = {CKM_RSA_X_509, NULL, 0};
+    must(p11->C_EncryptInit(session, &raw, public), "C_EncryptInit");
+    must(p11->C_Encrypt(session, block, sizeof block, sealed, &length), "C_Encrypt");
+}
+
+static void command_oracle(char **argument) {
+    static CK_BYTE sealed[PADDINGS][CIPHERTEXTS][256];
+    CK_SESSION_HANDLE session = logged_in();
+    CK_OBJECT_HANDLE public, private;
+    CK_MECHANISM mechanism = {CKM_RSA_PKCS, NULL, 0};
+    CK_BYTE out[256];
+    session_rsa_pair(session, &public, &private);
+    for (int padding = 0; padding < PADDINGS; padding++)
+        for (unsigned i = 0; i < CIPHERTEXTS; i++)
+            seal_block(session, public, padding, i + (unsigned)padding * CIPHERTEXTS, sealed[padding][i]);
+    Samples *times[PADDINGS];
+    int order[PADDINGS];
+    for (int i = 0; i < PADDINGS; i++) times[i] = samples(), order[i] = i;
+    srand(1);
+    for (long round = -20; round < atol(argument[0]); round++) {
+        for (int i = PADDINGS - 1; i > 0; i--) {
+            int other = rand() % (i + 1), moved = order[i];
+            order[i] = order[other], order[other] = moved;
+        }
+        int which = rand() % CIPHERTEXTS;
+        for (int i = 0; i < PADDINGS; i++) {
+            CK_ULONG length = sizeof out;
+            double before = now();
+            must(p11->C_DecryptInit(session, &mechanism, private), "C_DecryptInit");
+            must(p11->C_Decrypt(session, sealed[order[i]][which], 256, out, &length), "C_Decrypt");
+            double after = now();
+            if (round >= 0) add(times[order[i]], after - before);
+        }
+    }
+    for (int i = 0; i < PADDINGS; i++) printf("%.3f%c", quantile(times[i], 0.5), i + 1 < PADDINGS ? ' ' : '\n');
+}
+
 typedef struct { const char *name; int arguments; void (*run)(char **); } Command;
 static const Command COMMANDS[] = {
     {"init", 0, command_init},         {"generate", 3, command_generate}, {"fill", 2, command_fill},
     {"sign", 5, command_sign},         {"find", 4, command_find},         {"create", 1, command_create},
     {"commit", 2, command_commit},     {"login", 1, command_login},       {"child-login", 3, command_child_login},
     {"memory", 2, command_memory},     {"allocations", 3, command_allocations}, {"data", 2, command_data},
+    {"oracle", 1, command_oracle},
 };
 
 int main(int count, char **argument) {

@@ -1,6 +1,5 @@
-/* Encryption, MACs, recovery, dual functions and saved states: each called wrongly in one way at a time,
-    and the one code that
- * it must answer (PKCS#11 v3.2 §5.8 to §5.17).
+/* Encryption, MACs, recovery, dual functions and saved states: each called wrongly in one way at a time, and the one code
+ * that it must answer (PKCS#11 v3.2 §5.8 to §5.17).
  *
  *   abi_ciphers MODULE     PINs come from PIN and SO_PIN; the token exists */
 #define _GNU_SOURCE
@@ -319,9 +318,8 @@ static void parameters(void) {
 
 /* ---- lengths and buffers (§5.2) */
 
-/* The length any number of times, then too little room any number of times, then it still works;
-`least` is the true length,
- * `said` what is said before it is known. */
+/* The length any number of times, then too little room any number of times, then it still works; `least` is the true
+ * length, `said` what is said before it is known. */
 static void room(CK_RV (*call)(CK_BYTE *, CK_ULONG *), CK_ULONG said, CK_ULONG least) {
     CK_BYTE *place = out + 300;
     for (int i = 0; i < 3; i++) length = 0, IS(CKR_OK, call(NULL, &length)), HOLDS(length == said);

@@ -1,6 +1,5 @@
-/* Functions and pointers, handles, order: every function of PKCS#11 v3.2, called wrongly in one way at a time,
-    and the one code
- * that it must answer.
+/* Functions and pointers, handles, order: every function of PKCS#11 v3.2, called wrongly in one way at a time, and the one
+ * code that it must answer.
  *
  *   abi_codes MODULE     PINs come from PIN and SO_PIN; the token exists */
 #define _GNU_SOURCE
@@ -43,9 +42,8 @@ static void before_and_after(void) {
     IS(CKR_SESSION_HANDLE_INVALID, f->C_GetSessionInfo(before, &info));
 }
 
-/* What isn't done yet,
-    with valid and with invalid handles (§5.1.1 CKR_FUNCTION_NOT_SUPPORTED: "the requested function is
- * not supported by this Cryptoki library"). */
+/* What isn't done yet, with valid and with invalid handles (§5.1.1 CKR_FUNCTION_NOT_SUPPORTED: "the requested function
+ * is not supported by this Cryptoki library"). */
 #define NOT_DONE(X) \
     X(C_MessageEncryptInit) X(C_EncryptMessage) X(C_EncryptMessageBegin) X(C_EncryptMessageNext) X(C_MessageEncryptFinal) \
     X(C_MessageDecryptInit) X(C_DecryptMessage) X(C_DecryptMessageBegin) X(C_DecryptMessageNext) X(C_MessageDecryptFinal) \
@@ -234,7 +232,7 @@ static void wrong_order(void) {
     IDLE(C_VerifyFinal(s, out, 64)); IDLE(C_FindObjects(s, &found, 1, &count)); IDLE(C_FindObjectsFinal(s))
 #define ALL_ACTIVE() \
     IS(CKR_OPERATION_ACTIVE, f->C_DigestInit(s, &digest)); IS(CKR_OPERATION_ACTIVE, f->C_SignInit(s, &sign, private)); \
-    IS(CKR_OPERATION_ACTIVE, f->C_VerifyInit(s, &sign, public));
+    IS(CKR_OPERATION_ACTIVE, f->C_VerifyInit(s, &sign, public)); \
     IS(CKR_OPERATION_ACTIVE, f->C_FindObjectsInit(s, NULL, 0))
     NOTHING_ACTIVE();
     IS(CKR_OK, f->C_DigestInit(s, &digest)); ALL_ACTIVE();
@@ -248,8 +246,8 @@ static void wrong_order(void) {
     IS(CKR_OK, f->C_VerifyUpdate(s, in, 32)); IS(CKR_OK, f->C_VerifyFinal(s, out, 64)); NOTHING_ACTIVE();
     IS(CKR_OK, f->C_FindObjectsInit(s, NULL, 0)); ALL_ACTIVE();
     IS(CKR_OK, f->C_FindObjectsFinal(s)); NOTHING_ACTIVE();
-    /* One-part after a part;
-    parts of a single-part mechanism (§6.3.12: CKM_ECDSA has none). Each ends the operation. */
+    /* One-part after a part; parts of a single-part mechanism (§6.3.12: CKM_ECDSA has none). Each ends the
+     * operation. */
     IS(CKR_OK, f->C_SignInit(s, &sign, private)); IS(CKR_OK, f->C_SignUpdate(s, in, 32));
     IDLE(C_Sign(s, in, 32, out, &length)); IDLE(C_SignFinal(s, out, &length));
     IS(CKR_OK, f->C_SignInit(s, &single, private)); IDLE(C_SignUpdate(s, in, 32));
@@ -257,6 +255,7 @@ static void wrong_order(void) {
     IS(CKR_OK, f->C_VerifyInit(s, &single, public)); IDLE(C_VerifyUpdate(s, in, 32));
     /* §5.12.4: no key's value is digested. */
     IS(CKR_OK, f->C_DigestInit(s, &digest)); IS(CKR_KEY_INDIGESTIBLE, f->C_DigestKey(s, private)); NOTHING_ACTIVE();
+    IS(CKR_OK, f->C_DigestInit(s, &digest)); IS(CKR_KEY_HANDLE_INVALID, f->C_DigestKey(s, 0)); NOTHING_ACTIVE();
     /* §5.6.10, and a NULL mechanism: both end what is active, of their kind only. */
     IS(CKR_OK, f->C_SignInit(s, &sign, private)); IS(CKR_ARGUMENTS_BAD, f->C_VerifyInit(s, NULL, public)); ALL_ACTIVE();
     IS(CKR_OK, f->C_SignInit(s, NULL, 0)); NOTHING_ACTIVE();

@@ -1,5 +1,4 @@
-/* Wrapping, unwrapping and deriving keys: each called wrongly in one way at a time,
-    and the one code that it must answer
+/* Wrapping, unwrapping and deriving keys: each called wrongly in one way at a time, and the one code that it must answer
  * (PKCS#11 v3.2 §5.18.3 to §5.18.5).
  *
  *   abi_wrap MODULE     PINs come from PIN and SO_PIN; the token exists */

@@ -1,6 +1,5 @@
-/* Calls that must be answered by one code,
-    in groups that run in processes of their own: a crash is reported by the name of
- * its group and the last call, and leaves the others their turn. */
+/* Calls that must be answered by one code, in groups that run in processes of their own: a crash is reported by the name
+ * of its group and the last call, and leaves the others their turn. */
 #ifndef STRONGROOM_TESTS_GROUPS_H
 #define STRONGROOM_TESTS_GROUPS_H
 

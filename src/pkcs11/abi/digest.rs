@@ -47,9 +47,9 @@ pub unsafe extern "C" fn C_DigestUpdate(session: CK_SESSION_HANDLE, part: *mut C
 
 /// Refused: a digest of a key gives it away.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DigestKey(session: CK_SESSION_HANDLE, _key: CK_OBJECT_HANDLE) -> CK_RV {
+pub unsafe extern "C" fn C_DigestKey(session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) -> CK_RV {
     call!(C_DigestKey, module => {
-        module.session(session)?.step(Kind::Digest, |session| session.digest_key())
+        module.session(session)?.step(Kind::Digest, |session| session.digest_key(key))
     })
 }
 

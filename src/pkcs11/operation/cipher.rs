@@ -9,7 +9,9 @@ use cryptoki_sys::*;
 use zeroize::Zeroizing;
 
 use super::{Kind, Step};
-use crate::crypto::{Cipher, CryptoError, Direction, EncryptScheme, KeyAlgorithm, KeyWrapScheme, SecretBytes};
+use crate::crypto::{
+    Cipher, CipherScheme, CryptoError, Direction, EncryptScheme, KeyAlgorithm, KeyWrapScheme, SecretBytes,
+};
 use crate::pkcs11::abi::Output;
 use crate::pkcs11::error::Rv;
 use crate::pkcs11::mechanism::{Request, TransformPlan};
@@ -24,6 +26,8 @@ pub struct Ciphering {
     engine: Engine,
     in_parts: bool,
     awaits_pin: bool,
+    /// How long the result is isn't known before it is there.
+    padded: bool,
     /// A result that a caller's buffer was too small for.
     kept: Option<SecretBytes>,
 }
@@ -61,7 +65,9 @@ impl Session {
             Direction::Decrypt => Usage::DECRYPT,
         };
         let (object, algorithm) = self.slot.key_for(mechanism.number, key, usage)?;
-        let engine = match (mechanism.transform_plan(kind.flag(), algorithm)?, direction) {
+        let plan = mechanism.transform_plan(kind.flag(), algorithm)?;
+        let padded = direction == Direction::Decrypt && is_padded(&plan);
+        let engine = match (plan, direction) {
             (TransformPlan::Cipher(scheme), _) => {
                 let key = self.slot.secret_key(&object)?;
                 let cipher = key.usable().map_err(Rv::at_init)?.cipher(&scheme, direction)?;
@@ -77,7 +83,7 @@ impl Session {
             (TransformPlan::RsaAes { .. }, _) => return Err(Rv(CKR_MECHANISM_INVALID)),
         };
         let awaits_pin = matches!(engine, Engine::Private(..)) && object::asks_for_pin(&object.content);
-        self.ciphering = Some(Ciphering { direction, engine, in_parts: false, awaits_pin, kept: None });
+        self.ciphering = Some(Ciphering { direction, engine, in_parts: false, awaits_pin, padded, kept: None });
         Ok(())
     }
 
@@ -103,6 +109,14 @@ impl Session {
             _ => Err(Rv(CKR_OPERATION_NOT_INITIALIZED)),
         }
     }
+}
+
+fn is_padded(plan: &TransformPlan<'_>) -> bool {
+    matches!(
+        plan,
+        TransformPlan::Cipher(CipherScheme::AesCbcPad { .. })
+            | TransformPlan::Rsa(EncryptScheme::RsaPkcs1 | EncryptScheme::RsaOaep { .. })
+    )
 }
 
 fn kind(direction: Direction) -> Kind {
@@ -137,7 +151,7 @@ impl Ciphering {
             Engine::Cipher(key, cipher) => {
                 key.usable().map_err(Rv::at_use)?;
                 let most = cipher.whole_len(input.len());
-                write(out, most, &mut self.kept, |room| {
+                write(out, most, (self.padded, &mut self.kept), |room| {
                     cipher.whole(input, room).map_err(|error| refusal(error.into()))
                 })
             }
@@ -159,7 +173,9 @@ impl Ciphering {
             Engine::Private(key, rsa) => {
                 let scheme = rsa.get();
                 let most = scheme.decrypted_len(key.algorithm());
-                write(out, most, &mut self.kept, |room| key.decrypt(&scheme, input, room).map_err(refusal))
+                write(out, most, (self.padded, &mut self.kept), |room| {
+                    key.decrypt(&scheme, input, room).map_err(refusal)
+                })
             }
         }
     }
@@ -184,11 +200,11 @@ impl Ciphering {
             // Of `C_Encrypt` or `C_Decrypt`, unless it came in parts.
             return if self.in_parts { out.give(kept.expose()) } else { Err(Rv(CKR_OPERATION_NOT_INITIALIZED)) };
         }
-        let direction = self.direction;
+        let (direction, padded) = (self.direction, self.padded);
         let (key, cipher) = self.in_parts()?;
         key.usable().map_err(Rv::at_use)?;
         let mut kept = None;
-        let outcome = write(out, cipher.last_len(), &mut kept, |room| {
+        let outcome = write(out, cipher.last_len(), (padded, &mut kept), |room| {
             cipher.finish(room).map_err(|error| at_data(direction, error.into()))
         });
         self.in_parts |= kept.is_some();
@@ -205,14 +221,15 @@ impl Ciphering {
     }
 }
 
-/// Writes what `body` makes, `most` bytes at most: straight into the caller's buffer if that holds as many.
+/// Writes what `body` makes, `most` bytes at most: straight into the caller's buffer if that holds as many. What is padded
+/// may be shorter and is made to see whether it fits.
 fn write(
     out: &mut Output<'_>,
     most: usize,
-    kept: &mut Option<SecretBytes>,
+    (padded, kept): (bool, &mut Option<SecretBytes>),
     body: impl FnOnce(&mut [u8]) -> Result<usize, Rv>,
 ) -> Result<Step, Rv> {
-    if out.is_query() || out.fits(most) {
+    if !padded || out.is_query() || out.fits(most) {
         let Some(room) = out.room(most)? else { return Ok(Step::Pending) };
         let len = body(room)?;
         out.written(len);

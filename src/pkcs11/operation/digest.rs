@@ -45,8 +45,12 @@ impl Session {
     }
 
     /// `C_DigestKey`. A key's digest through short inputs gives the key away: none is digested.
-    pub fn digest_key(&mut self) -> Result<Step, Rv> {
+    pub fn digest_key(&mut self, key: CK_OBJECT_HANDLE) -> Result<Step, Rv> {
         self.digesting()?;
+        self.slot.object(key).map_err(|rv| match rv {
+            Rv(CKR_OBJECT_HANDLE_INVALID) => Rv(CKR_KEY_HANDLE_INVALID),
+            other => other,
+        })?;
         Err(Rv(CKR_KEY_INDIGESTIBLE))
     }
 
