@@ -82,10 +82,7 @@ impl Session {
             VaultError::Crypto(CryptoError::KeyInvalid(_)) => Rv(CKR_MECHANISM_PARAM_INVALID),
             other => Rv::at_init(other),
         })?;
-        let value = match kdf {
-            Kdf::None => last(&secret, len)?,
-            other => other.derive(&secret, len).map_err(wrong_length)?,
-        };
+        let value = kdf.derive(&secret, len).map_err(wrong_length)?;
         self.store(expected.derived(value, sources.guard())?)
     }
 
@@ -211,12 +208,6 @@ fn hkdf_len(hkdf: &Hkdf<'_>, asked: Option<usize>) -> Result<usize, Rv> {
         None if hkdf.expand => Err(Rv(CKR_TEMPLATE_INCOMPLETE)),
         None => Ok(hkdf.digest.len()),
     }
-}
-
-/// PKCS#11 v3.2 §6.3.17: bytes are removed from the leading end.
-fn last(secret: &SecretBytes, len: usize) -> Result<SecretBytes, Rv> {
-    let start = secret.len().checked_sub(len).ok_or(Rv(CKR_ATTRIBUTE_VALUE_INVALID))?;
-    Ok(SecretBytes::from_slice(&secret.expose()[start..]))
 }
 
 /// The one parameter that isn't checked before is how much is asked for.

@@ -1,7 +1,7 @@
 //! Sessions (PKCS#11 v3.2 §5.6): what one is, and how it is opened, closed and asked.
 //!
 //! What is done in a session has the specification's chapters for files: [`object`] objects, [`key`] generation, [`wrap`]
-//! and [`derive`], and in [`operation`](super::operation) signing, verifying, digesting and searching.
+//! and [`mod@derive`], and in [`operation`](super::operation) signing, verifying, digesting and searching.
 
 pub mod derive;
 pub mod key;
