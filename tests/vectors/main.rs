@@ -14,6 +14,7 @@ mod vector_file;
 mod aes;
 mod aes_files;
 mod agreement;
+mod coverage;
 mod digests;
 mod ecdsa;
 mod eddsa;
@@ -31,10 +32,15 @@ use std::sync::OnceLock;
 
 use client::{Session, Token};
 
-/// A read-write session of the user. All tests of a process share one token, and put nothing but session objects there.
-fn session() -> Session<'static> {
+/// The token that all tests of a process share.
+fn token() -> &'static Token {
     static TOKEN: OnceLock<Token> = OnceLock::new();
-    TOKEN.get_or_init(|| Token::new(&stage::module())).user_session()
+    TOKEN.get_or_init(|| Token::new(&stage::module()))
+}
+
+/// A read-write session of the user, for nothing but session objects.
+fn session() -> Session<'static> {
+    token().user_session()
 }
 
 /// Two parts of a message that aren't equally long, so that no block's edge lies between them.

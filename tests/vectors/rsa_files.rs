@@ -84,7 +84,21 @@ fn pkcs1_signatures_are_made_as_the_file_has_them() {
     };
     let sign = |session: &Session, key, example: &Example| {
         let signature = &example["signature"];
-        session.sign(CKM_SHA1_RSA_PKCS, key, &example["message to be signed"]).as_ref() == Ok(signature)
+        let public = public(session, example);
+        let (info, block) = (
+            session.verify_recover(CKM_RSA_PKCS, public, signature).unwrap(),
+            session.encrypt(CKM_RSA_X_509, public, signature).unwrap(),
+        );
+        session.destroy(public).unwrap();
+        [
+            session.sign(CKM_SHA1_RSA_PKCS, key, &example["message to be signed"]),
+            session.sign(CKM_RSA_PKCS, key, &info),
+            session.sign_recover(CKM_RSA_PKCS, key, &info),
+            session.sign(CKM_RSA_X_509, key, &block),
+            session.sign_recover(CKM_RSA_X_509, key, &block),
+        ]
+        .iter()
+        .all(|made| made.as_ref() == Ok(signature))
     };
     judge([run("asymmetric/RSA/pkcs1v15sign-vectors.txt", "signature", verify, sign)]);
 }
