@@ -12,6 +12,7 @@ use crate::{parts, session};
 /// What a wrong signature is called, by its length or by its content (PKCS#11 v3.2 §5.15.2).
 const WRONG: &[CK_RV] = &[CKR_SIGNATURE_INVALID, CKR_SIGNATURE_LEN_RANGE];
 
+const BITCOIN: Verdict = Verdict::TakenThough("Bitcoin's rule that s is the smaller of two isn't ECDSA's");
 /// The smallest s that Bitcoin refuses: half of secp256k1's order, and one.
 const FIRST_HIGH_S: [u8; 32] = [
     0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x5D, 0x57, 0x6E,
@@ -59,9 +60,8 @@ fn run(session: &Session, group: &TestGroup, tally: &mut Tally) {
         };
         let verdict = match test.result {
             TestResult::Valid => Verdict::Taken,
-            // Bitcoin's rule that s is the smaller of two isn't ECDSA's.
-            TestResult::Invalid if test.flags == [TestFlag::SignatureMalleabilityBitcoin] => Verdict::Taken,
-            TestResult::Invalid if bitcoin && signature[len..] == FIRST_HIGH_S => Verdict::Taken,
+            TestResult::Invalid if test.flags == [TestFlag::SignatureMalleabilityBitcoin] => BITCOIN,
+            TestResult::Invalid if bitcoin && signature[len..] == FIRST_HIGH_S => BITCOIN,
             TestResult::Invalid => Verdict::Refused(WRONG),
             // BER where DER was wanted: r and s are right.
             TestResult::Acceptable => Verdict::Taken,

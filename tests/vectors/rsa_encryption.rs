@@ -12,6 +12,8 @@ const WRONG: &[CK_RV] = &[CKR_ENCRYPTED_DATA_INVALID, CKR_ENCRYPTED_DATA_LEN_RAN
 /// Private keys under 2048 bits are refused when they are made (see `docs/deviations.md`).
 const SHORT: Verdict = Verdict::Declined("an RSA key under 2048 bits", &[CKR_KEY_SIZE_RANGE]);
 const SHORTEST: usize = 2048;
+/// Implicit rejection: bad padding isn't told from good.
+pub const OTHER_BYTES: Verdict = Verdict::TakenThough("bad padding gives other bytes");
 
 pub fn private(session: &Session, key: &RsaPrivate) -> Outcome<CK_OBJECT_HANDLE> {
     let numbers = RsaNumbers {
@@ -107,7 +109,7 @@ fn run_pkcs1(
     let opened = session.decrypt(CKM_RSA_PKCS, key, &test.ct);
     let verdict = match test.result {
         TestResult::Valid => Verdict::Taken,
-        TestResult::Invalid if test.flags.contains(&pkcs1::TestFlag::InvalidPkcs1Padding) => Verdict::Taken,
+        TestResult::Invalid if test.flags.contains(&pkcs1::TestFlag::InvalidPkcs1Padding) => OTHER_BYTES,
         TestResult::Invalid => Verdict::Refused(WRONG),
         TestResult::Acceptable => unreachable!("no such vector has a doubtful result"),
     };

