@@ -78,6 +78,23 @@ need_cargo_tool() {
     env -u CARGO_TARGET_DIR cargo install --locked --quiet "$2@$3" || die "cargo install $2 failed"
 }
 
+# Puts what the tests take from PyPI into a virtual environment of their own, and says by STRONGROOM_PYTHON which Python has
+# it, by STRONGROOM_VECTORS where the vectors lie. Debian's Python, so that Debian's python3-venv fits it.
+need_python() {
+    local wanted=tests/python/requirements.txt environment=$root/target/python
+    need_packages python3 python3-venv
+    if ! cmp -s "$wanted" "$environment/requirements.txt"; then
+        say "installing Python packages into target/python"
+        /usr/bin/python3 -m venv "$environment"
+        "$environment/bin/python3" -m pip install --quiet --disable-pip-version-check --prefer-binary \
+            --requirement "$wanted" >&2 || die "pip install failed"
+        cp "$wanted" "$environment/requirements.txt"
+    fi
+    STRONGROOM_PYTHON=$environment/bin/python3
+    STRONGROOM_VECTORS=$("$STRONGROOM_PYTHON" -c 'import cryptography_vectors as v; print(*v.__path__)')
+    export STRONGROOM_PYTHON STRONGROOM_VECTORS
+}
+
 # A TCP port on 127.0.0.1 that nobody listens on, from $1 on.
 free_port() {
     local port=$1

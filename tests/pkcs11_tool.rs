@@ -26,6 +26,10 @@ const RSA: &[Mechanism] = &[
     ("SHA256-RSA-PKCS", MESSAGE, "dgst -sha256"),
     ("SHA384-RSA-PKCS", MESSAGE, "dgst -sha384"),
     ("SHA512-RSA-PKCS", MESSAGE, "dgst -sha512"),
+    ("SHA3-224-RSA-PKCS", MESSAGE, "dgst -sha3-224"),
+    ("SHA3-256-RSA-PKCS", MESSAGE, "dgst -sha3-256"),
+    ("SHA3-384-RSA-PKCS", MESSAGE, "dgst -sha3-384"),
+    ("SHA3-512-RSA-PKCS", MESSAGE, "dgst -sha3-512"),
     ("RSA-PKCS-PSS --hash-algorithm SHA256", SHA256, "pkeyutl -pkeyopt rsa_padding_mode:pss -pkeyopt digest:sha256"),
     (
         "RSA-PKCS-PSS --hash-algorithm SHA256 --mgf MGF1-SHA1 --salt-len 11",
@@ -38,6 +42,10 @@ const RSA: &[Mechanism] = &[
     ("SHA256-RSA-PKCS-PSS", MESSAGE, "dgst -sha256 -sigopt rsa_padding_mode:pss"),
     ("SHA384-RSA-PKCS-PSS", MESSAGE, "dgst -sha384 -sigopt rsa_padding_mode:pss"),
     ("SHA512-RSA-PKCS-PSS", MESSAGE, "dgst -sha512 -sigopt rsa_padding_mode:pss"),
+    ("SHA3-224-RSA-PKCS-PSS", MESSAGE, "dgst -sha3-224 -sigopt rsa_padding_mode:pss"),
+    ("SHA3-256-RSA-PKCS-PSS", MESSAGE, "dgst -sha3-256 -sigopt rsa_padding_mode:pss"),
+    ("SHA3-384-RSA-PKCS-PSS", MESSAGE, "dgst -sha3-384 -sigopt rsa_padding_mode:pss"),
+    ("SHA3-512-RSA-PKCS-PSS", MESSAGE, "dgst -sha3-512 -sigopt rsa_padding_mode:pss"),
     ("RSA-X-509", BLOCK, "recover"),
 ];
 
@@ -48,6 +56,10 @@ const ECDSA: &[Mechanism] = &[
     ("ECDSA-SHA256 --signature-format openssl", MESSAGE, "dgst -sha256"),
     ("ECDSA-SHA384 --signature-format openssl", MESSAGE, "dgst -sha384"),
     ("ECDSA-SHA512 --signature-format openssl", MESSAGE, "dgst -sha512"),
+    ("ECDSA-SHA3-224 --signature-format openssl", MESSAGE, "dgst -sha3-224"),
+    ("ECDSA-SHA3-256 --signature-format openssl", MESSAGE, "dgst -sha3-256"),
+    ("ECDSA-SHA3-384 --signature-format openssl", MESSAGE, "dgst -sha3-384"),
+    ("ECDSA-SHA3-512 --signature-format openssl", MESSAGE, "dgst -sha3-512"),
 ];
 
 const EDDSA: &[Mechanism] = &[("EDDSA", MESSAGE, "pkeyutl -rawin")];
