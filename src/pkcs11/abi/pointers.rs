@@ -3,12 +3,13 @@
 //! NULL where something is needed, a misaligned array and a length that no object can have are `CKR_ARGUMENTS_BAD`.
 //! The lifetimes are those of the call.
 
-use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::ptr;
 use std::slice;
 
 use cryptoki_sys::*;
+use zeroize::Zeroizing;
 
 use crate::pkcs11::attribute::{self, Form, Lookup, array};
 use crate::pkcs11::error::Rv;
@@ -245,18 +246,37 @@ impl Output<'_> {
     /// # Safety
     ///
     /// As for [`elements`].
-    pub unsafe fn input_beside<'i>(&self, pointer: *const u8, len: CK_ULONG) -> Result<Cow<'i, [u8]>, Rv> {
+    pub unsafe fn input_beside<'i>(&self, pointer: *const u8, len: CK_ULONG) -> Result<Input<'i>, Rv> {
         // SAFETY: the caller's promise.
         let input: &'i [u8] = unsafe { elements(pointer, len)? };
         let (start, end) = (pointer as usize, pointer as usize + input.len());
         let (out_start, out_end) = (self.buffer as usize, (self.buffer as usize).saturating_add(self.capacity));
         if self.buffer.is_null() || end <= out_start || out_end <= start {
-            return Ok(Cow::Borrowed(input));
+            return Ok(Input::Caller(input));
         }
-        let mut copy = Vec::new();
+        let mut copy = Zeroizing::new(Vec::new());
         copy.try_reserve_exact(input.len()).map_err(|_| Rv(CKR_HOST_MEMORY))?;
         copy.extend_from_slice(input);
-        Ok(Cow::Owned(copy))
+        Ok(Input::Copy(copy))
+    }
+}
+
+/// What a function works on.
+pub enum Input<'i> {
+    /// The caller's memory.
+    Caller(&'i [u8]),
+    /// A copy, wiped afterwards: it may be what nobody else shall read.
+    Copy(Zeroizing<Vec<u8>>),
+}
+
+impl Deref for Input<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Caller(bytes) => bytes,
+            Self::Copy(bytes) => bytes,
+        }
     }
 }
 
@@ -445,8 +465,8 @@ mod tests {
         // SAFETY: one live buffer, which is the case that is tested.
         unsafe {
             output(pointer, &mut len, |out| {
-                assert!(matches!(out.input_beside(pointer.add(4), 4)?, Cow::Owned(_)));
-                assert!(matches!(out.input_beside(b"other".as_ptr(), 5)?, Cow::Borrowed(_)));
+                assert!(matches!(out.input_beside(pointer.add(4), 4)?, Input::Copy(_)));
+                assert!(matches!(out.input_beside(b"other".as_ptr(), 5)?, Input::Caller(_)));
                 Ok(Step::Done)
             })
             .unwrap();
