@@ -156,7 +156,7 @@ static void wrong_order(void) {
     IDLE(C_Sign(s, in, 16, out, &length));
     IS(CKR_OK, f->C_VerifyInit(s, &hmac, generic)); IS(CKR_OK, f->C_VerifyUpdate(s, in, 16));
     IDLE(C_Verify(s, in, 16, out, 32));
-    /* Single-part only (§6.1, §6.13, tables of mechanisms and functions). */
+    /* Single-part only (§6, tables of mechanisms and functions). */
     CK_MECHANISM *single[] = {&kw, &kwp};
     for (size_t i = 0; i < COUNT(single); i++) {
         IS(CKR_OK, f->C_EncryptInit(s, single[i], aes)); IDLE(C_EncryptUpdate(s, in, 16, out, &length));
@@ -257,7 +257,7 @@ static void parameters(void) {
     lengths_of(ecb, aes, aes, 0); lengths_of(cbc, aes, aes, 16); lengths_of(cbc_pad, aes, aes, 16);
     lengths_of(ctr, aes, aes, 24); lengths_of(rsa_pkcs, public, private, 0); lengths_of(rsa_raw, public, private, 0);
     lengths_of(oaep, public, private, 40);
-    /* §6.13.3: IV, additional data, tag. 40 bytes are the structure of v2.30, without ulIvBits. */
+    /* AES-GCM: IV, additional data, tag. 40 bytes are the structure of v2.30, without ulIvBits. */
     lengths_of(gcm, aes, aes, 40);
     CK_GCM_PARAMS gcms[] = {
         {NULL, 12, 96, NULL, 0, 128}, {iv, 0, 0, NULL, 0, 128}, {NULL, 0, 0, NULL, 0, 128}, {iv, ~0UL, 96, NULL, 0,
@@ -292,7 +292,7 @@ static void parameters(void) {
         CK_MECHANISM m = {CKM_RSA_PKCS_OAEP, &oaeps[i], sizeof oaeps[i]};
         WRONG(C_EncryptInit, m, public); WRONG(C_DecryptInit, m, private);
     }
-    /* MACs, and digests of a length that there isn't (§6.28: 0, 384 and more than 511 bits). */
+    /* MACs, and digests of a length that there isn't (SHA-512/t: 0, 384 and more than 511 bits). */
     CK_ULONG macs[] = {0, 17, 33, ~0UL, 1UL << 32, (1UL << 32) + 4}, cuts[] = {0, 384, 512, ~0UL, 65536 + 256};
     for (size_t i = 0; i < COUNT(macs); i++) {
         CK_MECHANISM m = {CKM_AES_CMAC_GENERAL, &macs[i], 8}, short_one = {CKM_AES_CMAC_GENERAL, &macs[i], 4},
@@ -391,7 +391,7 @@ static void buffers(void) {
 
 static void lengths(void) {
     prepare();
-    /* §6.13: whole blocks; AES key wrap whole half-blocks, two at least. */
+    /* Modes of AES: whole blocks; AES key wrap whole half-blocks, two at least. */
     CK_ULONG uneven[] = {1, 15, 17, 33};
     CK_MECHANISM *blocks[] = {&ecb, &cbc};
     for (size_t i = 0; i < COUNT(uneven); i++) {
@@ -412,6 +412,14 @@ static void lengths(void) {
         IS(CKR_OK, f->C_DecryptInit(s, &rsa_pkcs, private)); length = sizeof out;
         IS(CKR_ENCRYPTED_DATA_LEN_RANGE, f->C_Decrypt(s, in, uneven[i], out, &length)); NOTHING_ACTIVE();
     }
+    /* AES with Counter: one that would come round, at once and in parts. */
+    CK_AES_CTR_PARAMS one_bit = {1, {0}};
+    CK_MECHANISM two_blocks = {CKM_AES_CTR, &one_bit, sizeof one_bit};
+    IS(CKR_OK, f->C_EncryptInit(s, &two_blocks, aes)); GOOD(C_Encrypt(s, in, 32, out, &length));
+    IS(CKR_OK, f->C_EncryptInit(s, &two_blocks, aes)); length = sizeof out;
+    IS(CKR_DATA_LEN_RANGE, f->C_Encrypt(s, in, 33, out, &length)); NOTHING_ACTIVE();
+    IS(CKR_OK, f->C_DecryptInit(s, &two_blocks, aes)); GOOD(C_DecryptUpdate(s, in, 32, out, &length));
+    length = sizeof out; IS(CKR_ENCRYPTED_DATA_LEN_RANGE, f->C_DecryptUpdate(s, in, 1, out, &length)); NOTHING_ACTIVE();
     /* Damaged ciphertext: padding, tag, check value, a number beyond the modulus. */
     IS(CKR_OK, f->C_DecryptInit(s, &cbc_pad, aes)); length = sizeof out;
     IS(CKR_ENCRYPTED_DATA_INVALID, f->C_Decrypt(s, in, 32, out, &length)); NOTHING_ACTIVE();

@@ -166,7 +166,7 @@ static void wrapped_keys(void) {
     IS(CKR_KEY_NOT_WRAPPABLE, WRAP(oaep, rsa_public, leaving_key));
     IS(CKR_OK, WRAP(kwp, wrapper, leaving_key)); IS(CKR_OK, WRAP(cbc_pad, wrapper, leaving_key));
     IS(CKR_OK, WRAP(rsa_aes, rsa_public, leaving_key));
-    /* §6.13.17: AES key wrap takes whole half-blocks, RSA what its modulus has room for. */
+    /* AES key wrap takes whole half-blocks, RSA what its modulus has room for. */
     odd = session_secret(s, CKK_GENERIC_SECRET, bytes, 17, NULL, 0); IS(CKR_KEY_SIZE_RANGE, WRAP(kw, wrapper, odd));
     CK_BYTE much[300] = {1};
     odd = session_secret(s, CKK_GENERIC_SECRET, much, 300, NULL, 0);
