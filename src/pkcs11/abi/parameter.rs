@@ -113,16 +113,20 @@ unsafe fn ecdh1<'a>(parameter: &CK_ECDH1_DERIVE_PARAMS) -> Result<Parameter<'a>,
     }
 }
 
+/// What a stage doesn't use isn't followed: it may be anything.
 unsafe fn hkdf<'a>(parameter: &CK_HKDF_PARAMS) -> Result<Parameter<'a>, Rv> {
+    let salted = parameter.bExtract != CK_FALSE && parameter.ulSaltType == CKF_HKDF_SALT_DATA;
+    let salt_len = if salted { parameter.ulSaltLen } else { 0 };
+    let info_len = if parameter.bExpand != CK_FALSE { parameter.ulInfoLen } else { 0 };
     // SAFETY: the caller's promise.
     unsafe {
         Ok(Parameter::Hkdf {
             stages: (parameter.bExtract, parameter.bExpand),
             hash: parameter.prfHashMechanism,
             salt_type: parameter.ulSaltType,
-            salt: elements(parameter.pSalt.cast_const(), parameter.ulSaltLen)?,
+            salt: elements(parameter.pSalt.cast_const(), salt_len)?,
             salt_key: parameter.hSaltKey,
-            info: elements(parameter.pInfo.cast_const(), parameter.ulInfoLen)?,
+            info: elements(parameter.pInfo.cast_const(), info_len)?,
         })
     }
 }

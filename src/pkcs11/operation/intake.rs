@@ -1,4 +1,4 @@
-//! How signatures of key pairs take their input in: as it is, as a digest, or as a whole message.
+//! How signatures of key pairs take their input in, if they don't sign it as it is: as a digest, or as a whole message.
 
 use cryptoki_sys::*;
 
@@ -22,8 +22,6 @@ pub struct Intake {
 // In place and not boxed: a signature allocates nothing.
 #[expect(clippy::large_enum_variant)]
 enum Form {
-    /// The input is signed as it is: single-part only (PKCS#11 v3.2 §6.1, table of mechanisms and functions).
-    AsItIs,
     /// The input is digested.
     Digested(Digest),
     /// The input is kept.
@@ -31,14 +29,15 @@ enum Form {
 }
 
 impl Intake {
-    /// Before any input.
-    pub fn new(plan: SignaturePlan) -> Self {
+    /// Before any input. `None` for what signs its input as it is: such mechanisms are single-part only (PKCS#11 v3.2
+    /// §6.1, table of mechanisms and functions).
+    pub fn new(plan: SignaturePlan) -> Option<Self> {
         let form = match (plan.digest, plan.scheme) {
             (Some(algorithm), _) => Form::Digested(Digest::new(algorithm)),
             (None, SignScheme::Ed25519) => Form::Kept(Vec::new()),
-            (None, _) => Form::AsItIs,
+            (None, _) => return None,
         };
-        Self { form, in_parts: false }
+        Some(Self { form, in_parts: false })
     }
 
     /// Fails once parts came. The codes of `C_Sign` know no other word for an operation that is in its parts.
@@ -46,15 +45,10 @@ impl Intake {
         if self.in_parts { Err(Rv(CKR_OPERATION_NOT_INITIALIZED)) } else { Ok(()) }
     }
 
-    /// Fails for a mechanism that is single-part only: no multi-part operation was initialised.
-    pub fn expect_parts(&self) -> Result<(), Rv> {
-        if let Form::AsItIs = self.form { Err(Rv(CKR_OPERATION_NOT_INITIALIZED)) } else { Ok(()) }
-    }
-
     /// What is signed when the input came in one part.
     pub fn whole<'a>(&self, input: &'a [u8], digest: &'a mut DigestBuffer) -> Result<&'a [u8], Rv> {
         match &self.form {
-            Form::AsItIs | Form::Kept(_) => Ok(input),
+            Form::Kept(_) => Ok(input),
             Form::Digested(fresh) => {
                 let mut state = fresh.clone();
                 state.update(input);
@@ -66,10 +60,8 @@ impl Intake {
 
     /// Takes a part in.
     pub fn update(&mut self, part: &[u8]) -> Result<(), Rv> {
-        self.expect_parts()?;
         self.in_parts = true;
         match &mut self.form {
-            Form::AsItIs => {}
             Form::Digested(state) => state.update(part),
             Form::Kept(message) => {
                 if part.len() > MESSAGE_MAX - message.len() || message.try_reserve(part.len()).is_err() {
@@ -84,7 +76,6 @@ impl Intake {
     /// What is signed when the input came in parts.
     pub fn parts<'a>(&'a self, digest: &'a mut DigestBuffer) -> Result<&'a [u8], Rv> {
         match &self.form {
-            Form::AsItIs => Err(Rv(CKR_OPERATION_NOT_INITIALIZED)),
             Form::Kept(message) => Ok(message),
             Form::Digested(state) => {
                 let len = state.clone().finish(digest)?;

@@ -128,3 +128,6 @@ impl Kind {
 fn expect_pin(awaited: bool) -> Result<(), Rv> {
     if awaited { Err(Rv(CKR_USER_NOT_LOGGED_IN)) } else { Ok(()) }
 }
+
+/// For a part of what is single-part only: no multi-part operation was initialised.
+const SINGLE_PART: Rv = Rv(CKR_OPERATION_NOT_INITIALIZED);

@@ -31,7 +31,8 @@ pub struct Signature {
     key: Arc<dyn PrivateKey>,
     scheme: SignScheme,
     length: usize,
-    intake: Intake,
+    /// Without one the input is signed as it is.
+    intake: Option<Intake>,
     awaits_pin: bool,
 }
 
@@ -100,20 +101,21 @@ impl Sign {
 
 impl Signature {
     fn one_part(&self, input: &[u8], out: &mut Output<'_>) -> Result<Step, Rv> {
-        self.intake.expect_one_part()?;
+        let Some(intake) = &self.intake else { return self.write(out, || Ok(input)) };
+        intake.expect_one_part()?;
         let mut digest: DigestBuffer = [0; _];
-        self.write(out, || self.intake.whole(input, &mut digest))
+        self.write(out, || intake.whole(input, &mut digest))
     }
 
     fn update(&mut self, part: &[u8]) -> Result<(), Rv> {
         super::expect_pin(self.awaits_pin)?;
-        self.intake.update(part)
+        self.intake.as_mut().ok_or(super::SINGLE_PART)?.update(part)
     }
 
     fn last_part(&self, out: &mut Output<'_>) -> Result<Step, Rv> {
-        self.intake.expect_parts()?;
+        let intake = self.intake.as_ref().ok_or(super::SINGLE_PART)?;
         let mut digest: DigestBuffer = [0; _];
-        self.write(out, || self.intake.parts(&mut digest))
+        self.write(out, || intake.parts(&mut digest))
     }
 
     /// The length alone is answered without touching the input, so that it may be asked any number of times.
