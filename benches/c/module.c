@@ -361,7 +361,7 @@ static void command_data(char **argument) {
     else key = session_aes_key(session);
     Samples *times = samples();
     double end = 0, begin = 0, before = 0, seconds = atof(argument[1]);
-    for (int i = -20; i < 0 || before < end; i++) {
+    for (int i = -20; i <= 0 || before < end; i++) {
         if (i == 0) begin = before = now(), end = begin + seconds;
         CK_ULONG room = (16 << 10) + 64;
         if (digests) must(p11->C_DigestUpdate(session, in, 1 << 20), "C_DigestUpdate");
