@@ -183,3 +183,25 @@ pub(super) static TABLE: &[Mechanism] = &[
 
 /// Curves from 255 bits (X25519) to 521.
 const EC_BITS_OR_X25519: (CK_ULONG, CK_ULONG) = (255, 521);
+
+/// The line of this mechanism. Asked for several times in every operation, so it is not searched line by line.
+pub(super) fn find(number: CK_MECHANISM_TYPE) -> Option<&'static Mechanism> {
+    let place = BY_NUMBER.binary_search_by_key(&number, |line| TABLE[usize::from(*line)].number).ok()?;
+    Some(&TABLE[usize::from(BY_NUMBER[place])])
+}
+
+/// The table's lines in the order of their numbers.
+static BY_NUMBER: [u8; TABLE.len()] = {
+    let mut lines = [0; TABLE.len()];
+    let mut next = 0;
+    while next < lines.len() {
+        let mut place = next;
+        while place > 0 && TABLE[lines[place - 1] as usize].number > TABLE[next].number {
+            lines[place] = lines[place - 1];
+            place -= 1;
+        }
+        lines[place] = next as u8;
+        next += 1;
+    }
+    lines
+};
