@@ -405,3 +405,17 @@ fn a_pair_is_what_the_mechanism_makes() {
     assert_eq!(len(SecretKind::Generic, 0), Err(CKR_ATTRIBUTE_VALUE_INVALID));
     assert_eq!(len(SecretKind::Generic, CK_ULONG::MAX), Err(CKR_KEY_SIZE_RANGE));
 }
+
+#[test]
+fn a_key_for_one_hmac_is_as_long_as_a_generic_secret_may_be() {
+    let create = |key_type, len: usize| {
+        let given = sample(Kinds::GENERIC).without(CKA_KEY_TYPE).number(CKA_KEY_TYPE, key_type);
+        given.without(CKA_VALUE).with(CKA_VALUE, vec![1; len]).create().map(drop)
+    };
+    for key_type in [CKK_GENERIC_SECRET, CKK_SHA256_HMAC, CKK_SHA3_512_HMAC, CKK_HKDF] {
+        assert_eq!(create(key_type, 0), Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID)));
+        assert_eq!((create(key_type, 1), create(key_type, MAX_GENERIC_LEN)), (Ok(()), Ok(())));
+        assert_eq!(create(key_type, MAX_GENERIC_LEN + 1), Err(Rv(CKR_KEY_SIZE_RANGE)));
+    }
+    assert_eq!(create(CKK_DES3, MAX_GENERIC_LEN + 1), Ok(()), "only kept");
+}
