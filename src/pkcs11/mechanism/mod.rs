@@ -316,7 +316,7 @@ impl Mechanism {
 
     /// Whether a key of this kind and size fits the function with this `CKF_*`. RSA keys that are too short for anything
     /// else still check signatures that were made long ago.
-    fn check_key(&self, function: CK_FLAGS, key: KeyAlgorithm) -> Result<(), Rv> {
+    pub fn check_key(&self, function: CK_FLAGS, key: KeyAlgorithm) -> Result<(), Rv> {
         let kind = KeyKind::of(key);
         let agreeing = self.keys == KeyKind::Agreeing && matches!(kind, KeyKind::Ec | KeyKind::Montgomery);
         let for_something_else =
