@@ -263,3 +263,24 @@ fn an_unwrapping_key_that_another_process_took_away_says_so() {
     elsewhere.delete(&[wrapping]).unwrap();
     assert_eq!(unwrap(), CKR_UNWRAPPING_KEY_HANDLE_INVALID);
 }
+
+#[test]
+fn a_disabled_key_still_tells_what_it_is() {
+    let token = Token::new();
+    let session = token.user_session();
+    let key = aes_key(&token, session, &[]);
+    let read = || {
+        let (mut sum, mut len) = ([0; 8], [0; 8]);
+        let mut asked = [attribute(CKA_CHECK_VALUE, &sum), attribute(CKA_VALUE_LEN, &len)];
+        (asked[0].pValue, asked[1].pValue) = (sum.as_mut_ptr().cast(), len.as_mut_ptr().cast());
+        ok!(token, C_GetAttributeValue(session, key, asked.as_mut_ptr(), 2));
+        (asked[0].ulValueLen, CK_ULONG::from_ne_bytes(len))
+    };
+    assert_eq!(read(), (3, 32));
+    let mut disable = |content: &mut Content| {
+        content.enabled = false;
+        Ok(())
+    };
+    token.vault_of_another_process().change(&[key], &mut disable).unwrap();
+    assert_eq!(read(), (0, 32));
+}
