@@ -189,6 +189,9 @@ fn a_wrong_padding_of_pkcs1_looks_like_a_message() {
     }
 }
 
+/// What another process does to an object.
+type Edit<'a> = &'a dyn Fn(&mut Content);
+
 /// An AES key on the token with these attributes set.
 fn aes_key(token: &Token, session: CK_SESSION_HANDLE, set: &[CK_ATTRIBUTE_TYPE]) -> CK_OBJECT_HANDLE {
     let len = 32u64.to_ne_bytes();
@@ -214,12 +217,12 @@ fn what_another_process_forbade_is_not_wrapped() {
     let ask_for_trust = |content: &mut Content| {
         content.attributes.insert(CKA_WRAP_WITH_TRUSTED, [CK_TRUE].into());
     };
-    let changes: [(&dyn Fn(&mut Content), _); 3] = [
+    let changes: [(Edit<'_>, CK_RV); 3] = [
         (&disable, CKR_KEY_NOT_WRAPPABLE),
         (&keep_inside, CKR_KEY_UNEXTRACTABLE),
         (&ask_for_trust, CKR_KEY_NOT_WRAPPABLE),
     ];
-    let change = |key, edit: &dyn Fn(&mut Content)| {
+    let change = |key, edit: Edit<'_>| {
         let mut edit = |content: &mut Content| {
             edit(content);
             Ok(())
