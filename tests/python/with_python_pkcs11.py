@@ -11,7 +11,6 @@ import unittest
 
 import pkcs11
 from pkcs11 import KDF, MGF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
-from pkcs11.constants import DEFAULT
 from pkcs11.mechanisms import CTRParams, GCMParams
 from pkcs11.util.ec import (
     decode_ec_private_key,
