@@ -10,6 +10,7 @@ use std::ptr::null_mut;
 
 use cryptoki_sys::*;
 use in_process::{PIN, Token, ZEROS, attribute, bytes, gcm, plain, with};
+use strongroom::vault::Content;
 
 const MESSAGE: &[u8] = b"a message";
 
@@ -186,4 +187,103 @@ fn a_wrong_padding_of_pkcs1_looks_like_a_message() {
         assert_ne!(made_up, [0x55; 9]);
         assert_eq!(decrypt(sealed, made_up.len()).unwrap(), made_up);
     }
+}
+
+/// What another process does to an object.
+type Edit<'a> = &'a dyn Fn(&mut Content);
+
+/// An AES key on the token with these attributes set.
+fn aes_key(token: &Token, session: CK_SESSION_HANDLE, set: &[CK_ATTRIBUTE_TYPE]) -> CK_OBJECT_HANDLE {
+    let len = 32u64.to_ne_bytes();
+    let mut template: Vec<_> = set.iter().map(|number| attribute(*number, &[CK_TRUE])).collect();
+    template.extend([attribute(CKA_VALUE_LEN, &len), attribute(CKA_TOKEN, &[CK_TRUE])]);
+    let (count, mut key) = (template.len() as CK_ULONG, 0);
+    ok!(token, C_GenerateKey(session, &mut plain(CKM_AES_KEY_GEN), template.as_mut_ptr(), count, &mut key));
+    key
+}
+
+#[test]
+fn what_another_process_forbade_is_not_wrapped() {
+    let token = Token::new();
+    let session = token.user_session();
+    let elsewhere = token.vault_of_another_process();
+    let wrapping = aes_key(&token, session, &[CKA_WRAP, CKA_UNWRAP]);
+    let wrap = |wrapping, key| {
+        let (mut out, mut len) = ([0; 64], 64);
+        call!(token, C_WrapKey(session, &mut plain(CKM_AES_KEY_WRAP_KWP), wrapping, key, out.as_mut_ptr(), &mut len))
+    };
+    let disable = |content: &mut Content| content.enabled = false;
+    let keep_inside = |content: &mut Content| content.exportable = false;
+    let ask_for_trust = |content: &mut Content| {
+        content.attributes.insert(CKA_WRAP_WITH_TRUSTED, [CK_TRUE].into());
+    };
+    let changes: [(Edit<'_>, CK_RV); 3] = [
+        (&disable, CKR_KEY_NOT_WRAPPABLE),
+        (&keep_inside, CKR_KEY_UNEXTRACTABLE),
+        (&ask_for_trust, CKR_KEY_NOT_WRAPPABLE),
+    ];
+    let change = |key, edit: Edit<'_>| {
+        let mut edit = |content: &mut Content| {
+            edit(content);
+            Ok(())
+        };
+        elsewhere.change(&[key], &mut edit).unwrap();
+    };
+    for (edit, code) in changes {
+        let key = aes_key(&token, session, &[CKA_EXTRACTABLE]);
+        assert_eq!(wrap(wrapping, key), CKR_OK);
+        change(key, edit);
+        assert_eq!(wrap(wrapping, key), code);
+    }
+    let key = aes_key(&token, session, &[CKA_EXTRACTABLE]);
+    elsewhere.delete(&[key]).unwrap();
+    assert_eq!(wrap(wrapping, key), CKR_KEY_HANDLE_INVALID);
+    // The wrapping key too.
+    let key = aes_key(&token, session, &[CKA_EXTRACTABLE]);
+    change(wrapping, &disable);
+    assert_eq!(wrap(wrapping, key), CKR_KEY_FUNCTION_NOT_PERMITTED);
+    elsewhere.delete(&[wrapping]).unwrap();
+    assert_eq!(wrap(wrapping, key), CKR_WRAPPING_KEY_HANDLE_INVALID);
+}
+
+#[test]
+fn an_unwrapping_key_that_another_process_took_away_says_so() {
+    let token = Token::new();
+    let session = token.user_session();
+    let elsewhere = token.vault_of_another_process();
+    let (class, key_type) = (CKO_SECRET_KEY.to_ne_bytes(), CKK_AES.to_ne_bytes());
+    let (mut wrapped, mut len, mut made) = ([0; 64], 64, 0);
+    let wrapping = aes_key(&token, session, &[CKA_WRAP, CKA_UNWRAP]);
+    let key = aes_key(&token, session, &[CKA_EXTRACTABLE]);
+    let by = &mut plain(CKM_AES_KEY_WRAP_KWP);
+    ok!(token, C_WrapKey(session, by, wrapping, key, wrapped.as_mut_ptr(), &mut len));
+    let mut unwrap = || {
+        let mut template = [attribute(CKA_CLASS, &class), attribute(CKA_KEY_TYPE, &key_type)];
+        let template = template.as_mut_ptr();
+        call!(token, C_UnwrapKey(session, by, wrapping, wrapped.as_mut_ptr(), len, template, 2, &mut made))
+    };
+    assert_eq!(unwrap(), CKR_OK);
+    elsewhere.delete(&[wrapping]).unwrap();
+    assert_eq!(unwrap(), CKR_UNWRAPPING_KEY_HANDLE_INVALID);
+}
+
+#[test]
+fn a_disabled_key_still_tells_what_it_is() {
+    let token = Token::new();
+    let session = token.user_session();
+    let key = aes_key(&token, session, &[]);
+    let read = || {
+        let (mut sum, mut len) = ([0; 8], [0; 8]);
+        let mut asked = [attribute(CKA_CHECK_VALUE, &sum), attribute(CKA_VALUE_LEN, &len)];
+        (asked[0].pValue, asked[1].pValue) = (sum.as_mut_ptr().cast(), len.as_mut_ptr().cast());
+        ok!(token, C_GetAttributeValue(session, key, asked.as_mut_ptr(), 2));
+        (asked[0].ulValueLen, CK_ULONG::from_ne_bytes(len))
+    };
+    assert_eq!(read(), (3, 32));
+    let mut disable = |content: &mut Content| {
+        content.enabled = false;
+        Ok(())
+    };
+    token.vault_of_another_process().change(&[key], &mut disable).unwrap();
+    assert_eq!(read(), (0, 32));
 }

@@ -25,12 +25,10 @@ const X25519_OID_END: u8 = 110;
 pub struct PrivateKey {
     key: Key,
     public: PublicKey,
-    /// Of RSA keys.
-    rejection: Option<RejectionKey>,
 }
 
 enum Key {
-    Rsa(RsaKey),
+    Rsa(RsaKey, RejectionKey),
     Ec(EcKey),
     Ed25519(Ed25519Key),
     X25519(X25519Key),
@@ -86,7 +84,7 @@ impl PrivateKey {
         }
         check_new_exponent(public_exponent)?;
         let _section = Section::enter();
-        Self::with_pkcs8(Key::Rsa(RsaKey::generate(bits, public_exponent)?))
+        Self::with_pkcs8(Key::rsa(RsaKey::generate(bits, public_exponent)?)?)
     }
 
     /// PKCS#8 made from separate values, checked.
@@ -99,7 +97,7 @@ impl PrivateKey {
                     None => RsaFactors::Unknown,
                 };
                 check_rsa_lengths(modulus, public_exponent)?;
-                Key::Rsa(RsaKey::private(modulus, public_exponent, private_exponent.expose(), &factors)?)
+                Key::rsa(RsaKey::private(modulus, public_exponent, private_exponent.expose(), &factors)?)?
             }
             PrivateParts::Ec(curve, scalar) => Key::Ec(EcKey::from_scalar(*curve, scalar.expose())?),
             PrivateParts::Ed25519(seed) => Key::Ed25519(Ed25519Key::from_seed(bytes_32(seed)?)),
@@ -121,11 +119,7 @@ impl PrivateKey {
 
     fn new(key: Key) -> Result<Self> {
         let public = key.public_key()?;
-        let rejection = match &key {
-            Key::Rsa(key) => Some(RejectionKey::new(key)?),
-            Key::Ec(_) | Key::Ed25519(_) | Key::X25519(_) => None,
-        };
-        Ok(Self { key, public, rejection })
+        Ok(Self { key, public })
     }
 
     /// Kind and size.
@@ -144,7 +138,7 @@ impl PrivateKey {
         let out = out.get_mut(..len).ok_or(CryptoError::OutputLength)?;
         let _section = Section::enter();
         match (&self.key, scheme) {
-            (Key::Rsa(key), _) => rsa_scheme::sign(key, scheme, input, out),
+            (Key::Rsa(key, _), _) => rsa_scheme::sign(key, scheme, input, out),
             (Key::Ec(_), SignScheme::Ecdsa) if input.is_empty() => Err(CryptoError::InputLength),
             (Key::Ec(key), SignScheme::Ecdsa) => key.sign(input, out).map(|()| len),
             (Key::Ed25519(key), SignScheme::Ed25519) => {
@@ -160,9 +154,7 @@ impl PrivateKey {
     /// A ciphertext of PKCS#1 v1.5 with wrong padding decrypts to a message that looks random, always the same one for
     /// the same key and ciphertext, so that nobody learns of the padding (draft-irtf-cfrg-rsa-guidance).
     pub fn decrypt(&self, scheme: &EncryptScheme<'_>, input: &[u8], out: &mut [u8]) -> Result<usize> {
-        let (Key::Rsa(key), Some(rejection)) = (&self.key, &self.rejection) else {
-            return Err(CryptoError::SchemeMismatch);
-        };
+        let Key::Rsa(key, rejection) = &self.key else { return Err(CryptoError::SchemeMismatch) };
         let out = out.get_mut(..scheme.decrypted_len(self.algorithm())).ok_or(CryptoError::OutputLength)?;
         let _section = Section::enter();
         rsa_encryption::decrypt(key, rejection, scheme, input, out)
@@ -177,7 +169,7 @@ impl PrivateKey {
             Key::X25519(key) => {
                 key.agree(peer.try_into().map_err(|_| CryptoError::KeyInvalid("an X25519 public key has 32 bytes"))?)
             }
-            Key::Rsa(_) | Key::Ed25519(_) => Err(CryptoError::SchemeMismatch),
+            Key::Rsa(..) | Key::Ed25519(_) => Err(CryptoError::SchemeMismatch),
         }
     }
 }
@@ -192,7 +184,7 @@ impl Key {
     fn from_pkcs8(der: &[u8]) -> Result<Self> {
         let evp = EvpKey::from_pkcs8(der)?;
         Ok(match evp.kind()? {
-            EvpKind::Rsa(key) if key.is_complete() => Self::Rsa(key),
+            EvpKind::Rsa(key) if key.is_complete() => Self::rsa(key)?,
             EvpKind::Rsa(_) => return Err(CryptoError::KeyInvalid("the RSA key lacks its primes or exponents")),
             EvpKind::Ec(key) => Self::Ec(key),
             EvpKind::Ed25519 => Self::Ed25519(Ed25519Key::from_seed(&*evp.raw_private()?)),
@@ -200,22 +192,27 @@ impl Key {
         })
     }
 
+    /// Refuses sizes that aren't for private use.
+    fn rsa(key: RsaKey) -> Result<Self> {
+        if !RSA_BITS.contains(&key.bits()) {
+            return Err(CryptoError::KeyUnsupported("private RSA keys have 2048 to 8192 bits"));
+        }
+        let rejection = RejectionKey::new(&key)?;
+        Ok(Self::Rsa(key, rejection))
+    }
+
     fn to_pkcs8(&self) -> Result<SecretBytes> {
         match self {
-            Self::Rsa(key) => EvpKey::from_rsa(key)?.to_pkcs8(),
+            Self::Rsa(key, _) => EvpKey::from_rsa(key)?.to_pkcs8(),
             Self::Ec(key) => EvpKey::from_ec(key)?.to_pkcs8(),
             Self::Ed25519(key) => Ok(curve25519_pkcs8(ED25519_OID_END, key.seed())),
             Self::X25519(key) => Ok(curve25519_pkcs8(X25519_OID_END, key.private())),
         }
     }
 
-    /// Also refuses sizes that aren't for private use.
     fn public_key(&self) -> Result<PublicKey> {
         match self {
-            Self::Rsa(key) if !RSA_BITS.contains(&key.bits()) => {
-                Err(CryptoError::KeyUnsupported("private RSA keys have 2048 to 8192 bits"))
-            }
-            Self::Rsa(key) => {
+            Self::Rsa(key, _) => {
                 let (modulus, exponent) =
                     (component(key, RsaComponent::Modulus)?, component(key, RsaComponent::PublicExponent)?);
                 PublicKey::from_rsa(modulus.expose(), exponent.expose())
@@ -228,7 +225,7 @@ impl Key {
 
     fn parts(&self) -> Result<PrivateParts> {
         Ok(match self {
-            Self::Rsa(key) => PrivateParts::Rsa {
+            Self::Rsa(key, _) => PrivateParts::Rsa {
                 modulus: component(key, RsaComponent::Modulus)?.expose().to_vec(),
                 public_exponent: component(key, RsaComponent::PublicExponent)?.expose().to_vec(),
                 private_exponent: component(key, RsaComponent::PrivateExponent)?,

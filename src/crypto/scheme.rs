@@ -28,6 +28,15 @@ impl Curve {
         }
     }
 
+    /// Bits of a coordinate, by which the curve's size is told.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::P256 | Self::Secp256k1 => 256,
+            Self::P384 => 384,
+            Self::P521 => 521,
+        }
+    }
+
     /// DER of the curve's object identifier, as `CKA_EC_PARAMS` holds it.
     pub fn oid_der(self) -> &'static [u8] {
         match self {
@@ -63,7 +72,8 @@ pub enum KeyAlgorithm {
         /// Bytes of the value.
         bytes: u32,
     },
-    /// A key type that is kept whole and not used (`CKK_*` number).
+    /// A key of another type, kept whole (`CKK_*` number). Used are those that are generic secrets under the name of what
+    /// they are for: one HMAC, or HKDF.
     Other(u32),
 }
 

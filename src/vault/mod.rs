@@ -57,13 +57,13 @@ pub trait Vault: Send + Sync {
     /// Brings [`image`](Vault::image) up to date with what other processes did. Costs a memory load when nothing did.
     fn refresh(&self) -> Result<()>;
 
-    /// The key that signs, parsed and checked once in a process. Allocates nothing when it was handed out before.
+    /// The private key, parsed and checked once in a process. Allocates nothing when it was handed out before.
     ///
     /// [`VaultError::Deleted`], [`VaultError::Disabled`], [`VaultError::NotYetValid`], [`VaultError::Expired`] are
     /// found here and again at each use of the key.
     fn private_key(&self, number: ObjectNumber) -> Result<Arc<dyn PrivateKey>>;
 
-    /// The secret key that encrypts, wraps or authenticates; otherwise as [`private_key`](Vault::private_key).
+    /// The secret key; otherwise as [`private_key`](Vault::private_key).
     fn secret_key(&self, number: ObjectNumber) -> Result<Arc<dyn SecretKey>>;
 
     /// The secret part of an object: PKCS#8 of a private key, the value of a secret key or of a private data object.
@@ -146,9 +146,6 @@ pub trait PrivateKey: Send + Sync {
 
 /// A secret key inside a vault: AES, or a generic secret.
 pub trait SecretKey: Send + Sync {
-    /// What kind of key it is.
-    fn algorithm(&self) -> KeyAlgorithm;
-
     /// The key, if it may be used now: asked for at the beginning of every operation, and at each of its steps.
     fn usable(&self) -> Result<&crypto::SecretKey>;
 }
@@ -178,7 +175,8 @@ pub struct VaultInfo {
     pub unlock_configured: bool,
     /// All enabled versions are shown to a template that names no id (`show_versions = "all"`).
     pub show_all_versions: bool,
-    /// A secret key may have both wrap and decrypt (`allow_conflicting_usage`).
+    /// A secret key may have usages that together give keys away (`allow_conflicting_usage`): wrap and decrypt, unwrap
+    /// and encrypt, MACs and derivation by a template.
     pub allow_conflicting_usage: bool,
 }
 

@@ -293,7 +293,7 @@ static void parameters(void) {
         WRONG(C_EncryptInit, m, public); WRONG(C_DecryptInit, m, private);
     }
     /* MACs, and digests of a length that there isn't (SHA-512/t: 0, 384 and more than 511 bits). */
-    CK_ULONG macs[] = {0, 17, 33, ~0UL, 1UL << 32, (1UL << 32) + 4}, cuts[] = {0, 384, 512, ~0UL, 65536 + 256};
+    CK_ULONG macs[] = {0, 1, 2, 3, 17, 33, ~0UL, 1UL << 32, (1UL << 32) + 4}, cuts[] = {0, 384, 512, ~0UL, 65536 + 256};
     for (size_t i = 0; i < COUNT(macs); i++) {
         CK_MECHANISM m = {CKM_AES_CMAC_GENERAL, &macs[i], 8}, short_one = {CKM_AES_CMAC_GENERAL, &macs[i], 4},
             null = {CKM_AES_CMAC_GENERAL, NULL, 8}, none = {CKM_AES_CMAC_GENERAL, NULL, 0}, with = {CKM_AES_CMAC,

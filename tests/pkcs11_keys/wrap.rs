@@ -1,5 +1,7 @@
 //! C_WrapKey and C_UnwrapKey, and the check value by which people compare keys on two sides.
 
+use std::ptr::null_mut;
+
 use cryptoki_sys::*;
 
 use super::token::*;
@@ -89,6 +91,26 @@ fn only_what_may_leave_leaves_and_only_by_a_key_that_may_wrap() {
     let odd = token.generic(&[5; 17], OPEN);
     assert_eq!(token.wrap(mechanism(CKM_AES_KEY_WRAP, &[]), wrapping, odd), Err(CKR_KEY_SIZE_RANGE));
     assert!(token.wrap(by(), wrapping, odd).is_ok());
+}
+
+#[test]
+fn a_short_rsa_key_checks_signatures_and_does_nothing_else() {
+    let token = Token::new();
+    let mut modulus = [0xC5; 128];
+    modulus[127] = 1;
+    let usages = [CKA_ENCRYPT, CKA_WRAP, CKA_VERIFY, CKA_VERIFY_RECOVER].map(|usage| (usage, TRUE));
+    let number = [(CKA_MODULUS, &modulus[..]), (CKA_PUBLIC_EXPONENT, &[1, 0, 1])];
+    let short = token.create(CKO_PUBLIC_KEY, CKK_RSA, &[&usages[..], &number].concat()).unwrap();
+    let key = token.aes(&[2; 16], OPEN);
+    let mut oaep = oaep();
+    for mut by in [mechanism(CKM_RSA_PKCS, &[]), with_structure(CKM_RSA_PKCS_OAEP, &mut oaep)] {
+        assert_eq!(token.wrap(by, short, key), Err(CKR_WRAPPING_KEY_SIZE_RANGE));
+        assert_eq!(call!(token, C_EncryptInit(token.session, &mut by, short)), Err(CKR_KEY_SIZE_RANGE));
+    }
+    let mut checked = mechanism(CKM_RSA_PKCS, &[]);
+    assert_eq!(call!(token, C_VerifyInit(token.session, &mut checked, short)), Ok(()));
+    assert_eq!(call!(token, C_VerifyInit(token.session, null_mut(), 0)), Ok(()), "cancelled");
+    assert_eq!(call!(token, C_VerifyRecoverInit(token.session, &mut checked, short)), Ok(()));
 }
 
 #[test]

@@ -65,10 +65,6 @@ impl PrivateKey for LocalKey<crypto::PrivateKey> {
 }
 
 impl SecretKey for LocalKey<crypto::SecretKey> {
-    fn algorithm(&self) -> KeyAlgorithm {
-        self.key.algorithm()
-    }
-
     fn usable(&self) -> Result<&crypto::SecretKey> {
         self.check()?;
         Ok(&self.key)

@@ -48,7 +48,7 @@ bitflags::bitflags! {
         const AES = 1 << 12;
         /// Secret key, `CKK_GENERIC_SECRET`
         const GENERIC = 1 << 13;
-        /// Secret key of a type that is only kept
+        /// Secret key of any other type: for one HMAC or HKDF, which are used, or only kept
         const OTHER_SECRET = 1 << 14;
         /// `CKO_OTP_KEY`
         const OTP = 1 << 15;

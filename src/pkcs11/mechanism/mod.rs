@@ -1,8 +1,8 @@
 //! The one table of mechanisms, and what a caller's mechanism asks for.
 //!
 //! `C_GetMechanismList`, `C_GetMechanismInfo`, the checks of keys, `strongroom pkcs11 mechanisms` and the documentation's
-//! table come from [`table`](mod@table). Another hash or mode of what is there is one line in it; its parameter is read by
-//! [`parameter`].
+//! table come from [`table`](mod@table). Another hash of what is there is one line in it; what its parameter says is read
+//! by [`parameter`]. Whether a key fits, by kind and by size, is judged here for every function alike.
 
 mod allowed;
 pub mod parameter;
@@ -212,24 +212,24 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// For `C_SignInit` and `C_VerifyInit` with a key of this kind and size.
-    pub fn sign_plan(&self, key: KeyAlgorithm) -> Result<SignPlan, Rv> {
+    /// For `C_SignInit` and `C_VerifyInit` with a key of this kind and size; `function` is its `CKF_*`.
+    pub fn sign_plan(&self, function: CK_FLAGS, key: KeyAlgorithm) -> Result<SignPlan, Rv> {
         let mechanism = find(self.number)?;
         match mechanism
             .service(|service| matches!(service, Service::Sign(..) | Service::Mac(..)).then_some(*service))?
         {
             Service::Mac(scheme, len) => {
-                mechanism.check_kind(key)?;
+                mechanism.check_key(function, key)?;
                 self.mac_len(scheme, len).map(|len| SignPlan::Mac(scheme, len))
             }
-            _ => self.signature_plan(key).map(SignPlan::Signature),
+            _ => self.signature_plan(function, key).map(SignPlan::Signature),
         }
     }
 
     /// For `C_SignRecoverInit` and `C_VerifyRecoverInit`.
     pub fn recover_plan(&self, function: CK_FLAGS, key: KeyAlgorithm) -> Result<SignScheme, Rv> {
         find(self.number)?.expect_flag(function)?;
-        self.signature_plan(key).map(|plan| plan.scheme)
+        self.signature_plan(function, key).map(|plan| plan.scheme)
     }
 
     /// For `C_EncryptInit` and its kin; `function` is its `CKF_*`.
@@ -240,7 +240,7 @@ impl<'a> Request<'a> {
             Service::Transform(parse) => Some(*parse),
             _ => None,
         })?;
-        mechanism.check_kind(key)?;
+        mechanism.check_key(function, key)?;
         parse(&self.parameter)
     }
 
@@ -251,7 +251,7 @@ impl<'a> Request<'a> {
             Service::Derive(parse) => Some(*parse),
             _ => None,
         })?;
-        mechanism.check_kind(key)?;
+        mechanism.check_key(CKF_DERIVE, key)?;
         parse(&self.parameter)
     }
 
@@ -273,13 +273,13 @@ impl<'a> Request<'a> {
         self.parameter.expect_none().map(|()| kind)
     }
 
-    fn signature_plan(&self, key: KeyAlgorithm) -> Result<SignaturePlan, Rv> {
+    fn signature_plan(&self, function: CK_FLAGS, key: KeyAlgorithm) -> Result<SignaturePlan, Rv> {
         let mechanism = find(self.number)?;
         let (digest, parse) = mechanism.service(|service| match service {
             Service::Sign(digest, parse) => Some((*digest, *parse)),
             _ => None,
         })?;
-        mechanism.check_kind(key)?;
+        mechanism.check_key(function, key)?;
         let plan = SignaturePlan { digest, scheme: parse(digest, &self.parameter)? };
         plan.check_salt(key)?;
         Ok(plan)
@@ -289,7 +289,7 @@ impl<'a> Request<'a> {
         match len {
             MacLen::Whole => self.parameter.expect_none().map(|()| scheme.len()),
             MacLen::Given => match usize::try_from(self.parameter.number()?) {
-                Ok(len) if (1..=scheme.len()).contains(&len) => Ok(len),
+                Ok(len) if (SHORTEST_MAC..=scheme.len()).contains(&len) => Ok(len),
                 _ => Err(Rv(CKR_MECHANISM_PARAM_INVALID)),
             },
         }
@@ -314,11 +314,31 @@ impl Mechanism {
         if self.flags & function != 0 { Ok(()) } else { Err(Rv(CKR_MECHANISM_INVALID)) }
     }
 
-    /// Whether a key of this kind fits.
-    pub fn check_kind(&self, key: KeyAlgorithm) -> Result<(), Rv> {
+    /// Whether a key of this kind and size fits the function with this `CKF_*`. RSA keys that are too short for anything
+    /// else still check signatures that were made long ago.
+    pub fn check_key(&self, function: CK_FLAGS, key: KeyAlgorithm) -> Result<(), Rv> {
         let kind = KeyKind::of(key);
         let agreeing = self.keys == KeyKind::Agreeing && matches!(kind, KeyKind::Ec | KeyKind::Montgomery);
-        if kind == self.keys || agreeing { Ok(()) } else { Err(Rv(CKR_KEY_TYPE_INCONSISTENT)) }
+        let for_something_else =
+            matches!(key, KeyAlgorithm::Other(number) if self.own_key_type() != Some(number.into()));
+        if kind != self.keys && !agreeing || for_something_else {
+            return Err(Rv(CKR_KEY_TYPE_INCONSISTENT));
+        }
+        let Some(size) = size(key) else { return Ok(()) };
+        let checks = matches!(function, CKF_VERIFY | CKF_VERIFY_RECOVER);
+        let too_short = size < self.sizes.0 && !(checks && kind == KeyKind::Rsa);
+        if too_short || size > self.sizes.1 { Err(Rv(CKR_KEY_SIZE_RANGE)) } else { Ok(()) }
+    }
+
+    /// The key type that is for this mechanism alone, beside the generic secret that is for every one of its kind.
+    fn own_key_type(&self) -> Option<CK_KEY_TYPE> {
+        self.services.iter().find_map(|service| match service {
+            Service::Mac(MacScheme::Hmac(digest), _) => {
+                HMAC_KEY_TYPES.iter().find(|(_, own)| own == digest).map(|(key_type, _)| *key_type)
+            }
+            Service::Derive(_) => Some(CKK_HKDF),
+            _ => None,
+        })
     }
 
     /// The functions that it serves, in words.
@@ -373,30 +393,48 @@ impl KeyKind {
             KeyAlgorithm::X25519 => Self::Montgomery,
             KeyAlgorithm::Aes { .. } => Self::Aes,
             KeyAlgorithm::Generic { .. } => Self::Generic,
-            KeyAlgorithm::Other(key_type) if is_for_one_mac(key_type.into()) => Self::Generic,
+            KeyAlgorithm::Other(key_type) if is_generic_by_another_name(key_type.into()) => Self::Generic,
             KeyAlgorithm::Other(_) => Self::None,
         }
     }
 }
 
 /// Key types that are generic secrets under the name of what they are for (PKCS#11 v3.2 §6.21 to §6.29, §6.62).
-fn is_for_one_mac(key_type: CK_KEY_TYPE) -> bool {
-    matches!(
-        key_type,
-        CKK_SHA_1_HMAC
-            | CKK_SHA224_HMAC
-            | CKK_SHA256_HMAC
-            | CKK_SHA384_HMAC
-            | CKK_SHA512_HMAC
-            | CKK_SHA512_224_HMAC
-            | CKK_SHA512_256_HMAC
-            | CKK_SHA3_224_HMAC
-            | CKK_SHA3_256_HMAC
-            | CKK_SHA3_384_HMAC
-            | CKK_SHA3_512_HMAC
-            | CKK_HKDF
-    )
+fn is_generic_by_another_name(key_type: CK_KEY_TYPE) -> bool {
+    key_type == CKK_HKDF || HMAC_KEY_TYPES.iter().any(|(own, _)| *own == key_type)
 }
+
+/// The size of a key in the unit of the table's lines that use keys. A key that is only named for what it does has no size
+/// here: it was held to a generic secret's when it was made.
+fn size(key: KeyAlgorithm) -> Option<CK_ULONG> {
+    Some(match key {
+        KeyAlgorithm::Rsa { bits } => bits.into(),
+        KeyAlgorithm::Ec(curve) => curve.bits().into(),
+        KeyAlgorithm::Ed25519 | KeyAlgorithm::X25519 => 255,
+        KeyAlgorithm::Aes { bits } => (bits / 8).into(),
+        KeyAlgorithm::Generic { bytes } => bytes.into(),
+        KeyAlgorithm::Other(_) => return None,
+    })
+}
+
+/// Key types for one HMAC each.
+const HMAC_KEY_TYPES: [(CK_KEY_TYPE, DigestAlgorithm); 11] = [
+    (CKK_SHA_1_HMAC, DigestAlgorithm::Sha1),
+    (CKK_SHA224_HMAC, DigestAlgorithm::Sha224),
+    (CKK_SHA256_HMAC, DigestAlgorithm::Sha256),
+    (CKK_SHA384_HMAC, DigestAlgorithm::Sha384),
+    (CKK_SHA512_HMAC, DigestAlgorithm::Sha512),
+    (CKK_SHA512_224_HMAC, DigestAlgorithm::Sha512_224),
+    (CKK_SHA512_256_HMAC, DigestAlgorithm::Sha512_256),
+    (CKK_SHA3_224_HMAC, DigestAlgorithm::Sha3_224),
+    (CKK_SHA3_256_HMAC, DigestAlgorithm::Sha3_256),
+    (CKK_SHA3_384_HMAC, DigestAlgorithm::Sha3_384),
+    (CKK_SHA3_512_HMAC, DigestAlgorithm::Sha3_512),
+];
+
+/// Bytes of a MAC that at least are given out or compared. Fewer can be tried out, and who checks MACs one byte longer
+/// each time finds a whole one; PKCS#11 v3.2 lets tokens ask for as many as FIPS 198-1 and SP 800-107 do.
+const SHORTEST_MAC: usize = 4;
 
 impl SignaturePlan {
     /// A salt that the modulus has no room for is a wrong parameter (RFC 8017 §9.1.1 step 3), found before any input.
@@ -411,67 +449,4 @@ impl SignaturePlan {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::crypto::Curve;
-
-    fn pss(hash: CK_ULONG, mgf: CK_ULONG, salt: CK_ULONG) -> Vec<u8> {
-        [hash, mgf, salt].iter().flat_map(|number| number.to_ne_bytes()).collect()
-    }
-
-    const KEY: KeyAlgorithm = KeyAlgorithm::Rsa { bits: 2048 };
-
-    #[test]
-    fn every_number_stands_once_in_the_table() {
-        for mechanism in table() {
-            assert_eq!(table().filter(|other| other.number == mechanism.number).count(), 1, "{}", mechanism.name);
-            assert_eq!(find(mechanism.number).map(|found| found.name), Ok(mechanism.name));
-        }
-    }
-
-    #[test]
-    fn a_salt_may_fill_the_modulus_and_no_more() {
-        let request = |salt| {
-            let parameter = pss(CKM_SHA256, CKG_MGF1_SHA1, salt);
-            Request { number: CKM_RSA_PKCS_PSS, parameter: Parameter::Plain(&parameter) }.sign_plan(KEY)
-        };
-        let scheme = SignScheme::RsaPss { digest: DigestAlgorithm::Sha256, mgf: DigestAlgorithm::Sha1, salt_len: 222 };
-        assert_eq!(request(222), Ok(SignPlan::Signature(SignaturePlan { digest: None, scheme })));
-        assert_eq!(request(223), Err(Rv(CKR_MECHANISM_PARAM_INVALID)));
-        assert_eq!(request(CK_ULONG::MAX), Err(Rv(CKR_MECHANISM_PARAM_INVALID)));
-    }
-
-    #[test]
-    fn the_hash_of_a_hashing_mechanism_and_of_its_parameter_are_the_same() {
-        let parameter = pss(CKM_SHA384, CKG_MGF1_SHA384, 48);
-        let request = Request { number: CKM_SHA256_RSA_PKCS_PSS, parameter: Parameter::Plain(&parameter) };
-        assert_eq!(request.sign_plan(KEY), Err(Rv(CKR_MECHANISM_PARAM_INVALID)));
-    }
-
-    #[test]
-    fn a_key_of_another_kind_is_inconsistent() {
-        let request = Request { number: CKM_ECDSA, parameter: Parameter::Plain(&[]) };
-        assert_eq!(request.sign_plan(KEY), Err(Rv(CKR_KEY_TYPE_INCONSISTENT)));
-        assert!(request.sign_plan(KeyAlgorithm::Ec(Curve::P256)).is_ok());
-        assert_eq!(request.digest(), Err(Rv(CKR_MECHANISM_INVALID)));
-    }
-
-    #[test]
-    fn parameters_where_none_belong_are_refused() {
-        let request = Request { number: CKM_RSA_PKCS, parameter: Parameter::Plain(&[0]) };
-        assert_eq!(request.sign_plan(KEY), Err(Rv(CKR_MECHANISM_PARAM_INVALID)));
-    }
-
-    #[test]
-    fn an_edwards_key_takes_empty_parameters_and_no_context() {
-        let mut parameter = vec![0; size_of::<CK_EDDSA_PARAMS>()];
-        let plan = |parameter: &[u8]| {
-            let parameter = Parameter::Plain(parameter);
-            Request { number: CKM_EDDSA, parameter }.sign_plan(KeyAlgorithm::Ed25519)
-        };
-        assert!(plan(&[]).is_ok());
-        assert!(plan(&parameter).is_ok());
-        parameter[0] = CK_TRUE;
-        assert_eq!(plan(&parameter), Err(Rv(CKR_MECHANISM_PARAM_INVALID)));
-    }
-}
+mod tests;

@@ -188,7 +188,8 @@ fn of_certificate(der: &[u8], attribute: CK_ATTRIBUTE_TYPE) -> Option<Cow<'_, [u
 }
 
 /// A secret key's, which may be shown whatever guards the key (PKCS#11 v3.2 §4.10). Nothing of it is kept: the only value
-/// that an attribute can have is the empty one, by which somebody prevented it.
+/// that an attribute can have is the empty one, by which somebody prevented it. It is empty too where the key may not be
+/// used to work it out, so that whoever asks for it among other attributes gets those.
 fn read_check_value<'a>(
     content: &'a Content,
     secret: &mut dyn FnMut() -> Result<SecretBytes, VaultError>,
@@ -197,13 +198,27 @@ fn read_check_value<'a>(
     let value = match &content.key {
         Some(key) if !prevented => match secret() {
             Ok(secret) => check_value(key.algorithm, &secret)?,
-            // A key that isn't used now isn't used for this either.
-            Err(VaultError::Disabled | VaultError::StateUnknown) => return Ok(Value::Sensitive),
+            Err(error) if is_refusal(&error) => None,
             Err(other) => return Err(other.into()),
         },
         _ => None,
     };
     Ok(Value::Bytes(value.map_or(Cow::Borrowed(&[]), |value| value.to_vec().into())))
+}
+
+/// Whether this says that a key isn't used now or by this process, and not that something is broken.
+fn is_refusal(error: &VaultError) -> bool {
+    matches!(
+        error,
+        VaultError::Disabled
+            | VaultError::StateUnknown
+            | VaultError::NotYetValid(_)
+            | VaultError::Expired(_)
+            | VaultError::Deleted
+            | VaultError::NotFound
+            | VaultError::Locked
+            | VaultError::Rekeyed
+    )
 }
 
 fn generation(algorithm: KeyAlgorithm) -> CK_MECHANISM_TYPE {

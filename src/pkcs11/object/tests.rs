@@ -137,6 +137,22 @@ fn a_secret_key_shows_its_check_value_however_it_is_guarded_unless_that_was_prev
 }
 
 #[test]
+fn a_key_that_is_not_used_now_has_an_empty_check_value_and_broken_vaults_still_say_so() {
+    let (object, _) = stored(1, sample(Kinds::AES).create().unwrap());
+    let check_value = |error: fn() -> VaultError| match read(&object, CKA_CHECK_VALUE, true, &mut || Err(error()))? {
+        Value::Bytes(bytes) => Ok(bytes.into_owned()),
+        other => panic!("{other:?}"),
+    };
+    for refusal in
+        [|| VaultError::Disabled, || VaultError::StateUnknown, || VaultError::Locked, || VaultError::Expired(0)]
+    {
+        assert_eq!(check_value(refusal), Ok(Vec::new()));
+    }
+    let broken = check_value(|| VaultError::Crypto(crate::crypto::CryptoError::Internal("broken")));
+    assert_eq!(broken, Err(Rv(CKR_FUNCTION_FAILED)));
+}
+
+#[test]
 fn a_vault_that_fails_to_give_a_secret_is_an_error_and_no_answer() {
     let open = sample(Kinds::AES).flag(CKA_SENSITIVE, false).flag(CKA_EXTRACTABLE, true).create().unwrap();
     let (object, _) = stored(1, open);

@@ -41,7 +41,7 @@ impl Session {
     pub fn sign_init(&mut self, mechanism: Request<'_>, key: CK_OBJECT_HANDLE) -> Result<(), Rv> {
         self.expect_free(Kind::Sign)?;
         let (object, algorithm) = self.slot.key_for(mechanism.number, key, Usage::SIGN)?;
-        self.operation = Operation::Sign(match mechanism.sign_plan(algorithm)? {
+        self.operation = Operation::Sign(match mechanism.sign_plan(CKF_SIGN, algorithm)? {
             SignPlan::Signature(plan) => Sign::Signature(Signature {
                 key: self.slot.private_key(&object)?,
                 scheme: plan.scheme,

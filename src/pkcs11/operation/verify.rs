@@ -37,7 +37,7 @@ impl Session {
     pub fn verify_init(&mut self, mechanism: Request<'_>, key: CK_OBJECT_HANDLE) -> Result<(), Rv> {
         self.expect_free(Kind::Verify)?;
         let (object, algorithm) = self.slot.key_for(mechanism.number, key, Usage::VERIFY)?;
-        self.operation = Operation::Verify(match mechanism.sign_plan(algorithm)? {
+        self.operation = Operation::Verify(match mechanism.sign_plan(CKF_VERIFY, algorithm)? {
             SignPlan::Signature(plan) => Verify::Signature(Check {
                 key: self.slot.public_keys.get(&object)?,
                 scheme: plan.scheme,

@@ -13,7 +13,7 @@ use super::wrap::check_login_per_use;
 use crate::crypto::{self, CryptoError, Kdf, KeyAlgorithm};
 use crate::pkcs11::ec;
 use crate::pkcs11::error::Rv;
-use crate::pkcs11::mechanism::{DerivePlan, Hkdf, Request, Salt};
+use crate::pkcs11::mechanism::{self, DerivePlan, Hkdf, Request, Salt};
 use crate::pkcs11::object::Guard;
 use crate::pkcs11::template::{Expected, Template, check_generic_len, for_derived_data};
 use crate::vault::{Class, Object, SecretBytes, Usage, VaultError};
@@ -39,18 +39,19 @@ impl Session {
         let (base, algorithm) = self.slot.key_for(mechanism.number, base_key, Usage::DERIVE)?;
         let plan = mechanism.derive_plan(algorithm)?;
         check_login_per_use(&base)?;
-        let hkdf = match plan {
+        match plan {
             DerivePlan::Agreement { kdf, public } => {
                 expect_class(&base, Class::PrivateKey)?;
-                return self.agree(Sources { base, salt: None }, algorithm, kdf, public, template);
+                self.agree(Sources { base, salt: None }, algorithm, kdf, public, template)
             }
-            DerivePlan::HkdfKey(hkdf) | DerivePlan::HkdfData(hkdf) => hkdf,
-        };
-        expect_hkdf_key(&base, algorithm)?;
-        let sources = Sources { base, salt: self.salt_key(mechanism.number, hkdf.salt)? };
-        match plan {
-            DerivePlan::HkdfData(_) => self.derive_data(&sources, &hkdf, template),
-            _ => self.derive_by_hkdf(&sources, &hkdf, template),
+            DerivePlan::HkdfKey(hkdf) => {
+                let sources = self.hkdf_sources(mechanism.number, base, &hkdf)?;
+                self.derive_by_hkdf(&sources, &hkdf, template)
+            }
+            DerivePlan::HkdfData(hkdf) => {
+                let sources = self.hkdf_sources(mechanism.number, base, &hkdf)?;
+                self.derive_data(&sources, &hkdf, template)
+            }
         }
     }
 
@@ -135,11 +136,13 @@ impl Session {
     }
 
     /// A salt that is a key is used like the base key, and has to be one that may be.
-    fn salt_key(&self, mechanism: CK_MECHANISM_TYPE, salt: Salt<'_>) -> Result<Option<Arc<Object>>, Rv> {
-        let Salt::Key(handle) = salt else { return Ok(None) };
-        let (key, algorithm) = self.slot.key_for(mechanism, handle, Usage::DERIVE)?;
-        expect_hkdf_key(&key, algorithm)?;
-        Ok(Some(key))
+    fn hkdf_sources(&self, mechanism: CK_MECHANISM_TYPE, base: Arc<Object>, hkdf: &Hkdf<'_>) -> Result<Sources, Rv> {
+        expect_class(&base, Class::SecretKey)?;
+        let Salt::Key(handle) = hkdf.salt else { return Ok(Sources { base, salt: None }) };
+        let (salt, algorithm) = self.slot.key_for(mechanism, handle, Usage::DERIVE)?;
+        mechanism::find(mechanism)?.check_key(CKF_DERIVE, algorithm)?;
+        expect_class(&salt, Class::SecretKey)?;
+        Ok(Sources { base, salt: Some(salt) })
     }
 
     fn expected<'a>(&self, sources: &'a Sources, template: &Template<'a>) -> Result<Expected<'a>, Rv> {
@@ -179,16 +182,6 @@ impl Sources {
 
 fn expect_class(key: &Object, class: Class) -> Result<(), Rv> {
     if key.content.class == class { Ok(()) } else { Err(Rv(CKR_KEY_TYPE_INCONSISTENT)) }
-}
-
-/// PKCS#11 v3.2 §6.62.3: a generic secret or a key for HKDF, but none for a MAC.
-fn expect_hkdf_key(key: &Object, algorithm: KeyAlgorithm) -> Result<(), Rv> {
-    expect_class(key, Class::SecretKey)?;
-    match algorithm {
-        KeyAlgorithm::Generic { .. } => Ok(()),
-        KeyAlgorithm::Other(number) if CK_KEY_TYPE::from(number) == CKK_HKDF => Ok(()),
-        _ => Err(Rv(CKR_KEY_TYPE_INCONSISTENT)),
-    }
 }
 
 /// As long as what was agreed on, for a key type that takes any length; the longest AES key that fits.

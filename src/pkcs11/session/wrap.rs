@@ -32,13 +32,17 @@ impl Session {
         key: CK_OBJECT_HANDLE,
         out: &mut Output<'_>,
     ) -> Result<Step, Rv> {
+        // What another process took from either of them (that it leaves, that the other is trusted) counts from now on.
+        if [wrapping_key, key].iter().any(|handle| !is_session_object(*handle)) {
+            self.slot.vault.refresh()?;
+        }
         let found = self.slot.key_for(mechanism.number, wrapping_key, Usage::WRAP).map_err(of_wrapping_key)?;
         let (wrapping_key, algorithm) = found;
         let plan = mechanism.transform_plan(CKF_WRAP, algorithm).map_err(of_wrapping_key)?;
         check_class(&wrapping_key, &plan, Class::PublicKey).map_err(of_wrapping_key)?;
         let key = self.key_to_wrap(&wrapping_key, &plan, key)?;
         // The length is the same each time, so it may be asked by wrapping for nothing.
-        let value = self.secret(&key).map_err(Rv::at_init)?;
+        let value = self.secret(&key).map_err(|error| of_key_to_wrap(error.into()))?;
         out.give(&self.wrap(&wrapping_key, &plan, &value)?)
     }
 
@@ -49,8 +53,7 @@ impl Session {
         plan: &TransformPlan<'_>,
         handle: CK_OBJECT_HANDLE,
     ) -> Result<Arc<Object>, Rv> {
-        let key =
-            self.slot.object(handle).map_err(|rv| replace(rv, CKR_OBJECT_HANDLE_INVALID, CKR_KEY_HANDLE_INVALID))?;
+        let key = self.slot.object(handle).map_err(of_key_to_wrap)?;
         match (key.content.class, plan) {
             // Too long for anything else than a key between them, and none of PKCS#11's (§6.1.6, §6.1.8).
             (Class::PrivateKey, TransformPlan::Rsa(_)) => return Err(Rv(CKR_KEY_NOT_WRAPPABLE)),
@@ -70,7 +73,7 @@ impl Session {
         if array::decode(wanted)?.into_iter().any(|(attribute, value)| !find::has(&key, token, attribute, value)) {
             return Err(Rv(CKR_KEY_HANDLE_INVALID));
         }
-        self.slot.check_usable(&key).map_err(|rv| replace(rv, CKR_ACTION_PROHIBITED, CKR_KEY_NOT_WRAPPABLE))?;
+        self.slot.check_usable(&key).map_err(of_key_to_wrap)?;
         Ok(key)
     }
 
@@ -85,7 +88,7 @@ impl Session {
             return Ok(wrapped);
         }
         let key = self.slot.secret_key(wrapping_key).map_err(of_wrapping_key)?;
-        let key = key.usable().map_err(Rv::at_init)?;
+        let key = key.usable().map_err(|error| of_wrapping_key(Rv::at_init(error)))?;
         match plan {
             TransformPlan::KeyWrap(scheme) => key.wrap(scheme, value.expose()).map_err(cannot_wrap),
             TransformPlan::Cipher(scheme) => encipher(key, scheme, value.expose()).map_err(cannot_wrap),
@@ -95,7 +98,8 @@ impl Session {
 
     fn encrypt(&self, key: &Object, scheme: &EncryptScheme<'_>, value: &[u8]) -> Result<Vec<u8>, Rv> {
         let key = self.slot.public_keys.get(key).map_err(of_wrapping_key)?;
-        let mut wrapped = vec![0; modulus_len(key.key.algorithm())];
+        // As much as it signs with: a modulus.
+        let mut wrapped = vec![0; key.key.algorithm().signature_len()];
         let len = key.key.encrypt(scheme, value, &mut wrapped).map_err(cannot_wrap)?;
         wrapped.truncate(len);
         Ok(wrapped)
@@ -133,7 +137,7 @@ impl Session {
         }
         if let TransformPlan::RsaAes { aes_bits, oaep } = plan {
             let (between, wrapped) = wrapped
-                .split_at_checked(modulus_len(algorithm(unwrapping_key)?))
+                .split_at_checked(algorithm(unwrapping_key)?.signature_len())
                 .ok_or(Rv(CKR_WRAPPED_KEY_LEN_RANGE))?;
             let between = self.decrypt(unwrapping_key, oaep, between)?;
             if between.len() != *aes_bits as usize / 8 {
@@ -142,7 +146,7 @@ impl Session {
             return aes(between)?.unwrap(&KWP, wrapped).map_err(cannot_unwrap);
         }
         let key = self.slot.secret_key(unwrapping_key).map_err(of_unwrapping_key)?;
-        let key = key.usable().map_err(Rv::at_init)?;
+        let key = key.usable().map_err(|error| of_unwrapping_key(Rv::at_init(error)))?;
         match plan {
             TransformPlan::KeyWrap(scheme) => key.unwrap(scheme, wrapped).map_err(cannot_unwrap),
             TransformPlan::Cipher(scheme) => decipher(key, scheme, wrapped).map_err(cannot_unwrap),
@@ -157,7 +161,7 @@ impl Session {
         let padded = SecretBytes::filled(room, |out| {
             len = key.decrypt(scheme, wrapped, out).map_err(|error| match error {
                 VaultError::Crypto(error) => cannot_unwrap(error),
-                other => Rv::at_init(other),
+                other => of_unwrapping_key(Rv::at_init(other)),
             })?;
             Ok::<_, Rv>(())
         })?;
@@ -217,14 +221,6 @@ fn algorithm(key: &Object) -> Result<KeyAlgorithm, Rv> {
     key.content.key.as_ref().map(|key| key.algorithm).ok_or(Rv(CKR_KEY_TYPE_INCONSISTENT))
 }
 
-/// Bytes that RSA encrypts to.
-fn modulus_len(algorithm: KeyAlgorithm) -> usize {
-    match algorithm {
-        KeyAlgorithm::Rsa { bits } => bits.div_ceil(8) as usize,
-        _ => 0,
-    }
-}
-
 fn cannot_wrap(error: CryptoError) -> Rv {
     match error {
         CryptoError::InputLength => Rv(CKR_KEY_SIZE_RANGE),
@@ -260,8 +256,13 @@ fn of_unwrapping_key(rv: Rv) -> Rv {
     })
 }
 
-fn replace(rv: Rv, one: CK_RV, by: CK_RV) -> Rv {
-    if rv.0 == one { Rv(by) } else { rv }
+/// The words that `C_WrapKey` has for what is wrong with the key that is to be wrapped.
+fn of_key_to_wrap(rv: Rv) -> Rv {
+    Rv(match rv.0 {
+        CKR_OBJECT_HANDLE_INVALID => CKR_KEY_HANDLE_INVALID,
+        CKR_ACTION_PROHIBITED => CKR_KEY_NOT_WRAPPABLE,
+        other => other,
+    })
 }
 
 /// Bytes of a wrapped key: more than of any value that is kept.

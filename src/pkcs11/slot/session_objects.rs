@@ -100,10 +100,6 @@ impl PrivateKey for SessionKey<crypto::PrivateKey> {
 }
 
 impl SecretKey for SessionKey<crypto::SecretKey> {
-    fn algorithm(&self) -> KeyAlgorithm {
-        self.key.algorithm()
-    }
-
     fn usable(&self) -> vault::Result<&crypto::SecretKey> {
         self.check()?;
         Ok(&self.key)

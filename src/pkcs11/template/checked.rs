@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cryptoki_sys::*;
 
 use super::{Rules, Template};
-use crate::pkcs11::attribute::{self, Attribute, Kinds, Lookup, Phase, Rule, TABLE};
+use crate::pkcs11::attribute::{self, Attribute, Kinds, Lookup, Phase, Rule, TABLE, usage_flag};
 use crate::pkcs11::error::Rv;
 use crate::vault::Role;
 
@@ -23,6 +23,7 @@ impl<'a> Checked<'a> {
         for &(number, value) in &template.0 {
             let row = match attribute::lookup(kind, number) {
                 Lookup::Row(row) => row,
+                Lookup::Inapplicable if denies_usage(kind, phase, number, value) => continue,
                 Lookup::Inapplicable => return Err(Rv(CKR_TEMPLATE_INCONSISTENT)),
                 Lookup::Unknown => return Err(Rv(CKR_ATTRIBUTE_TYPE_INVALID)),
             };
@@ -79,6 +80,13 @@ impl<'a> Checked<'a> {
     pub fn iter(&self) -> impl Iterator<Item = (CK_ATTRIBUTE_TYPE, &'static Attribute, &'a [u8])> {
         self.given.iter().map(|(number, (row, value))| (*number, *row, *value))
     }
+}
+
+/// Whether this says of a new key that it may not do what keys of its kind can't do anyway: clients that send every usage
+/// with every key say so.
+fn denies_usage(kind: Kinds, phase: Phase, number: CK_ATTRIBUTE_TYPE, value: &[u8]) -> bool {
+    let makes = matches!(phase, Phase::Create | Phase::Generate | Phase::Unwrap);
+    makes && kind.intersects(Kinds::KEY) && usage_flag(number).is_some() && value == [CK_FALSE]
 }
 
 /// Numbers of which only some mean something.

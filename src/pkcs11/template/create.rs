@@ -18,25 +18,8 @@ pub fn for_create(template: &Template<'_>, cx: &Rules) -> Result<NewObject, Rv> 
     let kind = kind(template, class)?;
     let given = Checked::new(template, kind, Phase::Create, cx)?;
     let mut content = Content::new(class);
-    let mut secret = None;
-    match class {
-        Class::PublicKey => content.key = Some(material::public_key(kind, &given)?),
-        Class::PrivateKey => {
-            let (value, key) = material::private_key(kind, &given)?;
-            (secret, content.key) = (Some(value), Some(key));
-        }
-        Class::SecretKey => {
-            let (value, key) = material::secret_key(kind, &given)?;
-            (secret, content.key) = (Some(value), Some(key));
-        }
-        Class::Other(_) if kind == Kinds::OTP => {
-            content.private = true;
-            let (value, key) = material::secret_key(kind, &given)?;
-            (secret, content.key) = (Some(value), Some(key));
-        }
-        Class::Certificate => content.value = given.filled(CKA_VALUE).map(Into::into),
-        Class::Data | Class::Other(_) => {}
-    }
+    content.private |= kind == Kinds::OTP;
+    let mut secret = read_value(&mut content, kind, &given)?;
     write_private_first(&mut content, kind, &given);
     match class {
         Class::Data if content.private => {
@@ -57,6 +40,26 @@ pub fn for_create(template: &Template<'_>, cx: &Rules) -> Result<NewObject, Rv> 
     }
     let token = given.boolean(CKA_TOKEN).unwrap_or(false);
     Ok(NewObject { draft: Draft { naming: naming(&content), content, secret }, token })
+}
+
+/// Takes the value of a key or certificate in, and gives back what of it is secret.
+fn read_value(content: &mut Content, kind: Kinds, given: &Checked<'_>) -> Result<Option<SecretBytes>, Rv> {
+    let (secret, key) = match content.class {
+        Class::PublicKey => {
+            content.key = Some(material::public_key(kind, given)?);
+            return Ok(None);
+        }
+        Class::PrivateKey => material::private_key(kind, given)?,
+        Class::SecretKey => material::secret_key(kind, given)?,
+        Class::Other(_) if kind == Kinds::OTP => material::secret_key(kind, given)?,
+        Class::Certificate => {
+            content.value = given.filled(CKA_VALUE).map(Into::into);
+            return Ok(None);
+        }
+        Class::Data | Class::Other(_) => return Ok(None),
+    };
+    content.key = Some(key);
+    Ok(Some(secret))
 }
 
 /// Whether the object is private decides where its value goes, so that is known before anything else is written.

@@ -37,7 +37,8 @@ impl<'a> Expected<'a> {
     }
 
     /// For `C_DeriveKey`, which makes a generic secret unless the template says otherwise; `imposed` are the
-    /// `CKA_DERIVE_TEMPLATE`s of what it is derived from. Keys of types that are only kept aren't derived: how they are made isn't known.
+    /// `CKA_DERIVE_TEMPLATE`s of what it is derived from. Keys of types that are only kept aren't derived: how they are
+    /// made isn't known.
     pub fn from_derive(template: &Template<'a>, imposed: &[&'a [u8]], cx: &Rules) -> Result<Self, Rv> {
         let mut whole = with_imposed(template, imposed)?;
         for (attribute, value) in [(CKA_CLASS, SECRET_KEY), (CKA_KEY_TYPE, GENERIC_SECRET)] {
@@ -86,8 +87,9 @@ impl<'a> Expected<'a> {
         len.transpose().map_err(|_| Rv(CKR_ATTRIBUTE_VALUE_INVALID))
     }
 
-    /// The key, with what was unwrapped: the value of a secret key, or PKCS#8. The codes are the same for what is no key
-    /// of the kind and for bytes that were damaged on their way.
+    /// The key, with what was unwrapped: the value of a secret key, or PKCS#8. PKCS#8 of another kind of key and bytes that
+    /// were damaged on their way have one code. Only a secret key's length has its own, and as much as that shows in the
+    /// wrapped key, or comes out of a wrong PKCS#1 padding as out of a good one.
     pub fn unwrapped(self, value: SecretBytes) -> Result<NewObject, Rv> {
         let (sensitive, extractable) = self.given.guard();
         let guard = Guard::unwrapped(sensitive, extractable);

@@ -47,7 +47,7 @@ pub struct PairRequest {
 }
 
 /// The key pair that the templates of `C_GenerateKeyPair` describe. An id that only one template has goes to both halves:
-/// clients find one half by the other's.
+/// clients find one half by the other's id.
 pub fn for_generated_pair(
     key: PairKind,
     public: &Template<'_>,
@@ -62,18 +62,7 @@ pub fn for_generated_pair(
     };
     let public = check(public, Class::PublicKey, key_type, cx)?;
     let private = check(private, Class::PrivateKey, key_type, cx)?;
-    let algorithm = match key {
-        PairKind::Rsa => rsa(&public)?,
-        PairKind::Ec => KeyAlgorithm::Ec(ec::curve(public.required(CKA_EC_PARAMS)?)?),
-        PairKind::Edwards => {
-            ec::edwards(public.required(CKA_EC_PARAMS)?)?;
-            KeyAlgorithm::Ed25519
-        }
-        PairKind::Montgomery => {
-            ec::montgomery(public.required(CKA_EC_PARAMS)?)?;
-            KeyAlgorithm::X25519
-        }
-    };
+    let algorithm = pair_algorithm(key, &public)?;
     let public_exponent = public_exponent(&public)?;
     let mut public_half = new_key(Class::PublicKey, algorithm, &public, cx)?;
     let mut private_half = new_key(Class::PrivateKey, algorithm, &private, cx)?;
@@ -131,6 +120,19 @@ fn new_key(class: Class, algorithm: KeyAlgorithm, given: &Checked<'_>, cx: &Rule
     }
     let token = given.boolean(CKA_TOKEN).unwrap_or(false);
     Ok(NewObject { draft: Draft { naming: naming(&content), content, secret: None }, token })
+}
+
+/// Kind and size of the pair, which the public key's template says.
+fn pair_algorithm(key: PairKind, public: &Checked<'_>) -> Result<KeyAlgorithm, Rv> {
+    if key == PairKind::Rsa {
+        return rsa(public);
+    }
+    let params = public.required(CKA_EC_PARAMS)?;
+    match key {
+        PairKind::Edwards => ec::edwards(params).map(|_| KeyAlgorithm::Ed25519),
+        PairKind::Montgomery => ec::montgomery(params).map(|_| KeyAlgorithm::X25519),
+        _ => ec::curve(params).map(KeyAlgorithm::Ec),
+    }
 }
 
 fn rsa(given: &Checked<'_>) -> Result<KeyAlgorithm, Rv> {

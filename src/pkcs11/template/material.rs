@@ -10,6 +10,7 @@ use crate::crypto::{CryptoError, KeyAlgorithm, PrivateKey, PrivateParts, PublicK
 use crate::pkcs11::attribute::Kinds;
 use crate::pkcs11::ec;
 use crate::pkcs11::error::Rv;
+use crate::pkcs11::mechanism::KeyKind;
 use crate::pkcs11::object::RSA_PRIMES;
 use crate::vault::KeyDescription;
 
@@ -71,7 +72,13 @@ pub fn secret_key(kind: Kinds, given: &Checked<'_>) -> Result<(SecretBytes, KeyD
     let algorithm = match kind {
         Kinds::AES => aes(value.len())?,
         Kinds::GENERIC => generic(value.len())?,
-        _ => KeyAlgorithm::Other(other_key_type(given)?),
+        _ => {
+            let other = KeyAlgorithm::Other(other_key_type(given)?);
+            if KeyKind::of(other) == KeyKind::Generic {
+                check_generic_len(value.len())?;
+            }
+            other
+        }
     };
     Ok((SecretBytes::from_slice(value), KeyDescription { algorithm, public: [].into() }))
 }

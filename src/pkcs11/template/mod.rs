@@ -55,7 +55,8 @@ impl<'a> Template<'a> {
 pub struct Rules {
     /// Who is logged in.
     pub role: Option<Role>,
-    /// A secret key may both wrap and decrypt (`allow_conflicting_usage`).
+    /// A secret key may both wrap and decrypt, or unwrap and encrypt, also one after the other; and one with a
+    /// `CKA_DERIVE_TEMPLATE` may both derive and make or check MACs (`allow_conflicting_usage`).
     pub allow_conflicting_usage: bool,
 }
 

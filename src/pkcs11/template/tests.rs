@@ -107,7 +107,9 @@ fn every_attribute_of_every_kind_in_every_phase_is_answered_as_the_table_says() 
         }
         let given = base.with(row.number, possible(kind, phase, found.unwrap_or(row)));
         let Some(answer) = answer(kind, phase, &given, &OFFICER) else { continue };
+        let makes_key = !matches!(phase, Phase::Copy | Phase::Set) && kind.intersects(Kinds::KEY);
         let expected: &[Result<(), CK_RV>] = match found.map(|row| row.rule(phase)) {
+            None if makes_key && usage_flag(row.number).is_some() => &[Ok(())],
             None => &[Err(CKR_TEMPLATE_INCONSISTENT)],
             Some(Rule::Never) => &[Err(CKR_ATTRIBUTE_READ_ONLY)],
             // Some primes without the others, one of two ways to say where a certificate lies.
@@ -118,6 +120,27 @@ fn every_attribute_of_every_kind_in_every_phase_is_answered_as_the_table_says() 
         answers += 1;
     }
     assert!(answers > 2000, "only {answers} combinations were tried");
+}
+
+#[test]
+fn a_usage_that_a_key_cannot_have_may_be_denied_but_not_asked_for() {
+    for (kind, phase, row) in everything().filter(|(kind, _, row)| {
+        usage_flag(row.number).is_some()
+            && kind.intersects(Kinds::KEY)
+            && matches!(attribute::lookup(*kind, row.number), Lookup::Inapplicable)
+    }) {
+        let Some(base) = base(kind, phase, row.number) else { continue };
+        let given = |value: &[u8]| answer(kind, phase, &base.clone().with(row.number, value), &USER);
+        let refused = Some(Err(CKR_TEMPLATE_INCONSISTENT));
+        let Some(denied) = given(&[CK_FALSE]) else { continue };
+        let is_new = !matches!(phase, Phase::Copy | Phase::Set);
+        assert_eq!(Some(denied), if is_new { Some(Ok(())) } else { refused }, "{} of {kind:?} in {phase:?}", row.name);
+        for wrong in [&[CK_TRUE][..], &[], &[2], &[CK_FALSE, CK_FALSE]] {
+            assert_eq!(given(wrong), refused, "{} of {kind:?} in {phase:?}", row.name);
+        }
+    }
+    let data = sample(Kinds::DATA).flag(CKA_SIGN, false).create();
+    assert_eq!(data.map(drop), Err(Rv(CKR_TEMPLATE_INCONSISTENT)));
 }
 
 fn object_needs_more(attribute: CK_ATTRIBUTE_TYPE) -> bool {
@@ -404,4 +427,18 @@ fn a_pair_is_what_the_mechanism_makes() {
     assert_eq!(len(SecretKind::Generic, 20), Ok(KeyAlgorithm::Generic { bytes: 20 }));
     assert_eq!(len(SecretKind::Generic, 0), Err(CKR_ATTRIBUTE_VALUE_INVALID));
     assert_eq!(len(SecretKind::Generic, CK_ULONG::MAX), Err(CKR_KEY_SIZE_RANGE));
+}
+
+#[test]
+fn a_key_for_one_hmac_is_as_long_as_a_generic_secret_may_be() {
+    let create = |key_type, len: usize| {
+        let given = sample(Kinds::GENERIC).without(CKA_KEY_TYPE).number(CKA_KEY_TYPE, key_type);
+        given.without(CKA_VALUE).with(CKA_VALUE, vec![1; len]).create().map(drop)
+    };
+    for key_type in [CKK_GENERIC_SECRET, CKK_SHA256_HMAC, CKK_SHA3_512_HMAC, CKK_HKDF] {
+        assert_eq!(create(key_type, 0), Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID)));
+        assert_eq!((create(key_type, 1), create(key_type, MAX_GENERIC_LEN)), (Ok(()), Ok(())));
+        assert_eq!(create(key_type, MAX_GENERIC_LEN + 1), Err(Rv(CKR_KEY_SIZE_RANGE)));
+    }
+    assert_eq!(create(CKK_DES3, MAX_GENERIC_LEN + 1), Ok(()), "only kept");
 }
