@@ -147,7 +147,7 @@ const RULES: &[Rule] = &[
         "§5.17: another kind of operation doesn't prevent a search"),
     rule!(INITS, [], [CKR_OPERATION_ACTIVE], "",
         "§5.1.7: the caller's other mistake is as good an answer, and here the other operation is none"),
-    rule!(INITS, [CKR_OPERATION_ACTIVE], [CKR_OK], "after an error",
+    rule!(INITS, [CKR_OPERATION_ACTIVE], [], "after an error",
         "§5.8 to §5.15: a call of another kind, or with NULL for its length, doesn't end this operation; SoftHSM ends whichever is active"),
     rule!(&["C_FindObjects", "C_FindObjectsFinal"], [CKR_OK], [CKR_OPERATION_NOT_INITIALIZED], "",
         "§5.7.8: a failed call of another kind doesn't end a search; SoftHSM ends whichever is active"),

@@ -20,6 +20,7 @@ use std::path::Path;
 use cryptoki_sys::*;
 
 use calls::{Active, Call, Calls, KeyCall, ObjectCall, Operation, What};
+use client::attribute;
 use differences::{Difference, describe, reason};
 use random::Random;
 use side::Side;
@@ -75,7 +76,7 @@ impl Pair {
     fn new() -> Self {
         // Each reads its own environment variable when it is initialised.
         let (mut ours, mut theirs) = (Side::new(&stage::module()), Side::new(Path::new(SOFTHSM)));
-        let mut objects = Vec::new();
+        let (mut objects, mut halves) = (Vec::new(), Vec::new());
         for (kind, template) in start::objects() {
             objects.push(kind);
             for side in [&mut ours, &mut theirs] {
@@ -83,13 +84,21 @@ impl Pair {
                 side.push(object);
             }
         }
-        for (mechanism, kinds, public, private) in start::pairs() {
-            objects.extend(kinds);
-            for side in [&mut ours, &mut theirs] {
-                let (public, private) = side.keeper().generate_pair(mechanism, &public, &private).unwrap();
-                side.push(public);
-                side.push(private);
+        for pair in start::pairs() {
+            objects.extend(pair.kinds);
+            let shown = [attribute(CKA_SENSITIVE, false), attribute(CKA_EXTRACTABLE, true)];
+            let source = ours.keeper();
+            let (public, private) = source.generate_pair(pair.mechanism, &pair.generated, &shown).unwrap();
+            for (half, (template, parts)) in [(public, &pair.public), (private, &pair.private)] {
+                let value = parts.iter().map(|part| (*part, source.get(half, *part).unwrap()));
+                let template: Vec<_> = template.iter().cloned().chain(value).collect();
+                let made = [&ours, &theirs].map(|side| side.keeper().create(&template).unwrap());
+                halves.push(made);
             }
+        }
+        for made in halves {
+            ours.push(made[0]);
+            theirs.push(made[1]);
         }
         assert_eq!(objects.len(), start::COUNT);
         let calls = Calls { random: Random::new(SEED), active: [None; 3], begun: [0; 3], objects };
@@ -125,6 +134,7 @@ impl Pair {
                 self.theirs.truncate(start::COUNT);
             }
             self.follow(&call, ours.code);
+            self.theirs.share_results(&self.ours);
             return;
         }
         self.note(&call, ours.code, theirs.code);

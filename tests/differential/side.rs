@@ -69,6 +69,11 @@ impl Side {
         self.results = [const { Vec::new() }; _];
     }
 
+    /// What is random in a result (a padding, a signature's nonce) is the same in both modules' inputs.
+    pub fn share_results(&mut self, other: &Self) {
+        self.results.clone_from(&other.results);
+    }
+
     pub fn destroy(&self, object: CK_OBJECT_HANDLE) {
         let _ = self.keeper().destroy(object);
     }

@@ -121,21 +121,54 @@ pub fn objects() -> Vec<(Kind, Vec<Attribute>)> {
     ]
 }
 
-/// The EC and RSA pairs, which are generated: public templates and private ones.
-pub fn pairs() -> [(CK_MECHANISM_TYPE, [Kind; 2], Vec<Attribute>, Vec<Attribute>); 2] {
-    let public_has = [CKA_ENCRYPT, CKA_VERIFY, CKA_WRAP];
+/// Attributes that hold the value of a key.
+pub const RSA_PARTS: [CK_ATTRIBUTE_TYPE; 8] = [
+    CKA_MODULUS,
+    CKA_PUBLIC_EXPONENT,
+    CKA_PRIVATE_EXPONENT,
+    CKA_PRIME_1,
+    CKA_PRIME_2,
+    CKA_EXPONENT_1,
+    CKA_EXPONENT_2,
+    CKA_COEFFICIENT,
+];
+
+/// A key pair that is generated once and then made in both modules: kinds of the halves, how it is generated, and how each
+/// half is made.
+pub struct Pair {
+    pub kinds: [Kind; 2],
+    pub mechanism: CK_MECHANISM_TYPE,
+    pub generated: Vec<Attribute>,
+    /// Templates without the value, and the attributes that hold it.
+    pub public: (Vec<Attribute>, &'static [CK_ATTRIBUTE_TYPE]),
+    pub private: (Vec<Attribute>, &'static [CK_ATTRIBUTE_TYPE]),
+}
+
+pub fn pairs() -> [Pair; 2] {
+    let half = |class, key_type: CK_KEY_TYPE, rest: Vec<Attribute>| {
+        [vec![attribute(CKA_CLASS, class), attribute(CKA_KEY_TYPE, key_type)], rest].concat()
+    };
+    let public = |key_type, uses: &[CK_ATTRIBUTE_TYPE]| {
+        let uses = uses.iter().map(|number| attribute(*number, true)).collect::<Vec<_>>();
+        half(CKO_PUBLIC_KEY, key_type, [vec![attribute(CKA_TOKEN, false)], uses].concat())
+    };
     let private_has = [CKA_DECRYPT, CKA_SIGN, CKA_UNWRAP];
-    let place = attribute(CKA_TOKEN, false);
-    let rsa_public = [
-        vec![attribute(CKA_MODULUS_BITS, 2048u64), attribute(CKA_PUBLIC_EXPONENT, &[1, 0, 1]), place.clone()],
-        uses(&public_has, &public_has),
-    ]
-    .concat();
-    let rsa_private = [guarded(false), uses(&private_has, &private_has)].concat();
-    let ec_public = vec![attribute(CKA_EC_PARAMS, P256), attribute(CKA_VERIFY, true), place];
+    let rsa_private = half(CKO_PRIVATE_KEY, CKK_RSA, [guarded(false), uses(&private_has, &private_has)].concat());
     [
-        (CKM_RSA_PKCS_KEY_PAIR_GEN, [Kind::RsaPublic, Kind::Rsa], rsa_public, rsa_private),
-        (CKM_EC_KEY_PAIR_GEN, [Kind::EcPublic, Kind::Ec], ec_public, private_uses(false)),
+        Pair {
+            kinds: [Kind::RsaPublic, Kind::Rsa],
+            mechanism: CKM_RSA_PKCS_KEY_PAIR_GEN,
+            generated: vec![attribute(CKA_MODULUS_BITS, 2048u64)],
+            public: (public(CKK_RSA, &[CKA_ENCRYPT, CKA_VERIFY, CKA_WRAP]), &RSA_PARTS[..2]),
+            private: (rsa_private, &RSA_PARTS),
+        },
+        Pair {
+            kinds: [Kind::EcPublic, Kind::Ec],
+            mechanism: CKM_EC_KEY_PAIR_GEN,
+            generated: vec![attribute(CKA_EC_PARAMS, P256)],
+            public: (public(CKK_EC, &[CKA_VERIFY]), &[CKA_EC_PARAMS, CKA_EC_POINT]),
+            private: (half(CKO_PRIVATE_KEY, CKK_EC, private_uses(false)), &[CKA_EC_PARAMS, CKA_VALUE]),
+        },
     ]
 }
 
