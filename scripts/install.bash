@@ -101,3 +101,25 @@ free_port() {
     while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
     echo "$port"
 }
+
+# Sets ASAN_FLAGS to what the compiler is told for AddressSanitizer, an unstable option of a stable one, and ASAN_RUNTIME
+# to the runtime's file. rustup's toolchain brings its own runtime; for Debian's, clang's of the same LLVM is linked.
+use_address_sanitizer() {
+    local version sysroot
+    export RUSTC_BOOTSTRAP=1
+    sysroot=$(rustc --print sysroot)
+    ASAN_FLAGS=(-Zsanitizer=address)
+    ASAN_RUNTIME=$(compgen -G "$sysroot/lib/rustlib/$(rust_host)/lib/librustc*_rt.asan.a" | head -n 1 || true)
+    [[ -n $ASAN_RUNTIME ]] && return
+    version=$(llvm_version)
+    need_packages "libclang-rt-$version-dev"
+    ASAN_RUNTIME=$(compgen -G "/usr/lib/llvm-$version/lib/clang/*/lib/linux/libclang_rt.asan-$(uname -m).a" | head -n 1 || true)
+    [[ -n $ASAN_RUNTIME ]] || die "libclang-rt-$version-dev has no AddressSanitizer for $(uname -m)"
+    # Executables get the runtime; a shared library takes it from who loads it.
+    ASAN_FLAGS+=(-Zexternal-clangrt "-Clink-arg=-Wl,--whole-archive,$ASAN_RUNTIME,--no-whole-archive" -Clink-arg=-lm)
+}
+
+rust_host() { rustc -vV | sed -n 's/^host: //p'; }
+
+# The LLVM that the compiler was made with.
+llvm_version() { rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'; }

@@ -4,6 +4,8 @@
 //! and [`mod@derive`], and in [`operation`](super::operation) signing, verifying, digesting and searching.
 
 pub mod derive;
+#[cfg(all(test, strongroom_loom))]
+mod interleavings;
 pub mod key;
 pub mod object;
 pub mod table;

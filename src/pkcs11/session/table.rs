@@ -7,9 +7,14 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+#[cfg(not(all(test, strongroom_loom)))]
+use std::sync::{Mutex, MutexGuard};
+use std::sync::{OnceLock, PoisonError};
 
 use cryptoki_sys::*;
+// The scheduler of the test of interleavings.
+#[cfg(all(test, strongroom_loom))]
+use loom::sync::{Mutex, MutexGuard};
 
 use super::Session;
 use crate::pkcs11::error::Rv;
