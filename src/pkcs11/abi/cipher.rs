@@ -36,7 +36,9 @@ pub unsafe extern "C" fn C_Encrypt(
     call!(C_Encrypt, module => {
         // SAFETY: the caller's promise.
         module.session(session)?.step(Kind::Encrypt, |session| unsafe {
-            output(encrypted, encrypted_len, |out| session.cipher(Direction::Encrypt, &out.input_beside(data, data_len)?, out))
+            output(encrypted, encrypted_len, |out| {
+                session.cipher(Direction::Encrypt, &out.input_beside(data, data_len)?, out)
+            })
         })
     })
 }
@@ -53,7 +55,9 @@ pub unsafe extern "C" fn C_EncryptUpdate(
     call!(C_EncryptUpdate, module => {
         // SAFETY: the caller's promise.
         module.session(session)?.step(Kind::Encrypt, |session| unsafe {
-            output(encrypted_part, encrypted_part_len, |out| session.cipher_update(Direction::Encrypt, &out.input_beside(data_part, data_part_len)?, out))
+            output(encrypted_part, encrypted_part_len, |out| {
+                session.cipher_update(Direction::Encrypt, &out.input_beside(data_part, data_part_len)?, out)
+            })
         })
     })
 }
@@ -102,7 +106,9 @@ pub unsafe extern "C" fn C_Decrypt(
     call!(C_Decrypt, module => {
         // SAFETY: the caller's promise.
         module.session(session)?.step(Kind::Decrypt, |session| unsafe {
-            output(data, data_len, |out| session.cipher(Direction::Decrypt, &out.input_beside(encrypted, encrypted_len)?, out))
+            output(data, data_len, |out| {
+                session.cipher(Direction::Decrypt, &out.input_beside(encrypted, encrypted_len)?, out)
+            })
         })
     })
 }
@@ -119,7 +125,9 @@ pub unsafe extern "C" fn C_DecryptUpdate(
     call!(C_DecryptUpdate, module => {
         // SAFETY: the caller's promise.
         module.session(session)?.step(Kind::Decrypt, |session| unsafe {
-            output(data_part, data_part_len, |out| session.cipher_update(Direction::Decrypt, &out.input_beside(encrypted_part, encrypted_part_len)?, out))
+            output(data_part, data_part_len, |out| {
+                session.cipher_update(Direction::Decrypt, &out.input_beside(encrypted_part, encrypted_part_len)?, out)
+            })
         })
     })
 }
@@ -151,7 +159,9 @@ pub unsafe extern "C" fn C_DigestEncryptUpdate(
     call!(C_DigestEncryptUpdate, module => {
         // SAFETY: the caller's promise.
         module.session(session)?.dual_step([Kind::Digest, Kind::Encrypt], |session| unsafe {
-            output(encrypted_part, encrypted_part_len, |out| session.digest_encrypt(&out.input_beside(part, part_len)?, out))
+            output(encrypted_part, encrypted_part_len, |out| {
+                session.digest_encrypt(&out.input_beside(part, part_len)?, out)
+            })
         })
     })
 }
@@ -168,7 +178,9 @@ pub unsafe extern "C" fn C_DecryptDigestUpdate(
     call!(C_DecryptDigestUpdate, module => {
         // SAFETY: the caller's promise.
         module.session(session)?.dual_step([Kind::Digest, Kind::Decrypt], |session| unsafe {
-            output(part, part_len, |out| session.decrypt_digest(&out.input_beside(encrypted_part, encrypted_part_len)?, out))
+            output(part, part_len, |out| {
+                session.decrypt_digest(&out.input_beside(encrypted_part, encrypted_part_len)?, out)
+            })
         })
     })
 }
@@ -185,7 +197,9 @@ pub unsafe extern "C" fn C_SignEncryptUpdate(
     call!(C_SignEncryptUpdate, module => {
         // SAFETY: the caller's promise.
         module.session(session)?.dual_step([Kind::Sign, Kind::Encrypt], |session| unsafe {
-            output(encrypted_part, encrypted_part_len, |out| session.sign_encrypt(&out.input_beside(part, part_len)?, out))
+            output(encrypted_part, encrypted_part_len, |out| {
+                session.sign_encrypt(&out.input_beside(part, part_len)?, out)
+            })
         })
     })
 }
@@ -202,7 +216,9 @@ pub unsafe extern "C" fn C_DecryptVerifyUpdate(
     call!(C_DecryptVerifyUpdate, module => {
         // SAFETY: the caller's promise.
         module.session(session)?.dual_step([Kind::Verify, Kind::Decrypt], |session| unsafe {
-            output(part, part_len, |out| session.decrypt_verify(&out.input_beside(encrypted_part, encrypted_part_len)?, out))
+            output(part, part_len, |out| {
+                session.decrypt_verify(&out.input_beside(encrypted_part, encrypted_part_len)?, out)
+            })
         })
     })
 }
