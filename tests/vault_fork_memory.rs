@@ -11,14 +11,18 @@ mod faults;
 mod keys;
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use child::{become_nobody, fork, is_root};
 use faults::*;
 use keys::Canary;
 use strongroom::config::VaultConfig;
+use strongroom::crypto::{CipherScheme, DigestAlgorithm, Direction, MacScheme};
+use strongroom::pkcs11::slot::session_objects::SessionObjects;
 use strongroom::sys;
 use strongroom::vault::*;
 
@@ -68,6 +72,64 @@ fn number_of(vault: &dyn Vault, label: &str) -> ObjectNumber {
     image.with_label(label.as_bytes()).find(|object| object.content.class != Class::PublicKey).unwrap().number
 }
 
+/// Secret keys of the vault, all allowed by name: two that are used, and two whose copies in a session are.
+const SECRET_KEYS: [(&str, KeyAlgorithm); 4] = [
+    ("allowed-aes", KeyAlgorithm::Aes { bits: 256 }),
+    ("allowed-hmac", KeyAlgorithm::Generic { bytes: 64 }),
+    ("allowed-copied-aes", KeyAlgorithm::Aes { bits: 128 }),
+    ("allowed-copied-hmac", KeyAlgorithm::Generic { bytes: 48 }),
+];
+
+fn secret_key_draft(label: &str) -> Draft {
+    let content = Content {
+        label: label.as_bytes().to_vec(),
+        usage: Usage::ENCRYPT | Usage::SIGN,
+        ..Content::new(Class::SecretKey)
+    };
+    Draft { content, naming: Naming::Set(name(label)), secret: None }
+}
+
+/// What encryption or a MAC makes of a message with this key, by whichever it is for.
+fn used(key: &dyn SecretKey) -> Vec<u8> {
+    let key = key.usable().unwrap();
+    let mut out = vec![0; 64];
+    let len = match key.algorithm() {
+        KeyAlgorithm::Aes { .. } => {
+            let scheme = CipherScheme::AesGcm { iv: &[0; 12], aad: &[], tag_len: 16 };
+            key.cipher(&scheme, Direction::Encrypt).unwrap().whole(b"message", &mut out)
+        }
+        _ => {
+            let mut mac = key.mac(MacScheme::Hmac(DigestAlgorithm::Sha256)).unwrap();
+            mac.update(b"message");
+            mac.finish(&mut out)
+        }
+    };
+    out.truncate(len.unwrap());
+    out
+}
+
+/// Whether a key refuses everything, as one of a parent does; not with zeros as its value.
+fn refuses(key: &dyn SecretKey) -> bool {
+    let key = key.usable().unwrap();
+    let scheme = CipherScheme::AesGcm { iv: &[0; 12], aad: &[], tag_len: 16 };
+    key.value().is_err()
+        && key.cipher(&scheme, Direction::Encrypt).is_err()
+        && key.mac(MacScheme::Hmac(DigestAlgorithm::Sha256)).is_err()
+        && key.mac(MacScheme::AesCmac).is_err()
+}
+
+/// The last two of [`SECRET_KEYS`] in a session.
+fn copies(vault: &dyn Vault, session: &SessionObjects) -> Vec<Arc<dyn SecretKey>> {
+    let copy = |label| {
+        let number = number_of(vault, label);
+        let content = vault.image().get(number).unwrap().content.clone();
+        let secret = Some(vault.secret(number).unwrap());
+        let copy = session.create(1, Draft { content, naming: Naming::None, secret }, || Ok(())).unwrap();
+        session.load().secret_key(copy).unwrap()
+    };
+    SECRET_KEYS[2..].iter().map(|(label, _)| copy(label)).collect()
+}
+
 /// The host: logs in, signs, changes and reads, and forks a worker that signs; both then wait to be looked at.
 fn host(path: &Path) {
     sys::fork::register();
@@ -82,17 +144,24 @@ fn host(path: &Path) {
     }
     vault.refresh().unwrap();
     vault.secret(number_of(&*vault, "allowed-secret")).unwrap();
+    let session = SessionObjects::default();
+    let mut keys = copies(&*vault, &session);
+    keys.extend(SECRET_KEYS[..2].iter().map(|(label, _)| vault.secret_key(number_of(&*vault, label)).unwrap()));
+    keys.iter().for_each(|key| assert!(!used(&**key).is_empty()));
     // One that overwrites nothing of what it got.
     let idle = fork(|| {
         // SAFETY: waits to be ended by whoever looks.
         unsafe { libc::pause() };
         0
     });
+    let worker_says = std::fs::File::create(path.with_file_name("worker")).unwrap();
     let worker = fork(|| {
         become_nobody();
         let ours = vault.in_forked_child().unwrap();
         ours.unlock(&user(USER_PIN)).unwrap();
         sign(&*ours, number_of(&*ours, "allowed")).unwrap();
+        assert!(keys.iter().all(|key| refuses(&**key)));
+        (&worker_says).write_all(b"done").unwrap();
         std::thread::sleep(Duration::from_secs(60));
         0
     });
@@ -133,6 +202,9 @@ fn a_worker_holds_the_keys_that_objects_allows_and_nothing_else() {
     let [other, _] = pair(&*vault, "other").unwrap();
     let value = SecretBytes::filled(64, strongroom::crypto::random).unwrap();
     let secret = vault.create(vec![secret_draft("allowed-secret", value.expose())]).unwrap().remove(0);
+    for (label, algorithm) in SECRET_KEYS {
+        vault.generate_secret(algorithm, secret_key_draft(label)).unwrap();
+    }
 
     let mut host = process(TEST, "host", &path).stdout(std::process::Stdio::inherit()).spawn().unwrap();
     wait_for(&path.with_file_name("ready-to-load"));
@@ -147,7 +219,7 @@ fn a_worker_holds_the_keys_that_objects_allows_and_nothing_else() {
     let pids: Vec<i32> = pids.split(' ').map(|text| text.parse().unwrap()).collect();
     let [parent, worker, idle] = pids[..] else { panic!("{pids:?}") };
     // Until the worker has signed.
-    std::thread::sleep(Duration::from_millis(500));
+    wait_for(&path.with_file_name("worker"));
 
     let all = keys::of(&path, USER_PIN);
     let mut canaries = all.root;
@@ -158,6 +230,11 @@ fn a_worker_holds_the_keys_that_objects_allows_and_nothing_else() {
     }
     canaries.push(("the other key's private number".into(), scalar(&*vault, other.number)));
     canaries.push(("the secret's value".into(), vault.secret(secret.number).unwrap().expose().to_vec()));
+    let secret_keys = SECRET_KEYS.map(|(label, _)| {
+        let value = vault.secret(number_of(&*vault, label)).unwrap().expose().to_vec();
+        (format!("the value of {label}"), value)
+    });
+    canaries.extend(secret_keys.iter().cloned());
     let in_worker = found_in(worker, &canaries);
     let in_idle = found_in(idle, &canaries);
     // The search finds what is there: the parent has the root key, the worker the key that it is allowed.
@@ -170,6 +247,9 @@ fn a_worker_holds_the_keys_that_objects_allows_and_nothing_else() {
     host.wait().unwrap();
     println!("in the parent: {in_parent:#?}");
     assert!(in_parent.iter().any(|name| name.starts_with("the root key")), "the search is blind");
+    for (name, _) in &secret_keys {
+        assert!(in_parent.iter().any(|found| found.starts_with(name)), "the search is blind to {name}");
+    }
     assert!(!ring_in_worker.is_empty(), "the search is blind");
     assert!(in_worker.is_empty(), "{in_worker:#?}");
     assert!(in_idle.is_empty(), "{in_idle:#?}");

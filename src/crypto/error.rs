@@ -33,6 +33,9 @@ pub enum CryptoError {
     /// More bytes than the algorithm, or this implementation, takes in one operation.
     #[error("the message is too long")]
     TooLong,
+    /// What the input asks for can't be had.
+    #[error("there is not enough memory")]
+    NoMemory,
     /// AWS-LC failed where it shouldn't.
     #[error("internal failure in {0}")]
     Internal(&'static str),

@@ -1,4 +1,7 @@
 //! Secret keys: AES keys and generic secrets.
+//!
+//! Their values lie in memory that a fork wipes. In the child such a key is no key any more: everything that it is asked
+//! for fails, and nothing is ever computed with the zeros.
 
 use std::fmt;
 
@@ -6,11 +9,12 @@ use super::cipher::{Cipher, CipherScheme, Direction};
 use super::key_wrap::{self, KeyWrapScheme};
 use super::mac::{Mac, MacScheme};
 use super::{CryptoError, KeyAlgorithm, Result, SecretBytes};
+use crate::sys::memory::OwnSecret;
 
-/// A secret key whose length fits its kind. Usable from many threads at once; wiped when dropped.
+/// A secret key whose length fits its kind. Usable from many threads of one process at once; wiped when dropped.
 pub struct SecretKey {
     algorithm: KeyAlgorithm,
-    value: SecretBytes,
+    value: OwnSecret,
 }
 
 impl SecretKey {
@@ -22,7 +26,14 @@ impl SecretKey {
             KeyAlgorithm::Other(_) => true,
             _ => false,
         };
-        if fits { Ok(Self { algorithm, value }) } else { Err(CryptoError::KeyInvalid("its length is another kind's")) }
+        if !fits {
+            return Err(CryptoError::KeyInvalid("its length is another kind's"));
+        }
+        let value = OwnSecret::new(value.expose()).map_err(|error| {
+            tracing::warn!("no memory for a secret key: {error}");
+            CryptoError::NoMemory
+        })?;
+        Ok(Self { algorithm, value })
     }
 
     /// Kind and size.
@@ -30,9 +41,9 @@ impl SecretKey {
         self.algorithm
     }
 
-    /// The key itself.
-    pub fn value(&self) -> &SecretBytes {
-        &self.value
+    /// The key itself; fails in a process that was forked off since the key was made.
+    pub fn value(&self) -> Result<&[u8]> {
+        self.value.expose().ok_or(CryptoError::Internal("a key of the process that this one was forked off from"))
     }
 
     /// Begins to encrypt or decrypt, with an AES key.
@@ -44,7 +55,7 @@ impl SecretKey {
     pub fn mac(&self, scheme: MacScheme) -> Result<Mac> {
         match (scheme, self.algorithm) {
             (MacScheme::Hmac(digest), KeyAlgorithm::Generic { .. } | KeyAlgorithm::Other(_)) => {
-                Ok(Mac::hmac(digest, self.value.expose()))
+                Ok(Mac::hmac(digest, self.value()?))
             }
             (MacScheme::Hmac(_), _) => Err(CryptoError::SchemeMismatch),
             (MacScheme::AesCmac, _) => Mac::cmac(self.aes()?),
@@ -64,7 +75,7 @@ impl SecretKey {
 
     fn aes(&self) -> Result<&[u8]> {
         match self.algorithm {
-            KeyAlgorithm::Aes { .. } => Ok(self.value.expose()),
+            KeyAlgorithm::Aes { .. } => self.value(),
             _ => Err(CryptoError::SchemeMismatch),
         }
     }

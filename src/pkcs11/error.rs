@@ -108,6 +108,7 @@ fn crypto_code(error: CryptoError) -> CK_RV {
         CryptoError::SignatureLength => CKR_SIGNATURE_LEN_RANGE,
         CryptoError::SignatureInvalid => CKR_SIGNATURE_INVALID,
         CryptoError::CiphertextInvalid => CKR_ENCRYPTED_DATA_INVALID,
+        CryptoError::NoMemory => CKR_HOST_MEMORY,
         CryptoError::Internal(_) => CKR_FUNCTION_FAILED,
     }
 }

@@ -1,5 +1,7 @@
 //! Memory for secrets: pages that a fork wipes, pages that a fork hands on, and wiping of the stack.
 
+mod own_secret;
+
 use std::io;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -8,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroize;
+
+pub use self::own_secret::OwnSecret;
 
 /// What a forked child gets of some pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +41,8 @@ impl<T: Copy> SecretPages<T> {
     ///
     /// Fails when there is no memory, or when the kernel can't wipe on fork although that was asked for.
     pub fn filled(value: T, len: usize, after_fork: AfterFork) -> io::Result<Self> {
-        let bytes = (len.max(1) * size_of::<T>()).next_multiple_of(4096);
+        // One byte more, for the mark.
+        let bytes = (len * size_of::<T>() + 1).next_multiple_of(PAGE);
         // SAFETY: a new anonymous mapping disturbs no other memory.
         let start = unsafe {
             libc::mmap(
@@ -67,7 +72,21 @@ impl<T: Copy> SecretPages<T> {
             // SAFETY: the index lies inside the mapping, which is page-aligned and writable.
             unsafe { pages.start.add(index).write(value) };
         }
+        // SAFETY: the mark lies inside the mapping, behind the values.
+        unsafe { pages.mark().write_volatile(1) };
         Ok(pages)
+    }
+
+    /// Whether a fork, of whatever kind, made zeros of the values. It makes them of all at once, the mark among them.
+    pub fn is_wiped(&self) -> bool {
+        // SAFETY: the mark was written when the pages were made, and nobody writes it again.
+        unsafe { self.mark().read_volatile() == 0 }
+    }
+
+    /// The last byte of the mapping, 1 until a fork wipes it.
+    fn mark(&self) -> *mut u8 {
+        // SAFETY: the byte lies inside the mapping, which is one byte longer at least than the values.
+        unsafe { self.start.as_ptr().cast::<u8>().add(self.bytes - 1) }
     }
 }
 
@@ -105,7 +124,11 @@ impl<T: Copy> Drop for SecretPages<T> {
     }
 }
 
-const SLOTS: usize = 127;
+const PAGE: usize = 4096;
+
+/// Slots of a page that has a mark.
+const SLOTS: usize = PAGE / 32 - 1;
+const LAST_SLOT: u8 = SLOTS as u8 - 1;
 
 /// Slots of 32 bytes in pages that children inherit, that stand in no core file and are wiped one by one: the key ring.
 #[derive(Default)]
@@ -139,11 +162,11 @@ impl SecretPool {
         let slot = match chunks.iter().rev().find_map(free) {
             Some(slot) => slot,
             None => {
-                let slots = SecretPages::filled(UnsafeSlot([0; 32]), SLOTS + 1, AfterFork::Inherited)?;
-                let free = Mutex::new((0..SLOTS as u8).collect());
+                let slots = SecretPages::filled(UnsafeSlot([0; 32]), SLOTS, AfterFork::Inherited)?;
+                let free = Mutex::new((0..LAST_SLOT).collect());
                 let locked_at = AtomicU64::new(super::fork::epoch());
                 chunks.push(Arc::new(Chunk { locked_at, slots, free }));
-                SecretSlot { chunk: Arc::clone(&chunks[chunks.len() - 1]), index: SLOTS as u8 }
+                SecretSlot { chunk: Arc::clone(&chunks[chunks.len() - 1]), index: LAST_SLOT }
             }
         };
         // SAFETY: this slot was taken from the free list, so that nobody else reads or writes it.
@@ -169,7 +192,7 @@ impl SecretSlot {
     }
 
     fn place(&self) -> *mut UnsafeSlot {
-        // SAFETY: the index is at most `SLOTS`, and the pages hold one slot more than that.
+        // SAFETY: the index is at most `LAST_SLOT`, and the page holds one slot more than that.
         unsafe { self.chunk.slots.start.as_ptr().add(usize::from(self.index)) }
     }
 }
@@ -263,7 +286,11 @@ mod tests {
         // SAFETY: the child only reads memory and leaves with `_exit`.
         let status = unsafe {
             match libc::fork() {
-                0 => libc::_exit(i32::from(!(wiped.iter().all(|b| *b == 0) && inherited.iter().all(|b| *b == 0xA5)))),
+                0 => {
+                    let as_promised = wiped.is_wiped() && wiped.iter().all(|byte| *byte == 0);
+                    let handed_on = !inherited.is_wiped() && inherited.iter().all(|byte| *byte == 0xA5);
+                    libc::_exit(i32::from(!(as_promised && handed_on)))
+                }
                 child => {
                     let mut status = 0;
                     libc::waitpid(child, &mut status, 0);
@@ -272,6 +299,6 @@ mod tests {
             }
         };
         assert_eq!(status, 0);
-        assert!(wiped.iter().all(|byte| *byte == 0xA5));
+        assert!(!wiped.is_wiped() && wiped.iter().all(|byte| *byte == 0xA5));
     }
 }

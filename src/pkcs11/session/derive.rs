@@ -115,19 +115,19 @@ impl Session {
     /// RFC 5869 §2.
     fn hkdf(&self, sources: &Sources, hkdf: &Hkdf<'_>, len: usize) -> Result<SecretBytes, Rv> {
         let base = self.slot.secret_key(&sources.base)?;
-        let base = base.usable().map_err(Rv::at_init)?.value();
+        let base = base.usable().map_err(Rv::at_init)?.value()?;
         if !hkdf.extract {
-            return crypto::hkdf_expand(hkdf.digest, base.expose(), hkdf.info, len).map_err(wrong_length);
+            return crypto::hkdf_expand(hkdf.digest, base, hkdf.info, len).map_err(wrong_length);
         }
         let extracted = match (&sources.salt, hkdf.salt) {
             (Some(salt), _) => {
                 let salt = self.slot.secret_key(salt)?;
-                let salt = salt.usable().map_err(Rv::at_init)?.value();
-                crypto::hkdf_extract(hkdf.digest, salt.expose(), base.expose())?
+                let salt = salt.usable().map_err(Rv::at_init)?.value()?;
+                crypto::hkdf_extract(hkdf.digest, salt, base)?
             }
-            (None, Salt::Data(salt)) => crypto::hkdf_extract(hkdf.digest, salt, base.expose())?,
+            (None, Salt::Data(salt)) => crypto::hkdf_extract(hkdf.digest, salt, base)?,
             // As good as zeros: HMAC fills its key up with them.
-            (None, _) => crypto::hkdf_extract(hkdf.digest, &[], base.expose())?,
+            (None, _) => crypto::hkdf_extract(hkdf.digest, &[], base)?,
         };
         if !hkdf.expand {
             return Ok(extracted);

@@ -14,7 +14,7 @@ use rpds::HashTrieMapSync;
 
 use crate::crypto;
 use crate::pkcs11::error::Rv;
-use crate::sys::memory::{AfterFork, SecretPages};
+use crate::sys::memory::OwnSecret;
 use crate::vault::{
     self, Class, Content, Draft, EncryptScheme, Image, KeyAlgorithm, Object, ObjectNumber, PrivateKey, SecretBytes,
     SecretKey, SignScheme, VaultError,
@@ -46,8 +46,8 @@ pub struct Published {
 #[derive(Clone)]
 struct Kept {
     owner: CK_SESSION_HANDLE,
-    /// In pages that a fork wipes.
-    secret: Option<Arc<SecretPages<u8>>>,
+    /// In memory that a fork wipes.
+    secret: Option<Arc<OwnSecret>>,
     key: Option<ReadyKey>,
 }
 
@@ -150,7 +150,7 @@ impl Published {
     /// The secret part of an object.
     pub fn secret(&self, number: ObjectNumber) -> vault::Result<SecretBytes> {
         let secret = self.kept.get(&number).and_then(|kept| kept.secret.as_ref());
-        secret.map(|secret| SecretBytes::from_slice(secret)).ok_or(VaultError::NotFound)
+        secret.and_then(|secret| secret.expose()).map(SecretBytes::from_slice).ok_or(VaultError::NotFound)
     }
 }
 
@@ -169,7 +169,7 @@ impl SessionObjects {
         allowed: impl FnOnce() -> Result<(), Rv>,
     ) -> Result<ObjectNumber, Rv> {
         let key = ReadyKey::of(&draft)?;
-        let secret = draft.secret.as_ref().map(in_pages).transpose()?.map(Arc::new);
+        let secret = draft.secret.as_ref().map(kept_apart).transpose()?.map(Arc::new);
         let object = new_object(draft.content, draft.secret.as_ref())?;
         let number = object.number;
         self.change(|published| {
@@ -235,13 +235,11 @@ impl SessionObjects {
     }
 }
 
-fn in_pages(secret: &SecretBytes) -> Result<SecretPages<u8>, Rv> {
-    let mut pages = SecretPages::filled(0, secret.len(), AfterFork::Wiped).map_err(|error| {
+fn kept_apart(secret: &SecretBytes) -> Result<OwnSecret, Rv> {
+    OwnSecret::new(secret.expose()).map_err(|error| {
         tracing::warn!("no memory for a session object's value: {error}");
         Rv(CKR_HOST_MEMORY)
-    })?;
-    pages.copy_from_slice(secret.expose());
-    Ok(pages)
+    })
 }
 
 fn new_object(content: Content, secret: Option<&SecretBytes>) -> Result<Object, Rv> {
