@@ -234,6 +234,10 @@ fn a_worker_holds_the_keys_that_objects_allows_and_nothing_else() {
         let value = vault.secret(number_of(&*vault, label)).unwrap().expose().to_vec();
         (format!("the value of {label}"), value)
     });
+    for (name, value) in &secret_keys {
+        let states = [0x36, 0x5C].map(|pad| (format!("an HMAC state with {name}"), keys::hmac_state(value, pad)));
+        canaries.extend(states);
+    }
     canaries.extend(secret_keys.iter().cloned());
     let in_worker = found_in(worker, &canaries);
     let in_idle = found_in(idle, &canaries);

@@ -153,14 +153,9 @@ impl Digest {
         }
     }
 
-    /// Ends, writing the digest to the start of `out`; returns its length.
-    pub fn finish(mut self, out: &mut [u8]) -> Result<usize> {
-        self.end(out)
-    }
-
-    /// [`finish`](Self::finish) without moving the state, of which a move may leave a copy. Nothing is to be done with
-    /// the digest afterwards but dropping it.
-    pub(super) fn end(&mut self, out: &mut [u8]) -> Result<usize> {
+    /// Ends, writing the digest to the start of `out`; returns its length. The state isn't moved, because a move may leave
+    /// a copy of what it tells. Nothing is to be done with it afterwards but dropping it.
+    pub fn finish(&mut self, out: &mut [u8]) -> Result<usize> {
         let len = self.algorithm.len();
         let out = out.get_mut(..len).ok_or(CryptoError::OutputLength)?;
         match &mut self.state {
@@ -321,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_short_buffer_is_refused() {
-        let digest = Digest::new(DigestAlgorithm::Sha256);
+        let mut digest = Digest::new(DigestAlgorithm::Sha256);
         assert_eq!(digest.finish(&mut [0; 31]), Err(CryptoError::OutputLength));
     }
 }

@@ -28,7 +28,7 @@ impl MacScheme {
     }
 }
 
-/// A code being computed. On the heap, so that moving it leaves no copy of the keyed state behind; wiped when dropped.
+/// A code being computed; wiped when dropped.
 pub struct Mac(Option<State>);
 
 enum State {
@@ -38,7 +38,7 @@ enum State {
 
 impl Mac {
     pub(super) fn hmac(algorithm: DigestAlgorithm, key: &[u8]) -> Self {
-        Self(Some(State::Hmac(Box::new(Hmac::new(algorithm, key)))))
+        Self(Some(State::Hmac(Hmac::new(algorithm, key))))
     }
 
     pub(super) fn cmac(key: &[u8]) -> Result<Self> {
@@ -93,7 +93,8 @@ impl fmt::Debug for Mac {
     }
 }
 
-/// The two digests of HMAC, each begun with its padded key. A copy starts a message of its own without the key.
+/// The two digests of HMAC, each begun with its padded key. On the heap from before the key comes in, so that moving it
+/// leaves no copy of the keyed state behind. A copy starts a message of its own without the key.
 #[derive(Clone)]
 pub(super) struct Hmac {
     inner: Digest,
@@ -101,7 +102,7 @@ pub(super) struct Hmac {
 }
 
 impl Hmac {
-    pub(super) fn new(algorithm: DigestAlgorithm, key: &[u8]) -> Self {
+    pub(super) fn new(algorithm: DigestAlgorithm, key: &[u8]) -> Box<Self> {
         let mut block = Zeroizing::new([0; DigestAlgorithm::MAX_BLOCK_LEN]);
         let block = &mut block[..algorithm.block_len()];
         if let Some(start) = block.get_mut(..key.len()) {
@@ -111,7 +112,7 @@ impl Hmac {
             digest.update(key);
             digest.finish(block).expect("no digest is longer than its block");
         }
-        let mut hmac = Self { inner: Digest::new(algorithm), outer: Digest::new(algorithm) };
+        let mut hmac = Box::new(Self { inner: Digest::new(algorithm), outer: Digest::new(algorithm) });
         block.iter_mut().for_each(|byte| *byte ^= 0x36);
         hmac.inner.update(block);
         block.iter_mut().for_each(|byte| *byte ^= 0x36 ^ 0x5C);
@@ -126,9 +127,9 @@ impl Hmac {
     /// Ends, in place; nothing is to be done with it afterwards but dropping it.
     pub(super) fn finish(&mut self, out: &mut [u8]) -> Result<usize> {
         let mut digest = Zeroizing::new([0; DigestAlgorithm::MAX_LEN]);
-        let len = self.inner.end(&mut *digest)?;
+        let len = self.inner.finish(&mut *digest)?;
         self.outer.update(&digest[..len]);
-        self.outer.end(out)
+        self.outer.finish(out)
     }
 }
 

@@ -100,7 +100,7 @@ impl RejectionKey {
         Ok(u32::conditional_select(&other_len, &len, valid) as usize)
     }
 
-    fn seed(&self, ciphertext: &[u8]) -> Result<Hmac> {
+    fn seed(&self, ciphertext: &[u8]) -> Result<Box<Hmac>> {
         let mut key = Zeroizing::new([0; DigestAlgorithm::MAX_LEN]);
         let mut hmac = Hmac::new(DigestAlgorithm::Sha256, self.0.expose());
         hmac.update(ciphertext);

@@ -32,7 +32,7 @@ fn extract(secret: &[u8], salt: &[u8]) -> Vec<u8> {
 }
 
 /// SHA-256's state after the first block of an HMAC under `key`, as it lies in memory.
-fn hmac_state(key: &[u8], pad: u8) -> Vec<u8> {
+pub fn hmac_state(key: &[u8], pad: u8) -> Vec<u8> {
     let mut block = [pad; 64];
     block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
     let mut state = [0x6a09e667u32, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
