@@ -111,9 +111,14 @@ impl Digesting {
         };
         let state = Zeroizing::new(self.state.save());
         let (number, bits) = (self.mechanism.to_le_bytes(), bits.to_le_bytes());
-        let mut saved = Zeroizing::new([HEAD, &number, &bits, &[u8::from(self.in_parts)], &state].concat());
+        let fields: [&[u8]; 5] = [HEAD, &number, &bits, &[u8::from(self.in_parts)], &state];
+        let len = fields.iter().map(|field| field.len()).sum::<usize>() + CHECK_LEN;
+        // All at once: growing would leave a block behind that isn't wiped.
+        let mut saved = Zeroizing::new(Vec::with_capacity(len));
+        fields.iter().for_each(|field| saved.extend_from_slice(field));
         let check = check(&saved)?;
         saved.extend_from_slice(&check);
+        debug_assert_eq!(saved.len(), len);
         Ok(saved)
     }
 
@@ -141,4 +146,19 @@ fn check(saved: &[u8]) -> Result<[u8; CHECK_LEN], Rv> {
     digest.update(saved);
     digest.finish(&mut whole)?;
     Ok(*whole.first_chunk().unwrap_or(&[0; _]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saved_state_lies_in_one_block_that_never_grew() {
+        for algorithm in DigestAlgorithm::ALL {
+            let mut state = Digest::new(algorithm);
+            state.update(&[7; 100]);
+            let saved = Digesting { mechanism: CKM_SHA256, state, in_parts: true }.save().unwrap();
+            assert_eq!(saved.capacity(), saved.len(), "{algorithm:?}");
+        }
+    }
 }
