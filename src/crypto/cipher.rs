@@ -182,6 +182,7 @@ impl Cipher {
                 if input.len() > MOST_KEPT - kept.len() {
                     return Err(CryptoError::TooLong);
                 }
+                kept.try_reserve(input.len()).map_err(|_| CryptoError::NoMemory)?;
                 kept.extend_from_slice(input);
             }
         }

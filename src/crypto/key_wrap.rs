@@ -6,6 +6,7 @@ use subtle::{Choice, ConstantTimeEq, ConstantTimeGreater};
 use zeroize::Zeroizing;
 
 use super::aws_lc_raw::{AesDecrypt, AesEncrypt};
+use super::secret::with_room;
 use super::{CryptoError, Result, SecretBytes, padding};
 
 /// RFC 3394 §2.2.3.1.
@@ -44,22 +45,22 @@ pub(super) fn wrap(aes_key: &[u8], scheme: &KeyWrapScheme, key: &[u8]) -> Result
             if key.len() < 2 * HALF || !key.len().is_multiple_of(HALF) {
                 return Err(CryptoError::InputLength);
             }
-            Ok(wrap_blocks(&aes, iv.unwrap_or(DEFAULT_IV), key))
+            wrap_blocks(&aes, iv.unwrap_or(DEFAULT_IV), key)
         }
         KeyWrapScheme::AesKwPkcs7 { iv } => {
             if key.len() < HALF {
                 return Err(CryptoError::InputLength);
             }
-            let mut padded = padded(key, key.len() + HALF - key.len() % HALF);
+            let mut padded = padded(key, key.len() + HALF - key.len() % HALF)?;
             padding::add(&mut padded[key.len()..], 0);
-            Ok(wrap_blocks(&aes, iv.unwrap_or(DEFAULT_IV), &padded))
+            wrap_blocks(&aes, iv.unwrap_or(DEFAULT_IV), &padded)
         }
         KeyWrapScheme::AesKwp { iv } => {
             let len = u32::try_from(key.len()).ok().filter(|&len| len > 0).ok_or(CryptoError::InputLength)?;
             let mut initial = [0; HALF];
             initial[..4].copy_from_slice(&iv.unwrap_or(DEFAULT_PREFIX));
             initial[4..].copy_from_slice(&len.to_be_bytes());
-            Ok(wrap_blocks(&aes, initial, &padded(key, key.len().next_multiple_of(HALF))))
+            wrap_blocks(&aes, initial, &padded(key, key.len().next_multiple_of(HALF))?)
         }
     }
 }
@@ -70,7 +71,7 @@ pub(super) fn unwrap(aes_key: &[u8], scheme: &KeyWrapScheme, wrapped: &[u8]) -> 
     if wrapped.len() < shortest || !wrapped.len().is_multiple_of(HALF) {
         return Err(CryptoError::InputLength);
     }
-    let (initial, key) = unwrap_blocks(&AesDecrypt::new(aes_key)?, wrapped);
+    let (initial, key) = unwrap_blocks(&AesDecrypt::new(aes_key)?, wrapped)?;
     let len = match *scheme {
         KeyWrapScheme::AesKw { iv } => check(initial.ct_eq(&iv.unwrap_or(DEFAULT_IV))).map(|()| key.len()),
         KeyWrapScheme::AesKwPkcs7 { iv } => check(initial.ct_eq(&iv.unwrap_or(DEFAULT_IV))).and_then(|()| {
@@ -80,7 +81,7 @@ pub(super) fn unwrap(aes_key: &[u8], scheme: &KeyWrapScheme, wrapped: &[u8]) -> 
         KeyWrapScheme::AesKwp { iv } => unpadded_len(iv.unwrap_or(DEFAULT_PREFIX), initial, &key),
     };
     let len = len.ok_or(CryptoError::CiphertextInvalid)?;
-    Ok(SecretBytes::from_slice(&key[..len]))
+    SecretBytes::try_from_slice(&key[..len])
 }
 
 /// RFC 5649 §3: the constant, a length within the last 8 bytes, zeros after it.
@@ -101,21 +102,24 @@ fn check(valid: Choice) -> Option<()> {
 }
 
 /// The key with zeros after it.
-fn padded(key: &[u8], len: usize) -> Zeroizing<Vec<u8>> {
-    let mut padded = Zeroizing::new(vec![0; len]);
-    padded[..key.len()].copy_from_slice(key);
-    padded
+fn padded(key: &[u8], len: usize) -> Result<Zeroizing<Vec<u8>>> {
+    let mut padded = Zeroizing::new(with_room(len)?);
+    padded.extend_from_slice(key);
+    padded.resize(len, 0);
+    Ok(padded)
 }
 
 /// RFC 3394 §2.2.1, index-based; RFC 5649 §4.1 for a single half block. `key` is whole half blocks.
-fn wrap_blocks(aes: &AesEncrypt, initial: [u8; HALF], key: &[u8]) -> Vec<u8> {
-    let mut wrapped = [&initial, key].concat();
+fn wrap_blocks(aes: &AesEncrypt, initial: [u8; HALF], key: &[u8]) -> Result<Vec<u8>> {
+    let mut wrapped = with_room(HALF + key.len())?;
+    wrapped.extend_from_slice(&initial);
+    wrapped.extend_from_slice(key);
     let mut block = Zeroizing::new([0; 2 * HALF]);
     if key.len() == HALF {
         block.copy_from_slice(&wrapped);
         aes.apply(&mut block);
         wrapped.copy_from_slice(&*block);
-        return wrapped;
+        return Ok(wrapped);
     }
     block[..HALF].copy_from_slice(&initial);
     let mut step = 0_u64;
@@ -129,13 +133,14 @@ fn wrap_blocks(aes: &AesEncrypt, initial: [u8; HALF], key: &[u8]) -> Vec<u8> {
         }
     }
     wrapped[..HALF].copy_from_slice(&block[..HALF]);
-    wrapped
+    Ok(wrapped)
 }
 
 /// RFC 3394 §2.2.2 without its check: the initial value and the key. `wrapped` is at least two half blocks.
-fn unwrap_blocks(aes: &AesDecrypt, wrapped: &[u8]) -> ([u8; HALF], Zeroizing<Vec<u8>>) {
+fn unwrap_blocks(aes: &AesDecrypt, wrapped: &[u8]) -> Result<([u8; HALF], Zeroizing<Vec<u8>>)> {
     let (first, rest) = wrapped.split_at(HALF);
-    let mut key = Zeroizing::new(rest.to_vec());
+    let mut key = Zeroizing::new(with_room(rest.len())?);
+    key.extend_from_slice(rest);
     let mut block = Zeroizing::new([0; 2 * HALF]);
     block[..HALF].copy_from_slice(first);
     let mut initial = [0; HALF];
@@ -156,7 +161,7 @@ fn unwrap_blocks(aes: &AesDecrypt, wrapped: &[u8]) -> ([u8; HALF], Zeroizing<Vec
         }
     }
     initial.copy_from_slice(&block[..HALF]);
-    (initial, key)
+    Ok((initial, key))
 }
 
 /// A = A ⊕ t.
@@ -274,7 +279,7 @@ mod tests {
             let mut initial = [0; HALF];
             initial[..4].copy_from_slice(&DEFAULT_PREFIX);
             initial[4..].copy_from_slice(&len.to_be_bytes());
-            wrap_blocks(&kek, initial, key)
+            wrap_blocks(&kek, initial, key).expect("wrapped")
         };
         let mut key = [0; 16];
         key[..9].fill(0xEE);

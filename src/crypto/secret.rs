@@ -5,6 +5,8 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::{CryptoError, Result};
+
 /// Secret bytes of a fixed length.
 #[derive(Clone)]
 pub struct SecretBytes(Zeroizing<Box<[u8]>>);
@@ -15,8 +17,18 @@ impl SecretBytes {
         Self(Zeroizing::new(bytes.into()))
     }
 
+    /// [`from_slice`](Self::from_slice) for what may be longer than there is memory.
+    pub fn try_from_slice(bytes: &[u8]) -> Result<Self> {
+        let mut copy = with_room(bytes.len())?;
+        copy.extend_from_slice(bytes);
+        Ok(Self(Zeroizing::new(copy.into_boxed_slice())))
+    }
+
     /// `len` bytes that `fill` writes; they start as zeros.
-    pub fn filled<E>(len: usize, fill: impl FnOnce(&mut [u8]) -> Result<(), E>) -> Result<Self, E> {
+    pub fn filled<E>(
+        len: usize,
+        fill: impl FnOnce(&mut [u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Self, E> {
         let mut bytes = Zeroizing::new(vec![0; len].into_boxed_slice());
         fill(&mut bytes)?;
         Ok(Self(bytes))
@@ -51,3 +63,10 @@ impl PartialEq for SecretBytes {
 }
 
 impl Eq for SecretBytes {}
+
+/// An empty list with room for exactly `len` bytes, which a caller chose: a host isn't aborted for that.
+pub(super) fn with_room(len: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| CryptoError::NoMemory)?;
+    Ok(bytes)
+}

@@ -146,6 +146,12 @@ mod tests {
     }
 
     #[test]
+    fn short_memory_is_the_hosts() {
+        assert_eq!(Rv::from(CryptoError::NoMemory), Rv(CKR_HOST_MEMORY));
+        assert_eq!(Rv::at_use(VaultError::Crypto(CryptoError::NoMemory)), Rv(CKR_HOST_MEMORY));
+    }
+
+    #[test]
     fn a_front_ends_own_refusal_comes_back_as_it_was() {
         assert_eq!(Rv::from(VaultError::Refused(CKR_ACTION_PROHIBITED)), Rv(CKR_ACTION_PROHIBITED));
     }

@@ -241,7 +241,7 @@ fn write(
     let len = body(&mut result)?;
     let step = out.give(&result[..len]);
     if step == Err(Rv(CKR_BUFFER_TOO_SMALL)) {
-        *kept = Some(SecretBytes::from_slice(&result[..len]));
+        *kept = Some(SecretBytes::try_from_slice(&result[..len])?);
     }
     step
 }
@@ -256,7 +256,10 @@ impl RsaScheme {
             EncryptScheme::RsaPkcs1 => Self { scheme: EncryptScheme::RsaPkcs1, label: [].into() },
             EncryptScheme::RsaRaw => Self { scheme: EncryptScheme::RsaRaw, label: [].into() },
             EncryptScheme::RsaOaep { digest, mgf, label } => {
-                Self { scheme: EncryptScheme::RsaOaep { digest, mgf, label: &[] }, label: label.into() }
+                let mut own = Vec::new();
+                own.try_reserve_exact(label.len()).map_err(|_| Rv(CKR_HOST_MEMORY))?;
+                own.extend_from_slice(label);
+                Self { scheme: EncryptScheme::RsaOaep { digest, mgf, label: &[] }, label: own.into() }
             }
         })
     }
