@@ -10,7 +10,7 @@ use loom::thread;
 use super::Session;
 use super::table::Table;
 use crate::pkcs11::error::Rv;
-use crate::pkcs11::mechanism::{Allowed, Request};
+use crate::pkcs11::mechanism::{Allowed, Parameter, Request};
 use crate::pkcs11::operation::{Kind, Operation};
 use crate::pkcs11::slot::Slot;
 use crate::vault::VaultInfo;
@@ -44,7 +44,7 @@ fn open(table: &Table, slot: &Arc<Slot>) -> CK_SESSION_HANDLE {
 }
 
 fn digest(table: &Table, session: CK_SESSION_HANDLE) -> Result<(), Rv> {
-    table.get(session)?.digest_init(Request { number: CKM_SHA256, parameter: &[] })
+    table.get(session)?.digest_init(Request { number: CKM_SHA256, parameter: Parameter::Plain(&[]) })
 }
 
 fn update(table: &Table, session: CK_SESSION_HANDLE) -> Result<(), Rv> {
@@ -132,7 +132,7 @@ fn who_lists_sessions_sees_all_that_stay_and_none_that_is_stale() {
 fn an_operation_belongs_to_who_began_it() {
     in_every_interleaving(|table, slot| {
         let session = open(&table, &slot);
-        let work = |table: &Table| match digest(table, session) {
+        let work = move |table: &Table| match digest(table, session) {
             Ok(()) => {
                 // Nobody who was refused can have ended or continued it.
                 assert_eq!(update(table, session), Ok(()));
