@@ -227,6 +227,8 @@ const RULES: &[Rule] = &[
     // ---- templates and attributes
     rule!(MAKERS, [CKR_TEMPLATE_INCONSISTENT], [CKR_ATTRIBUTE_TYPE_INVALID], "",
         "§4.1.1: an attribute of other kinds of objects is inconsistent; invalid is only one that the specification doesn't know"),
+    rule!(MAKERS, [CKR_OK], [CKR_ATTRIBUTE_TYPE_INVALID], "",
+        "§4.1.1: that a key doesn't have a use that its kind can't have is true, and so not inconsistent (docs/deviations.md)"),
     rule!(MAKERS, [CKR_TEMPLATE_INCONSISTENT], [CKR_OK], "",
         "§4.1.1: two values for one attribute, or attributes that can't stand together"),
     rule!(MAKERS, [CKR_TEMPLATE_INCONSISTENT, CKR_ATTRIBUTE_READ_ONLY, CKR_ATTRIBUTE_TYPE_INVALID],
