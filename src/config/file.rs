@@ -382,7 +382,7 @@ fn line_at(text: &[u8], offset: usize) -> usize {
 }
 
 /// `did you mean …` for a slip of the pen, else everything that would do.
-pub(super) fn nearest(word: &str, known: &[&str]) -> String {
+pub fn nearest(word: &str, known: &[&str]) -> String {
     let (distance, candidate) = known
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))

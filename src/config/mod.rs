@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 pub use error::ConfigError;
+pub use file::nearest;
 
 /// What was read, with every default filled in and every path absolute.
 #[derive(Clone, Debug)]
@@ -125,11 +126,6 @@ impl Config {
         let vaults = places::with_found(configured, &self.vaults_dir, discovery.free_slot)?;
         Ok(Self { vaults, ..self.clone() })
     }
-}
-
-/// Advice for a `name` that isn't one of `known`: the nearest of them, or all.
-pub fn nearest(name: &str, known: &[&str]) -> String {
-    file::nearest(name, known)
 }
 
 /// The PIN in a file that somebody names on the command line: the same rules as for `pin_file`, but it may be a pipe.
