@@ -78,6 +78,15 @@ pub enum KeyAlgorithm {
 }
 
 impl KeyAlgorithm {
+    /// Bytes of an AES key or generic secret; `None` for what is neither.
+    pub fn secret_len(self) -> Option<usize> {
+        match self {
+            Self::Aes { bits } => Some(bits as usize / 8),
+            Self::Generic { bytes } => Some(bytes as usize),
+            Self::Rsa { .. } | Self::Ec(_) | Self::Ed25519 | Self::X25519 | Self::Other(_) => None,
+        }
+    }
+
     /// Bytes of a signature; 0 for keys that don't sign.
     pub fn signature_len(self) -> usize {
         match self {

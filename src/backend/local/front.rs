@@ -106,11 +106,7 @@ impl Vault for LocalVault {
     }
 
     fn generate_secret(&self, algorithm: KeyAlgorithm, mut draft: Draft) -> Result<Arc<Object>> {
-        let bytes = match algorithm {
-            KeyAlgorithm::Aes { bits } => bits as usize / 8,
-            KeyAlgorithm::Generic { bytes } => bytes as usize,
-            _ => return Err(VaultError::Unsupported("this is no kind of secret key")),
-        };
+        let bytes = algorithm.secret_len().ok_or(VaultError::Unsupported("this is no kind of secret key"))?;
         draft.secret = Some(SecretBytes::filled(bytes, crypto::random)?);
         draft.content.key = Some(KeyDescription { algorithm, public: Arc::from([]) });
         draft.content.local = true;

@@ -234,11 +234,8 @@ fn generation(algorithm: KeyAlgorithm) -> CK_MECHANISM_TYPE {
 }
 
 fn value_len(object: &Object) -> CK_ULONG {
-    match object.content.key.as_ref().map(|key| key.algorithm) {
-        Some(KeyAlgorithm::Aes { bits }) => (bits / 8).into(),
-        Some(KeyAlgorithm::Generic { bytes }) => bytes.into(),
-        _ => object.secret_len as CK_ULONG,
-    }
+    let of_kind = object.content.key.as_ref().and_then(|key| key.algorithm.secret_len());
+    of_kind.unwrap_or(object.secret_len) as CK_ULONG
 }
 
 /// The part of a key's value that is this attribute.

@@ -81,11 +81,7 @@ impl Session {
     }
 
     fn generate_session_secret(&self, algorithm: KeyAlgorithm, mut new: NewObject) -> Result<CK_OBJECT_HANDLE, Rv> {
-        let len = match algorithm {
-            KeyAlgorithm::Aes { bits } => bits as usize / 8,
-            KeyAlgorithm::Generic { bytes } => bytes as usize,
-            _ => return Err(Rv(CKR_KEY_TYPE_INCONSISTENT)),
-        };
+        let len = algorithm.secret_len().ok_or(Rv(CKR_KEY_TYPE_INCONSISTENT))?;
         let content = &mut new.draft.content;
         content.key = Some(KeyDescription { algorithm, public: Arc::new([]) });
         content.local = true;
