@@ -15,6 +15,21 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("backend", &["vault", "config", "crypto", "sys", "log"]),
     // A front end opens vaults at one door and never sees what is behind it.
     ("pkcs11", &["backend::open_all", "vault", "config", "crypto", "sys", "log"]),
+    // What is imported is read by the module's table of attributes, like an object that a program writes.
+    (
+        "cli::import",
+        &[
+            "cli",
+            "pkcs11::attribute",
+            "pkcs11::error",
+            "pkcs11::object",
+            "pkcs11::template",
+            "vault",
+            "config",
+            "crypto",
+            "sys",
+        ],
+    ),
     // The command prints the module's table of mechanisms.
     ("cli", &["backend::open_all", "pkcs11::mechanism", "vault", "config", "crypto", "sys", "log"]),
     ("main", &["cli"]),

@@ -6,6 +6,7 @@
 mod ask;
 mod cert;
 mod error;
+mod import;
 mod init;
 mod key;
 mod kind;
@@ -69,6 +70,8 @@ enum Verb {
     /// Certificates: create, csr, import, list, show, delete
     #[command(subcommand)]
     Cert(cert::Verb),
+    /// Take over keys, certificates and data from files or from another token
+    Import(import::Import),
     /// Secrets: set, get, list, delete
     #[command(subcommand)]
     Secret(secret::Verb),
@@ -116,6 +119,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Init(init) => init::run(context, init),
         Verb::Key(verb) => key::run(context, verb),
         Verb::Cert(verb) => cert::run(context, verb),
+        Verb::Import(import) => import::run(context, import),
         Verb::Secret(verb) => secret::run(context, verb),
         Verb::Pin(verb) => pin::run(context, verb),
         Verb::Rekey(rekey) => rekey::run(context, rekey),

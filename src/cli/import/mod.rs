@@ -1,0 +1,125 @@
+//! `strongroom import`: the way in, from files and from other tokens.
+//!
+//! The source is read and checked as a whole before the vault is touched; then everything comes in one transaction or
+//! nothing does. Labels, ids, usages and flags stay, so that a program's configuration changes only the path of the
+//! module. What can't come is listed with the reason and with what to do.
+
+mod found;
+mod judge;
+mod plan;
+mod report;
+mod softhsm;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use self::found::Harvest;
+use self::judge::{Verdict, judge};
+use self::plan::Plan;
+use self::report::Report;
+use super::open::Opened;
+use super::{Context, Error, Result, ask, progress};
+use crate::vault::Pin;
+
+/// Where from.
+#[derive(Args)]
+pub(super) struct Import {
+    /// The tokens of SoftHSM 2, with the keys that its module doesn't let out: the directory of its tokens or of one
+    /// (default: where SoftHSM's configuration says)
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    softhsm: Option<Option<PathBuf>>,
+    /// The label of the token to read, if there are several
+    #[arg(long, value_name = "LABEL")]
+    token: Option<String>,
+    /// Read the user PIN of the token from this file
+    #[arg(long, value_name = "FILE")]
+    source_pin_file: Option<PathBuf>,
+    /// Say what would come, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(context: &Context, import: Import) -> Result<()> {
+    let opened = context.locked()?;
+    let mut harvest = import.harvest(context, opened.info.allow_conflicting_usage)?;
+    plan::check_pairs(&harvest.candidates)?;
+    opened.vault.unlock(&context.users_way(&opened)?)?;
+    let plan = Plan::new(&*opened.vault, std::mem::take(&mut harvest.candidates))?;
+    carry_out(context, &opened, import.dry_run, plan, harvest)
+}
+
+fn carry_out(context: &Context, opened: &Opened, dry_run: bool, mut plan: Plan, harvest: Harvest) -> Result<()> {
+    let made = if dry_run { Vec::new() } else { opened.vault.create(plan.take_drafts())? };
+    let mut remarks = harvest.remarks;
+    remarks.extend(label_remark(&opened.info.label, harvest.token_label.as_deref()));
+    Report { plan: &plan, made: &made, left: &harvest.left, remarks, dry_run }.print(context)
+}
+
+/// A URI names the token by its label.
+fn label_remark(own: &str, source: Option<&str>) -> Option<String> {
+    let source = source.filter(|source| *source != own && !source.is_empty())?;
+    Some(format!(
+        "The source is called {source:?}, this vault {own:?}: in PKCS#11 URIs with `token={source}` write the vault's \
+         label, or import into a vault made with `strongroom init --label {source:?}`."
+    ))
+}
+
+impl Import {
+    fn harvest(&self, context: &Context, allow_conflicting_usage: bool) -> Result<Harvest> {
+        match &self.softhsm {
+            Some(directory) => self.from_softhsm(context, directory.as_deref(), allow_conflicting_usage),
+            None => Err(Error::Usage("Say what to import: --softhsm.".into())),
+        }
+    }
+
+    fn from_softhsm(
+        &self,
+        context: &Context,
+        directory: Option<&std::path::Path>,
+        allow_conflicting_usage: bool,
+    ) -> Result<Harvest> {
+        let token = self.choose(softhsm::token_directories(directory)?)?;
+        let pin = self.source_pin(&token.label())?;
+        progress::count(&context.output, "Reading", |step| {
+            let (found, left) = token.objects(&pin, step)?;
+            let mut harvest = Harvest { left, token_label: Some(token.label()), ..Harvest::default() };
+            let all = found.len();
+            for (done, found) in found.into_iter().enumerate() {
+                match judge(found, allow_conflicting_usage)? {
+                    Verdict::Comes(candidate) => harvest.candidates.push(candidate),
+                    Verdict::Stays(left) => harvest.left.push(left),
+                }
+                step(done + 1, all);
+            }
+            Ok(harvest)
+        })
+    }
+
+    /// The token that is named, or the only one.
+    fn choose(&self, directories: Vec<PathBuf>) -> Result<softhsm::Token> {
+        let mut tokens = directories.iter().map(|path| softhsm::Token::read(path)).collect::<Result<Vec<_>>>()?;
+        let labels: Vec<String> = tokens.iter().map(|token| format!("{:?}", token.label())).collect();
+        if let Some(label) = &self.token {
+            tokens.retain(|token| token.label() == *label);
+        }
+        match (tokens.pop(), tokens.len(), &self.token) {
+            (Some(only), 0, _) => Ok(only),
+            (None, _, Some(label)) => {
+                Err(Error::refused(format!("There is no token {label:?}: there are {}.", labels.join(", "))))
+            }
+            (_, _, Some(label)) => Err(Error::refused(format!(
+                "Several tokens are called {label:?}: name the directory of one with --softhsm DIR."
+            ))),
+            (_, _, None) => Err(Error::refused(format!(
+                "There are several tokens: say which with --token ({}).",
+                labels.join(", ")
+            ))),
+        }
+    }
+
+    fn source_pin(&self, label: &str) -> Result<Pin> {
+        let source = ask::Source { file: self.source_pin_file.as_deref(), stdin: false, option: "--source-pin-file" };
+        ask::pin(source, &format!("User PIN of the token {label}"))
+    }
+}

@@ -1,0 +1,202 @@
+//! A token of SoftHSM 2, read from its files.
+//!
+//! SoftHSM makes nearly every key so that its module doesn't let it out, so the module is no way to move. Its files are:
+//! the user's PIN opens them. They are opened for reading only, read twice to see that nobody writes meanwhile, and what
+//! doesn't parse to its last byte stops the import. Tokens in SoftHSM's `db` store aren't read.
+
+mod object_file;
+mod place;
+mod token_key;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use cryptoki_sys::{CKA_CHECK_VALUE, CKA_END_DATE, CKA_START_DATE, CKA_VENDOR_DEFINED, CKO_VENDOR_DEFINED};
+use zeroize::Zeroizing;
+
+use self::object_file::Value;
+use self::token_key::{Refusal, TokenKey};
+use super::super::{Error, Result};
+use super::found::{Found, LeftBehind, What};
+use crate::pkcs11::attribute::array;
+use crate::vault::{Pin, SecretBytes};
+
+pub(super) use place::token_directories;
+
+/// A token's files, as they were at one moment.
+pub(super) struct Token {
+    directory: PathBuf,
+    files: Files,
+    about: BTreeMap<u64, Value>,
+}
+
+/// The objects' files by name.
+type Files = BTreeMap<String, Zeroizing<Vec<u8>>>;
+
+impl Token {
+    /// Reads the token in this directory.
+    pub(super) fn read(directory: &Path) -> Result<Self> {
+        let files = read_files(directory)?;
+        let changed = |again: &Files| {
+            !again.iter().map(|(name, file)| (name, &**file)).eq(files.iter().map(|(name, file)| (name, &**file)))
+        };
+        if changed(&read_files(directory)?) {
+            return Err(Error::refused(format!(
+                "{}: the token changed while it was read: stop the programs that use it and import again.",
+                directory.display()
+            )));
+        }
+        let about = match files.get(TOKEN_FILE) {
+            Some(file) => parsed(&directory.join(TOKEN_FILE), file)?,
+            None => return Err(place::no_token(directory)),
+        };
+        Ok(Self { directory: directory.to_owned(), files, about })
+    }
+
+    /// The token's label without the spaces that fill it up.
+    pub(super) fn label(&self) -> String {
+        match self.about.get(&TOKEN_LABEL) {
+            Some(Value::Bytes(label)) => String::from_utf8_lossy(label.expose()).trim_end().to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// Its objects, decrypted, and those that can't be had. `step` is told how far it is.
+    pub(super) fn objects(
+        &self,
+        pin: &Pin,
+        step: &mut dyn FnMut(usize, usize),
+    ) -> Result<(Vec<Found>, Vec<LeftBehind>)> {
+        let key = self.key(pin)?;
+        let objects: Vec<_> = self.files.iter().filter(|(name, _)| *name != TOKEN_FILE).collect();
+        let (mut found, mut left) = (Vec::with_capacity(objects.len()), Vec::new());
+        for (done, (name, file)) in objects.iter().enumerate() {
+            let path = self.directory.join(name);
+            let stored = parsed(&path, file)?;
+            if stored.is_empty() {
+                left.push(unfinished(name));
+            } else {
+                found.push(object(stored, &key).map_err(|problem| damaged(&path, &problem))?);
+            }
+            step(done + 1, objects.len());
+        }
+        Ok((found, left))
+    }
+
+    fn key(&self, pin: &Pin) -> Result<TokenKey> {
+        let Some(Value::Bytes(wrapped)) = self.about.get(&USER_PIN) else {
+            return Err(Error::refused(format!(
+                "The SoftHSM token {:?} has no user PIN yet, and so no keys.",
+                self.label()
+            )));
+        };
+        TokenKey::open(wrapped.expose(), pin.expose()).map_err(|refusal| match refusal {
+            Refusal::WrongPin => Error::refused(format!(
+                "This isn't the user PIN of the SoftHSM token {:?}: give the one that its programs use.",
+                self.label()
+            )),
+            Refusal::Damaged => damaged(&self.directory.join(TOKEN_FILE), "the token's key in it isn't whole"),
+        })
+    }
+}
+
+fn read_files(directory: &Path) -> Result<Files> {
+    let fail = |path: &Path, source| Error::File { path: path.into(), source };
+    let mut files = Files::new();
+    for entry in std::fs::read_dir(directory).map_err(|source| fail(directory, source))? {
+        let path = entry.map_err(|source| fail(directory, source))?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".object"))
+        else {
+            continue;
+        };
+        let size = path.metadata().map_err(|source| fail(&path, source))?.len();
+        if size > MAX_FILE {
+            return Err(damaged(&path, "no object is so large"));
+        }
+        let file = std::fs::read(&path).map(Zeroizing::new).map_err(|source| fail(&path, source))?;
+        files.insert(name.to_owned(), file);
+    }
+    Ok(files)
+}
+
+fn parsed(path: &Path, file: &[u8]) -> Result<BTreeMap<u64, Value>> {
+    object_file::parse(file).map_err(|problem| damaged(path, problem))
+}
+
+fn damaged(path: &Path, problem: &str) -> Error {
+    Error::refused(format!(
+        "{} is damaged: {problem}. Nothing was imported; a backup of the token may have it whole.",
+        path.display()
+    ))
+}
+
+/// SoftHSM creates an object's file before it knows what to write.
+fn unfinished(name: &str) -> LeftBehind {
+    let label = name.trim_end_matches(".object").as_bytes().to_vec();
+    LeftBehind {
+        what: What { class: None, kind: None, label, id: Vec::new() },
+        reason: "its making was cut off: the file holds no attribute".into(),
+        remedy: "nothing: SoftHSM doesn't show it either".into(),
+    }
+}
+
+/// An object as PKCS#11 shows it. Byte strings of private objects are encrypted; dates never are, nor is what stands in a
+/// template.
+fn object(stored: BTreeMap<u64, Value>, key: &TokenKey) -> std::result::Result<Found, String> {
+    let private = matches!(stored.get(&cryptoki_sys::CKA_PRIVATE), Some(Value::Boolean(true)));
+    let mut found = Found::default();
+    for (number, value) in stored {
+        let value = match value {
+            Value::Bytes(bytes) if private && !is_plain_date(number, &bytes) => {
+                key.decrypt(bytes.expose()).ok_or_else(|| format!("its attribute {number:#x} can't be decrypted"))?
+            }
+            other => plain(other),
+        };
+        found.attributes.insert(number, value);
+    }
+    match found.class() {
+        None => Err("it doesn't say what kind of object it is".into()),
+        Some(class) if u64::from(class.number()) >= CKO_VENDOR_DEFINED => Err("it is no object of PKCS#11".into()),
+        Some(_) => Ok(found),
+    }
+    .map(without_empty_check_value)
+}
+
+/// An empty check value is a missing one here; with us it would forbid that one is shown.
+fn without_empty_check_value(mut found: Found) -> Found {
+    if found.get(CKA_CHECK_VALUE).is_some_and(<[u8]>::is_empty) {
+        found.attributes.remove(&CKA_CHECK_VALUE);
+    }
+    found
+}
+
+fn is_plain_date(number: u64, bytes: &SecretBytes) -> bool {
+    matches!(number, CKA_START_DATE | CKA_END_DATE) && bytes.len() == size_of::<cryptoki_sys::CK_DATE>()
+}
+
+/// A value as `C_GetAttributeValue` gives it, and a template as [`array`] describes it.
+fn plain(value: Value) -> SecretBytes {
+    match value {
+        Value::Boolean(value) => SecretBytes::from_slice(&[u8::from(value)]),
+        Value::Number(number) => SecretBytes::from_slice(&number.to_ne_bytes()),
+        Value::Bytes(bytes) => bytes,
+        Value::Mechanisms(all) => {
+            let bytes: Vec<u8> = all.into_iter().flat_map(u64::to_ne_bytes).collect();
+            SecretBytes::from_slice(&bytes)
+        }
+        Value::Template(inner) => {
+            let inner: Vec<(u64, SecretBytes)> =
+                inner.into_iter().map(|(number, value)| (number, plain(value))).collect();
+            let entries: Vec<(u64, &[u8])> = inner.iter().map(|(number, value)| (*number, value.expose())).collect();
+            SecretBytes::from_slice(&array::encode(&entries))
+        }
+    }
+}
+
+const TOKEN_FILE: &str = "token.object";
+/// No object of a token is nearly as large.
+const MAX_FILE: u64 = 16 << 20;
+
+/// SoftHSM's own attributes of a token: the label, and the token's key under the user's PIN.
+const TOKEN_LABEL: u64 = CKA_VENDOR_DEFINED + 0x5349;
+const USER_PIN: u64 = CKA_VENDOR_DEFINED + 0x534D;
