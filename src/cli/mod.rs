@@ -12,6 +12,7 @@ mod key;
 mod kind;
 mod open;
 mod output;
+mod passphrase;
 mod pin;
 mod pkcs11;
 mod progress;

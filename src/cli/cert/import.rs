@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use spki::der::Encode;
+use x509_cert::Certificate;
+use x509_cert::der::asn1::{Any, ObjectIdentifier};
 
 use super::super::key::{pem_blocks, read_key_file};
 use super::super::{Context, Error, Result};
@@ -29,18 +31,10 @@ pub(super) fn run(context: &Context, import: &Import) -> Result<()> {
     }
     let contents = read_key_file(&import.file)?;
     let (der, more) = certificate(&contents)?;
-    let certificate = parse_certificate(&der)?;
-    let spki = certificate
-        .tbs_certificate()
-        .subject_public_key_info()
-        .to_der()
-        .map_err(|_| Error::refused("The certificate's key is damaged."))?;
+    let subject = Subject::of(&der)?;
     let opened = context.unlocked()?;
-    let linked = key_with(&opened.vault.image(), &spki);
-    let id = match &linked {
-        Some((_, id)) => id.clone(),
-        None => id_of(certificate.tbs_certificate().subject_public_key_info().subject_public_key.raw_bytes(), &spki)?,
-    };
+    let linked = key_with(&opened.vault.image(), &subject.public_key);
+    let id = linked.as_ref().map_or(subject.id, |(_, id)| id.clone());
     let naming = if import.renew { Naming::VersionOf(name.clone()) } else { Naming::New(name.clone()) };
     let made = opened.vault.create(vec![draft(&der, &name, naming, id)?])?;
     if more > 0 {
@@ -55,6 +49,32 @@ pub(super) fn run(context: &Context, import: &Import) -> Result<()> {
         Some(object) => show::report(context, &opened, object, "Imported"),
         None => Ok(()),
     }
+}
+
+/// For whom a certificate is.
+pub(in super::super) struct Subject {
+    pub common_name: Option<String>,
+    /// SubjectPublicKeyInfo of its key.
+    pub public_key: Vec<u8>,
+    /// The `CKA_ID` that its key would have.
+    pub id: Vec<u8>,
+}
+
+impl Subject {
+    pub(in super::super) fn of(der: &[u8]) -> Result<Self> {
+        let certificate = parse_certificate(der)?;
+        let key = certificate.tbs_certificate().subject_public_key_info();
+        let public_key = key.to_der().map_err(|_| Error::refused("The certificate's key is damaged."))?;
+        let id = id_of(key.subject_public_key.raw_bytes(), &public_key)?;
+        Ok(Self { common_name: common_name(&certificate), public_key, id })
+    }
+}
+
+/// The subject's CN, by which chains name their authorities; the last of several.
+fn common_name(certificate: &Certificate) -> Option<String> {
+    let names = certificate.tbs_certificate().subject().iter().filter(|name| name.oid == COMMON_NAME);
+    let text = |value: &Any| String::from_utf8(value.value().to_vec()).ok().filter(|text| !text.is_empty());
+    names.last().and_then(|name| text(&name.value))
 }
 
 /// The first certificate, and how many follow.
@@ -76,7 +96,7 @@ fn certificate(contents: &[u8]) -> Result<(Vec<u8>, usize)> {
 }
 
 /// Number and id of the vault's key with this public half; the private one, if both are there.
-pub(super) fn key_with(image: &Image, spki: &[u8]) -> Option<(u64, Vec<u8>)> {
+pub(in super::super) fn key_with(image: &Image, spki: &[u8]) -> Option<(u64, Vec<u8>)> {
     [Class::PrivateKey, Class::PublicKey].into_iter().find_map(|class| {
         let mut keys = image.with_class(class);
         let key = keys.find(|object| object.content.key.as_ref().is_some_and(|key| key.public.as_ref() == spki))?;
@@ -95,3 +115,6 @@ fn id_of(public: &[u8], spki: &[u8]) -> Result<Vec<u8>> {
     digest.finish(&mut id)?;
     Ok(id)
 }
+
+/// id-at-commonName (RFC 5280 §A.1).
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");

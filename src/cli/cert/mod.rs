@@ -7,6 +7,8 @@ mod show;
 mod signer;
 mod subject;
 
+pub(super) use import::{Subject, key_with};
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -57,27 +59,33 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
     }
 }
 
-fn parse_certificate(der: &[u8]) -> Result<Certificate> {
+pub(super) fn parse_certificate(der: &[u8]) -> Result<Certificate> {
     Certificate::from_der(der)
         .map_err(|error| Error::refused(format!("This is no certificate: X.509 as PEM or DER is known ({error}).")))
 }
 
-/// A certificate object as a PKCS#11 program would have written it.
+/// A certificate object with this name.
 fn draft(der: &[u8], name: &Name, naming: Naming, id: Vec<u8>) -> Result<Draft> {
+    let content = content(der, name.as_str().as_bytes().to_vec(), id)?;
+    Ok(Draft { content, naming, secret: None })
+}
+
+/// A certificate object as a PKCS#11 program would have written it.
+pub(super) fn content(der: &[u8], label: Vec<u8>, id: Vec<u8>) -> Result<Content> {
     let certificate = parse_certificate(der)?;
     let tbs = certificate.tbs_certificate();
     let encoded = |result: x509_cert::der::Result<Vec<u8>>| {
         result.map(Vec::into_boxed_slice).map_err(|_| Error::refused("The certificate is damaged."))
     };
     let mut content = Content::new(Class::Certificate);
-    content.label = name.as_str().as_bytes().to_vec();
+    content.label = label;
     content.id = id;
     content.value = Some(der.into());
     content.attributes.insert(CKA_CERTIFICATE_TYPE, Box::new(CKC_X_509.to_le_bytes()));
     content.attributes.insert(CKA_SUBJECT, encoded(tbs.subject().to_der())?);
     content.attributes.insert(CKA_ISSUER, encoded(tbs.issuer().to_der())?);
     content.attributes.insert(CKA_SERIAL_NUMBER, encoded(tbs.serial_number().to_der())?);
-    Ok(Draft { content, naming, secret: None })
+    Ok(content)
 }
 
 /// Writes what is public; anybody may read it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_TRUE, CK_ULONG, CKA_CLASS, CKA_ID, CKA_KEY_TYPE, CKA_LABEL, CKA_PRIVATE};
+use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_TRUE, CK_ULONG, CKA_CLASS, CKA_ID, CKA_KEY_TYPE, CKA_LABEL};
 
 use crate::pkcs11::attribute;
 use crate::vault::{Class, Draft, SecretBytes};
@@ -32,10 +32,6 @@ impl Found {
 
     pub(super) fn class(&self) -> Option<Class> {
         self.number(CKA_CLASS).and_then(|number| u32::try_from(number).ok()).map(Class::from_number)
-    }
-
-    pub(super) fn is_private(&self) -> bool {
-        self.boolean(CKA_PRIVATE)
     }
 
     pub(super) fn what(&self) -> What {
@@ -102,6 +98,8 @@ pub(super) struct LeftBehind {
 pub(super) struct Candidate {
     pub draft: Draft,
     pub remarks: Vec<String>,
+    /// A certificate that takes the id of its key in the vault, if there is one: in its file it had none.
+    pub adopts_id: bool,
 }
 
 /// Everything that was read from the sources of one call.

@@ -37,7 +37,7 @@ pub(super) fn judge(mut found: Found, allow_conflicting_usage: bool) -> Result<V
     let rules = Rules { role: Some(Role::SecurityOfficer), allow_conflicting_usage };
     let template = Template(found.attributes.iter().map(|(number, value)| (*number, value.expose())).collect());
     match for_create(&template, &rules) {
-        Ok(made) => Ok(Verdict::Comes(Candidate { draft: made.draft, remarks })),
+        Ok(made) => Ok(Verdict::Comes(Candidate { draft: made.draft, remarks, adopts_id: false })),
         Err(refusal) => match (unsupported(refusal), found.class()) {
             (Some(reason), _) => Ok(stays(&found, reason)),
             (None, Some(Class::PrivateKey | Class::SecretKey)) => Err(Error::refused(format!(

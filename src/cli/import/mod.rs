@@ -4,6 +4,7 @@
 //! nothing does. Labels, ids, usages and flags stay, so that a program's configuration changes only the path of the
 //! module. What can't come is listed with the reason and with what to do.
 
+mod file;
 mod found;
 mod judge;
 mod plan;
@@ -19,12 +20,21 @@ use self::judge::{Verdict, judge};
 use self::plan::Plan;
 use self::report::Report;
 use super::open::Opened;
+use super::passphrase::PassphraseSource;
 use super::{Context, Error, Result, ask, progress};
 use crate::vault::Pin;
 
 /// Where from.
 #[derive(Args)]
 pub(super) struct Import {
+    /// Files with keys and certificates: PEM, DER, PKCS#8, PKCS#12; `-` is standard input
+    #[arg(value_name = "FILE", required_unless_present = "softhsm", conflicts_with = "softhsm")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    passphrase: PassphraseSource,
+    /// Let private keys from files leave the vault again
+    #[arg(long, conflicts_with = "softhsm")]
+    exportable: bool,
     /// The tokens of SoftHSM 2, with the keys that its module doesn't let out: the directory of its tokens or of one
     /// (default: where SoftHSM's configuration says)
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
@@ -41,6 +51,9 @@ pub(super) struct Import {
 }
 
 pub(super) fn run(context: &Context, import: Import) -> Result<()> {
+    if context.global.pin_stdin && import.files.iter().any(|file| file.as_os_str() == "-") {
+        return Err(Error::Usage("Standard input can't hold both the PIN and the key.".into()));
+    }
     let opened = context.locked()?;
     let mut harvest = import.harvest(context, opened.info.allow_conflicting_usage)?;
     plan::check_pairs(&harvest.candidates)?;
@@ -69,7 +82,7 @@ impl Import {
     fn harvest(&self, context: &Context, allow_conflicting_usage: bool) -> Result<Harvest> {
         match &self.softhsm {
             Some(directory) => self.from_softhsm(context, directory.as_deref(), allow_conflicting_usage),
-            None => Err(Error::Usage("Say what to import: --softhsm.".into())),
+            None => file::read(&self.files, &self.passphrase.passphrase(), self.exportable),
         }
     }
 

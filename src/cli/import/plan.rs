@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use cryptoki_sys::{CKA_APPLICATION, CKA_OBJECT_ID};
 
-use super::super::{Error, Result};
+use super::super::{Error, Result, cert};
 use super::found::{Candidate, What};
 use crate::crypto;
 use crate::vault::{
@@ -27,7 +27,10 @@ impl Plan {
         let mut plan = Self::default();
         let mut seen = Seen::default();
         let image = vault.image();
-        for candidate in candidates {
+        for mut candidate in candidates {
+            if let Some(id) = adopted_id(&image, &candidate)? {
+                candidate.draft.content.id = id;
+            }
             let draft = &candidate.draft;
             if is_present(vault, &image, draft) || seen.holds(&plan.candidates, draft) {
                 plan.present.push(What::of(draft));
@@ -163,6 +166,16 @@ impl Seen {
 
     fn place(draft: &Draft) -> (Class, Vec<u8>, Vec<u8>) {
         (draft.content.class, draft.content.id.clone(), draft.content.label.clone())
+    }
+}
+
+/// The id of a certificate's key, if the key was there before.
+fn adopted_id(image: &Image, candidate: &Candidate) -> Result<Option<Vec<u8>>> {
+    match &candidate.draft.content.value {
+        Some(der) if candidate.adopts_id => {
+            Ok(cert::key_with(image, &cert::Subject::of(der)?.public_key).map(|(_, id)| id))
+        }
+        _ => Ok(None),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use zeroize::Zeroizing;
 
+use super::super::passphrase::PassphraseSource;
 use super::super::{Context, Error, Result, ask, kind};
 use super::create::secret_key_id;
 use super::{Properties, draft, material, show};
@@ -15,11 +16,13 @@ use crate::vault::{Class, Content, Draft, KeyAlgorithm, KeyDescription, Name, Na
 pub(in super::super) struct Import {
     /// The new key's name
     name: String,
-    /// PEM or DER of PKCS#8, PKCS#1 or SEC 1; `-` is standard input
+    /// PEM or DER of PKCS#8 (also encrypted), PKCS#1 or SEC 1; `-` is standard input
     file: PathBuf,
     /// The file holds the bare bytes of a secret key of this kind: aes-128, aes-192, aes-256, generic-BITS
     #[arg(long, value_parser = kind::parse)]
     kind: Option<KeyAlgorithm>,
+    #[command(flatten)]
+    passphrase: PassphraseSource,
     #[command(flatten)]
     properties: Properties,
 }
@@ -32,7 +35,11 @@ pub(super) fn run(context: &Context, import: Import) -> Result<()> {
     }
     let contents = read_key_file(&import.file)?;
     let secret_kind = import.kind.map(|kind| secret_key_len(kind, &contents).map(|()| kind)).transpose()?;
-    let pkcs8 = if secret_kind.is_none() { Some(material::private_key(&contents)?) } else { None };
+    let file = import.file.display().to_string();
+    let pkcs8 = match secret_kind {
+        Some(_) => None,
+        None => Some(material::private_key(&file, &contents, &import.passphrase.passphrase())?),
+    };
     let opened = context.unlocked()?;
     let allow_conflicting = opened.info.allow_conflicting_usage;
     let drafts = match (secret_kind, pkcs8) {

@@ -6,13 +6,14 @@ use pkcs8::der::{self, Decode, Encode, Reader, SliceReader, TagNumber};
 use spki::AlgorithmIdentifierRef;
 use zeroize::Zeroizing;
 
+use super::super::passphrase::{self, Passphrase};
 use super::super::{Error, Result};
 use crate::crypto::{Curve, PrivateKey};
 use crate::vault::SecretBytes;
 
 /// PKCS#8, as the vault keeps it: read, checked and written anew, so that attributes of other programs stay outside.
-pub(super) fn private_key(contents: &[u8]) -> Result<SecretBytes> {
-    let der = unwrapped(contents)?;
+pub(super) fn private_key(name: &str, contents: &[u8], passphrase: &Passphrase<'_>) -> Result<SecretBytes> {
+    let der = first_key(name, contents, passphrase)?;
     let parts = PrivateKey::parts_from_pkcs8(&der)?;
     Ok(PrivateKey::pkcs8_from_parts(&parts)?)
 }
@@ -33,54 +34,140 @@ pub(in super::super) fn pem_blocks(contents: &[u8]) -> Result<Vec<(String, Zeroi
         .into_iter()
         .map(|block| {
             let encrypted = block.headers().get("Proc-Type").is_some_and(|kind| kind.contains("ENCRYPTED"));
-            let tag = if encrypted { ENCRYPTED.to_owned() } else { block.tag().to_owned() };
+            let tag = if encrypted { ENCRYPTED_BY_HEADERS.to_owned() } else { block.tag().to_owned() };
             (tag, Zeroizing::new(block.into_contents()))
         })
         .collect())
 }
 
 const PEM_BEGIN: &[u8] = b"-----BEGIN ";
-const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
+/// No tag of PEM: what RFC 1421's headers say is encrypted.
+const ENCRYPTED_BY_HEADERS: &str = "encrypted as RFC 1421 describes";
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+const X25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.110");
 
-/// PKCS#8 DER of whatever the file holds.
-fn unwrapped(contents: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-    let mut parameters = None;
-    for (tag, der) in pem_blocks(contents)? {
-        match tag.as_str() {
-            "PRIVATE KEY" => return Ok(der),
-            "RSA PRIVATE KEY" => return from_pkcs1(&der),
-            // OpenSSL writes the curve into a block of its own, before the key.
-            "EC PARAMETERS" => parameters = Some(der),
-            "EC PRIVATE KEY" => return from_sec1(&der, parameters.as_deref().map(Vec::as_slice)),
-            ENCRYPTED => return Err(encrypted()),
-            _ => {}
+/// What a block of PEM holds, by its tag.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Block {
+    Pkcs8,
+    EncryptedPkcs8,
+    Pkcs1,
+    Sec1,
+    /// Encrypted by OpenSSL before there was a standard, with one round of MD5.
+    Old,
+    /// The curve of a SEC 1 key: OpenSSL writes it into a block of its own, before the key.
+    Parameters,
+    PublicKey,
+    Certificate,
+    Other,
+}
+
+impl Block {
+    pub(in super::super) fn of(tag: &str) -> Self {
+        match tag {
+            "PRIVATE KEY" => Self::Pkcs8,
+            "ENCRYPTED PRIVATE KEY" => Self::EncryptedPkcs8,
+            "RSA PRIVATE KEY" => Self::Pkcs1,
+            "EC PRIVATE KEY" => Self::Sec1,
+            "EC PARAMETERS" => Self::Parameters,
+            "PUBLIC KEY" => Self::PublicKey,
+            "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => Self::Certificate,
+            ENCRYPTED_BY_HEADERS => Self::Old,
+            _ => Self::Other,
         }
     }
+
+    /// PKCS#8 of a private key's block; `parameters` are those of the block before.
+    pub(in super::super) fn pkcs8(
+        self,
+        name: &str,
+        der: Zeroizing<Vec<u8>>,
+        parameters: Option<&Vec<u8>>,
+        passphrase: &Passphrase<'_>,
+    ) -> Result<Zeroizing<Vec<u8>>> {
+        match self {
+            Self::Pkcs8 => Ok(der),
+            Self::EncryptedPkcs8 => decrypted(name, &der, passphrase),
+            Self::Pkcs1 => from_pkcs1(&der),
+            Self::Sec1 => from_sec1(&der, parameters.map(Vec::as_slice)),
+            Self::Old => Err(Error::refused(format!(
+                "{name}: the key is encrypted in OpenSSL's old way (\"Proc-Type: 4,ENCRYPTED\"), which isn't read: \
+                 `openssl pkey -in FILE | strongroom key import NAME -` decrypts it without leaving a copy."
+            ))),
+            Self::Parameters | Self::PublicKey | Self::Certificate | Self::Other => Err(no_key(name)),
+        }
+    }
+}
+
+/// PKCS#8 DER of the first private key of a file.
+fn first_key(name: &str, contents: &[u8], passphrase: &Passphrase<'_>) -> Result<Zeroizing<Vec<u8>>> {
+    let mut parameters = None;
+    for (tag, der) in pem_blocks(contents)? {
+        match Block::of(&tag) {
+            Block::Parameters => parameters = Some(der),
+            Block::PublicKey | Block::Certificate | Block::Other => {}
+            private => return private.pkcs8(name, der, parameters.as_deref(), passphrase),
+        }
+    }
+    der_to_pkcs8(name, contents, passphrase)
+}
+
+/// PKCS#8 of a private key in any of the known forms of DER.
+pub(in super::super) fn der_to_pkcs8(
+    name: &str,
+    contents: &[u8],
+    passphrase: &Passphrase<'_>,
+) -> Result<Zeroizing<Vec<u8>>> {
     if PrivateKeyInfoRef::from_der(contents).is_ok() {
         return Ok(Zeroizing::new(contents.to_vec()));
     }
-    if is_encrypted(contents).unwrap_or(false) {
-        return Err(encrypted());
+    if encrypted_parts(contents).is_ok() {
+        return decrypted(name, contents, passphrase);
     }
-    from_sec1(contents, None)
-        .or_else(|_| from_pkcs1(contents))
-        .map_err(|_| Error::refused("This is no private key: PEM or DER of PKCS#8, PKCS#1 or SEC 1 is known."))
+    from_sec1(contents, None).or_else(|_| from_pkcs1(contents)).map_err(|_| no_key(name))
 }
 
-/// Whether it begins like `EncryptedPrivateKeyInfo` (RFC 5958 §3): how it is encrypted, and the rest.
-fn is_encrypted(der: &[u8]) -> der::Result<bool> {
+fn no_key(name: &str) -> Error {
+    Error::refused(format!(
+        "{name} holds no private key that is known, or is damaged: PEM or DER of PKCS#8, PKCS#1 or SEC 1 is read."
+    ))
+}
+
+/// Why keys like this aren't taken, if they aren't.
+pub(in super::super) fn unsupported_kind(pkcs8: &[u8]) -> Option<&'static str> {
+    let algorithm = PrivateKeyInfoRef::from_der(pkcs8).ok()?.algorithm;
+    match algorithm.oid {
+        RSA_ENCRYPTION | ED25519 | X25519 => None,
+        EC_PUBLIC_KEY => {
+            let curve = algorithm.parameters.and_then(|curve| curve.to_der().ok());
+            let known = Curve::ALL.iter().any(|known| curve.as_deref() == Some(known.oid_der()));
+            (!known).then_some("its curve isn't supported: P-256, P-384, P-521, secp256k1, Ed25519 and X25519 are")
+        }
+        _ => Some("private keys of its type aren't supported: RSA, EC, Ed25519 and X25519 are"),
+    }
+}
+
+/// `EncryptedPrivateKeyInfo` (RFC 5958 §3): how it is encrypted, and the rest.
+fn encrypted_parts(der: &[u8]) -> der::Result<(AlgorithmIdentifierRef<'_>, &[u8])> {
     let mut reader = SliceReader::new(<&SequenceRef>::from_der(der)?.as_bytes())?;
-    AlgorithmIdentifierRef::decode(&mut reader)?;
-    <&OctetStringRef>::decode(&mut reader)?;
-    Ok(reader.is_finished())
+    let algorithm = AlgorithmIdentifierRef::decode(&mut reader)?;
+    let encrypted = <&OctetStringRef>::decode(&mut reader)?;
+    reader.finish().map(|()| (algorithm, encrypted.as_bytes()))
 }
 
-fn encrypted() -> Error {
-    Error::refused(
-        "The key is encrypted: `openssl pkey -in FILE | strongroom key import NAME -` decrypts it without leaving a copy.",
-    )
+fn decrypted(name: &str, der: &[u8], passphrase: &Passphrase<'_>) -> Result<Zeroizing<Vec<u8>>> {
+    let (algorithm, encrypted) = encrypted_parts(der).map_err(|_| damaged("the encrypted key"))?;
+    let parameters = algorithm.parameters.map(|parameters| parameters.to_der()).transpose();
+    let parameters = parameters.map_err(|_| damaged("the encrypted key"))?.unwrap_or_default();
+    let algorithm = passphrase::Algorithm { oid: algorithm.oid, parameters: &parameters };
+    let pkcs8 = passphrase::decrypt(name, &algorithm, encrypted, passphrase.get()?)?;
+    // A wrong passphrase passes the padding once in 256 times, but makes no key.
+    match PrivateKeyInfoRef::from_der(&pkcs8) {
+        Ok(_) => Ok(pkcs8),
+        Err(_) => Err(passphrase::does_not_open(name)),
+    }
 }
 
 /// RFC 8017 §A.1.2 into RFC 5958 §2.

@@ -7,7 +7,7 @@ mod show;
 mod state;
 
 pub(super) use import::read_key_file;
-pub(super) use material::{pem, pem_blocks};
+pub(super) use material::{Block, der_to_pkcs8, pem, pem_blocks, unsupported_kind};
 pub(super) use show::public_of;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,222 @@
+//! Keys and certificates from files: PEM bundles, DER, PKCS#8 with or without a passphrase, PKCS#12.
+//!
+//! A file names its contents (PKCS#12) or they are called as the file is. A certificate gets the `CKA_ID` of its key, in
+//! the file or in the vault.
+
+mod ber;
+mod pkcs12;
+
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::super::key::{self, Block};
+use super::super::passphrase::Passphrase;
+use super::super::{Error, Result, cert, kind};
+use super::found::{Candidate, Harvest, LeftBehind, What};
+use crate::crypto::{CryptoError, PrivateKey, PublicKey};
+use crate::vault::{Class, Content, Draft, KeyDescription, Naming, SecretBytes, Usage};
+
+/// What a file holds, decrypted.
+#[derive(Default)]
+struct Contents {
+    keys: Vec<Key>,
+    certificates: Vec<Certificate>,
+    /// SubjectPublicKeyInfo of public keys without their private halves.
+    publics: Vec<Zeroizing<Vec<u8>>>,
+    left: Vec<LeftBehind>,
+    remarks: Vec<String>,
+}
+
+/// A private key.
+struct Key {
+    pkcs8: Zeroizing<Vec<u8>>,
+    label: Option<String>,
+    /// By which PKCS#12 links a key and its certificate.
+    local_id: Option<Vec<u8>>,
+}
+
+struct Certificate {
+    der: Vec<u8>,
+    label: Option<String>,
+    local_id: Option<Vec<u8>>,
+}
+
+/// Reads files; their keys may be exported from the vault later if `exportable`.
+pub(super) fn read(files: &[PathBuf], passphrase: &Passphrase<'_>, exportable: bool) -> Result<Harvest> {
+    let mut harvest = Harvest::default();
+    for path in files {
+        let contents = read_one(path, passphrase)?;
+        Drafting { name: &stem(path), path, exportable, harvest: &mut harvest }.take(contents)?;
+    }
+    Ok(harvest)
+}
+
+fn read_one(path: &Path, passphrase: &Passphrase<'_>) -> Result<Contents> {
+    let bytes = key::read_key_file(path)?;
+    let name = path.display().to_string();
+    let blocks = key::pem_blocks(&bytes).map_err(|error| Error::refused(format!("{name}: {error}")))?;
+    if blocks.is_empty() {
+        return der(&name, bytes, passphrase);
+    }
+    let mut contents = Contents::default();
+    let mut parameters = None;
+    for (tag, der) in blocks {
+        match Block::of(&tag) {
+            Block::Certificate => {
+                contents.certificates.push(Certificate { der: der.to_vec(), label: None, local_id: None });
+            }
+            Block::PublicKey => contents.publics.push(der),
+            Block::Parameters => parameters = Some(der),
+            Block::Other => contents.leave(None, &format!("{name}: what PEM calls {tag:?} isn't imported")),
+            private => {
+                let pkcs8 = private.pkcs8(&name, der, parameters.take().as_deref(), passphrase)?;
+                contents.keys.push(Key { pkcs8, label: None, local_id: None });
+            }
+        }
+    }
+    Ok(contents)
+}
+
+/// A file without PEM around it: what it is shows only when it parses.
+fn der(name: &str, bytes: Zeroizing<Vec<u8>>, passphrase: &Passphrase<'_>) -> Result<Contents> {
+    if pkcs12::is_pkcs12(&bytes) {
+        return pkcs12::read(name, &bytes, passphrase);
+    }
+    let mut contents = Contents::default();
+    if cert::parse_certificate(&bytes).is_ok() {
+        contents.certificates.push(Certificate { der: bytes.to_vec(), label: None, local_id: None });
+    } else if PublicKey::from_spki(&bytes).is_ok() {
+        contents.publics.push(bytes);
+    } else {
+        let pkcs8 = key::der_to_pkcs8(name, &bytes, passphrase)?;
+        contents.keys.push(Key { pkcs8, label: None, local_id: None });
+    }
+    Ok(contents)
+}
+
+impl Contents {
+    fn leave(&mut self, label: Option<String>, reason: &str) {
+        let what = What { class: None, kind: None, label: label.unwrap_or_default().into_bytes(), id: Vec::new() };
+        self.left.push(LeftBehind { what, reason: reason.to_owned(), remedy: "keep it where it is".into() });
+    }
+}
+
+/// Makes drafts of what a file holds.
+struct Drafting<'a> {
+    /// The file's, for what has none.
+    name: &'a str,
+    path: &'a Path,
+    exportable: bool,
+    harvest: &'a mut Harvest,
+}
+
+/// The public half of a key of this file, and what the key is called.
+struct Known {
+    public: std::sync::Arc<[u8]>,
+    label: String,
+    local_id: Option<Vec<u8>>,
+}
+
+impl Drafting<'_> {
+    fn take(&mut self, contents: Contents) -> Result<()> {
+        let mut known = Vec::new();
+        for key in contents.keys {
+            known.extend(self.key(key)?);
+        }
+        for certificate in contents.certificates {
+            self.certificate(certificate, &known)?;
+        }
+        for public in contents.publics {
+            let key = PublicKey::from_spki(&public).map_err(|error| self.problem(&error.to_string()))?;
+            if !known.iter().any(|known| *known.public == *key.spki()) {
+                let usage = kind::halves(kind::default_usage(key.algorithm())).1;
+                let content = self.half(Class::PublicKey, usage, &key, self.name);
+                self.add(Draft { content, naming: Naming::None, secret: None }, Vec::new());
+            }
+        }
+        self.harvest.left.extend(contents.left);
+        self.harvest.remarks.extend(contents.remarks);
+        Ok(())
+    }
+
+    /// Both halves; nothing if keys of its kind aren't supported.
+    fn key(&mut self, key: Key) -> Result<Option<Known>> {
+        let label = key.label.unwrap_or_else(|| self.name.to_owned());
+        if let Some(reason) = key::unsupported_kind(&key.pkcs8) {
+            self.leave(Class::PrivateKey, &label, reason);
+            return Ok(None);
+        }
+        let pkcs8 = match checked(&key.pkcs8) {
+            Ok(pkcs8) => pkcs8,
+            Err(CryptoError::KeyUnsupported(reason)) => {
+                self.leave(Class::PrivateKey, &label, reason);
+                return Ok(None);
+            }
+            Err(error) => return Err(self.problem(&error.to_string())),
+        };
+        let private = PrivateKey::from_pkcs8(pkcs8.expose())?;
+        let public = private.public_key();
+        let (private_usage, public_usage) = kind::halves(kind::default_usage(public.algorithm()));
+        let content = self.half(Class::PrivateKey, private_usage, public, &label);
+        self.add(Draft { content, naming: Naming::FromLabel, secret: Some(pkcs8) }, Vec::new());
+        let content = self.half(Class::PublicKey, public_usage, public, &label);
+        self.add(Draft { content, naming: Naming::None, secret: None }, Vec::new());
+        Ok(Some(Known { public: public.spki().into(), label, local_id: key.local_id }))
+    }
+
+    fn half(&self, class: Class, usage: Usage, key: &PublicKey, label: &str) -> Content {
+        let mut content = Content::new(class);
+        content.label = label.as_bytes().to_vec();
+        content.id = key.key_id().to_vec();
+        content.usage = usage;
+        content.exportable = self.exportable && class == Class::PrivateKey;
+        content.key = Some(KeyDescription { algorithm: key.algorithm(), public: key.spki().into() });
+        content
+    }
+
+    fn certificate(&mut self, certificate: Certificate, known: &[Known]) -> Result<()> {
+        let facts = cert::Subject::of(&certificate.der).map_err(|error| self.problem(&error.to_string()))?;
+        let own = known.iter().find(|known| *known.public == *facts.public_key);
+        let mut remarks = Vec::new();
+        let linked = known.iter().find(|known| known.local_id.is_some() && known.local_id == certificate.local_id);
+        if let Some(linked) = linked.filter(|linked| own.is_none_or(|own| own.public != linked.public)) {
+            remarks
+                .push(format!("the file says it belongs to the key {:?}, but it has another public key", linked.label));
+        }
+        let label = certificate.label.or_else(|| own.map(|own| own.label.clone())).or(facts.common_name);
+        let label = label.unwrap_or_else(|| self.name.to_owned());
+        let content = cert::content(&certificate.der, label.into_bytes(), facts.id)?;
+        self.add(Draft { content, naming: Naming::FromLabel, secret: None }, remarks);
+        Ok(())
+    }
+
+    fn add(&mut self, draft: Draft, remarks: Vec<String>) {
+        // A certificate gets the id of its key, which may lie in the vault already.
+        let adopts_id = draft.content.class == Class::Certificate;
+        self.harvest.candidates.push(Candidate { draft, remarks, adopts_id });
+    }
+
+    fn leave(&mut self, class: Class, label: &str, reason: &str) {
+        let what = What { class: Some(class), kind: None, label: label.as_bytes().to_vec(), id: Vec::new() };
+        let remedy = "make a new key of a supported kind, and a new certificate for it".into();
+        self.harvest.left.push(LeftBehind { what, reason: reason.to_owned(), remedy });
+    }
+
+    fn problem(&self, problem: &str) -> Error {
+        Error::refused(format!("{}: {problem}", self.path.display()))
+    }
+}
+
+/// PKCS#8 as the vault keeps it: read, checked and written anew, so that attributes of other programs stay outside.
+fn checked(pkcs8: &[u8]) -> std::result::Result<SecretBytes, CryptoError> {
+    PrivateKey::pkcs8_from_parts(&PrivateKey::parts_from_pkcs8(pkcs8)?)
+}
+
+/// What the file is called, without folder and ending.
+fn stem(path: &Path) -> String {
+    match path.file_stem() {
+        Some(stem) if path.as_os_str() != "-" => stem.to_string_lossy().into_owned(),
+        _ => "imported".to_owned(),
+    }
+}

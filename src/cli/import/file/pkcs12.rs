@@ -1,0 +1,211 @@
+//! PKCS#12 (RFC 7292) as OpenSSL, Java, Windows, Firefox and others write it, new and old.
+//!
+//! The code over the file is checked before anything in it is believed. A bag that isn't read (a CRL, Java's secret
+//! keys) is told, not passed over.
+
+use pkcs8::der::Decode;
+use pkcs8::der::asn1::{BmpString, ObjectIdentifier};
+use zeroize::Zeroizing;
+
+use super::super::super::passphrase::{Algorithm, MacFailure, Passphrase, decrypt, does_not_open, is_authentic};
+use super::super::super::{Error, Result};
+use super::ber::{
+    BMP_STRING, EXPLICIT_0, Element, IMPLICIT_0, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET,
+};
+use super::{Certificate, Contents, Key};
+
+/// Whether this begins like one: a sequence of version 3 and a content.
+pub(super) fn is_pkcs12(der: &[u8]) -> bool {
+    let parts = Element::only(der).and_then(|file| file.parts_of(SEQUENCE)).unwrap_or_default();
+    matches!(parts.as_slice(), [version, content, ..]
+        if version.contents_of(INTEGER) == Some(&[3]) && content.tag == SEQUENCE)
+}
+
+/// Reads the file called `name`.
+pub(super) fn read(name: &str, der: &[u8], passphrase: &Passphrase<'_>) -> Result<Contents> {
+    let file = File { name, passphrase: passphrase.get()? };
+    file.read(der)
+}
+
+/// A file that is being read.
+struct File<'a> {
+    name: &'a str,
+    passphrase: &'a str,
+}
+
+impl File<'_> {
+    fn read(&self, der: &[u8]) -> Result<Contents> {
+        let parts = self.sound(Element::only(der).and_then(|file| file.parts_of(SEQUENCE)))?;
+        let (Some(content), mac) = (parts.get(1), parts.get(2)) else { return Err(self.damaged()) };
+        let safes = self.data(content)?;
+        let mut contents = Contents::default();
+        match mac {
+            Some(mac) => self.check_mac(mac, &safes)?,
+            None => contents.remarks.push(format!("{}: nothing tells whether it was changed (no MAC).", self.name)),
+        }
+        for safe in self.sound(Element::only(&safes).and_then(|safes| safes.parts_of(SEQUENCE)))? {
+            let bags = self.safe(&safe)?;
+            self.bags(&bags, &mut contents)?;
+        }
+        Ok(contents)
+    }
+
+    /// What a `ContentInfo` of type data holds.
+    fn data(&self, content: &Element<'_>) -> Result<Zeroizing<Vec<u8>>> {
+        let (kind, value) = self.content(content)?;
+        if kind != DATA {
+            return Err(Error::refused(format!(
+                "{} is signed or encrypted for a certificate, not with a passphrase: that isn't supported.",
+                self.name
+            )));
+        }
+        self.sound(value.octets(OCTET_STRING))
+    }
+
+    fn content<'e>(&self, content: &Element<'e>) -> Result<(ObjectIdentifier, Element<'e>)> {
+        let parts = self.sound(content.parts_of(SEQUENCE))?;
+        let [kind, value] = parts.as_slice() else { return Err(self.damaged()) };
+        let value = self.sound(value.parts_of(EXPLICIT_0))?;
+        let [value] = value.as_slice() else { return Err(self.damaged()) };
+        Ok((self.oid(kind)?, *value))
+    }
+
+    /// RFC 7292 Appendix A: digest, salt and rounds, 1 if it doesn't say.
+    fn check_mac(&self, mac: &Element<'_>, safes: &[u8]) -> Result<()> {
+        let parts = self.sound(mac.parts_of(SEQUENCE))?;
+        let (Some(digest), Some(salt)) = (parts.first(), parts.get(1)) else { return Err(self.damaged()) };
+        let digest = self.sound(digest.parts_of(SEQUENCE))?;
+        let [algorithm, code] = digest.as_slice() else { return Err(self.damaged()) };
+        let rounds = parts.get(2).map_or(Ok(1), |rounds| self.sound(u32::from_der(rounds.whole).ok()))?;
+        let algorithm = self.algorithm(algorithm)?.oid;
+        let (salt, code) = (self.sound(salt.contents_of(OCTET_STRING))?, self.sound(code.contents_of(OCTET_STRING))?);
+        is_authentic(algorithm, (salt, rounds), safes, code, self.passphrase).map_err(|failure| match failure {
+            MacFailure::Mismatch => does_not_open(self.name),
+            MacFailure::Unsupported => Error::refused(format!(
+                "{} has a code that isn't supported ({algorithm}): write it anew with `openssl pkcs12 -export -macalg \
+                 sha256`.",
+                self.name
+            )),
+            MacFailure::Damaged => self.damaged(),
+        })
+    }
+
+    /// The bags of one safe, decrypted.
+    fn safe(&self, safe: &Element<'_>) -> Result<Zeroizing<Vec<u8>>> {
+        let (kind, value) = self.content(safe)?;
+        if kind != ENCRYPTED_DATA {
+            return self.data(safe);
+        }
+        let parts = self.sound(value.parts_of(SEQUENCE))?;
+        let parts = self.sound(parts.get(1).and_then(|encrypted| encrypted.parts_of(SEQUENCE)))?;
+        let [_, algorithm, encrypted] = parts.as_slice() else { return Err(self.damaged()) };
+        let encrypted = self.sound(encrypted.octets(IMPLICIT_0))?;
+        decrypt(self.name, &self.algorithm(algorithm)?, &encrypted, self.passphrase)
+    }
+
+    fn bags(&self, bags: &[u8], contents: &mut Contents) -> Result<()> {
+        for bag in self.sound(Element::only(bags).and_then(|bags| bags.parts_of(SEQUENCE)))? {
+            let parts = self.sound(bag.parts_of(SEQUENCE))?;
+            let (Some(kind), Some(value)) = (parts.first(), parts.get(1)) else { return Err(self.damaged()) };
+            let value = self.sound(value.parts_of(EXPLICIT_0))?;
+            let [value] = value.as_slice() else { return Err(self.damaged()) };
+            let says = self.attributes(parts.get(2))?;
+            match self.oid(kind)? {
+                KEY_BAG => {
+                    let pkcs8 = Zeroizing::new(value.whole.to_vec());
+                    contents.keys.push(Key { pkcs8, label: says.name, local_id: says.local_id });
+                }
+                SHROUDED_KEY_BAG => {
+                    let pkcs8 = self.shrouded(value)?;
+                    contents.keys.push(Key { pkcs8, label: says.name, local_id: says.local_id });
+                }
+                CERTIFICATE_BAG => match self.certificate(value)? {
+                    Some(der) => {
+                        contents.certificates.push(Certificate { der, label: says.name, local_id: says.local_id });
+                    }
+                    None => contents.leave(says.name, "it is no X.509 certificate"),
+                },
+                NESTED_BAG => self.bags(value.whole, contents)?,
+                CRL_BAG => contents.leave(says.name, "lists of revoked certificates aren't kept in a vault"),
+                SECRET_BAG => contents.leave(says.name, "secret keys in PKCS#12 files aren't read"),
+                other => contents.leave(says.name, &format!("it is of an unknown kind ({other})")),
+            }
+        }
+        Ok(())
+    }
+
+    fn shrouded(&self, value: &Element<'_>) -> Result<Zeroizing<Vec<u8>>> {
+        let parts = self.sound(value.parts_of(SEQUENCE))?;
+        let [algorithm, encrypted] = parts.as_slice() else { return Err(self.damaged()) };
+        let encrypted = self.sound(encrypted.octets(OCTET_STRING))?;
+        decrypt(self.name, &self.algorithm(algorithm)?, &encrypted, self.passphrase)
+    }
+
+    fn certificate(&self, value: &Element<'_>) -> Result<Option<Vec<u8>>> {
+        let parts = self.sound(value.parts_of(SEQUENCE))?;
+        let [kind, value] = parts.as_slice() else { return Err(self.damaged()) };
+        if self.oid(kind)? != X509_CERTIFICATE {
+            return Ok(None);
+        }
+        let value = self.sound(value.parts_of(EXPLICIT_0))?;
+        let [value] = value.as_slice() else { return Err(self.damaged()) };
+        self.sound(value.octets(OCTET_STRING)).map(|der| Some(der.to_vec()))
+    }
+
+    fn attributes(&self, attributes: Option<&Element<'_>>) -> Result<Says> {
+        let mut says = Says::default();
+        let Some(attributes) = attributes else { return Ok(says) };
+        for attribute in self.sound(attributes.parts_of(SET))? {
+            let parts = self.sound(attribute.parts_of(SEQUENCE))?;
+            let [kind, values] = parts.as_slice() else { return Err(self.damaged()) };
+            let values = self.sound(values.parts_of(SET))?;
+            match (self.oid(kind)?, values.as_slice()) {
+                (FRIENDLY_NAME, [name]) => {
+                    let name = name.contents_of(BMP_STRING).and_then(|name| BmpString::from_ucs2(name).ok());
+                    says.name = Some(self.sound(name)?.to_string());
+                }
+                (LOCAL_KEY_ID, [id]) => says.local_id = Some(self.sound(id.contents_of(OCTET_STRING))?.to_vec()),
+                _ => {}
+            }
+        }
+        Ok(says)
+    }
+
+    fn algorithm<'e>(&self, algorithm: &Element<'e>) -> Result<Algorithm<'e>> {
+        let parts = self.sound(algorithm.parts_of(SEQUENCE))?;
+        let oid = self.oid(parts.first().ok_or_else(|| self.damaged())?)?;
+        Ok(Algorithm { oid, parameters: parts.get(1).map_or(&[], |parameters| parameters.whole) })
+    }
+
+    fn oid(&self, element: &Element<'_>) -> Result<ObjectIdentifier> {
+        let contents = element.contents_of(OBJECT_IDENTIFIER);
+        self.sound(contents.and_then(|contents| ObjectIdentifier::from_bytes(contents).ok()))
+    }
+
+    fn sound<T>(&self, parsed: Option<T>) -> Result<T> {
+        parsed.ok_or_else(|| self.damaged())
+    }
+
+    fn damaged(&self) -> Error {
+        Error::refused(format!("{} is damaged: it begins like PKCS#12 but doesn't parse.", self.name))
+    }
+}
+
+/// What a bag says of its contents.
+#[derive(Default)]
+struct Says {
+    name: Option<String>,
+    local_id: Option<Vec<u8>>,
+}
+
+const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
+const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");
+const KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.1");
+const SHROUDED_KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.2");
+const CERTIFICATE_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.3");
+const CRL_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.4");
+const SECRET_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.5");
+const NESTED_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.6");
+const X509_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.22.1");
+const FRIENDLY_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.20");
+const LOCAL_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.21");

@@ -1,0 +1,50 @@
+//! The passphrase of an encrypted file: asked for when the first file needs it, and what it opens.
+
+mod pbe;
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use zeroize::Zeroizing;
+
+use super::{Result, ask};
+use crate::config;
+pub(super) use pbe::{Algorithm, MacFailure, decrypt, does_not_open, is_authentic};
+
+/// Where the passphrase of encrypted files comes from.
+#[derive(Args)]
+pub(super) struct PassphraseSource {
+    /// Read the passphrase of encrypted files from this file
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+/// A passphrase that is known once it is needed.
+pub(super) struct Passphrase<'a> {
+    file: Option<&'a Path>,
+    known: OnceCell<Zeroizing<String>>,
+}
+
+impl PassphraseSource {
+    pub(super) fn passphrase(&self) -> Passphrase<'_> {
+        Passphrase { file: self.passphrase_file.as_deref(), known: OnceCell::new() }
+    }
+}
+
+impl Passphrase<'_> {
+    /// Reads it or asks for it, once. An empty one is one.
+    pub(super) fn get(&self) -> Result<&str> {
+        if let Some(known) = self.known.get() {
+            return Ok(known);
+        }
+        let passphrase = match self.file {
+            Some(file) => {
+                let bytes = config::read_pin_file(file)?;
+                Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
+            }
+            None => ask::prompt("Passphrase of the file", "--passphrase-file")?,
+        };
+        Ok(self.known.get_or_init(|| passphrase))
+    }
+}
