@@ -7,6 +7,7 @@
 mod file;
 mod found;
 mod judge;
+mod module;
 mod plan;
 mod report;
 mod softhsm;
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use self::found::Harvest;
+use self::found::{Found, Harvest, LeftBehind};
 use self::judge::{Verdict, judge};
 use self::plan::Plan;
 use self::report::Report;
@@ -28,17 +29,23 @@ use crate::vault::Pin;
 #[derive(Args)]
 pub(super) struct Import {
     /// Files with keys and certificates: PEM, DER, PKCS#8, PKCS#12; `-` is standard input
-    #[arg(value_name = "FILE", required_unless_present = "softhsm", conflicts_with = "softhsm")]
+    #[arg(value_name = "FILE", required_unless_present_any = ["softhsm", "module"], conflicts_with_all = ["softhsm", "module"])]
     files: Vec<PathBuf>,
     #[command(flatten)]
     passphrase: PassphraseSource,
     /// Let private keys from files leave the vault again
-    #[arg(long, conflicts_with = "softhsm")]
+    #[arg(long, conflicts_with_all = ["softhsm", "module"])]
     exportable: bool,
     /// The tokens of SoftHSM 2, with the keys that its module doesn't let out: the directory of its tokens or of one
     /// (default: where SoftHSM's configuration says)
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     softhsm: Option<Option<PathBuf>>,
+    /// A token of another PKCS#11 module, by the module's path: what it lets out
+    #[arg(long, value_name = "PATH", conflicts_with = "softhsm")]
+    module: Option<PathBuf>,
+    /// The slot of the module's token to read, if there are several
+    #[arg(long, value_name = "NUMBER", requires = "module")]
+    slot: Option<u64>,
     /// The label of the token to read, if there are several
     #[arg(long, value_name = "LABEL")]
     token: Option<String>,
@@ -69,6 +76,29 @@ fn carry_out(context: &Context, opened: &Opened, dry_run: bool, mut plan: Plan, 
     Report { plan: &plan, made: &made, left: &harvest.left, remarks, dry_run }.print(context)
 }
 
+/// What a token holds, judged one by one.
+fn judged(
+    label: String,
+    found: Vec<(Found, Vec<String>)>,
+    left: Vec<LeftBehind>,
+    allow_conflicting_usage: bool,
+    step: &mut dyn FnMut(usize, usize),
+) -> Result<Harvest> {
+    let mut harvest = Harvest { left, token_label: Some(label), ..Harvest::default() };
+    let all = found.len();
+    for (done, (found, remarks)) in found.into_iter().enumerate() {
+        match judge(found, allow_conflicting_usage)? {
+            Verdict::Comes(mut candidate) => {
+                candidate.remarks.extend(remarks);
+                harvest.candidates.push(candidate);
+            }
+            Verdict::Stays(left) => harvest.left.push(left),
+        }
+        step(done + 1, all);
+    }
+    Ok(harvest)
+}
+
 /// A URI names the token by its label.
 fn label_remark(own: &str, source: Option<&str>) -> Option<String> {
     let source = source.filter(|source| *source != own && !source.is_empty())?;
@@ -80,33 +110,29 @@ fn label_remark(own: &str, source: Option<&str>) -> Option<String> {
 
 impl Import {
     fn harvest(&self, context: &Context, allow_conflicting_usage: bool) -> Result<Harvest> {
-        match &self.softhsm {
-            Some(directory) => self.from_softhsm(context, directory.as_deref(), allow_conflicting_usage),
-            None => file::read(&self.files, &self.passphrase.passphrase(), self.exportable),
-        }
-    }
-
-    fn from_softhsm(
-        &self,
-        context: &Context,
-        directory: Option<&std::path::Path>,
-        allow_conflicting_usage: bool,
-    ) -> Result<Harvest> {
-        let token = self.choose(softhsm::token_directories(directory)?)?;
-        let pin = self.source_pin(&token.label())?;
-        progress::count(&context.output, "Reading", |step| {
-            let (found, left) = token.objects(&pin, step)?;
-            let mut harvest = Harvest { left, token_label: Some(token.label()), ..Harvest::default() };
-            let all = found.len();
-            for (done, found) in found.into_iter().enumerate() {
-                match judge(found, allow_conflicting_usage)? {
-                    Verdict::Comes(candidate) => harvest.candidates.push(candidate),
-                    Verdict::Stays(left) => harvest.left.push(left),
-                }
-                step(done + 1, all);
+        match (&self.softhsm, &self.module) {
+            (Some(directory), _) => {
+                let token = self.choose(softhsm::token_directories(directory.as_deref())?)?;
+                let pin = self.source_pin(&token.label())?;
+                progress::count(&context.output, "Reading", |step| {
+                    let (found, left) = token.objects(&pin, step)?;
+                    let found = found.into_iter().map(|found| (found, Vec::new())).collect();
+                    judged(token.label(), found, left, allow_conflicting_usage, step)
+                })
             }
-            Ok(harvest)
-        })
+            (None, Some(path)) => {
+                let which = module::Which { label: self.token.as_deref(), slot: self.slot };
+                let module = module::Module::load(path, &which)?;
+                let pin = self.source_pin(module.label())?;
+                let label = module.label().to_owned();
+                progress::count(&context.output, "Reading", |step| {
+                    let (found, left) = module.objects(&pin, step)?;
+                    module.end()?;
+                    judged(label, found, left, allow_conflicting_usage, step)
+                })
+            }
+            (None, None) => file::read(&self.files, &self.passphrase.passphrase(), self.exportable),
+        }
     }
 
     /// The token that is named, or the only one.

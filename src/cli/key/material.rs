@@ -14,6 +14,9 @@ use crate::vault::SecretBytes;
 /// PKCS#8, as the vault keeps it: read, checked and written anew, so that attributes of other programs stay outside.
 pub(super) fn private_key(name: &str, contents: &[u8], passphrase: &Passphrase<'_>) -> Result<SecretBytes> {
     let der = first_key(name, contents, passphrase)?;
+    if let Some(reason) = unsupported_kind(&der) {
+        return Err(Error::refused(format!("{name}: {reason}.")));
+    }
     let parts = PrivateKey::parts_from_pkcs8(&der)?;
     Ok(PrivateKey::pkcs8_from_parts(&parts)?)
 }
@@ -188,10 +191,6 @@ fn from_sec1(der: &[u8], parameters: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>
     let inside = sec1_curve(der).map_err(|_| damaged("SEC 1"))?;
     let outside = parameters.map(ObjectIdentifier::from_der).transpose().map_err(|_| damaged("the EC parameters"))?;
     let curve = inside.or(outside).ok_or_else(|| Error::refused("The key doesn't name its curve."))?;
-    let known = Curve::ALL.iter().any(|known| curve.to_der().is_ok_and(|oid| oid == known.oid_der()));
-    if !known {
-        return Err(Error::refused("The key's curve isn't supported: P-256, P-384, P-521 and secp256k1 are."));
-    }
     wrap(EC_PUBLIC_KEY, AnyRef::from(&curve), der)
 }
 

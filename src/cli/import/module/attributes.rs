@@ -1,0 +1,150 @@
+//! What a module says of an object.
+//!
+//! PKCS#11 has no way to list an object's attributes, so those are asked for that the `cryptoki` crate can read; a
+//! vendor's own, and templates in attributes, can't come this way.
+
+use cryptoki::error::{Error as Failure, Result};
+use cryptoki::object::{Attribute, AttributeInfo, AttributeType, ObjectHandle};
+use cryptoki::session::Session;
+use cryptoki_sys::{
+    CK_ATTRIBUTE_TYPE, CK_MECHANISM_TYPE, CK_ULONG, CKA_CHECK_VALUE, CKA_DERIVE_TEMPLATE, CKA_UNWRAP_TEMPLATE,
+    CKA_WRAP_TEMPLATE,
+};
+
+use super::super::found::Found;
+
+/// The object, and what of it can't be read.
+pub(super) fn read(session: &Session, handle: ObjectHandle) -> Result<(Found, Vec<String>)> {
+    let mut found = Found::default();
+    let attributes = match session.get_attributes(handle, WANTED) {
+        Ok(attributes) => attributes,
+        Err(failure @ Failure::Pkcs11(..)) => return Err(failure),
+        // One of them has a value that the crate can't name: it alone is left out.
+        Err(_) => one_by_one(session, handle)?,
+    };
+    for attribute in attributes {
+        if let Some((number, value)) = raw(&attribute) {
+            found.set(number, &value);
+        }
+    }
+    // An empty check value is a missing one; with us it would forbid that one is shown.
+    if found.get(CKA_CHECK_VALUE).is_some_and(<[u8]>::is_empty) {
+        found.attributes.remove(&CKA_CHECK_VALUE);
+    }
+    Ok((found, unreadable(session, handle)))
+}
+
+fn one_by_one(session: &Session, handle: ObjectHandle) -> Result<Vec<Attribute>> {
+    let mut all = Vec::new();
+    for wanted in WANTED {
+        match session.get_attributes(handle, std::slice::from_ref(wanted)) {
+            Ok(attributes) => all.extend(attributes),
+            Err(failure @ Failure::Pkcs11(..)) => return Err(failure),
+            Err(_) => {}
+        }
+    }
+    Ok(all)
+}
+
+/// Templates restrict what a key wraps and what comes of it: who relies on one must know that it didn't come.
+fn unreadable(session: &Session, handle: ObjectHandle) -> Vec<String> {
+    let templates = TEMPLATES.map(|(number, _)| AttributeType::VendorDefined(number));
+    // A module that can't say so has none; one that went away tells at the next call.
+    let sizes = session.get_attribute_info(handle, &templates).unwrap_or_default();
+    let given = sizes.iter().zip(TEMPLATES).filter(|(size, _)| matches!(size, AttributeInfo::Available(1..)));
+    given.map(|(_, (_, name))| format!("its {name} didn't come: the key isn't restricted by it here")).collect()
+}
+
+/// An attribute as `C_GetAttributeValue` gives it; `None` for one that is only the token's own.
+fn raw(attribute: &Attribute) -> Option<(CK_ATTRIBUTE_TYPE, zeroize::Zeroizing<Vec<u8>>)> {
+    use Attribute::*;
+    let number = CK_ATTRIBUTE_TYPE::from(attribute.attribute_type());
+    let value = match attribute {
+        Token(value)
+        | Private(value)
+        | Modifiable(value)
+        | Copyable(value)
+        | Destroyable(value)
+        | Trusted(value)
+        | Derive(value)
+        | Encrypt(value)
+        | Decrypt(value)
+        | Sign(value)
+        | SignRecover(value)
+        | Verify(value)
+        | VerifyRecover(value)
+        | Wrap(value)
+        | Unwrap(value)
+        | Sensitive(value)
+        | Extractable(value)
+        | WrapWithTrusted(value)
+        | AlwaysAuthenticate(value) => vec![u8::from(*value)],
+        Class(class) => CK_ULONG::from(*class).to_ne_bytes().to_vec(),
+        KeyType(kind) => CK_ULONG::from(*kind).to_ne_bytes().to_vec(),
+        CertificateType(kind) => CK_ULONG::from(*kind).to_ne_bytes().to_vec(),
+        AllowedMechanisms(all) => {
+            all.iter().flat_map(|mechanism| CK_MECHANISM_TYPE::from(*mechanism).to_ne_bytes()).collect()
+        }
+        StartDate(date) | EndDate(date) => date_bytes(date),
+        Label(value)
+        | Id(value)
+        | Value(value)
+        | Application(value)
+        | ObjectId(value)
+        | Subject(value)
+        | Issuer(value)
+        | SerialNumber(value)
+        | Url(value)
+        | HashOfSubjectPublicKey(value)
+        | HashOfIssuerPublicKey(value)
+        | Owner(value)
+        | AcIssuer(value)
+        | AttrTypes(value)
+        | CheckValue(value)
+        | Modulus(value)
+        | PublicExponent(value)
+        | PrivateExponent(value)
+        | Prime1(value)
+        | Prime2(value)
+        | Exponent1(value)
+        | Exponent2(value)
+        | Coefficient(value)
+        | EcParams(value)
+        | EcPoint(value)
+        | PublicKeyInfo(value)
+        | Prime(value)
+        | Base(value) => value.clone(),
+        _ => return None,
+    };
+    Some((number, zeroize::Zeroizing::new(value)))
+}
+
+/// An empty date is none.
+fn date_bytes(date: &cryptoki::types::Date) -> Vec<u8> {
+    let bytes = [&date.year[..], &date.month, &date.day].concat();
+    if bytes.iter().all(u8::is_ascii_digit) { bytes } else { Vec::new() }
+}
+
+#[rustfmt::skip]
+const WANTED: &[AttributeType] = &[
+    AttributeType::Class, AttributeType::Token, AttributeType::Private, AttributeType::Modifiable,
+    AttributeType::Copyable, AttributeType::Destroyable, AttributeType::Label, AttributeType::Application,
+    AttributeType::ObjectId, AttributeType::Value, AttributeType::CertificateType, AttributeType::Trusted,
+    AttributeType::CheckValue, AttributeType::StartDate, AttributeType::EndDate, AttributeType::Id,
+    AttributeType::Subject, AttributeType::Issuer, AttributeType::SerialNumber, AttributeType::Url,
+    AttributeType::HashOfSubjectPublicKey, AttributeType::HashOfIssuerPublicKey, AttributeType::Owner,
+    AttributeType::AcIssuer, AttributeType::AttrTypes, AttributeType::KeyType, AttributeType::Derive,
+    AttributeType::AllowedMechanisms, AttributeType::Encrypt, AttributeType::Decrypt, AttributeType::Sign,
+    AttributeType::SignRecover, AttributeType::Verify, AttributeType::VerifyRecover, AttributeType::Wrap,
+    AttributeType::Unwrap, AttributeType::Sensitive, AttributeType::Extractable, AttributeType::WrapWithTrusted,
+    AttributeType::AlwaysAuthenticate, AttributeType::Modulus, AttributeType::PublicExponent,
+    AttributeType::PrivateExponent, AttributeType::Prime1, AttributeType::Prime2, AttributeType::Exponent1,
+    AttributeType::Exponent2, AttributeType::Coefficient, AttributeType::EcParams, AttributeType::EcPoint,
+    AttributeType::PublicKeyInfo, AttributeType::Prime, AttributeType::Base,
+];
+
+const TEMPLATES: [(CK_ATTRIBUTE_TYPE, &str); 3] = [
+    (CKA_WRAP_TEMPLATE, "CKA_WRAP_TEMPLATE"),
+    (CKA_UNWRAP_TEMPLATE, "CKA_UNWRAP_TEMPLATE"),
+    (CKA_DERIVE_TEMPLATE, "CKA_DERIVE_TEMPLATE"),
+];
