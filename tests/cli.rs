@@ -242,8 +242,15 @@ fn a_file_that_is_no_usable_key_says_why() {
     vault.openssl("genrsa -aes128 -passout pass:secret -out encrypted.pem 2048");
     vault.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp224r1 -out p224.pem");
     vault.put("text", "no key at all");
-    assert!(vault.refused("key import k encrypted.pem").contains("openssl pkey"));
-    assert!(vault.refused("key import k p224.pem").contains("not supported"));
+    vault.secret_file("passphrase", "secret");
+    vault.secret_file("wrong", "public");
+    assert!(vault.refused("key import k encrypted.pem").contains("--passphrase-file"));
+    assert!(vault.refused("key import k encrypted.pem --passphrase-file wrong").contains("passphrase is wrong"));
+    vault.run("key import k encrypted.pem --passphrase-file passphrase");
+    assert_eq!(vault.run("key public k"), vault.openssl("pkey -in encrypted.pem -passin pass:secret -pubout"));
+    vault.openssl("rsa -aes128 -traditional -in encrypted.pem -passin pass:secret -passout pass:secret -out old.pem");
+    assert!(vault.refused("key import k old.pem --passphrase-file passphrase").contains("openssl pkey"));
+    assert!(vault.refused("key import k p224.pem").contains("isn't supported"));
     assert!(vault.refused("key import k text").contains("no private key"));
     assert!(vault.refused("key import k nowhere").contains("nowhere"));
     assert!(vault.refused("key import k text --kind aes-256").contains("32 bytes"));

@@ -119,11 +119,16 @@ impl Stage {
 
     /// An OpenSSL configuration that loads libp11's engine with the module, and how it gets the PIN.
     pub fn engine_configuration(&self) -> String {
+        self.engine_configuration_for(&module())
+    }
+
+    /// The same for another module.
+    pub fn engine_configuration_for(&self, module: &Path) -> String {
         let text = format!(
             "openssl_conf = init\n[init]\nengines = engines\n[engines]\npkcs11 = pkcs11\n[pkcs11]\n\
              engine_id = pkcs11\nMODULE_PATH = {}\nPIN = {PIN}\ninit = 1\n\
              [req]\ndistinguished_name = name\n[name]\n",
-            module().display()
+            module.display()
         );
         self.file("openssl.cnf", text)
     }

@@ -1,10 +1,10 @@
 //! nginx as an operator starts it: a root master and workers of `www-data`, keys by PKCS#11 URI through OpenSSL's engine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, time};
 
-use super::{Stage, free_port, output, succeed, wait_until};
+use super::{Stage, free_port, module, output, succeed, wait_until};
 
 /// A server block: its port, certificate and key (a URI or a file).
 #[derive(Clone)]
@@ -28,6 +28,7 @@ impl Site {
 /// A running nginx; stopped when dropped.
 pub struct Nginx<'a> {
     stage: &'a Stage,
+    module: PathBuf,
     master: u32,
     workers: usize,
 }
@@ -35,12 +36,17 @@ pub struct Nginx<'a> {
 impl<'a> Nginx<'a> {
     /// Writes the configuration, starts it, waits until every worker is there.
     pub fn start(stage: &'a Stage, workers: usize, sites: &[Site]) -> Self {
+        Self::start_with(stage, &module(), workers, sites)
+    }
+
+    /// The same with this module.
+    pub fn start_with(stage: &'a Stage, module: &Path, workers: usize, sites: &[Site]) -> Self {
         write_configuration(stage, workers, sites);
-        succeed(&mut command(stage));
+        succeed(&mut command(stage, module));
         let pid = stage.path("nginx.pid");
         wait_until("nginx writes its pid", || fs::read_to_string(&pid).is_ok_and(|text| !text.trim().is_empty()));
         let master = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
-        let nginx = Self { stage, master, workers };
+        let nginx = Self { stage, module: module.to_owned(), master, workers };
         wait_until("nginx starts its workers", || nginx.workers().len() == workers);
         nginx
     }
@@ -49,7 +55,7 @@ impl<'a> Nginx<'a> {
     pub fn reload(&self, sites: &[Site]) {
         write_configuration(self.stage, self.workers, sites);
         let before = self.workers();
-        succeed(command(self.stage).args(["-s", "reload"]));
+        succeed(command(self.stage, &self.module).args(["-s", "reload"]));
         wait_until("nginx starts new workers", || {
             let now = self.workers();
             now.iter().filter(|worker| !before.contains(worker)).count() == self.workers
@@ -83,9 +89,9 @@ impl Drop for Nginx<'_> {
     }
 }
 
-fn command(stage: &Stage) -> Command {
+fn command(stage: &Stage, module: &Path) -> Command {
     let mut command = stage.command("nginx");
-    command.env("OPENSSL_CONF", stage.engine_configuration());
+    command.env("OPENSSL_CONF", stage.engine_configuration_for(module));
     command.args(["-c", &stage.at("nginx.conf"), "-e", &stage.at("nginx.log")]);
     command
 }

@@ -80,6 +80,7 @@ fn raw(attribute: &Attribute) -> Option<(CK_ATTRIBUTE_TYPE, zeroize::Zeroizing<V
         | WrapWithTrusted(value)
         | AlwaysAuthenticate(value) => vec![u8::from(*value)],
         Class(class) => CK_ULONG::from(*class).to_ne_bytes().to_vec(),
+        ValueLen(len) => CK_ULONG::from(*len).to_ne_bytes().to_vec(),
         KeyType(kind) => CK_ULONG::from(*kind).to_ne_bytes().to_vec(),
         CertificateType(kind) => CK_ULONG::from(*kind).to_ne_bytes().to_vec(),
         AllowedMechanisms(all) => {
@@ -129,7 +130,7 @@ fn date_bytes(date: &cryptoki::types::Date) -> Vec<u8> {
 const WANTED: &[AttributeType] = &[
     AttributeType::Class, AttributeType::Token, AttributeType::Private, AttributeType::Modifiable,
     AttributeType::Copyable, AttributeType::Destroyable, AttributeType::Label, AttributeType::Application,
-    AttributeType::ObjectId, AttributeType::Value, AttributeType::CertificateType, AttributeType::Trusted,
+    AttributeType::ObjectId, AttributeType::Value, AttributeType::ValueLen, AttributeType::CertificateType, AttributeType::Trusted,
     AttributeType::CheckValue, AttributeType::StartDate, AttributeType::EndDate, AttributeType::Id,
     AttributeType::Subject, AttributeType::Issuer, AttributeType::SerialNumber, AttributeType::Url,
     AttributeType::HashOfSubjectPublicKey, AttributeType::HashOfIssuerPublicKey, AttributeType::Owner,

@@ -146,7 +146,7 @@ impl Module {
     }
 
     fn failed(&self, error: Failure) -> Error {
-        match error {
+        match &error {
             Failure::Pkcs11(
                 RvError::DeviceRemoved
                 | RvError::DeviceError
@@ -156,10 +156,11 @@ impl Module {
                 | RvError::SessionClosed,
                 _,
             ) => Error::refused(format!(
-                "The token {:?} went away while it was read ({error}): nothing was imported; put it back and import again.",
-                self.label
+                "The token {:?} went away while it was read ({}): nothing was imported; put it back and import again.",
+                self.label,
+                short(&error)
             )),
-            other => went_wrong(&self.path, other),
+            _ => went_wrong(&self.path, error),
         }
     }
 }
@@ -190,5 +191,13 @@ fn choose(module: &str, mut tokens: Vec<(Slot, String, String)>, which: &Which<'
 }
 
 fn went_wrong(module: &str, error: Failure) -> Error {
-    Error::refused(format!("The module {module} failed ({error}): nothing was imported."))
+    Error::refused(format!("The module {module} failed ({}): nothing was imported.", short(&error)))
+}
+
+/// Function and answer; the crate's own text for an answer is a paragraph of the specification.
+fn short(error: &Failure) -> String {
+    match error {
+        Failure::Pkcs11(answer, function) => format!("C_{function:?} answered {answer:?}"),
+        other => other.to_string(),
+    }
 }

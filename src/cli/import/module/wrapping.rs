@@ -7,9 +7,11 @@ use cryptoki::object::{Attribute, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use cryptoki::slot::Slot;
 use cryptoki_sys::*;
+use pkcs8::der::{Reader, SliceReader};
 
 use super::super::super::key::unsupported_kind;
 use super::super::found::Found;
+use super::short;
 use crate::crypto::{
     self, CipherScheme, CryptoError, Direction, KeyAlgorithm, KeyWrapScheme, PrivateKey, PrivateParts, SecretBytes,
     SecretKey,
@@ -69,7 +71,7 @@ impl<'a> Wrapping<'a> {
         let wrapped = match self.session.wrap_key(&mechanism, made.handle, handle) {
             Ok(wrapped) => wrapped,
             Err(error) if is_about_the_key(&error) => {
-                return Ok(Unwrapped::Refused(format!("the token refused to wrap it ({error})")));
+                return Ok(Unwrapped::Refused(format!("the token refused to wrap it ({})", short(&error))));
             }
             Err(error) => return Err(error),
         };
@@ -104,7 +106,7 @@ impl<'a> Wrapping<'a> {
                 .map(|key| Made { handle, key, way })
                 .map_err(|error| error.to_string())),
             Err(error) if is_about_the_key(&error) => {
-                Ok(Err(format!("the token takes no key to wrap it with ({error})")))
+                Ok(Err(format!("the token takes no key to wrap it with ({})", short(&error))))
             }
             Err(error) => Err(error),
         }
@@ -168,13 +170,15 @@ impl Made {
 /// Puts a value beside the attributes of its object: a secret key as it is, a private key taken apart.
 fn add(object: &mut Found, value: &SecretBytes) -> std::result::Result<(), String> {
     if object.class() == Some(Class::SecretKey) {
-        object.set(CKA_VALUE, value.expose());
+        let len = object.number(CKA_VALUE_LEN).and_then(|len| usize::try_from(len).ok());
+        object.set(CKA_VALUE, without_zeros(value.expose(), len));
         return Ok(());
     }
-    if let Some(reason) = unsupported_kind(value.expose()) {
+    let pkcs8 = without_zeros(value.expose(), encoded_len(value.expose()));
+    if let Some(reason) = unsupported_kind(pkcs8) {
         return Err(reason.to_owned());
     }
-    match PrivateKey::parts_from_pkcs8(value.expose()).map_err(|error| error.to_string())? {
+    match PrivateKey::parts_from_pkcs8(pkcs8).map_err(|error| error.to_string())? {
         PrivateParts::Rsa { modulus, public_exponent, private_exponent, primes } => {
             object.set(CKA_MODULUS, &modulus);
             object.set(CKA_PUBLIC_EXPONENT, &public_exponent);
@@ -191,6 +195,19 @@ fn add(object: &mut Found, value: &SecretBytes) -> std::result::Result<(), Strin
         PrivateParts::Ed25519(value) | PrivateParts::X25519(value) => object.set(CKA_VALUE, value.expose()),
     }
     Ok(())
+}
+
+/// SoftHSM 2 fills a key up with zeros to whole blocks before it wraps it, though the mechanism does so by itself.
+fn without_zeros(value: &[u8], len: Option<usize>) -> &[u8] {
+    match len.and_then(|len| value.split_at_checked(len)) {
+        Some((own, filling)) if filling.iter().all(|byte| *byte == 0) => own,
+        _ => value,
+    }
+}
+
+/// How long the DER is that these bytes begin with.
+fn encoded_len(der: &[u8]) -> Option<usize> {
+    SliceReader::new(der).ok()?.tlv_bytes().ok().map(<[u8]>::len)
 }
 
 /// Whether a token refused this, and not everything.

@@ -1,0 +1,186 @@
+//! Tokens of SoftHSM 2, read from their files.
+
+use std::fs;
+
+use super::stage::{PIN, SO_PIN, TOKEN, succeed};
+use super::{SOFTHSM, Scene};
+
+/// A key made outside and imported, as SoftHSM's manual describes it.
+fn imported_key(scene: &Scene, label: &str, id: &str) {
+    scene.stage.openssl(&format!("genrsa -out {label}.pem 2048"));
+    scene.stage.openssl(&format!("pkcs8 -topk8 -nocrypt -in {label}.pem -out {label}.p8"));
+    scene.softhsm_util(&format!("--import {label}.p8 --token {TOKEN} --label {label} --id {id} --pin {PIN}"));
+}
+
+/// What `pkcs11-tool` shows of the objects of a class, without the order and what a token says of itself.
+fn shown(listing: &str) -> Vec<String> {
+    let own = ["warning", "Using slot", "  uri:", "  Access:", "  Unique ID:"];
+    let lines = listing.lines().filter(|line| !own.iter().any(|start| line.starts_with(start)));
+    let text: String = lines.map(|line| format!("{line}\n")).collect();
+    let mut objects: Vec<String> = Vec::new();
+    for line in text.lines() {
+        match objects.last_mut() {
+            Some(object) if line.starts_with(' ') => *object += &format!("\n{line}"),
+            _ => objects.push(line.to_owned()),
+        }
+    }
+    objects.sort();
+    objects
+}
+
+/// The zoo: keys of every kind that both know, certificate, data, public and private.
+fn zoo(scene: &Scene) {
+    imported_key(scene, "imported", "0a0b");
+    for (kind, label, id) in [
+        ("rsa:3072", "rsa", "01"),
+        ("EC:prime256v1", "p256", "02"),
+        ("EC:secp384r1", "p384", "03"),
+        ("EC:secp521r1", "p521", "04"),
+        ("EC:edwards25519", "edwards", "05"),
+    ] {
+        scene.softhsm(&format!("--keypairgen --key-type {kind} --label {label} --id {id}"));
+    }
+    scene.softhsm("--keygen --key-type AES:32 --label aes --id 06 --usage-decrypt");
+    scene.softhsm("--keygen --key-type GENERIC:20 --label generic --id 07 --usage-sign --private");
+    scene.stage.file("value", "a value");
+    scene.softhsm("--write-object value --type data --label hidden --application-label app --private");
+    scene.softhsm("--write-object value --type data --label open --application-label app");
+    scene.stage.openssl("req -x509 -key imported.pem -subj /CN=imported -days 3 -outform DER -out imported.der");
+    scene.softhsm("--write-object imported.der --type cert --label imported --id 0a0b");
+}
+
+#[test]
+fn a_whole_token_comes_with_labels_ids_usages_and_values_and_is_not_touched() {
+    let scene = Scene::new();
+    zoo(&scene);
+    let before = scene.token_files();
+    let outcome = scene.import_softhsm();
+    assert_eq!(scene.token_files(), before);
+    assert_eq!(outcome.imported().len(), 6 * 2 + 2 + 2 + 1);
+    assert!(outcome.list("left_behind").is_empty(), "{:#}", outcome.0);
+    for class in ["pubkey", "privkey", "cert", "data"] {
+        let theirs = shown(&scene.softhsm(&format!("--list-objects --type {class}")));
+        let ours = shown(&scene.stage.pkcs11_tool_logged_in(&format!("--list-objects --type {class}")));
+        // SoftHSM wraps an Ed25519 point in an OCTET STRING, as its clients expect it of it.
+        let comparable = |all: Vec<String>| -> Vec<String> {
+            all.into_iter().filter(|object| !object.contains("EC_EDWARDS") || class == "privkey").collect()
+        };
+        assert_eq!(comparable(ours), comparable(theirs), "{class}");
+    }
+    let again = scene.import_softhsm();
+    assert!(again.imported().is_empty());
+    assert_eq!(again.list("already_there").len(), outcome.imported().len());
+}
+
+#[test]
+fn every_key_signs_here_what_its_public_key_there_verifies() {
+    let scene = Scene::new();
+    zoo(&scene);
+    scene.import_softhsm();
+    scene.stage.file("message", [7; 32]);
+    for (id, mechanism, options) in [
+        ("0a0b", "SHA256-RSA-PKCS", ""),
+        ("01", "SHA256-RSA-PKCS", ""),
+        ("02", "ECDSA", "--signature-format openssl"),
+        ("03", "ECDSA", "--signature-format openssl"),
+        ("04", "ECDSA", "--signature-format openssl"),
+        ("05", "EDDSA", ""),
+    ] {
+        scene.stage.pkcs11_tool_logged_in(&format!(
+            "--sign --mechanism {mechanism} {options} --id {id} --input-file message --output-file signature"
+        ));
+        scene.softhsm(&format!(
+            "--verify --mechanism {mechanism} {options} --id {id} --input-file message --signature-file signature"
+        ));
+    }
+    // A secret key decrypts here what it encrypted there.
+    let iv = "--iv 000102030405060708090a0b0c0d0e0f";
+    scene.softhsm(&format!("--encrypt --mechanism AES-CBC-PAD {iv} --id 06 --input-file message --output-file sealed"));
+    let text = format!("--decrypt --mechanism AES-CBC-PAD {iv} --id 06 --input-file sealed --output-file opened");
+    scene.stage.pkcs11_tool_logged_in(&text);
+    assert_eq!(fs::read(scene.stage.path("opened")).unwrap(), [7; 32]);
+}
+
+#[test]
+fn what_could_not_leave_softhsm_cannot_leave_the_vault() {
+    let scene = Scene::new();
+    imported_key(&scene, "kept", "01");
+    scene.softhsm("--keypairgen --key-type EC:prime256v1 --label let --id 02 --extractable --sensitive");
+    scene.import_softhsm();
+    let listing = scene.stage.pkcs11_tool_logged_in("--list-objects --type privkey");
+    let access = |label: &str| {
+        let object =
+            listing.split("Private Key Object").find(|object| object.contains(&format!("label:      {label}")));
+        object.and_then(|object| object.lines().find(|line| line.contains("Access:"))).unwrap_or_default().to_owned()
+    };
+    assert_eq!(access("kept").trim(), "Access:     sensitive");
+    assert_eq!(access("let").trim(), "Access:     sensitive, extractable");
+}
+
+#[test]
+fn a_key_that_both_wraps_and_decrypts_keeps_one_of_the_two_and_it_is_said() {
+    let scene = Scene::new();
+    scene.softhsm("--keygen --key-type AES:16 --label both --id 01 --usage-decrypt --usage-wrap");
+    let outcome = scene.import_softhsm();
+    assert!(outcome.remarks("both").contains("wrap and unwrap"), "{:#}", outcome.0);
+}
+
+#[test]
+fn keys_of_other_kinds_stay_behind_and_the_rest_comes() {
+    let scene = Scene::new();
+    scene.softhsm("--keypairgen --key-type rsa:1024 --label small --id 01");
+    scene.softhsm("--keypairgen --key-type EC:secp224r1 --label curve --id 02");
+    scene.softhsm("--keypairgen --key-type EC:prime256v1 --label good --id 03");
+    scene.stage.openssl("dsaparam -out dsa.param 1024");
+    scene.stage.openssl("gendsa -out dsa.pem dsa.param");
+    scene.stage.openssl("pkcs8 -topk8 -nocrypt -in dsa.pem -out dsa.p8");
+    scene.softhsm_util(&format!("--import dsa.p8 --token {TOKEN} --label dsa --id 04 --pin {PIN}"));
+    let outcome = scene.import_softhsm();
+    assert!(outcome.imported().contains(&"private key good".to_owned()));
+    assert!(outcome.reason("small").contains("2048"), "{:#}", outcome.0);
+    assert!(outcome.reason("curve").contains("curve"), "{:#}", outcome.0);
+    assert!(outcome.reason("dsa").contains("dsa"), "{:#}", outcome.0);
+}
+
+#[test]
+fn the_token_is_found_by_its_label_by_its_directory_and_by_the_configuration() {
+    let scene = Scene::new();
+    imported_key(&scene, "one", "01");
+    scene.softhsm_util(&format!("--init-token --free --label second --so-pin {SO_PIN} --pin {PIN}"));
+    let refusal = scene.refused("--softhsm --source-pin-file source-pin");
+    assert!(refusal.contains("--token") && refusal.contains("second"), "{refusal}");
+    let outcome = scene.import("--softhsm tokens --token second --source-pin-file source-pin --dry-run");
+    assert!(outcome.0["remarks"].to_string().contains("second"), "another label is said: {:#}", outcome.0);
+    assert!(scene.refused("--softhsm --token third --source-pin-file source-pin").contains("third"));
+    let outcome = scene.import(&format!("--softhsm --token {TOKEN} --source-pin-file source-pin"));
+    assert_eq!(outcome.imported(), ["private key one", "public key one"]);
+    assert!(outcome.0["remarks"].as_array().unwrap().is_empty());
+    assert!(scene.refused("--softhsm nowhere --source-pin-file source-pin").contains("nowhere"));
+}
+
+#[test]
+fn two_keys_of_one_label_come_as_two_and_p11tool_sees_both_halves_of_each() {
+    let scene = Scene::new();
+    for id in ["01", "02"] {
+        scene.softhsm(&format!("--keypairgen --key-type EC:prime256v1 --label twin --id {id}"));
+    }
+    scene.import_softhsm();
+    let keys: serde_json::Value = serde_json::from_str(&scene.stage.strongroom("--json key list")).unwrap();
+    assert_eq!(keys.as_array().unwrap().len(), 2, "{keys:#}");
+    let listing = |module: &str| {
+        let mut p11tool = scene.stage.command("p11tool");
+        p11tool.env("GNUTLS_PIN", PIN).args(["--provider", module, "--login", "--list-all", "--only-urls"]);
+        let text = succeed(p11tool.arg(format!("pkcs11:token={TOKEN};object=twin")));
+        // Model and serial are the token's; the rest is what configurations name.
+        let part = |uri: &str| {
+            let kept = ["id=", "object=", "type="].map(|start| uri.split(';').find(|part| part.starts_with(start)));
+            format!("{kept:?}")
+        };
+        let mut uris: Vec<String> = text.lines().filter(|line| line.starts_with("pkcs11:")).map(part).collect();
+        uris.sort();
+        uris
+    };
+    let ours = listing(super::stage::module().to_str().unwrap());
+    assert_eq!(ours.len(), 4);
+    assert_eq!(ours, listing(SOFTHSM));
+}
