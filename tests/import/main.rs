@@ -90,6 +90,12 @@ impl Scene {
         tokens.next().unwrap().unwrap().path()
     }
 
+    /// The contents of every object's file. SoftHSM's module itself writes the token's at each login.
+    fn object_files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let is_object = |path: &Path| path.file_stem().is_some_and(|stem| stem != "token" && stem != "generation");
+        self.token_files().into_iter().filter(|(path, _)| is_object(path)).collect()
+    }
+
     /// The contents of every file of the token.
     fn token_files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let entries = fs::read_dir(self.token_directory()).unwrap();

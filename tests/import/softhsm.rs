@@ -19,6 +19,8 @@ fn shown(listing: &str) -> Vec<String> {
     let text: String = lines.map(|line| format!("{line}\n")).collect();
     let mut objects: Vec<String> = Vec::new();
     for line in text.lines() {
+        // A data object is shown with its handle.
+        let line = line.trim_end_matches(|letter: char| letter.is_ascii_digit() && line.starts_with("Data object"));
         match objects.last_mut() {
             Some(object) if line.starts_with(' ') => *object += &format!("\n{line}"),
             _ => objects.push(line.to_owned()),

@@ -11,7 +11,7 @@ mod token_key;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use cryptoki_sys::{CKA_CHECK_VALUE, CKA_END_DATE, CKA_START_DATE, CKA_VENDOR_DEFINED, CKO_VENDOR_DEFINED};
+use cryptoki_sys::*;
 use zeroize::Zeroizing;
 
 use self::object_file::Value;
@@ -19,7 +19,7 @@ use self::token_key::{Refusal, TokenKey};
 use super::super::{Error, Result};
 use super::found::{Found, LeftBehind, What};
 use crate::pkcs11::attribute::array;
-use crate::vault::{Pin, SecretBytes};
+use crate::vault::{Class, Pin, SecretBytes};
 
 pub(super) use place::token_directories;
 
@@ -143,7 +143,7 @@ fn unfinished(name: &str) -> LeftBehind {
 /// An object as PKCS#11 shows it. Byte strings of private objects are encrypted; dates never are, nor is what stands in a
 /// template.
 fn object(stored: BTreeMap<u64, Value>, key: &TokenKey) -> std::result::Result<Found, String> {
-    let private = matches!(stored.get(&cryptoki_sys::CKA_PRIVATE), Some(Value::Boolean(true)));
+    let private = matches!(stored.get(&CKA_PRIVATE), Some(Value::Boolean(true)));
     let mut found = Found::default();
     for (number, value) in stored {
         let value = match value {
@@ -154,12 +154,29 @@ fn object(stored: BTreeMap<u64, Value>, key: &TokenKey) -> std::result::Result<F
         };
         found.attributes.insert(number, value);
     }
-    match found.class() {
-        None => Err("it doesn't say what kind of object it is".into()),
-        Some(class) if u64::from(class.number()) >= CKO_VENDOR_DEFINED => Err("it is no object of PKCS#11".into()),
-        Some(_) => Ok(found),
+    match missing(&found) {
+        Some(attribute) => Err(format!("it has no attribute {attribute:#x}, and every object like it has")),
+        None => Ok(without_empty_check_value(found)),
     }
-    .map(without_empty_check_value)
+}
+
+/// An attribute that SoftHSM writes into every object of its kind. Attributes stand in a file by their numbers, and nothing
+/// says how many there are: so a file that was cut between two of them is told by the later ones, with which restrictions
+/// of a key would be lost.
+fn missing(found: &Found) -> Option<u64> {
+    let of_class: &[u64] = match (found.class(), found.number(CKA_KEY_TYPE)) {
+        (None, _) => &[CKA_CLASS],
+        (Some(Class::PublicKey), Some(CKK_RSA)) => &[CKA_MODULUS, CKA_PUBLIC_EXPONENT],
+        (Some(Class::PublicKey), Some(CKK_EC | CKK_EC_EDWARDS)) => &[CKA_EC_PARAMS, CKA_EC_POINT],
+        (Some(Class::PrivateKey), Some(CKK_RSA)) => &[CKA_MODULUS, CKA_PRIVATE_EXPONENT, CKA_UNWRAP_TEMPLATE],
+        (Some(Class::PrivateKey), Some(CKK_EC | CKK_EC_EDWARDS)) => &[CKA_EC_PARAMS, CKA_VALUE, CKA_UNWRAP_TEMPLATE],
+        (Some(Class::PublicKey | Class::PrivateKey), None) => &[CKA_KEY_TYPE],
+        (Some(Class::SecretKey), _) => &[CKA_KEY_TYPE, CKA_VALUE, CKA_UNWRAP_TEMPLATE],
+        (Some(Class::Certificate), _) => &[CKA_CERTIFICATE_TYPE, CKA_VALUE],
+        _ => &[],
+    };
+    let of_all = [CKA_TOKEN, CKA_PRIVATE, CKA_MODIFIABLE];
+    of_class.iter().chain(&of_all).copied().find(|attribute| found.get(*attribute).is_none())
 }
 
 /// An empty check value is a missing one here; with us it would forbid that one is shown.
@@ -171,7 +188,7 @@ fn without_empty_check_value(mut found: Found) -> Found {
 }
 
 fn is_plain_date(number: u64, bytes: &SecretBytes) -> bool {
-    matches!(number, CKA_START_DATE | CKA_END_DATE) && bytes.len() == size_of::<cryptoki_sys::CK_DATE>()
+    matches!(number, CKA_START_DATE | CKA_END_DATE) && bytes.len() == size_of::<CK_DATE>()
 }
 
 /// A value as `C_GetAttributeValue` gives it, and a template as [`array`] describes it.
