@@ -2,6 +2,13 @@
 
 use std::fs;
 
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::mechanism::{Mechanism, MechanismType};
+use cryptoki::object::{Attribute, AttributeType};
+use cryptoki::session::{Session, UserType};
+use cryptoki::types::Date;
+use serde_json::Value;
+
 use super::stage::{PIN, SO_PIN, TOKEN, succeed};
 use super::{SOFTHSM, Scene};
 
@@ -167,7 +174,7 @@ fn two_keys_of_one_label_come_as_two_and_p11tool_sees_both_halves_of_each() {
         scene.softhsm(&format!("--keypairgen --key-type EC:prime256v1 --label twin --id {id}"));
     }
     scene.import_softhsm();
-    let keys: serde_json::Value = serde_json::from_str(&scene.stage.strongroom("--json key list")).unwrap();
+    let keys: Value = serde_json::from_str(&scene.stage.strongroom("--json key list")).unwrap();
     assert_eq!(keys.as_array().unwrap().len(), 2, "{keys:#}");
     let listing = |module: &str| {
         let mut p11tool = scene.stage.command("p11tool");
@@ -185,4 +192,89 @@ fn two_keys_of_one_label_come_as_two_and_p11tool_sees_both_halves_of_each() {
     let ours = listing(super::stage::module().to_str().unwrap());
     assert_eq!(ours.len(), 4);
     assert_eq!(ours, listing(SOFTHSM));
+}
+
+/// Works on the token through SoftHSM's own module, as an application does.
+fn with_session(scene: &Scene, work: impl FnOnce(&Session)) {
+    // SAFETY: Rust's own readers of the environment wait for it, and SoftHSM reads it in this thread, below.
+    #[allow(unsafe_code)]
+    unsafe {
+        std::env::set_var("SOFTHSM2_CONF", scene.stage.path("softhsm.conf"));
+    }
+    let library = Pkcs11::new(SOFTHSM).unwrap();
+    library.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
+    let slot = library.get_slots_with_initialized_token().unwrap()[0];
+    let session = library.open_rw_session(slot).unwrap();
+    session.login(UserType::User, Some(&PIN.into())).unwrap();
+    work(&session);
+    session.close().unwrap();
+    library.finalize().unwrap();
+}
+
+fn named(label: &str, number: usize) -> [Attribute; 3] {
+    let id = (number as u32).to_be_bytes().to_vec();
+    [Attribute::Token(true), Attribute::Label(format!("{label}-{number}").into_bytes()), Attribute::Id(id)]
+}
+
+fn p256() -> Attribute {
+    Attribute::EcParams(b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07".to_vec())
+}
+
+#[test]
+fn a_token_of_a_thousand_objects_comes_whole_and_in_one_transaction() {
+    let scene = Scene::new();
+    with_session(&scene, |session| {
+        for number in 0..400 {
+            let public = [&named("pair", number)[..], &[p256()]].concat();
+            session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &named("pair", number)).unwrap();
+        }
+        for number in 0..200 {
+            let template = [&named("secret", number)[..], &[Attribute::ValueLen(32.into())]].concat();
+            session.generate_key(&Mechanism::AesKeyGen, &template).unwrap();
+        }
+    });
+    let start = std::time::Instant::now();
+    let outcome = scene.import_softhsm();
+    eprintln!("1,000 objects of SoftHSM in {:?}", start.elapsed());
+    assert_eq!(outcome.imported().len(), 1000);
+    let start = std::time::Instant::now();
+    assert_eq!(scene.import_softhsm().list("already_there").len(), 1000);
+    eprintln!("the same again in {:?}", start.elapsed());
+    let keys: Value = serde_json::from_str(&scene.stage.strongroom("--json key list")).unwrap();
+    assert_eq!(keys.as_array().unwrap().len(), 600);
+}
+
+#[test]
+fn subject_dates_and_restrictions_of_a_key_come_with_it() {
+    let scene = Scene::new();
+    let dates = || {
+        let date = |year: &str| Date::new_from_str_slice(year, "02", "03").unwrap();
+        [Attribute::StartDate(date("2026")), Attribute::EndDate(date("2036"))]
+    };
+    let restricted = [
+        Attribute::Subject(b"\x30\x00".to_vec()),
+        Attribute::AllowedMechanisms(vec![MechanismType::ECDSA]),
+        Attribute::AlwaysAuthenticate(true),
+        Attribute::Modifiable(false),
+    ];
+    let private = [&named("dated", 1)[..], &dates(), &restricted].concat();
+    with_session(&scene, |session| {
+        let public = [&named("dated", 1)[..], &dates(), &[p256()]].concat();
+        session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private).unwrap();
+    });
+    let outcome = scene.import_softhsm();
+    assert!(!outcome.0.to_string().contains("dropped"), "{:#}", outcome.0);
+    let library = Pkcs11::new(super::stage::module()).unwrap();
+    // SAFETY: as in `with_session`.
+    #[allow(unsafe_code)]
+    unsafe {
+        std::env::set_var("STRONGROOM_VAULT", scene.stage.vault());
+    }
+    library.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
+    let session = library.open_ro_session(library.get_slots_with_initialized_token().unwrap()[0]).unwrap();
+    session.login(UserType::User, Some(&PIN.into())).unwrap();
+    let key = session.find_objects(&private[1..3]).unwrap();
+    let wanted: Vec<AttributeType> = private.iter().map(Attribute::attribute_type).collect();
+    let kept = key.iter().map(|key| session.get_attributes(*key, &wanted).unwrap());
+    assert!(kept.into_iter().any(|kept| kept == private), "no key has all of {private:?}");
 }

@@ -11,6 +11,8 @@ use crate::vault::{Class, Draft, SecretBytes};
 #[derive(Default)]
 pub(super) struct Found {
     pub attributes: BTreeMap<CK_ATTRIBUTE_TYPE, SecretBytes>,
+    /// What of it couldn't be read.
+    pub remarks: Vec<String>,
 }
 
 impl Found {

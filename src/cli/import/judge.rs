@@ -25,7 +25,7 @@ pub(super) fn judge(mut found: Found, allow_conflicting_usage: bool) -> Result<V
         Ok(kind) => kind,
         Err(reason) => return Ok(stays(&found, reason)),
     };
-    let mut remarks = Vec::new();
+    let mut remarks = std::mem::take(&mut found.remarks);
     if kind.intersects(Kinds::SECRET) && !allow_conflicting_usage {
         remarks.extend(settle_usage(&mut found));
     }

@@ -79,19 +79,16 @@ fn carry_out(context: &Context, opened: &Opened, dry_run: bool, mut plan: Plan, 
 /// What a token holds, judged one by one.
 fn judged(
     label: String,
-    found: Vec<(Found, Vec<String>)>,
+    found: Vec<Found>,
     left: Vec<LeftBehind>,
     allow_conflicting_usage: bool,
     step: &mut dyn FnMut(usize, usize),
 ) -> Result<Harvest> {
     let mut harvest = Harvest { left, token_label: Some(label), ..Harvest::default() };
     let all = found.len();
-    for (done, (found, remarks)) in found.into_iter().enumerate() {
+    for (done, found) in found.into_iter().enumerate() {
         match judge(found, allow_conflicting_usage)? {
-            Verdict::Comes(mut candidate) => {
-                candidate.remarks.extend(remarks);
-                harvest.candidates.push(candidate);
-            }
+            Verdict::Comes(candidate) => harvest.candidates.push(candidate),
             Verdict::Stays(left) => harvest.left.push(left),
         }
         step(done + 1, all);
@@ -116,7 +113,6 @@ impl Import {
                 let pin = self.source_pin(&token.label())?;
                 progress::count(&context.output, "Reading", |step| {
                     let (found, left) = token.objects(&pin, step)?;
-                    let found = found.into_iter().map(|found| (found, Vec::new())).collect();
                     judged(token.label(), found, left, allow_conflicting_usage, step)
                 })
             }

@@ -79,11 +79,11 @@ impl Plan {
 
 /// Refuses a private key beside a public key of the same id that isn't its own: one of the two is damaged.
 pub(super) fn check_pairs(candidates: &[Candidate]) -> Result<()> {
-    let mut publics: HashMap<(&[u8], std::mem::Discriminant<KeyAlgorithm>), HashSet<&[u8]>> = HashMap::new();
+    let place = |content: &Content, algorithm| (content.id.clone(), std::mem::discriminant::<KeyAlgorithm>(algorithm));
+    let mut publics: HashMap<_, HashSet<&[u8]>> = HashMap::new();
     for content in candidates.iter().map(|candidate| &candidate.draft.content) {
         if let (Class::PublicKey, Some(key)) = (content.class, &content.key) {
-            let place = (content.id.as_slice(), std::mem::discriminant(&key.algorithm));
-            publics.entry(place).or_default().insert(&key.public);
+            publics.entry(place(content, &key.algorithm)).or_default().insert(&key.public);
         }
     }
     for candidate in candidates {
@@ -91,8 +91,7 @@ pub(super) fn check_pairs(candidates: &[Candidate]) -> Result<()> {
         let (Class::PrivateKey, Some(key), false) = (content.class, &content.key, content.id.is_empty()) else {
             continue;
         };
-        let place = (content.id.as_slice(), std::mem::discriminant(&key.algorithm));
-        if publics.get(&place).is_some_and(|publics| !publics.contains(&*key.public)) {
+        if publics.get(&place(content, &key.algorithm)).is_some_and(|publics| !publics.contains(&*key.public)) {
             return Err(Error::refused(format!(
                 "{} doesn't match the public key with its id: the source is damaged, nothing was imported.",
                 What::of(&candidate.draft)

@@ -13,8 +13,8 @@ use cryptoki_sys::{
 
 use super::super::found::Found;
 
-/// The object, and what of it can't be read.
-pub(super) fn read(session: &Session, handle: ObjectHandle) -> Result<(Found, Vec<String>)> {
+/// The object, without what it doesn't show.
+pub(super) fn read(session: &Session, handle: ObjectHandle) -> Result<Found> {
     let mut found = Found::default();
     let attributes = match session.get_attributes(handle, WANTED) {
         Ok(attributes) => attributes,
@@ -31,7 +31,8 @@ pub(super) fn read(session: &Session, handle: ObjectHandle) -> Result<(Found, Ve
     if found.get(CKA_CHECK_VALUE).is_some_and(<[u8]>::is_empty) {
         found.attributes.remove(&CKA_CHECK_VALUE);
     }
-    Ok((found, unreadable(session, handle)))
+    found.remarks = unreadable(session, handle);
+    Ok(found)
 }
 
 fn one_by_one(session: &Session, handle: ObjectHandle) -> Result<Vec<Attribute>> {

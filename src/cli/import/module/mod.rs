@@ -68,16 +68,16 @@ impl Module {
         &self,
         pin: &Pin,
         step: &mut dyn FnMut(usize, usize),
-    ) -> Result<(Vec<(Found, Vec<String>)>, Vec<LeftBehind>)> {
+    ) -> Result<(Vec<Found>, Vec<LeftBehind>)> {
         let session = self.library.open_ro_session(self.slot).map_err(|error| self.failed(error))?;
         self.log_in(&session, pin)?;
         let handles = session.find_objects(&[Attribute::Token(true)]).map_err(|error| self.failed(error))?;
         let mut wrapping = Wrapping::new(&self.library, &session, self.slot);
         let (mut found, mut left) = (Vec::new(), Vec::new());
         for (done, handle) in handles.iter().enumerate() {
-            let (object, remarks) = attributes::read(&session, *handle).map_err(|error| self.failed(error))?;
+            let object = attributes::read(&session, *handle).map_err(|error| self.failed(error))?;
             match self.with_value(&mut wrapping, *handle, object)? {
-                Ok(object) => found.push((object, remarks)),
+                Ok(object) => found.push(object),
                 Err(stays) => left.push(stays),
             }
             step(done + 1, handles.len());
