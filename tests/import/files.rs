@@ -99,6 +99,7 @@ fn pkcs12_comes_with_its_names_new_old_and_without_encryption() {
         ("two-key", "-legacy -keypbe PBE-SHA1-2DES"),
         ("sha512", "-macalg sha512"),
         ("bare", "-keypbe NONE -certpbe NONE"),
+        ("windows", "-keyex -CSP Microsoft -LMK"),
     ] {
         scene.stage.openssl(&format!(
             "pkcs12 -export -inkey www.key -in www.crt -certfile ca.crt -name {name} -passout pass:secret {how} -out {name}.p12"

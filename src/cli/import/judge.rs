@@ -1,8 +1,8 @@
 //! From an object of a source to one of a vault: what comes, with what of it, and what stays and why.
 //!
-//! The object is read like a template for `C_CreateObject`, by the same table of attributes, so that it becomes what a
-//! program would have made that wrote it. What a token says of itself (made inside, always sensitive, a unique id) isn't
-//! taken over: it wouldn't be true here. Nothing else is dropped without a remark.
+//! The object is read like a template for `C_CreateObject`, by the same table of attributes, so that it becomes what
+//! a program would have made that wrote it. What a token says of itself (made inside, always sensitive, a unique id)
+//! isn't taken over: it wouldn't be true here. Nothing else is dropped without a remark.
 
 use cryptoki_sys::*;
 
@@ -33,7 +33,8 @@ pub(super) fn judge(mut found: Found, allow_conflicting_usage: bool) -> Result<V
     if found.boolean(CKA_TRUSTED) {
         remarks.push("it stays trusted (CKA_TRUSTED)".to_owned());
     }
-    // Whoever holds the vault's PIN and its files could write any flag: the officer's word isn't weakened by taking it over.
+    // Whoever holds the vault's PIN and its files could write any flag: the officer's word isn't weakened by taking
+    // it over.
     let rules = Rules { role: Some(Role::SecurityOfficer), allow_conflicting_usage };
     let template = Template(found.attributes.iter().map(|(number, value)| (*number, value.expose())).collect());
     match for_create(&template, &rules) {

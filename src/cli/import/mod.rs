@@ -25,16 +25,19 @@ use super::passphrase::PassphraseSource;
 use super::{Context, Error, Result, ask, progress};
 use crate::vault::Pin;
 
+/// Options that name a token instead of files.
+const TOKENS: [&str; 2] = ["softhsm", "module"];
+
 /// Where from.
 #[derive(Args)]
 pub(super) struct Import {
     /// Files with keys and certificates: PEM, DER, PKCS#8, PKCS#12; `-` is standard input
-    #[arg(value_name = "FILE", required_unless_present_any = ["softhsm", "module"], conflicts_with_all = ["softhsm", "module"])]
+    #[arg(value_name = "FILE", required_unless_present_any = TOKENS, conflicts_with_all = TOKENS)]
     files: Vec<PathBuf>,
     #[command(flatten)]
     passphrase: PassphraseSource,
     /// Let private keys from files leave the vault again
-    #[arg(long, conflicts_with_all = ["softhsm", "module"])]
+    #[arg(long, conflicts_with_all = TOKENS)]
     exportable: bool,
     /// The tokens of SoftHSM 2, with the keys that its module doesn't let out: the directory of its tokens or of one
     /// (default: where SoftHSM's configuration says)
@@ -132,21 +135,20 @@ impl Import {
     }
 
     /// The token that is named, or the only one.
-    fn choose(&self, directories: Vec<PathBuf>) -> Result<softhsm::Token> {
-        let mut tokens = directories.iter().map(|path| softhsm::Token::read(path)).collect::<Result<Vec<_>>>()?;
-        let labels: Vec<String> = tokens.iter().map(|token| format!("{:?}", token.label())).collect();
-        if let Some(label) = &self.token {
-            tokens.retain(|token| token.label() == *label);
+    fn choose(&self, mut directories: Vec<PathBuf>) -> Result<softhsm::Token> {
+        // One that is damaged is nobody's choice; if it is the only one, reading it says so.
+        let label = |path: &PathBuf| softhsm::label_of(path).unwrap_or_else(|_| format!("damaged: {}", path.display()));
+        let labels: Vec<String> = directories.iter().map(|path| format!("{:?}", label(path))).collect();
+        if let Some(wanted) = &self.token {
+            directories.retain(|path| label(path) == *wanted);
         }
-        match (tokens.pop(), tokens.len(), &self.token) {
-            (Some(only), 0, _) => Ok(only),
-            (None, _, Some(label)) => {
-                Err(Error::refused(format!("There is no token {label:?}: there are {}.", labels.join(", "))))
-            }
-            (_, _, Some(label)) => Err(Error::refused(format!(
+        match (directories.as_slice(), &self.token) {
+            ([only], _) => softhsm::Token::read(only),
+            ([], _) => Err(Error::refused(format!("There is no such token: there is {}.", labels.join(", ")))),
+            (_, Some(label)) => Err(Error::refused(format!(
                 "Several tokens are called {label:?}: name the directory of one with --softhsm DIR."
             ))),
-            (_, _, None) => Err(Error::refused(format!(
+            (_, None) => Err(Error::refused(format!(
                 "There are several tokens: say which with --token ({}).",
                 labels.join(", ")
             ))),

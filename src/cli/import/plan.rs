@@ -1,7 +1,7 @@
 //! What of a harvest is created, and under which names; what is there already.
 //!
-//! Halves of a pair get one name, two keys of one label two, and an object that the vault has (same class, id, label and
-//! value) isn't made again, so that an import can be repeated.
+//! Halves of a pair get one name, two keys of one label two, and an object that the vault has (same class, id, label
+//! and value) isn't made again, so that an import can be repeated.
 
 use std::collections::{HashMap, HashSet};
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use zeroize::Zeroizing;
 
-use super::{Result, ask};
+use super::{Error, Result, ask};
 use crate::config;
 pub(super) use pbe::{Algorithm, MacFailure, decrypt, does_not_open, is_authentic};
 
@@ -41,7 +41,10 @@ impl Passphrase<'_> {
         let passphrase = match self.file {
             Some(file) => {
                 let bytes = config::read_pin_file(file)?;
-                Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
+                let text = std::str::from_utf8(&bytes).map_err(|_| {
+                    Error::refused(format!("{}: the passphrase isn't UTF-8: write the file so.", file.display()))
+                })?;
+                Zeroizing::new(text.to_owned())
             }
             None => ask::prompt("Passphrase of the file", "--passphrase-file")?,
         };

@@ -1,7 +1,7 @@
 //! Keys and certificates from files: PEM bundles, DER, PKCS#8 with or without a passphrase, PKCS#12.
 //!
-//! A file names its contents (PKCS#12) or they are called as the file is. A certificate gets the `CKA_ID` of its key, in
-//! the file or in the vault.
+//! A file names its contents (PKCS#12) or they are called as the file is. A certificate gets the `CKA_ID` of its key,
+//! in the file or in the vault.
 
 mod ber;
 mod pkcs12;

@@ -11,6 +11,8 @@ use cryptoki_sys::{
     CKA_WRAP_TEMPLATE,
 };
 
+use zeroize::Zeroizing;
+
 use super::super::found::Found;
 
 /// The object, without what it doesn't show.
@@ -23,7 +25,8 @@ pub(super) fn read(session: &Session, handle: ObjectHandle) -> Result<Found> {
         Err(_) => one_by_one(session, handle)?,
     };
     for attribute in attributes {
-        if let Some((number, value)) = raw(&attribute) {
+        let number = CK_ATTRIBUTE_TYPE::from(attribute.attribute_type());
+        if let Some(value) = raw(attribute) {
             found.set(number, &value);
         }
     }
@@ -57,68 +60,29 @@ fn unreadable(session: &Session, handle: ObjectHandle) -> Vec<String> {
 }
 
 /// An attribute as `C_GetAttributeValue` gives it; `None` for one that is only the token's own.
-fn raw(attribute: &Attribute) -> Option<(CK_ATTRIBUTE_TYPE, zeroize::Zeroizing<Vec<u8>>)> {
+#[rustfmt::skip]
+fn raw(attribute: Attribute) -> Option<Zeroizing<Vec<u8>>> {
     use Attribute::*;
-    let number = CK_ATTRIBUTE_TYPE::from(attribute.attribute_type());
     let value = match attribute {
-        Token(value)
-        | Private(value)
-        | Modifiable(value)
-        | Copyable(value)
-        | Destroyable(value)
-        | Trusted(value)
-        | Derive(value)
-        | Encrypt(value)
-        | Decrypt(value)
-        | Sign(value)
-        | SignRecover(value)
-        | Verify(value)
-        | VerifyRecover(value)
-        | Wrap(value)
-        | Unwrap(value)
-        | Sensitive(value)
-        | Extractable(value)
-        | WrapWithTrusted(value)
-        | AlwaysAuthenticate(value) => vec![u8::from(*value)],
-        Class(class) => CK_ULONG::from(*class).to_ne_bytes().to_vec(),
-        ValueLen(len) => CK_ULONG::from(*len).to_ne_bytes().to_vec(),
-        KeyType(kind) => CK_ULONG::from(*kind).to_ne_bytes().to_vec(),
-        CertificateType(kind) => CK_ULONG::from(*kind).to_ne_bytes().to_vec(),
-        AllowedMechanisms(all) => {
-            all.iter().flat_map(|mechanism| CK_MECHANISM_TYPE::from(*mechanism).to_ne_bytes()).collect()
-        }
-        StartDate(date) | EndDate(date) => date_bytes(date),
-        Label(value)
-        | Id(value)
-        | Value(value)
-        | Application(value)
-        | ObjectId(value)
-        | Subject(value)
-        | Issuer(value)
-        | SerialNumber(value)
-        | Url(value)
-        | HashOfSubjectPublicKey(value)
-        | HashOfIssuerPublicKey(value)
-        | Owner(value)
-        | AcIssuer(value)
-        | AttrTypes(value)
-        | CheckValue(value)
-        | Modulus(value)
-        | PublicExponent(value)
-        | PrivateExponent(value)
-        | Prime1(value)
-        | Prime2(value)
-        | Exponent1(value)
-        | Exponent2(value)
-        | Coefficient(value)
-        | EcParams(value)
-        | EcPoint(value)
-        | PublicKeyInfo(value)
-        | Prime(value)
-        | Base(value) => value.clone(),
+        Token(value) | Private(value) | Modifiable(value) | Copyable(value) | Destroyable(value) | Trusted(value)
+        | Derive(value) | Encrypt(value) | Decrypt(value) | Sign(value) | SignRecover(value) | Verify(value)
+        | VerifyRecover(value) | Wrap(value) | Unwrap(value) | Sensitive(value) | Extractable(value)
+        | WrapWithTrusted(value) | AlwaysAuthenticate(value) => vec![u8::from(value)],
+        Class(class) => CK_ULONG::from(class).to_ne_bytes().to_vec(),
+        ValueLen(len) => CK_ULONG::from(len).to_ne_bytes().to_vec(),
+        KeyType(kind) => CK_ULONG::from(kind).to_ne_bytes().to_vec(),
+        CertificateType(kind) => CK_ULONG::from(kind).to_ne_bytes().to_vec(),
+        AllowedMechanisms(all) => all.into_iter().flat_map(|one| CK_MECHANISM_TYPE::from(one).to_ne_bytes()).collect(),
+        StartDate(date) | EndDate(date) => date_bytes(&date),
+        Label(value) | Id(value) | Value(value) | Application(value) | ObjectId(value) | Subject(value)
+        | Issuer(value) | SerialNumber(value) | Url(value) | HashOfSubjectPublicKey(value) | Owner(value)
+        | HashOfIssuerPublicKey(value) | AcIssuer(value) | AttrTypes(value) | CheckValue(value) | Modulus(value)
+        | PublicExponent(value) | PrivateExponent(value) | Prime1(value) | Prime2(value) | Exponent1(value)
+        | Exponent2(value) | Coefficient(value) | EcParams(value) | EcPoint(value) | PublicKeyInfo(value)
+        | Prime(value) | Base(value) => value,
         _ => return None,
     };
-    Some((number, zeroize::Zeroizing::new(value)))
+    Some(Zeroizing::new(value))
 }
 
 /// An empty date is none.
@@ -131,8 +95,8 @@ fn date_bytes(date: &cryptoki::types::Date) -> Vec<u8> {
 const WANTED: &[AttributeType] = &[
     AttributeType::Class, AttributeType::Token, AttributeType::Private, AttributeType::Modifiable,
     AttributeType::Copyable, AttributeType::Destroyable, AttributeType::Label, AttributeType::Application,
-    AttributeType::ObjectId, AttributeType::Value, AttributeType::ValueLen, AttributeType::CertificateType, AttributeType::Trusted,
-    AttributeType::CheckValue, AttributeType::StartDate, AttributeType::EndDate, AttributeType::Id,
+    AttributeType::ObjectId, AttributeType::Value, AttributeType::ValueLen, AttributeType::CertificateType,
+    AttributeType::Trusted, AttributeType::CheckValue, AttributeType::StartDate, AttributeType::EndDate, AttributeType::Id,
     AttributeType::Subject, AttributeType::Issuer, AttributeType::SerialNumber, AttributeType::Url,
     AttributeType::HashOfSubjectPublicKey, AttributeType::HashOfIssuerPublicKey, AttributeType::Owner,
     AttributeType::AcIssuer, AttributeType::AttrTypes, AttributeType::KeyType, AttributeType::Derive,

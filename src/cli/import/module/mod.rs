@@ -138,7 +138,7 @@ impl Module {
         let remedy = match (self.is_softhsm, object.class()) {
             (true, _) => "`strongroom import --softhsm` reads it from SoftHSM's files",
             (_, Some(Class::PrivateKey)) => {
-                "make a new key with `strongroom key create` and have a new certificate issued for it; keep the token until then"
+                "make a new key with `strongroom key create` and have a certificate issued for it; keep the token until then"
             }
             _ => "make a new key with `strongroom key create`; keep the token for what is encrypted under this one",
         };

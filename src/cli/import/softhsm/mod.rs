@@ -1,8 +1,8 @@
 //! A token of SoftHSM 2, read from its files.
 //!
-//! SoftHSM makes nearly every key so that its module doesn't let it out, so the module is no way to move. Its files are:
-//! the user's PIN opens them. They are opened for reading only, read twice to see that nobody writes meanwhile, and what
-//! doesn't parse to its last byte stops the import. Tokens in SoftHSM's `db` store aren't read.
+//! SoftHSM makes nearly every key so that its module doesn't let it out, so the module is no way to move. Its files
+//! are: the user's PIN opens them. They are opened for reading only, read twice to see that nobody writes meanwhile,
+//! and what doesn't parse to its last byte stops the import. Tokens in SoftHSM's `db` store aren't read.
 
 mod object_file;
 mod place;
@@ -55,10 +55,7 @@ impl Token {
 
     /// The token's label without the spaces that fill it up.
     pub(super) fn label(&self) -> String {
-        match self.about.get(&TOKEN_LABEL) {
-            Some(Value::Bytes(label)) => String::from_utf8_lossy(label.expose()).trim_end().to_owned(),
-            _ => String::new(),
-        }
+        label(&self.about)
     }
 
     /// Its objects, decrypted, and those that can't be had. `step` is told how far it is.
@@ -97,6 +94,20 @@ impl Token {
             )),
             Refusal::Damaged => damaged(&self.directory.join(TOKEN_FILE), "the token's key in it isn't whole"),
         })
+    }
+}
+
+/// The label of the token in this directory; nothing else of it is read.
+pub(super) fn label_of(directory: &Path) -> Result<String> {
+    let path = directory.join(TOKEN_FILE);
+    let file = std::fs::read(&path).map_err(|source| Error::File { path: path.clone(), source })?;
+    parsed(&path, &file).map(|about| label(&about))
+}
+
+fn label(about: &BTreeMap<u64, Value>) -> String {
+    match about.get(&TOKEN_LABEL) {
+        Some(Value::Bytes(label)) => String::from_utf8_lossy(label.expose()).trim_end().to_owned(),
+        _ => String::new(),
     }
 }
 
@@ -140,8 +151,8 @@ fn unfinished(name: &str) -> LeftBehind {
     }
 }
 
-/// An object as PKCS#11 shows it. Byte strings of private objects are encrypted; dates never are, nor is what stands in a
-/// template.
+/// An object as PKCS#11 shows it. Byte strings of private objects are encrypted; dates never are, nor is what stands
+/// in a template.
 fn object(stored: BTreeMap<u64, Value>, key: &TokenKey) -> std::result::Result<Found, String> {
     let private = matches!(stored.get(&CKA_PRIVATE), Some(Value::Boolean(true)));
     let mut found = Found::default();
@@ -160,9 +171,9 @@ fn object(stored: BTreeMap<u64, Value>, key: &TokenKey) -> std::result::Result<F
     }
 }
 
-/// An attribute that SoftHSM writes into every object of its kind. Attributes stand in a file by their numbers, and nothing
-/// says how many there are: so a file that was cut between two of them is told by the later ones, with which restrictions
-/// of a key would be lost.
+/// An attribute that SoftHSM writes into every object of its kind. Attributes stand in a file by their numbers, and
+/// nothing says how many there are: so a file that was cut between two of them is told by the later ones, with which
+/// restrictions of a key would be lost.
 fn missing(found: &Found) -> Option<u64> {
     let of_class: &[u64] = match (found.class(), found.number(CKA_KEY_TYPE)) {
         (None, _) => &[CKA_CLASS],

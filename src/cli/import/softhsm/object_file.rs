@@ -1,8 +1,8 @@
 //! The files in which SoftHSM 2 keeps a token and its objects.
 //!
-//! A file is a generation number and then attributes to its end: the attribute's number, the form of its value, and the
-//! value. Numbers have 8 bytes, most significant first; a byte string has its length before it. What doesn't fit exactly
-//! is damage, and nothing of such a file is used.
+//! A file is a generation number and then attributes to its end: the attribute's number, the form of its value, and
+//! the value. Numbers have 8 bytes, most significant first; a byte string has its length before it. What doesn't fit
+//! exactly is damage, and nothing of such a file is used.
 
 use std::collections::BTreeMap;
 
@@ -66,10 +66,8 @@ fn attributes(rest: &mut Rest<'_>, templates: bool) -> Result<BTreeMap<u64, Valu
                 let len = rest.number()?;
                 Value::Template(attributes(&mut Rest(rest.bytes(len)?), false)?)
             }
-            // Inside a template the two forms have each other's number.
-            MECHANISMS if templates => mechanisms(rest)?,
-            TEMPLATE => mechanisms(rest)?,
-            MECHANISMS => return Err("a template in it holds a template"),
+            TEMPLATE => return Err("a template in it holds a template"),
+            MECHANISMS => mechanisms(rest)?,
             _ => return Err("an attribute in it has a form that SoftHSM 2 doesn't have"),
         };
         if found.insert(number, value).is_some() {
@@ -113,7 +111,7 @@ mod tests {
             &number(1),
             b"i",
             &number(0x4000_0600),
-            &number(TEMPLATE),
+            &number(MECHANISMS),
             &number(1),
             &number(6),
         ]
@@ -172,7 +170,7 @@ mod tests {
         assert!(parse(&attribute(MECHANISMS, &number(1 << 61))).is_err(), "a count that overflows");
         let twice = [&attribute(BOOLEAN, &[0])[..], &attribute(BOOLEAN, &[0])[8..]].concat();
         assert!(parse(&twice).is_err(), "an attribute twice");
-        let nested = [&number(1)[..], &number(MECHANISMS), &number(0)].concat();
+        let nested = [&number(1)[..], &number(TEMPLATE), &number(0)].concat();
         let nested = [&number(nested.len() as u64)[..], &nested].concat();
         assert!(parse(&attribute(TEMPLATE, &nested)).is_err(), "a template in a template");
     }

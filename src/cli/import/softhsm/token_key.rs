@@ -1,8 +1,8 @@
 //! The key under which SoftHSM 2 encrypts what is private on a token.
 //!
 //! The user's PIN opens it: salt, initialization vector and AES-256-CBC of three known bytes and the key, under a key
-//! that is derived from the PIN by iterated SHA-256. There is no code over any of it, so damage is told from a wrong PIN
-//! by what fits nevertheless, and a value that was changed in a stored object by what its object says of it.
+//! that is derived from the PIN by iterated SHA-256. There is no code over any of it, so damage is told from a wrong
+//! PIN by what fits nevertheless, and a value that was changed in a stored object by what its object says of it.
 
 use crate::crypto::{CipherScheme, Digest, DigestAlgorithm, Direction, KeyAlgorithm, SecretBytes, SecretKey};
 
@@ -49,7 +49,8 @@ impl TokenKey {
     }
 }
 
-/// "Iterated and salted" of RFC 4880 §3.7.1.3 in SoftHSM's reading: the sum is summed again, as often as the salt says.
+/// "Iterated and salted" of RFC 4880 §3.7.1.3 in SoftHSM's reading: the sum is summed again, as often as the salt
+/// says.
 fn derived(salt: &[u8; SALT], pin: &[u8]) -> Option<SecretKey> {
     let rounds = ROUNDS + usize::from(salt[SALT - 1]);
     let sum = (0..rounds).try_fold(SecretBytes::from_slice(&[]), |sum, round| {
