@@ -399,7 +399,7 @@ impl KeyKind {
     }
 }
 
-/// Key types that are generic secrets under the name of what they are for (PKCS#11 v3.2 §6.21 to §6.29, §6.62).
+/// Key types that are generic secrets under the name of what they are for (PKCS#11 v3.2 §6.20 to §6.31, §6.62).
 fn is_generic_by_another_name(key_type: CK_KEY_TYPE) -> bool {
     key_type == CKK_HKDF || HMAC_KEY_TYPES.iter().any(|(own, _)| *own == key_type)
 }
