@@ -206,9 +206,9 @@ static void keys(void) {
 #define NOT_PERMITTED(call) IS(CKR_KEY_FUNCTION_NOT_PERMITTED, f->call)
     NOT_PERMITTED(C_EncryptInit(s, &ecb, nothing)); NOT_PERMITTED(C_DecryptInit(s, &gcm, nothing));
     NOT_PERMITTED(C_SignInit(s, &cmac, nothing)); NOT_PERMITTED(C_VerifyInit(s, &cmac, nothing));
-    NOT_PERMITTED(C_EncryptInit(s, &ecb, generic));
-    /* Of another type, of the other half. */
+    /* Of another type, which goes before the usage (§5.1.6), of the other half. */
 #define OTHER_TYPE(call) IS(CKR_KEY_TYPE_INCONSISTENT, f->call)
+    OTHER_TYPE(C_EncryptInit(s, &ecb, generic));
     CK_OBJECT_HANDLE raw = session_secret(s, CKK_GENERIC_SECRET, in, 16, USES(CKA_ENCRYPT, CKA_SIGN, CKA_DECRYPT));
     OTHER_TYPE(C_EncryptInit(s, &ecb, raw)); OTHER_TYPE(C_DecryptInit(s, &gcm, raw));
     OTHER_TYPE(C_SignInit(s, &cmac, raw));

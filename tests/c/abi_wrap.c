@@ -115,7 +115,7 @@ static void wrapping_keys(void) {
     /* Without the usage. */
     IS(CKR_KEY_FUNCTION_NOT_PERMITTED, WRAP(kw, useless, target));
     IS(CKR_KEY_FUNCTION_NOT_PERMITTED, UNWRAP(kw, useless, out, 24));
-    IS(CKR_KEY_FUNCTION_NOT_PERMITTED, DERIVE(hkdf, useless)); IS(CKR_KEY_FUNCTION_NOT_PERMITTED, DERIVE(ecdh, rsa));
+    IS(CKR_KEY_TYPE_INCONSISTENT, DERIVE(hkdf, useless)); IS(CKR_KEY_TYPE_INCONSISTENT, DERIVE(ecdh, rsa));
     /* Of another type, of the other half. */
     IS(CKR_WRAPPING_KEY_TYPE_INCONSISTENT, WRAP(kw, generic, target));
     IS(CKR_WRAPPING_KEY_TYPE_INCONSISTENT, WRAP(kw, rsa_public, target));
@@ -328,7 +328,7 @@ static void parameters(void) {
         IS(CKR_KEY_HANDLE_INVALID, DERIVE(hkdf, base));
     }
     hkdf_parameters.salt_key = ec; IS(CKR_KEY_TYPE_INCONSISTENT, DERIVE(hkdf, base));
-    hkdf_parameters.salt_key = target; IS(CKR_KEY_FUNCTION_NOT_PERMITTED, DERIVE(hkdf, base));
+    hkdf_parameters.salt_key = target; IS(CKR_KEY_TYPE_INCONSISTENT, DERIVE(hkdf, base));
     hkdf_parameters.salt_key = base; IS(CKR_OK, DERIVE(hkdf, base));
 }
 
