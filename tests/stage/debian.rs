@@ -39,8 +39,10 @@ impl Debian {
 
     /// Runs a script in it, as root, that must succeed; returns what it printed, standard error first.
     pub fn run(&self, script: &str) -> String {
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--pid", "--fork", "--kill-child", "--", "chroot"]).arg(self.folder.path());
+        let mut command = Command::new("timeout");
+        command
+            .args(["--kill-after=10", "900", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--", "chroot"])
+            .arg(self.folder.path());
         command.args(["/bin/sh", "-ec"]).arg(format!("mount -t proc proc /proc\n{script}"));
         command.env_clear().stdin(Stdio::null()).envs([
             ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
