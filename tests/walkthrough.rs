@@ -71,6 +71,22 @@ fn load_a_page_is_served_by_who_follows_the_first_pages() {
 }
 
 #[test]
+fn load_a_vault_comes_back_from_its_backups() {
+    let debian = machine("bookworm");
+    let script = ["getting-started.md", "backup.md"].map(|page| commands(page, "", 8443)).concat();
+    // The person at the terminal: keeps what is printed once, and types it when it is asked for.
+    let script = script.replace("web.pin\n(umask", "web.pin 2>&1 | tee /root/printed\n(umask").replace(
+        "install -m 600 /dev/stdin",
+        "grep -Eo '([0-9a-f]{4}-){15}[0-9a-f]{4}' /root/printed | install -m 600 /dev/stdin",
+    );
+    let seen = debian.run(&format!("cd /root; set -x\n{script}"));
+    assert!(seen.contains("signed and verified"), "{seen}");
+    let backups = debian.run("ls -l /var/backups/strongroom");
+    assert!(backups.contains("-rw-------") && backups.contains("web"), "{backups}");
+    assert!(debian.run("strongroom key list").contains("www"));
+}
+
+#[test]
 fn load_openssl_uses_the_key_on_debian_12() {
     openssl_uses_the_key("bookworm", "Debian 12");
 }
