@@ -549,3 +549,25 @@ fn replace_first_byte(file: &Path) {
     bytes[0] ^= 1;
     fs::write(file, bytes).unwrap();
 }
+
+#[test]
+fn the_command_sees_what_programs_are_not_shown_and_says_so() {
+    let vault = Vault::new();
+    vault.run("init --path filtered");
+    let text =
+        "[[vault]]\nname = \"filtered\"\npath = \"filtered\"\npin_file = \"pin\"\nobjects = [\"www*\", \"mail\"]\n";
+    vault.secret_file("config.toml", text);
+    let said = |arguments: &str| {
+        let mut command = vault.command(arguments);
+        command.env_remove("STRONGROOM_VAULT").env("STRONGROOM_CONF", vault.path("config.toml"));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (_, note) = said("key create api --kind p-256");
+    assert!(note.contains("www*, mail"), "{note}");
+    let (_, note) = said("key create www-1 --kind p-256");
+    assert!(!note.contains("objects"), "{note}");
+    let (listed, _) = said("key list");
+    assert!(listed.contains("api") && listed.contains("www-1"), "{listed}");
+}

@@ -6,6 +6,7 @@
 mod ask;
 mod cert;
 mod error;
+mod generate;
 mod import;
 mod init;
 mod key;
@@ -86,6 +87,11 @@ enum Verb {
     /// What other programs need to use the vault: uri, mechanisms
     #[command(subcommand)]
     Pkcs11(pkcs11::Verb),
+    /// Print the completion script for a shell
+    Completions(generate::Completions),
+    /// Write the manual pages into a directory
+    #[command(hide = true)]
+    ManualPages(generate::ManualPages),
 }
 
 /// What a verb works with: the global options and where its answer goes.
@@ -126,6 +132,8 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Rekey(rekey) => rekey::run(context, rekey),
         Verb::Purge => rekey::purge(context),
         Verb::Pkcs11(verb) => pkcs11::run(context, verb),
+        Verb::Completions(completions) => generate::completions(context, &completions),
+        Verb::ManualPages(pages) => generate::manual_pages(&pages),
     }
 }
 

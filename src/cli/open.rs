@@ -3,16 +3,40 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use globset::Glob;
+
 use super::ask;
 use super::{Context, Error, Result};
 use crate::backend::open_all;
 use crate::config::{Backend, Config, VaultConfig};
-use crate::vault::{Role, Unlock, VaultAdmin, VaultInfo};
+use crate::vault::{Name, Object, Role, Unlock, VaultAdmin, VaultInfo};
 
 /// A vault that exists, and what it says of itself.
 pub(super) struct Opened {
     pub vault: Arc<dyn VaultAdmin>,
     pub info: VaultInfo,
+    /// `objects` of the configuration: what programs on this machine see. The command itself sees everything.
+    shown: Vec<String>,
+}
+
+impl Opened {
+    /// Says that programs on this machine won't see what was just made, if it is so.
+    pub(super) fn note_if_hidden(&self, context: &Context, object: &Object) {
+        let name = object.name.as_ref().map(Name::as_str).unwrap_or_default();
+        let label = String::from_utf8_lossy(&object.content.label);
+        let shows = |glob: &String| {
+            Glob::new(glob).is_ok_and(|glob| {
+                let glob = glob.compile_matcher();
+                glob.is_match(name) || glob.is_match(&*label)
+            })
+        };
+        if !self.shown.is_empty() && !self.shown.iter().any(shows) {
+            context.output.note(&format!(
+                "Programs on this machine don't see it: `objects` in the configuration shows them {} only.",
+                self.shown.join(", ")
+            ));
+        }
+    }
 }
 
 impl Context {
@@ -30,12 +54,13 @@ impl Context {
         if self.global.pin_file.is_none() && !self.global.pin_stdin {
             vault.run_pin_command()?;
         }
+        let shown = std::mem::take(&mut vault.objects);
         let vault = open(&config, vault)?;
         let info = vault.info()?;
         if !info.initialized {
             return Err(crate::vault::VaultError::NotInitialized(info.location).into());
         }
-        Ok(Opened { vault, info })
+        Ok(Opened { vault, info, shown })
     }
 
     /// A PIN that is given, else what the configuration says, else a PIN that is asked for.

@@ -78,7 +78,9 @@ fn set(
     content.tags = tags.into_iter().collect();
     let secret = Some(SecretBytes::from_slice(&value));
     let made = opened.vault.create(vec![Draft { content, naming: Naming::Set(name.clone()), secret }])?;
-    let version = made.first().and_then(|object| object.version).ok_or(VaultError::NotFound)?;
+    let object = made.first().ok_or(VaultError::NotFound)?;
+    let version = object.version.ok_or(VaultError::NotFound)?;
+    opened.note_if_hidden(context, object);
     let id = versions::version_text(&version.id);
     context.output.done(
         &format!("Set {name}, version {id}."),

@@ -215,3 +215,14 @@ fn a_pin_is_never_shown() {
     let config = Config { source: None, vaults: read.vaults, vaults_dir: PathBuf::new(), log: None, discovery: None };
     assert!(!format!("{config:?}").contains("very secret"));
 }
+
+#[test]
+fn the_example_names_every_key_and_is_accepted() {
+    let example = include_str!("../../examples/config.toml");
+    let without_pin_file = example.replace("pin_file = ", "# pin_file = ");
+    Written::new(&without_pin_file).read().map(drop).unwrap();
+    for key in TOP_LEVEL_KEYS.iter().chain(VAULT_KEYS) {
+        let said = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+        assert!(*key == "vault" || example.lines().any(said), "{key}");
+    }
+}

@@ -51,7 +51,7 @@ static void null_pointers(void) {
     prepare();
     BAD(C_EncryptInit(s, NULL, aes)); BAD(C_DecryptInit(s, NULL, aes)); BAD(C_SignRecoverInit(s, NULL, private));
     BAD(C_VerifyRecoverInit(s, NULL, public));
-    /* An operation ends with such an error (§5.2), so that each begins anew. */
+    /* An operation ends with such an error (§5.8, §5.10, §5.13, §5.15), so that each begins anew. */
 #define ANEW(init, call) IS(CKR_OK, f->init); length = sizeof out; BAD(call); NOTHING_ACTIVE()
     ANEW(C_EncryptInit(s, &ecb, aes), C_Encrypt(s, NULL, 16, out, &length));
     ANEW(C_EncryptInit(s, &ecb, aes), C_Encrypt(s, in, 16, out, NULL));
@@ -79,7 +79,7 @@ static void null_pointers(void) {
     ANEW_BOTH(C_VerifyInit(s, &cmac, aes), C_DecryptInit(s, &ecb, aes), C_DecryptVerifyUpdate(s, NULL, 16, out,
         &length));
     ANEW_BOTH(C_VerifyInit(s, &cmac, aes), C_DecryptInit(s, &ecb, aes), C_DecryptVerifyUpdate(s, in, 16, out, NULL));
-    /* §5.6.4, §5.6.5: what is asked for a state doesn't end the operation. */
+    /* §5.6.6, §5.6.7: what is asked for a state doesn't end the operation. */
     IS(CKR_OK, f->C_DigestInit(s, &digest)); BAD(C_GetOperationState(s, out, NULL));
     BAD(C_SetOperationState(s, NULL, 16, 0, 0)); GOOD(C_Digest(s, in, 16, out, &length));
     CK_UTF8CHAR *pin = (CK_UTF8CHAR *)getenv("PIN");
@@ -206,9 +206,9 @@ static void keys(void) {
 #define NOT_PERMITTED(call) IS(CKR_KEY_FUNCTION_NOT_PERMITTED, f->call)
     NOT_PERMITTED(C_EncryptInit(s, &ecb, nothing)); NOT_PERMITTED(C_DecryptInit(s, &gcm, nothing));
     NOT_PERMITTED(C_SignInit(s, &cmac, nothing)); NOT_PERMITTED(C_VerifyInit(s, &cmac, nothing));
-    NOT_PERMITTED(C_EncryptInit(s, &ecb, generic));
-    /* Of another type, of the other half. */
+    /* Of another type, which goes before the usage (§5.1.6), of the other half. */
 #define OTHER_TYPE(call) IS(CKR_KEY_TYPE_INCONSISTENT, f->call)
+    OTHER_TYPE(C_EncryptInit(s, &ecb, generic));
     CK_OBJECT_HANDLE raw = session_secret(s, CKK_GENERIC_SECRET, in, 16, USES(CKA_ENCRYPT, CKA_SIGN, CKA_DECRYPT));
     OTHER_TYPE(C_EncryptInit(s, &ecb, raw)); OTHER_TYPE(C_DecryptInit(s, &gcm, raw));
     OTHER_TYPE(C_SignInit(s, &cmac, raw));
@@ -278,7 +278,7 @@ static void parameters(void) {
         CK_MECHANISM m = {CKM_AES_CTR, &wrong, sizeof wrong};
         WRONG(C_EncryptInit, m, aes); WRONG(C_DecryptInit, m, aes);
     }
-    /* §6.1.8: hash, mask generation function, source of the label. */
+    /* §6.1.7: hash, mask generation function, source of the label. */
     CK_RSA_PKCS_OAEP_PARAMS oaeps[] = {
         {0, CKG_MGF1_SHA256, 1, NULL, 0}, {~0UL, CKG_MGF1_SHA256, 1, NULL, 0}, {CKM_SHA256_RSA_PKCS, CKG_MGF1_SHA256,
             1, NULL, 0},
@@ -457,7 +457,7 @@ static void lengths(void) {
     IS(CKR_SIGNATURE_INVALID, f->C_VerifyFinal(s, beyond, 32));
 }
 
-/* ---- saved states (§5.6.4, §5.6.5) and user names (§5.6.9) */
+/* ---- saved states (§5.6.6, §5.6.7) and user names (§5.6.9) */
 
 static void states(void) {
     prepare();

@@ -18,7 +18,7 @@ static int is_any_time(const char *name) {
 }
 
 static void nothing_works(void) {
-    /* §5.1.1 CKR_CRYPTOKI_NOT_INITIALIZED: any function but those. */
+    /* §5.1.6 CKR_CRYPTOKI_NOT_INITIALIZED: any function but those. */
 #define ONE(name, parameters) if (!is_any_time(#name)) IS(CKR_CRYPTOKI_NOT_INITIALIZED, CALL(name, 0));
     CK_FUNCTIONS_2_40(ONE)
     CK_FUNCTIONS_3_0(ONE)
@@ -42,7 +42,7 @@ static void before_and_after(void) {
     IS(CKR_SESSION_HANDLE_INVALID, f->C_GetSessionInfo(before, &info));
 }
 
-/* What isn't done yet, with valid and with invalid handles (§5.1.1 CKR_FUNCTION_NOT_SUPPORTED: "the requested function
+/* What isn't done yet, with valid and with invalid handles (§5.1.6 CKR_FUNCTION_NOT_SUPPORTED: "the requested function
  * is not supported by this Cryptoki library"). */
 #define NOT_DONE(X) \
     X(C_MessageEncryptInit) X(C_EncryptMessage) X(C_EncryptMessageBegin) X(C_EncryptMessageNext) X(C_MessageEncryptFinal) \
@@ -158,7 +158,7 @@ static void invalid_slots(void) {
     IS(CKR_SESSION_PARALLEL_NOT_SUPPORTED, f->C_OpenSession(slot, CKF_RW_SESSION, NULL, NULL, &session));
 }
 
-/* §5.1.1 CKR_ARGUMENTS_BAD: each pointer that must not be NULL, the others as they should be. */
+/* §5.1.6 CKR_ARGUMENTS_BAD: each pointer that must not be NULL, the others as they should be. */
 static void null_pointers(void) {
     CK_SESSION_HANDLE s = user_session();
     CK_OBJECT_HANDLE public, private, made;
@@ -199,7 +199,7 @@ static void null_pointers(void) {
     BAD(C_GenerateKeyPair(s, &pair, &curve, 1, NULL, 0, &made, NULL)); BAD(C_GenerateRandom(s, NULL, 8));
     /* Without an active operation there is nothing that a NULL mechanism could end (§5.13.1 and others). */
     BAD(C_DigestInit(s, NULL)); BAD(C_SignInit(s, NULL, private)); BAD(C_VerifyInit(s, NULL, public));
-    /* An operation ends with such an error (§5.2), so that each begins anew. */
+    /* An operation ends with such an error (§5.12, §5.13, §5.15), so that each begins anew. */
 #define ANEW(init, call) IS(CKR_OK, f->init); BAD(call)
     ANEW(C_DigestInit(s, &digest), C_Digest(s, NULL, 8, bytes, &length));
     ANEW(C_DigestInit(s, &digest), C_Digest(s, bytes, 8, bytes, NULL));
@@ -256,7 +256,7 @@ static void wrong_order(void) {
     /* §5.12.4: no key's value is digested. */
     IS(CKR_OK, f->C_DigestInit(s, &digest)); IS(CKR_KEY_INDIGESTIBLE, f->C_DigestKey(s, private)); NOTHING_ACTIVE();
     IS(CKR_OK, f->C_DigestInit(s, &digest)); IS(CKR_KEY_HANDLE_INVALID, f->C_DigestKey(s, 0)); NOTHING_ACTIVE();
-    /* §5.6.10, and a NULL mechanism: both end what is active, of their kind only. */
+    /* §5.6.5, and a NULL mechanism: both end what is active, of their kind only. */
     IS(CKR_OK, f->C_SignInit(s, &sign, private)); IS(CKR_ARGUMENTS_BAD, f->C_VerifyInit(s, NULL, public)); ALL_ACTIVE();
     IS(CKR_OK, f->C_SignInit(s, NULL, 0)); NOTHING_ACTIVE();
     IS(CKR_OK, f->C_DigestInit(s, &digest)); IS(CKR_OK, f->C_SessionCancel(s, 0)); ALL_ACTIVE();
@@ -288,7 +288,7 @@ static void stale_objects(void) {
     for (size_t i = 0; i < COUNT(never); i++) destroyed(s, never[i]);
     must(generate(s, "p256", "stale", "s", 1, &token_public, &token_private), "C_GenerateKeyPair");
     IS(CKR_OK, session_pair(other, "p256", NULL, 0, &public, &private));
-    /* §4.3 and §5.6: an object is every session's of the token. */
+    /* §4.4 and §5.6: an object is every session's of the token. */
     CK_MECHANISM sign = {CKM_ECDSA, NULL, 0};
     CK_BYTE in[32] = {0}, out[64];
     CK_ULONG length = 64;
@@ -308,7 +308,7 @@ static void stale_objects(void) {
     IS(CKR_OK, f->C_CreateObject(s, &data, 1, &object));
     IS(CKR_KEY_HANDLE_INVALID, f->C_SignInit(s, &sign, object));
     IS(CKR_OK, f->C_DestroyObject(s, object));
-    /* §5.6.8: a logout ends private session objects, and hides private token objects. */
+    /* §5.6.10: a logout ends private session objects, and hides private token objects. */
     IS(CKR_OK, session_pair(s, "p256", NULL, 0, &public, &private));
     must(generate(s, "p256", "hidden", "h", 1, &token_public, &token_private), "C_GenerateKeyPair");
     IS(CKR_OK, f->C_Logout(s));

@@ -81,7 +81,7 @@ static void mechanisms(void) {
     IS(CKR_KEY_TYPE_INCONSISTENT, f->C_SignInit(s, &rsa_as_ec, ec_public));
     IS(CKR_KEY_TYPE_INCONSISTENT, f->C_VerifyInit(s, &rsa_as_ec, ec));
     IS(CKR_KEY_TYPE_INCONSISTENT, f->C_VerifyInit(s, &ec_as_rsa, ec_public));
-    /* What a key may do, and with which mechanisms (§4.8, CKA_ALLOWED_MECHANISMS). */
+    /* What a key may do, and with which mechanisms (§4.10; §4.8, CKA_ALLOWED_MECHANISMS). */
     CK_MECHANISM_TYPE only[] = {CKM_ECDSA_SHA256};
     CK_ATTRIBUTE not_signing = {CKA_SIGN, &no, 1}, restricted = {CKA_ALLOWED_MECHANISMS, only, sizeof only};
     CK_MECHANISM allowed = {CKM_ECDSA_SHA256, NULL, 0};
@@ -321,7 +321,7 @@ static void templates(void) {
         IS(CKR_OK, f->C_FindObjectsInit(s, &odd_searches[i], 1)), IS(CKR_OK, f->C_FindObjectsFinal(s));
 }
 
-/* ---- rights (§5.6, §5.7.1) and PINs (§5.5.8 to §5.5.10) */
+/* ---- rights (§5.6, §5.7.1) and PINs (§5.5.7 to §5.5.9) */
 
 static CK_RV create(CK_SESSION_HANDLE s, CK_BBOOL *token, CK_BBOOL *private, CK_OBJECT_HANDLE *made) {
     CK_OBJECT_CLASS data = CKO_DATA;
@@ -352,7 +352,7 @@ static void rights(void) {
     IS(CKR_SESSION_EXISTS, f->C_InitToken(slot, (CK_UTF8CHAR *)so, strlen(so),
         (CK_UTF8CHAR *)"                                "));
     IS(CKR_OK, f->C_Logout(s)); IS(CKR_USER_NOT_LOGGED_IN, f->C_Logout(s)); IS(CKR_OK, f->C_CloseSession(reader));
-    /* The security officer makes no private object, and sees none (§5.6.7). */
+    /* The security officer makes no private object, and sees none (§5.7.1, §4.4). */
     IS(CKR_OK, f->C_Login(s, CKU_SO, (CK_UTF8CHAR *)so, strlen(so)));
     IS(CKR_USER_NOT_LOGGED_IN, create(s, &yes, &yes, &made)); IS(CKR_USER_NOT_LOGGED_IN, create(s, &no, &yes, &made));
     IS(CKR_USER_NOT_LOGGED_IN, session_pair(s, "p256", NULL, 0, &public, &private));

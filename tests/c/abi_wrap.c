@@ -115,7 +115,7 @@ static void wrapping_keys(void) {
     /* Without the usage. */
     IS(CKR_KEY_FUNCTION_NOT_PERMITTED, WRAP(kw, useless, target));
     IS(CKR_KEY_FUNCTION_NOT_PERMITTED, UNWRAP(kw, useless, out, 24));
-    IS(CKR_KEY_FUNCTION_NOT_PERMITTED, DERIVE(hkdf, useless)); IS(CKR_KEY_FUNCTION_NOT_PERMITTED, DERIVE(ecdh, rsa));
+    IS(CKR_KEY_TYPE_INCONSISTENT, DERIVE(hkdf, useless)); IS(CKR_KEY_TYPE_INCONSISTENT, DERIVE(ecdh, rsa));
     /* Of another type, of the other half. */
     IS(CKR_WRAPPING_KEY_TYPE_INCONSISTENT, WRAP(kw, generic, target));
     IS(CKR_WRAPPING_KEY_TYPE_INCONSISTENT, WRAP(kw, rsa_public, target));
@@ -149,7 +149,7 @@ static CK_OBJECT_HANDLE secret_with(CK_ATTRIBUTE extra) {
 
 static void wrapped_keys(void) {
     prepare();
-    /* §4.10, §5.18.3: what may leave, and under what. */
+    /* §4.10, §4.11, §5.18.3: what may leave, and under what. */
     CK_OBJECT_HANDLE staying = secret_with((CK_ATTRIBUTE){CKA_EXTRACTABLE, &no, 1}),
                      careful = secret_with((CK_ATTRIBUTE){CKA_WRAP_WITH_TRUSTED, &yes, 1}), odd, public;
     CK_MECHANISM *ways[] = {&kw, &kwp, &cbc_pad};
@@ -172,7 +172,7 @@ static void wrapped_keys(void) {
     odd = session_secret(s, CKK_GENERIC_SECRET, much, 300, NULL, 0);
     IS(CKR_KEY_SIZE_RANGE, WRAP(rsa_pkcs, rsa_public, odd));
     IS(CKR_KEY_SIZE_RANGE, WRAP(oaep, rsa_public, odd));
-    /* §4.10: a key under which only some keys are wrapped. */
+    /* §4.11: a key under which only some keys are wrapped. */
     CK_ATTRIBUTE wanted = {CKA_KEY_TYPE, &generic_type, 8}, choosy_template = {CKA_WRAP_TEMPLATE, &wanted,
         sizeof wanted};
     CK_ATTRIBUTE choosy[] = {aes_template[0], aes_template[1], {CKA_VALUE, bytes, 16}, {CKA_WRAP, &yes, 1},
@@ -276,7 +276,7 @@ static void parameters(void) {
     lengths_of(rsa_pkcs, rsa_public, rsa, 0); lengths_of(oaep, rsa_public, rsa, 40);
     lengths_of(rsa_aes, rsa_public, rsa, 16);
     lengths_of(ecdh, ec, 0, 40); lengths_of(cofactor, ec, 0, 40); lengths_of(hkdf, base, 0, 72);
-    /* §6.1.24 */
+    /* §6.1.20 */
     CK_RSA_PKCS_OAEP_PARAMS no_hash = {0, CKG_MGF1_SHA256, 1, NULL, 0}, null_label = {CKM_SHA256, CKG_MGF1_SHA256, 1,
         NULL, 5};
     CK_RSA_AES_KEY_WRAP_PARAMS rsa_aes_wrong[] = {{0, &oaep_parameters}, {127, &oaep_parameters}, {512,
@@ -328,7 +328,7 @@ static void parameters(void) {
         IS(CKR_KEY_HANDLE_INVALID, DERIVE(hkdf, base));
     }
     hkdf_parameters.salt_key = ec; IS(CKR_KEY_TYPE_INCONSISTENT, DERIVE(hkdf, base));
-    hkdf_parameters.salt_key = target; IS(CKR_KEY_FUNCTION_NOT_PERMITTED, DERIVE(hkdf, base));
+    hkdf_parameters.salt_key = target; IS(CKR_KEY_TYPE_INCONSISTENT, DERIVE(hkdf, base));
     hkdf_parameters.salt_key = base; IS(CKR_OK, DERIVE(hkdf, base));
 }
 

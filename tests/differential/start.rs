@@ -1,5 +1,5 @@
 //! The objects that both modules begin with, and what templates are made of. Every use of a key is written out: what a
-//! token adds by itself is its own choice (PKCS#11 v3.2 §4.8, footnote 9).
+//! token adds by itself is its own choice (PKCS#11 v3.2 §4.2, footnote 9).
 
 use cryptoki_sys::*;
 

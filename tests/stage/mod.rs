@@ -6,6 +6,7 @@
 //! uses nothing but PKCS#11: that is how the tests themselves are checked.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod debian;
 pub mod nginx;
 
 use std::ffi::OsStr;

@@ -97,7 +97,7 @@ fn run_record(session: &Session, mechanism: CK_MECHANISM_TYPE, vector: &Record, 
     session.destroy(wrapping).unwrap();
 }
 
-/// The same mechanisms encrypt and decrypt bytes, with a key that is for that (PKCS#11 v3.2 §6.13.15).
+/// The same mechanisms encrypt and decrypt bytes, with a key that is for that (PKCS#11 v3.2 §6.16.3).
 #[test]
 fn the_wrapping_mechanisms_encrypt_and_decrypt_the_same() {
     let session = session();

@@ -107,7 +107,7 @@ fn keys_in_rsa_pkcs1_ciphertexts_are_unwrapped_and_bad_paddings_give_other_keys(
     judge([tally]);
 }
 
-/// PKCS#11 v3.2 §6.1.11: an AES key under OAEP, and after it the key under that AES key by key wrap with padding.
+/// PKCS#11 v3.2 §6.1.19: an AES key under OAEP, and after it the key under that AES key by key wrap with padding.
 #[test]
 fn rsa_aes_key_wrap_is_oaep_and_key_wrap_with_padding_one_after_the_other() {
     let session = session();
@@ -137,7 +137,7 @@ fn rsa_aes_key_wrap_is_oaep_and_key_wrap_with_padding_one_after_the_other() {
     session.destroy(private).unwrap();
 }
 
-/// PKCS#11 v3.2 §6.13.15: the padding of PKCS#7 to eight bytes, then key wrap without one.
+/// PKCS#11 v3.2 §6.16.3: the padding of PKCS#7 to eight bytes, then key wrap without one.
 #[test]
 fn aes_key_wrap_pkcs7_is_key_wrap_of_the_padded_key() {
     let session = session();

@@ -130,6 +130,7 @@ pub(super) fn report(context: &Context, opened: &Opened, object: &Arc<Object>, d
     let id = object.version.map(|version| hex(&version.id));
     let version = named.version_or_current(id.as_deref())?;
     let facts = Facts::of(&image, version)?;
+    opened.note_if_hidden(context, object);
     context.output.done(
         &format!(
             "{done} {} ({}), valid until {}.",

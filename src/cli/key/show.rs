@@ -59,6 +59,7 @@ pub(super) fn report(context: &Context, opened: &Opened, object: &Arc<Object>, d
     let key = versions::named(&opened.vault.image(), Collection::Keys, name.as_str())?;
     let id = object.version.map(|version| versions::version_text(&version.id));
     let version = key.version_or_current(id.as_deref())?;
+    opened.note_if_hidden(context, object);
     context.output.done(
         &format!("{done} {} ({}), version {}.", key.name, kind_text(version.main()), version.id),
         &versions::json(&key, key_json(opened, version)),

@@ -306,7 +306,7 @@ pub unsafe fn output(
     outcome
 }
 
-/// Answers a list in the two calls of §5.2: its length, then its elements.
+/// Answers a list in two calls, as PKCS#11 v3.2 §5.5.1 has them: its length, then its elements.
 ///
 /// # Safety
 ///

@@ -57,7 +57,7 @@ pub fn ulong(bytes: &[u8]) -> Result<CK_ULONG, Rv> {
     bytes.try_into().map(CK_ULONG::from_ne_bytes).map_err(|_| Rv(CKR_ATTRIBUTE_VALUE_INVALID))
 }
 
-/// PKCS#11 v3.2 §3.1: year, month and day as digits. An empty date is none (§4.4).
+/// PKCS#11 v3.2 §3.4: year, month and day as digits. An empty date is none.
 fn date(bytes: &[u8]) -> Result<(), Rv> {
     if bytes.is_empty() {
         return Ok(());

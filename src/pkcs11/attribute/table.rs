@@ -1,7 +1,7 @@
 //! The table itself (PKCS#11 v3.2 §4 and the object sections of §6).
 //!
 //! Columns of a line: attribute, form, kinds of objects, rules, value while nobody set it. The rules are those of the
-//! specification's footnotes, named below by what they mean; where a line is stricter or looser, it says why.
+//! specification's footnotes (§4.2), named below by what they mean; where a line is stricter or looser, it says why.
 
 use cryptoki_sys::*;
 
@@ -107,7 +107,7 @@ pub const TABLE: &[Attribute] = &[
     row!(CKA_AC_ISSUER, Bytes, Kinds::ATTRIBUTE_CERTIFICATE, ANY_TIME, Empty),
     row!(CKA_ATTR_TYPES, Bytes, Kinds::ATTRIBUTE_CERTIFICATE, ANY_TIME, Empty),
 
-    // Keys (§4.7).
+    // Keys (§4.8).
     row!(CKA_KEY_TYPE, Ulong, Kinds::KEY, [Must, May, Must, Never, Never], Derived),
     row!(CKA_ID, Bytes, Kinds::KEY.union(Kinds::OTHER), ANY_TIME, Derived),
     row!(CKA_START_DATE, Date, Kinds::KEY, ANY_TIME, Empty),
@@ -117,7 +117,7 @@ pub const TABLE: &[Attribute] = &[
     row!(CKA_KEY_GEN_MECHANISM, Ulong, Kinds::KEY, BY_TOKEN, Derived),
     row!(CKA_ALLOWED_MECHANISMS, UlongArray, Kinds::KEY, WHEN_MADE, Empty),
 
-    // What keys are for (§4.8, §4.9, §4.10).
+    // What keys are for (§4.9, §4.10, §4.11).
     row!(CKA_ENCRYPT, Bool, WRAPS, ANY_TIME, Derived),
     row!(CKA_VERIFY, Bool, WRAPS, ANY_TIME, Derived),
     row!(CKA_VERIFY_RECOVER, Bool, Kinds::PUBLIC, ANY_TIME, Derived),
@@ -138,7 +138,7 @@ pub const TABLE: &[Attribute] = &[
     // It follows from the key's value, so it may be given with one, and must agree.
     row!(CKA_PUBLIC_KEY_INFO, Bytes, Kinds::PUBLIC.union(Kinds::PRIVATE), OPTIONAL_PART, Derived),
 
-    // How the value of a private or secret key is guarded (§4.9, §4.10).
+    // How the value of a private or secret key is guarded (§4.10, §4.11).
     row!(CKA_SENSITIVE, Bool, Kinds::HIDDEN, RAISED, Derived),
     row!(CKA_EXTRACTABLE, Bool, Kinds::HIDDEN, LOWERED, Derived),
     row!(CKA_ALWAYS_SENSITIVE, Bool, Kinds::HIDDEN, BY_TOKEN, Derived),
@@ -166,11 +166,11 @@ pub const TABLE: &[Attribute] = &[
     row!(CKA_EC_POINT, Bytes, EC_SECRET, OPTIONAL_PART, Derived),
     row!(CKA_VALUE, Bytes, EC_SECRET, PART, Derived, sensitive),
 
-    // Secret keys (§4.10, §6.8, §6.13).
+    // Secret keys (§4.11, §6.8, §6.10).
     row!(CKA_VALUE, Bytes, Kinds::SECRET.union(Kinds::OTP), PART, Derived, sensitive),
     row!(CKA_VALUE_LEN, Ulong, Kinds::AES.union(Kinds::GENERIC), [Never, Must, May, Never, Never], Derived),
     row!(CKA_VALUE_LEN, Ulong, Kinds::OTHER_SECRET.union(Kinds::OTP), [Never, May, May, Never, Never], Derived),
-    // Follows from the value; an empty one keeps it from being shown, also later (§4.10).
+    // Follows from the value; an empty one keeps it from being shown, also later (§4.11).
     row!(CKA_CHECK_VALUE, Bytes, Kinds::SECRET, ANY_TIME, Derived),
     row!(CKA_CHECK_VALUE, Bytes, Kinds::OTP, WHEN_MADE, Empty),
 

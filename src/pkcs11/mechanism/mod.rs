@@ -310,24 +310,29 @@ impl Mechanism {
         }
     }
 
-    fn expect_flag(&self, function: CK_FLAGS) -> Result<(), Rv> {
+    /// Whether it serves one of these functions (`CKF_*`).
+    pub fn expect_flag(&self, function: CK_FLAGS) -> Result<(), Rv> {
         if self.flags & function != 0 { Ok(()) } else { Err(Rv(CKR_MECHANISM_INVALID)) }
     }
 
     /// Whether a key of this kind and size fits the function with this `CKF_*`. RSA keys that are too short for anything
     /// else still check signatures that were made long ago.
     pub fn check_key(&self, function: CK_FLAGS, key: KeyAlgorithm) -> Result<(), Rv> {
+        self.check_key_type(key)?;
+        let Some(size) = size(key) else { return Ok(()) };
+        let checks = matches!(function, CKF_VERIFY | CKF_VERIFY_RECOVER);
+        let too_short = size < self.sizes.0 && !(checks && self.keys == KeyKind::Rsa);
+        if too_short || size > self.sizes.1 { Err(Rv(CKR_KEY_SIZE_RANGE)) } else { Ok(()) }
+    }
+
+    /// Whether it works with keys of this kind.
+    pub fn check_key_type(&self, key: KeyAlgorithm) -> Result<(), Rv> {
         let kind = KeyKind::of(key);
         let agreeing = self.keys == KeyKind::Agreeing && matches!(kind, KeyKind::Ec | KeyKind::Montgomery);
         let for_something_else =
             matches!(key, KeyAlgorithm::Other(number) if self.own_key_type() != Some(number.into()));
-        if kind != self.keys && !agreeing || for_something_else {
-            return Err(Rv(CKR_KEY_TYPE_INCONSISTENT));
-        }
-        let Some(size) = size(key) else { return Ok(()) };
-        let checks = matches!(function, CKF_VERIFY | CKF_VERIFY_RECOVER);
-        let too_short = size < self.sizes.0 && !(checks && kind == KeyKind::Rsa);
-        if too_short || size > self.sizes.1 { Err(Rv(CKR_KEY_SIZE_RANGE)) } else { Ok(()) }
+        let fits = (kind == self.keys || agreeing) && !for_something_else;
+        if fits { Ok(()) } else { Err(Rv(CKR_KEY_TYPE_INCONSISTENT)) }
     }
 
     /// The key type that is for this mechanism alone, beside the generic secret that is for every one of its kind.
@@ -399,7 +404,7 @@ impl KeyKind {
     }
 }
 
-/// Key types that are generic secrets under the name of what they are for (PKCS#11 v3.2 §6.21 to §6.29, §6.62).
+/// Key types that are generic secrets under the name of what they are for (PKCS#11 v3.2 §6.20 to §6.31, §6.62).
 fn is_generic_by_another_name(key_type: CK_KEY_TYPE) -> bool {
     key_type == CKK_HKDF || HMAC_KEY_TYPES.iter().any(|(own, _)| *own == key_type)
 }

@@ -13,7 +13,7 @@ pub fn of_certificate(der: &[u8]) -> Option<CheckValue> {
     of_sha1(der).ok()
 }
 
-/// PKCS#11 v3.2 §4.10: the first bytes of a block of zeros encrypted with the key; of a generic secret (§6.8), and of
+/// PKCS#11 v3.2 §4.11: the first bytes of a block of zeros encrypted with the key; of a generic secret (§6.8), and of
 /// what is one under another name, those of its SHA-1. `None` for ciphers that we don't have.
 pub fn of_secret_key(algorithm: KeyAlgorithm, value: &SecretBytes) -> Result<Option<CheckValue>, CryptoError> {
     match KeyKind::of(algorithm) {

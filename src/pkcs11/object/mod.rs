@@ -187,7 +187,7 @@ fn of_certificate(der: &[u8], attribute: CK_ATTRIBUTE_TYPE) -> Option<Cow<'_, [u
     })
 }
 
-/// A secret key's, which may be shown whatever guards the key (PKCS#11 v3.2 §4.10). Nothing of it is kept: the only value
+/// A secret key's, which may be shown whatever guards the key (PKCS#11 v3.2 §4.11). Nothing of it is kept: the only value
 /// that an attribute can have is the empty one, by which somebody prevented it. It is empty too where the key may not be
 /// used to work it out, so that whoever asks for it among other attributes gets those.
 fn read_check_value<'a>(

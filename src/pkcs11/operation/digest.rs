@@ -59,7 +59,7 @@ impl Session {
         self.digesting()?.finish(&[], out)
     }
 
-    /// `C_GetOperationState` (§5.6.4): of a digest alone; what depends on a key is not saved.
+    /// `C_GetOperationState` (§5.6.6): of a digest alone; what depends on a key is not saved.
     pub fn save_state(&self, out: &mut Output<'_>) -> Result<Step, Rv> {
         match (&self.operation, &self.ciphering) {
             (Operation::Idle, None) => Err(Rv(CKR_OPERATION_NOT_INITIALIZED)),

@@ -30,7 +30,7 @@ enum Form {
 
 impl Intake {
     /// Before any input. `None` for what signs its input as it is: such mechanisms are single-part only (PKCS#11 v3.2
-    /// §6.1, table of mechanisms and functions).
+    /// §6.1, §6.3, tables of mechanisms and functions).
     pub fn new(plan: SignaturePlan) -> Option<Self> {
         let form = match (plan.digest, plan.scheme) {
             (Some(algorithm), _) => Form::Digested(Digest::new(algorithm)),

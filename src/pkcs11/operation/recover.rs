@@ -1,4 +1,4 @@
-//! RSA signatures from which the data can be had (PKCS#11 v3.2 §5.14, §5.16).
+//! RSA signatures from which the data can be had (PKCS#11 v3.2 §5.13.5, §5.13.6, §5.15.5, §5.15.6).
 
 use std::sync::Arc;
 

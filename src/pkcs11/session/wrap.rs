@@ -169,8 +169,8 @@ impl Session {
     }
 }
 
-/// Fails for a key that asks for the PIN at each use (PKCS#11 v3.2 §4.9): between the arguments of one call there is no
-/// moment in which it could be given.
+/// Fails for a key that asks for the PIN at each use (PKCS#11 v3.2 §4.10): between the arguments of one call there is
+/// no moment in which it could be given.
 pub(super) fn check_login_per_use(key: &Object) -> Result<(), Rv> {
     if object::asks_for_pin(&key.content) { Err(Rv(CKR_USER_NOT_LOGGED_IN)) } else { Ok(()) }
 }
@@ -268,5 +268,5 @@ fn of_key_to_wrap(rv: Rv) -> Rv {
 /// Bytes of a wrapped key: more than of any value that is kept.
 const LONGEST_WRAPPED: usize = 2 * MAX_LEN;
 
-/// With which the second half of `CKM_RSA_AES_KEY_WRAP` is made (PKCS#11 v3.2 §6.1.24).
+/// With which the second half of `CKM_RSA_AES_KEY_WRAP` is made (PKCS#11 v3.2 §6.1.19).
 const KWP: KeyWrapScheme = KeyWrapScheme::AesKwp { iv: None };

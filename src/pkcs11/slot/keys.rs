@@ -10,6 +10,7 @@ use super::Slot;
 use super::session_objects::{is_session_object, now};
 use crate::crypto::PublicKey;
 use crate::pkcs11::error::Rv;
+use crate::pkcs11::mechanism::Mechanism;
 use crate::pkcs11::object;
 use crate::vault::{Class, Content, KeyAlgorithm, Object, ObjectNumber, PrivateKey, SecretKey, Usage, VaultError};
 
@@ -21,7 +22,7 @@ impl Slot {
         handle: CK_OBJECT_HANDLE,
         usage: Usage,
     ) -> Result<(Arc<Object>, KeyAlgorithm), Rv> {
-        self.mechanisms.find(mechanism)?;
+        let mechanism = self.mechanisms.find(mechanism)?;
         let object = self.object(handle).map_err(|rv| match rv {
             Rv(CKR_OBJECT_HANDLE_INVALID) => Rv(CKR_KEY_HANDLE_INVALID),
             other => other,
@@ -65,7 +66,7 @@ impl Slot {
     }
 }
 
-fn check_key(content: &Content, mechanism: CK_MECHANISM_TYPE, usage: Usage) -> Result<KeyAlgorithm, Rv> {
+fn check_key(content: &Content, mechanism: &Mechanism, usage: Usage) -> Result<KeyAlgorithm, Rv> {
     let public = Usage::VERIFY | Usage::VERIFY_RECOVER | Usage::ENCRYPT | Usage::WRAP;
     match content.class {
         Class::SecretKey => {}
@@ -75,16 +76,34 @@ fn check_key(content: &Content, mechanism: CK_MECHANISM_TYPE, usage: Usage) -> R
         _ => return Err(Rv(CKR_KEY_HANDLE_INVALID)),
     }
     let key = content.key.as_ref().ok_or(Rv(CKR_KEY_TYPE_INCONSISTENT))?;
-    if !object::allows_mechanism(content, mechanism) {
+    if !object::allows_mechanism(content, mechanism.number) {
         return Err(Rv(CKR_MECHANISM_INVALID));
     }
     if !content.usage.contains(usage) {
-        return Err(Rv(CKR_KEY_FUNCTION_NOT_PERMITTED));
+        // That the mechanism doesn't serve the function, or takes keys of another type, comes first (§5.1.6).
+        mechanism.expect_flag(flag(usage))?;
+        return mechanism.check_key_type(key.algorithm).and(Err(Rv(CKR_KEY_FUNCTION_NOT_PERMITTED)));
     }
     if !content.enabled {
         return Err(Rv::at_init(VaultError::Disabled));
     }
     Ok(key.algorithm)
+}
+
+/// The `CKF_*` of the mechanisms that serve it.
+fn flag(usage: Usage) -> CK_FLAGS {
+    const FLAGS: [(Usage, CK_FLAGS); 9] = [
+        (Usage::ENCRYPT, CKF_ENCRYPT),
+        (Usage::DECRYPT, CKF_DECRYPT),
+        (Usage::SIGN, CKF_SIGN),
+        (Usage::SIGN_RECOVER, CKF_SIGN_RECOVER),
+        (Usage::VERIFY, CKF_VERIFY),
+        (Usage::VERIFY_RECOVER, CKF_VERIFY_RECOVER),
+        (Usage::WRAP, CKF_WRAP),
+        (Usage::UNWRAP, CKF_UNWRAP),
+        (Usage::DERIVE, CKF_DERIVE),
+    ];
+    FLAGS.iter().filter(|(known, _)| usage.contains(*known)).map(|(_, flag)| flag).sum()
 }
 
 /// A public key that was parsed and checked.
@@ -143,7 +162,7 @@ mod tests {
     }
 
     fn check(content: &Content) -> Result<KeyAlgorithm, Rv> {
-        check_key(content, CKM_ECDSA, Usage::SIGN)
+        check_key(content, crate::pkcs11::mechanism::find(CKM_ECDSA)?, Usage::SIGN)
     }
 
     #[test]

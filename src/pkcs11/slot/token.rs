@@ -1,4 +1,4 @@
-//! The token in a slot: what it says of itself, its PINs, logging in and out (PKCS#11 v3.2 §5.5, §5.6.6 to §5.6.9).
+//! The token in a slot: what it says of itself, its PINs, logging in and out (PKCS#11 v3.2 §5.5, §5.6.8 to §5.6.10).
 
 use std::sync::atomic::Ordering;
 

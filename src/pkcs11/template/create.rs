@@ -87,7 +87,7 @@ fn kind(template: &Template<'_>, class: Class) -> Result<Kinds, Rv> {
             }
         }
         Class::Other(number) => match number.into() {
-            // Only a token makes these (§4.3, §4.12, §4.13, §4.14).
+            // Only a token makes these (§4.3, §4.13, §4.14, §4.15).
             CKO_HW_FEATURE | CKO_MECHANISM | CKO_PROFILE | CKO_VALIDATION => Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID)),
             CKO_OTP_KEY => Ok(Kinds::OTP),
             _ => Ok(Kinds::OTHER),

@@ -105,7 +105,7 @@ pub fn check_generic_len(len: usize) -> Result<(), Rv> {
     generic(len).map(drop)
 }
 
-/// A big integer without leading zeros (PKCS#11 v3.2 §3.1 allows them).
+/// A big integer without leading zeros (PKCS#11 v3.2 §4 doesn't forbid them).
 pub fn trimmed(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     &number[zeros..]

@@ -116,9 +116,9 @@ fn complete_key(content: &mut Content, kind: Kinds, given: &Checked<'_>, guard: 
     check_agreement(content, cx)
 }
 
-/// What a key may do if its template doesn't say (PKCS#11 v3.2 footnote 9: the token's choice): what its kind can do
-/// here, but no second use that would conflict with one that was asked for. A generic secret doesn't derive unless asked:
-/// a key for a MAC isn't one for other keys.
+/// What a key may do if its template doesn't say (PKCS#11 v3.2 §4.2, footnote 9: the token's choice): what its kind can
+/// do here, but no second use that would conflict with one that was asked for. A generic secret doesn't derive unless
+/// asked: a key for a MAC isn't one for other keys.
 fn default_usage(kind: Kinds, content: &Content) -> Usage {
     let usage = match kind {
         Kinds::RSA_PUBLIC => Usage::ENCRYPT | Usage::VERIFY | Usage::WRAP,
@@ -150,7 +150,7 @@ fn default_usage_by_name(content: &Content) -> Usage {
     }
 }
 
-/// A `CKA_CHECK_VALUE` that is given with a secret key's value must be its own (PKCS#11 v3.2 §4.10); where we can't work
+/// A `CKA_CHECK_VALUE` that is given with a secret key's value must be its own (PKCS#11 v3.2 §4.11); where we can't work
 /// one out it is passed over.
 fn check_check_value(given: &Checked<'_>, content: &Content, value: &SecretBytes) -> Result<(), Rv> {
     let (Some(claimed), Some(key)) = (given.filled(CKA_CHECK_VALUE), &content.key) else { return Ok(()) };
@@ -170,7 +170,7 @@ fn check_agreement(content: &Content, cx: &Rules) -> Result<(), Rv> {
     if content.class == Class::SecretKey && conflicting && !cx.allow_conflicting_usage {
         return Err(Rv(CKR_TEMPLATE_INCONSISTENT));
     }
-    // PKCS#11 v3.2 §4.9: a key that asks for the PIN at every use is a private object.
+    // PKCS#11 v3.2 §4.10: a key that asks for the PIN at every use is a private object.
     if !content.private && object::is_set(content, CKA_ALWAYS_AUTHENTICATE) {
         return Err(Rv(CKR_TEMPLATE_INCONSISTENT));
     }
