@@ -5,6 +5,7 @@ mod faults;
 mod files;
 mod module;
 mod moving;
+mod page;
 mod softhsm;
 #[path = "../stage/mod.rs"]
 mod stage;
