@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "cli",
             "pkcs11::attribute",
             "pkcs11::error",
+            "pkcs11::mechanism",
             "pkcs11::object",
             "pkcs11::template",
             "vault",

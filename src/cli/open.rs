@@ -22,6 +22,13 @@ pub(super) struct Opened {
 impl Opened {
     /// Says that programs on this machine won't see what was just made, if it is so.
     pub(super) fn note_if_hidden(&self, context: &Context, object: &Object) {
+        if self.hides(object) {
+            context.output.note(&format!("Programs on this machine don't see it: {}.", self.what_is_shown()));
+        }
+    }
+
+    /// Whether programs on this machine don't see an object.
+    pub(super) fn hides(&self, object: &Object) -> bool {
         let name = object.name.as_ref().map(Name::as_str).unwrap_or_default();
         let label = String::from_utf8_lossy(&object.content.label);
         let shows = |glob: &String| {
@@ -30,12 +37,12 @@ impl Opened {
                 glob.is_match(name) || glob.is_match(&*label)
             })
         };
-        if !self.shown.is_empty() && !self.shown.iter().any(shows) {
-            context.output.note(&format!(
-                "Programs on this machine don't see it: `objects` in the configuration shows them {} only.",
-                self.shown.join(", ")
-            ));
-        }
+        !self.shown.is_empty() && !self.shown.iter().any(shows)
+    }
+
+    /// Why they don't.
+    pub(super) fn what_is_shown(&self) -> String {
+        format!("`objects` in the configuration shows them {} only", self.shown.join(", "))
     }
 }
 

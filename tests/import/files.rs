@@ -124,15 +124,19 @@ fn a_java_keystore_comes_with_its_aliases_and_says_what_stays() {
     scene.secret_file("passphrase", "secret");
     for make in [
         "-genkeypair -alias one -keyalg RSA -keysize 2048 -dname CN=one",
-        "-genseckey -alias three -keyalg AES -keysize 128",
+        "-genseckey -alias aes -keyalg AES -keysize 128",
+        "-genseckey -alias hmac -keyalg HmacSHA256 -keysize 256",
+        "-genseckey -alias des -keyalg DESede -keysize 168",
     ] {
         let mut keytool = scene.stage.command("keytool");
         keytool.args(make.split(' ')).args(["-storetype", "PKCS12", "-keystore", "java.p12", "-storepass", "secret"]);
         succeed(&mut keytool);
     }
     let outcome = scene.import("java.p12 --passphrase-file passphrase");
-    assert_eq!(outcome.imported(), ["certificate one", "private key one", "public key one"]);
-    assert!(outcome.reason("three").contains("secret keys"));
+    let expected = ["certificate one", "private key one", "public key one", "secret key aes", "secret key hmac"];
+    assert_eq!(outcome.imported(), expected);
+    assert!(outcome.reason("des").contains("secret keys"));
+    assert_eq!(scene.import("java.p12 --passphrase-file passphrase").list("already_there").len(), expected.len());
     let mut pem = scene.stage.command("openssl");
     pem.args("pkcs12 -in java.p12 -passin pass:secret -nocerts -nodes -out one.key".split(' '));
     succeed(&mut pem);

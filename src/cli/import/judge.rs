@@ -10,8 +10,9 @@ use super::super::{Error, Result};
 use super::found::{Candidate, Found, LeftBehind, key_type_name};
 use crate::pkcs11::attribute::{self, Form, Kinds, Lookup, Phase, Rule, Unset};
 use crate::pkcs11::error::Rv;
+use crate::pkcs11::mechanism::KeyKind;
 use crate::pkcs11::template::{Rules, Template, for_create};
-use crate::vault::{Class, Role};
+use crate::vault::{Class, Draft, KeyAlgorithm, Role};
 
 /// Whether an object comes.
 pub(super) enum Verdict {
@@ -38,7 +39,10 @@ pub(super) fn judge(mut found: Found, allow_conflicting_usage: bool) -> Result<V
     let rules = Rules { role: Some(Role::SecurityOfficer), allow_conflicting_usage };
     let template = Template(found.attributes.iter().map(|(number, value)| (*number, value.expose())).collect());
     match for_create(&template, &rules) {
-        Ok(made) => Ok(Verdict::Comes(Candidate { draft: made.draft, remarks, adopts_id: false })),
+        Ok(made) => {
+            remarks.extend(kept_only(&made.draft));
+            Ok(Verdict::Comes(Candidate { draft: made.draft, remarks, adopts_id: false }))
+        }
         Err(refusal) => match (unsupported(refusal), found.class()) {
             (Some(reason), _) => Ok(stays(&found, reason)),
             (None, Some(Class::PrivateKey | Class::SecretKey)) => Err(Error::refused(format!(
@@ -118,6 +122,13 @@ fn drop_what_does_not_fit(found: &mut Found, kind: Kinds, remarks: &mut Vec<Stri
             }
         }
     });
+}
+
+/// A key of a type that the vault keeps and never uses.
+fn kept_only(draft: &Draft) -> Option<String> {
+    let algorithm = draft.content.key.as_ref()?.algorithm;
+    let used = !matches!(algorithm, KeyAlgorithm::Other(_)) || KeyKind::of(algorithm) == KeyKind::Generic;
+    (!used).then(|| "it is only kept: keys of its type aren't used here".to_owned())
 }
 
 /// Why a sound object isn't taken.
@@ -225,6 +236,17 @@ mod tests {
         found.set(CKA_SERIAL_NUMBER, b"1");
         let candidate = comes(found);
         assert_eq!(candidate.remarks.len(), 2, "{:?}", candidate.remarks);
+    }
+
+    #[test]
+    fn a_secret_key_of_a_type_that_is_not_used_is_kept_and_it_is_said() {
+        let mut found = aes(&[CKA_ENCRYPT]);
+        found.set(CKA_KEY_TYPE, &CKK_DES3.to_ne_bytes());
+        found.set(CKA_VALUE, &[7; 24]);
+        assert!(comes(found).remarks[0].contains("only kept"));
+        let mut found = aes(&[CKA_SIGN]);
+        found.set(CKA_KEY_TYPE, &CKK_SHA256_HMAC.to_ne_bytes());
+        assert!(comes(found).remarks.is_empty());
     }
 
     #[test]

@@ -50,10 +50,10 @@ pub(super) struct Import {
     #[arg(long, value_name = "NUMBER", requires = "module")]
     slot: Option<u64>,
     /// The label of the token to read, if there are several
-    #[arg(long, value_name = "LABEL")]
+    #[arg(long, value_name = "LABEL", conflicts_with = "files")]
     token: Option<String>,
     /// Read the user PIN of the token from this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "files")]
     source_pin_file: Option<PathBuf>,
     /// Say what would come, and change nothing
     #[arg(long)]
@@ -76,6 +76,10 @@ fn carry_out(context: &Context, opened: &Opened, dry_run: bool, mut plan: Plan, 
     let made = if dry_run { Vec::new() } else { opened.vault.create(plan.take_drafts())? };
     let mut remarks = harvest.remarks;
     remarks.extend(label_remark(&opened.info.label, harvest.token_label.as_deref()));
+    let hidden = made.iter().filter(|object| opened.hides(object)).count();
+    if hidden > 0 {
+        remarks.push(format!("Programs on this machine don't see {hidden} of them: {}.", opened.what_is_shown()));
+    }
     Report { plan: &plan, made: &made, left: &harvest.left, remarks, dry_run }.print(context)
 }
 

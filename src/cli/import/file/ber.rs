@@ -108,7 +108,31 @@ const MOST_DEPTH: usize = 32;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Everything that can be asked of an element, to the last of its parts.
+    fn walk(element: &Element<'_>) {
+        let _ = element.octets(OCTET_STRING);
+        let _ = element.octets(IMPLICIT_0);
+        element.parts().iter().flatten().for_each(walk);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            Element::only(&bytes).iter().for_each(walk);
+        }
+
+        #[test]
+        fn nothing_of_another_element_is_read(contents in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let len = (contents.len() as u16).to_be_bytes();
+            let encoding = [&[OCTET_STRING, 0x82], &len[..], &contents].concat();
+            prop_assert_eq!(Element::only(&encoding).unwrap().contents, &contents[..]);
+            prop_assert!(Element::only(&encoding[..encoding.len() - 1]).is_none());
+        }
+    }
 
     #[test]
     fn lengths_are_read_in_all_three_forms() {

@@ -8,6 +8,7 @@ mod pkcs12;
 
 use std::path::{Path, PathBuf};
 
+use pkcs8::der::asn1::ObjectIdentifier;
 use zeroize::Zeroizing;
 
 use super::super::key::{self, Block};
@@ -15,13 +16,15 @@ use super::super::passphrase::Passphrase;
 use super::super::{Error, Result, cert, kind};
 use super::found::{Candidate, Harvest, LeftBehind, What};
 use crate::crypto::{CryptoError, PrivateKey, PublicKey};
-use crate::vault::{Class, Content, Draft, KeyDescription, Naming, SecretBytes, Usage};
+use crate::pkcs11::template::MAX_GENERIC_LEN;
+use crate::vault::{Class, Content, Draft, KeyAlgorithm, KeyDescription, Naming, SecretBytes, Usage};
 
 /// What a file holds, decrypted.
 #[derive(Default)]
 struct Contents {
     keys: Vec<Key>,
     certificates: Vec<Certificate>,
+    secrets: Vec<Secret>,
     /// SubjectPublicKeyInfo of public keys without their private halves.
     publics: Vec<Zeroizing<Vec<u8>>>,
     left: Vec<LeftBehind>,
@@ -40,6 +43,15 @@ struct Certificate {
     der: Vec<u8>,
     label: Option<String>,
     local_id: Option<Vec<u8>>,
+}
+
+/// A secret key.
+struct Secret {
+    /// The cipher or code that it is for.
+    kind: ObjectIdentifier,
+    value: SecretBytes,
+    label: Option<String>,
+    id: Option<Vec<u8>>,
 }
 
 /// Reads files; their keys may be exported from the vault later if `exportable`.
@@ -127,6 +139,9 @@ impl Drafting<'_> {
         for certificate in contents.certificates {
             self.certificate(certificate, &known)?;
         }
+        for secret in contents.secrets {
+            self.secret(secret);
+        }
         for public in contents.publics {
             let key = PublicKey::from_spki(&public).map_err(|error| self.problem(&error.to_string()))?;
             if !known.iter().any(|known| *known.public == *key.spki()) {
@@ -191,6 +206,28 @@ impl Drafting<'_> {
         Ok(())
     }
 
+    /// A key for AES or for HMAC; others have no use here.
+    fn secret(&mut self, secret: Secret) {
+        let label = secret.label.unwrap_or_else(|| self.name.to_owned());
+        let len = secret.value.len();
+        let algorithm = match len {
+            16 | 24 | 32 if AES.contains(&secret.kind) => KeyAlgorithm::Aes { bits: 8 * len as u32 },
+            1..=MAX_GENERIC_LEN if HMACS.contains(&secret.kind) => KeyAlgorithm::Generic { bytes: len as u32 },
+            _ => {
+                let reason = format!("secret keys of its kind ({}) aren't used here", secret.kind);
+                return self.leave(Class::SecretKey, &label, &reason);
+            }
+        };
+        let mut content = Content::new(Class::SecretKey);
+        // Java gives each entry an id; the label tells entries of one file apart, too.
+        content.id = secret.id.unwrap_or_else(|| label.clone().into_bytes());
+        content.label = label.into_bytes();
+        content.usage = kind::default_usage(algorithm);
+        content.exportable = self.exportable;
+        content.key = Some(KeyDescription { algorithm, public: [].into() });
+        self.add(Draft { content, naming: Naming::FromLabel, secret: Some(secret.value) }, Vec::new());
+    }
+
     fn add(&mut self, draft: Draft, remarks: Vec<String>) {
         // A certificate gets the id of its key, which may lie in the vault already.
         let adopts_id = draft.content.class == Class::Certificate;
@@ -199,7 +236,10 @@ impl Drafting<'_> {
 
     fn leave(&mut self, class: Class, label: &str, reason: &str) {
         let what = What { class: Some(class), kind: None, label: label.as_bytes().to_vec(), id: Vec::new() };
-        let remedy = "make a new key of a supported kind, and a new certificate for it".into();
+        let remedy = match class {
+            Class::PrivateKey => "make a new key of a supported kind, and a new certificate for it".into(),
+            _ => "keep it where it is".into(),
+        };
         self.harvest.left.push(LeftBehind { what, reason: reason.to_owned(), remedy });
     }
 
@@ -220,3 +260,14 @@ fn stem(path: &Path) -> String {
         _ => "imported".to_owned(),
     }
 }
+
+/// AES by itself, as Java names it.
+const AES: [ObjectIdentifier; 1] = [ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1")];
+/// HMAC with SHA-1, SHA-224, SHA-256, SHA-384 and SHA-512.
+const HMACS: [ObjectIdentifier; 5] = [
+    ObjectIdentifier::new_unwrap("1.2.840.113549.2.7"),
+    ObjectIdentifier::new_unwrap("1.2.840.113549.2.8"),
+    ObjectIdentifier::new_unwrap("1.2.840.113549.2.9"),
+    ObjectIdentifier::new_unwrap("1.2.840.113549.2.10"),
+    ObjectIdentifier::new_unwrap("1.2.840.113549.2.11"),
+];

@@ -1,7 +1,7 @@
 //! PKCS#12 (RFC 7292) as OpenSSL, Java, Windows, Firefox and others write it, new and old.
 //!
-//! The code over the file is checked before anything in it is believed. A bag that isn't read (a CRL, Java's secret
-//! keys) is told, not passed over.
+//! The code over the file is checked before anything in it is believed. A bag that isn't read (a CRL) is told, not
+//! passed over.
 
 use pkcs8::der::Decode;
 use pkcs8::der::asn1::{BmpString, ObjectIdentifier};
@@ -12,7 +12,8 @@ use super::super::super::{Error, Result};
 use super::ber::{
     BMP_STRING, EXPLICIT_0, Element, IMPLICIT_0, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET,
 };
-use super::{Certificate, Contents, Key};
+use super::{Certificate, Contents, Key, Secret};
+use crate::vault::SecretBytes;
 
 /// Whether this begins like one: a sequence of version 3 and a content.
 pub(super) fn is_pkcs12(der: &[u8]) -> bool {
@@ -45,7 +46,7 @@ impl File<'_> {
         }
         for safe in self.sound(Element::only(&safes).and_then(|safes| safes.parts_of(SEQUENCE)))? {
             let bags = self.safe(&safe)?;
-            self.bags(&bags, &mut contents)?;
+            self.bags(&bags, &mut contents, 0)?;
         }
         Ok(contents)
     }
@@ -103,7 +104,7 @@ impl File<'_> {
         decrypt(self.name, &self.algorithm(algorithm)?, &encrypted, self.passphrase)
     }
 
-    fn bags(&self, bags: &[u8], contents: &mut Contents) -> Result<()> {
+    fn bags(&self, bags: &[u8], contents: &mut Contents, depth: usize) -> Result<()> {
         for bag in self.sound(Element::only(bags).and_then(|bags| bags.parts_of(SEQUENCE)))? {
             let parts = self.sound(bag.parts_of(SEQUENCE))?;
             let (Some(kind), Some(value)) = (parts.first(), parts.get(1)) else { return Err(self.damaged()) };
@@ -125,9 +126,14 @@ impl File<'_> {
                     }
                     None => contents.leave(says.name, "it is no X.509 certificate"),
                 },
-                NESTED_BAG => self.bags(value.whole, contents)?,
+                NESTED_BAG if depth < MOST_DEPTH => self.bags(value.whole, contents, depth + 1)?,
                 CRL_BAG => contents.leave(says.name, "lists of revoked certificates aren't kept in a vault"),
-                SECRET_BAG => contents.leave(says.name, "secret keys in PKCS#12 files aren't read"),
+                SECRET_BAG => match self.secret(value)? {
+                    Some((kind, value)) => {
+                        contents.secrets.push(Secret { kind, value, label: says.name, id: says.local_id });
+                    }
+                    None => contents.leave(says.name, "it is a secret of an unknown kind"),
+                },
                 other => contents.leave(says.name, &format!("it is of an unknown kind ({other})")),
             }
         }
@@ -139,6 +145,22 @@ impl File<'_> {
         let [algorithm, encrypted] = parts.as_slice() else { return Err(self.damaged()) };
         let encrypted = self.sound(encrypted.octets(OCTET_STRING))?;
         decrypt(self.name, &self.algorithm(algorithm)?, &encrypted, self.passphrase)
+    }
+
+    /// A secret key as Java writes it: like a private key, with a cipher where the key's type stands.
+    fn secret(&self, value: &Element<'_>) -> Result<Option<(ObjectIdentifier, SecretBytes)>> {
+        let parts = self.sound(value.parts_of(SEQUENCE))?;
+        let [kind, value] = parts.as_slice() else { return Err(self.damaged()) };
+        if self.oid(kind)? != SHROUDED_KEY_BAG {
+            return Ok(None);
+        }
+        let value = self.sound(value.parts_of(EXPLICIT_0))?;
+        let octets = self.sound(value.first().and_then(|value| value.octets(OCTET_STRING)))?;
+        let decrypted = self.shrouded(&self.sound(Element::only(&octets))?)?;
+        let parts = self.sound(Element::only(&decrypted).and_then(|key| key.parts_of(SEQUENCE)))?;
+        let [_, algorithm, key, ..] = parts.as_slice() else { return Err(self.damaged()) };
+        let key = self.sound(key.contents_of(OCTET_STRING))?;
+        Ok(Some((self.algorithm(algorithm)?.oid, SecretBytes::from_slice(key))))
     }
 
     fn certificate(&self, value: &Element<'_>) -> Result<Option<Vec<u8>>> {
@@ -197,6 +219,9 @@ struct Says {
     name: Option<String>,
     local_id: Option<Vec<u8>>,
 }
+
+/// Bags in bags, which nobody writes.
+const MOST_DEPTH: usize = 8;
 
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");

@@ -94,6 +94,8 @@ const MECHANISMS: u64 = 5;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn number(number: u64) -> [u8; 8] {
@@ -158,6 +160,18 @@ mod tests {
         let (whole, all) = (sample(), parse(&sample()).unwrap().len());
         for len in 1..whole.len() {
             assert!(parse(&whole[..len]).map_or(0, |found| found.len()) < all, "{len} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>, at in 0..200_usize, bit in 0..8_u32) {
+            let _ = parse(&bytes);
+            let mut bent = sample();
+            if let Some(byte) = bent.get_mut(at) {
+                *byte ^= 1 << bit;
+            }
+            let _ = parse(&bent);
         }
     }
 
