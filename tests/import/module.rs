@@ -1,8 +1,9 @@
 //! Tokens of other modules: what those let out.
 
 use std::path::Path;
+use std::process::Command;
 
-use super::stage::{self, PIN, TOKEN, is_ours};
+use super::stage::{self, PIN, Stage, TOKEN, is_ours};
 use super::{SOFTHSM, Scene};
 
 /// A key that stays, one that leaves in clear, two that leave wrapped, certificate and data.
@@ -66,36 +67,53 @@ fn a_wrapped_key_signs_here_what_its_public_key_there_verifies() {
     assert_eq!(keys["kind"], "generic-160");
 }
 
-/// Our own module is one, too: from one vault into another.
+/// Our own module is one, too: from one vault into another, by each mechanism that wraps.
 #[test]
-fn another_vault_is_read_through_the_module() {
+fn another_vault_is_read_through_the_module_by_whatever_it_wraps_with() {
     if !is_ours() {
         return;
     }
-    let scene = Scene::new();
-    let old = scene.stage.at("old");
-    let conf = scene.stage.file(
-        "config.toml",
-        format!(
-            "[[vault]]\nname = \"old\"\nbackend = \"local\"\npath = \"{old}\"\n\
-             [[vault]]\nname = \"new\"\nbackend = \"local\"\npath = \"{}\"\n",
-            scene.stage.vault().display()
-        ),
-    );
-    let both = |arguments: &str| {
-        let mut command = scene.stage.strongroom_command(arguments);
-        command.env_remove("STRONGROOM_VAULT").env("STRONGROOM_CONF", &conf);
-        stage::succeed(&mut command)
-    };
-    both("init --name old --label old");
-    both("--vault old key create stays --kind p-256");
-    both("--vault old key create leaves --kind p-256 --exportable");
-    let module = stage::module();
-    let printed =
-        both(&format!("--vault new import --module {} --token old --source-pin-file source-pin", module.display()));
-    assert!(printed.contains("`strongroom key create`"), "{printed}");
-    assert!(both("--vault new key list").contains("leaves"));
-    assert_eq!(both("--vault new key public leaves"), both("--vault old key public leaves"));
+    let made = ["CKM_EC_KEY_PAIR_GEN", "CKM_RSA_PKCS_KEY_PAIR_GEN"];
+    for wrapping in ["CKM_AES_KEY_WRAP_PAD", "CKM_AES_CBC_PAD"] {
+        let scene = Scene { stage: Stage::without_token() };
+        scene.secret_file("source-pin", PIN);
+        let old = scene.stage.at("old");
+        let conf = scene.stage.file(
+            "config.toml",
+            format!(
+                "[[vault]]\nname = \"old\"\nbackend = \"local\"\npath = \"{old}\"\nmechanisms = {:?}\n\
+                 [[vault]]\nname = \"new\"\nbackend = \"local\"\npath = \"{}\"\n",
+                [&made[..], &[wrapping]].concat(),
+                scene.stage.vault().display()
+            ),
+        );
+        let both = |mut command: Command| {
+            command.env_remove("STRONGROOM_VAULT").env("STRONGROOM_CONF", &conf);
+            stage::succeed(&mut command)
+        };
+        let strongroom = |arguments: &str| both(scene.stage.strongroom_command(arguments));
+        strongroom("--vault old init --label old");
+        strongroom("--vault new init --label new");
+        strongroom("--vault old key create stays --kind p-256");
+        strongroom("--vault old key create leaves --kind p-256 --exportable");
+        let generate = "--keypairgen --login --pin PIN --token-label old --extractable --sensitive --key-type";
+        for (kind, label) in [("EC:secp521r1", "wrapped-ec"), ("rsa:2048", "wrapped-rsa")] {
+            let arguments = format!("{generate} {kind} --label {label}").replace("PIN", PIN);
+            both(scene.stage.pkcs11_tool_command(&arguments));
+        }
+        let module = stage::module();
+        let import =
+            format!("--vault new import --module {} --token old --source-pin-file source-pin", module.display());
+        let printed = strongroom(&import);
+        assert_eq!(printed.matches("left behind  ").count(), 1, "{wrapping}: {printed}");
+        assert!(printed.contains("`strongroom key create`"), "{printed}");
+        for name in ["leaves", "wrapped-ec", "wrapped-rsa"] {
+            let [theirs, ours] = ["old", "new"].map(|vault| strongroom(&format!("--vault {vault} key public {name}")));
+            assert_eq!(theirs, ours);
+            strongroom(&format!("--vault new cert csr {name} --subject CN=x --out x.csr"));
+            scene.stage.openssl("req -in x.csr -verify -noout");
+        }
+    }
 }
 
 #[test]

@@ -32,14 +32,14 @@ const TOKENS: [&str; 2] = ["softhsm", "module"];
 #[derive(Args)]
 pub(super) struct Import {
     /// Files with keys and certificates: PEM, DER, PKCS#8, PKCS#12; `-` is standard input
-    #[arg(value_name = "FILE", required_unless_present_any = TOKENS, conflicts_with_all = TOKENS)]
+    #[arg(value_name = "FILE", conflicts_with_all = TOKENS)]
     files: Vec<PathBuf>,
     #[command(flatten)]
     passphrase: PassphraseSource,
     /// Let private keys from files leave the vault again
     #[arg(long, conflicts_with_all = TOKENS)]
     exportable: bool,
-    /// The tokens of SoftHSM 2, with the keys that its module doesn't let out: the directory of its tokens or of one
+    /// A token of SoftHSM 2, with the keys that its module doesn't let out, from the directory of its tokens or its own
     /// (default: where SoftHSM's configuration says)
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     softhsm: Option<Option<PathBuf>>,
@@ -61,9 +61,7 @@ pub(super) struct Import {
 }
 
 pub(super) fn run(context: &Context, import: Import) -> Result<()> {
-    if context.global.pin_stdin && import.files.iter().any(|file| file.as_os_str() == "-") {
-        return Err(Error::Usage("Standard input can't hold both the PIN and the key.".into()));
-    }
+    import.check(context)?;
     let opened = context.locked()?;
     let mut harvest = import.harvest(context, opened.info.allow_conflicting_usage)?;
     plan::check_pairs(&harvest.candidates)?;
@@ -113,6 +111,16 @@ fn label_remark(own: &str, source: Option<&str>) -> Option<String> {
 }
 
 impl Import {
+    fn check(&self, context: &Context) -> Result<()> {
+        if self.files.is_empty() && self.softhsm.is_none() && self.module.is_none() {
+            return Err(Error::Usage("Say what to import: files, --softhsm or --module.".into()));
+        }
+        if context.global.pin_stdin && self.files.iter().any(|file| file.as_os_str() == "-") {
+            return Err(Error::Usage("Standard input can't hold both the PIN and the key.".into()));
+        }
+        Ok(())
+    }
+
     fn harvest(&self, context: &Context, allow_conflicting_usage: bool) -> Result<Harvest> {
         match (&self.softhsm, &self.module) {
             (Some(directory), _) => {
@@ -126,10 +134,12 @@ impl Import {
             (None, Some(path)) => {
                 let which = module::Which { label: self.token.as_deref(), slot: self.slot };
                 let module = module::Module::load(path, &which)?;
-                let pin = self.source_pin(module.label())?;
+                // A token of certificates alone asks nobody in.
+                let asks = module.asks_for_pin() || self.source_pin_file.is_some();
+                let pin = asks.then(|| self.source_pin(module.label())).transpose()?;
                 let label = module.label().to_owned();
                 progress::count(&context.output, "Reading", |step| {
-                    let (found, left) = module.objects(&pin, step)?;
+                    let (found, left) = module.objects(pin.as_ref(), step)?;
                     module.end()?;
                     judged(label, found, left, allow_conflicting_usage, step)
                 })

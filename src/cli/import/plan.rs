@@ -4,6 +4,7 @@
 //! and value) isn't made again, so that an import can be repeated.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use cryptoki_sys::{CKA_APPLICATION, CKA_OBJECT_ID};
 
@@ -11,7 +12,7 @@ use super::super::{Error, Result, cert};
 use super::found::{Candidate, What};
 use crate::crypto;
 use crate::vault::{
-    Class, Collection, Content, Draft, Image, KeyAlgorithm, Name, Naming, Object, SecretBytes, VaultAdmin,
+    Class, Collection, Content, Draft, Image, KeyAlgorithm, Name, Naming, Object, SecretBytes, VaultAdmin, VaultError,
 };
 
 /// See the [module](self).
@@ -32,7 +33,7 @@ impl Plan {
                 candidate.draft.content.id = id;
             }
             let draft = &candidate.draft;
-            if is_present(vault, &image, draft) || seen.holds(&plan.candidates, draft) {
+            if is_present(vault, &image, draft)? || seen.holds(&plan.candidates, draft) {
                 plan.present.push(What::of(draft));
             } else {
                 seen.add(plan.candidates.len(), draft);
@@ -104,7 +105,7 @@ pub(super) fn check_pairs(candidates: &[Candidate]) -> Result<()> {
 /// What the halves of a pair have in common.
 #[derive(PartialEq, Eq, Hash)]
 struct Half {
-    public: std::sync::Arc<[u8]>,
+    public: Arc<[u8]>,
     id: Vec<u8>,
 }
 
@@ -178,15 +179,20 @@ fn adopted_id(image: &Image, candidate: &Candidate) -> Result<Option<Vec<u8>>> {
     }
 }
 
-fn is_present(vault: &dyn VaultAdmin, image: &Image, draft: &Draft) -> bool {
+fn is_present(vault: &dyn VaultAdmin, image: &Image, draft: &Draft) -> Result<bool> {
     let content = &draft.content;
-    let same =
-        |object: &Object| says_the_same(&object.content, content) && same_secret(vault, object, draft.secret.as_ref());
-    if image.count_id(&content.id) <= image.count_label(&content.label) {
-        image.with_id(&content.id).any(|object| same(object))
+    let (by_id, by_label) = (image.count_id(&content.id), image.count_label(&content.label));
+    let objects: Box<dyn Iterator<Item = &Arc<Object>>> = if by_id <= by_label {
+        Box::new(image.with_id(&content.id))
     } else {
-        image.with_label(&content.label).any(|object| same(object))
+        Box::new(image.with_label(&content.label))
+    };
+    for object in objects.filter(|object| says_the_same(&object.content, content)) {
+        if same_secret(vault, object, draft.secret.as_ref())? {
+            return Ok(true);
+        }
     }
+    Ok(false)
 }
 
 fn says_the_same(one: &Content, other: &Content) -> bool {
@@ -197,10 +203,13 @@ fn says_the_same(one: &Content, other: &Content) -> bool {
     one.label == other.label && one.id == other.id && public(one) == public(other)
 }
 
-/// A private key is known by its public half; what has none by its value, as far as that may be read.
-fn same_secret(vault: &dyn VaultAdmin, object: &Object, secret: Option<&SecretBytes>) -> bool {
-    match (object.content.class, secret) {
-        (Class::PrivateKey, _) | (_, None) => true,
-        (_, Some(secret)) => vault.secret(object.number).map_or(true, |own| own == *secret),
+/// A private key is known by its public half; what has none by its value. One that may not be used now isn't looked into:
+/// what says the same of itself is the same then.
+fn same_secret(vault: &dyn VaultAdmin, object: &Object, secret: Option<&SecretBytes>) -> Result<bool> {
+    let (Some(secret), false) = (secret, object.content.class == Class::PrivateKey) else { return Ok(true) };
+    match vault.secret(object.number) {
+        Ok(own) => Ok(own == *secret),
+        Err(VaultError::Disabled | VaultError::NotYetValid(_) | VaultError::Expired(_)) => Ok(true),
+        Err(error) => Err(error.into()),
     }
 }

@@ -13,7 +13,7 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error as Failure, RvError};
 use cryptoki::object::{Attribute, ObjectHandle};
 use cryptoki::session::{Session, UserType};
-use cryptoki::slot::Slot;
+use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki::types::RawAuthPin;
 use cryptoki_sys::{CKA_EXTRACTABLE, CKA_SENSITIVE, CKA_VALUE, CKA_WRAP_WITH_TRUSTED};
 
@@ -30,6 +30,13 @@ pub(super) struct Module {
     label: String,
     /// SoftHSM's files have what its module doesn't let out.
     is_softhsm: bool,
+    asks_for_pin: bool,
+}
+
+/// A token and how it is found.
+struct Token {
+    slot: Slot,
+    about: TokenInfo,
 }
 
 /// Which token of a module.
@@ -51,26 +58,33 @@ impl Module {
         library.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).map_err(ask)?;
         let mut tokens = Vec::new();
         for slot in library.get_slots_with_initialized_token().map_err(ask)? {
-            let about = library.get_token_info(slot).map_err(ask)?;
-            tokens.push((slot, about.label().to_owned(), about.model().to_owned()));
+            tokens.push(Token { slot, about: library.get_token_info(slot).map_err(ask)? });
         }
-        let (slot, label, model) = choose(&name, tokens, which)?;
-        let is_softhsm = model.starts_with("SoftHSM");
-        Ok(Self { library, path: name, slot, label, is_softhsm })
+        let Token { slot, about } = choose(&name, tokens, which)?;
+        let is_softhsm = about.model().starts_with("SoftHSM");
+        let (label, asks_for_pin) = (about.label().to_owned(), about.login_required());
+        Ok(Self { library, path: name, slot, label, is_softhsm, asks_for_pin })
     }
 
     pub(super) fn label(&self) -> &str {
         &self.label
     }
 
+    /// Whether its private objects need the user's PIN.
+    pub(super) fn asks_for_pin(&self) -> bool {
+        self.asks_for_pin
+    }
+
     /// Its objects with what of their values comes out, and what doesn't.
     pub(super) fn objects(
         &self,
-        pin: &Pin,
+        pin: Option<&Pin>,
         step: &mut dyn FnMut(usize, usize),
     ) -> Result<(Vec<Found>, Vec<LeftBehind>)> {
         let session = self.library.open_ro_session(self.slot).map_err(|error| self.failed(error))?;
-        self.log_in(&session, pin)?;
+        if let Some(pin) = pin {
+            self.log_in(&session, pin)?;
+        }
         let handles = session.find_objects(&[Attribute::Token(true)]).map_err(|error| self.failed(error))?;
         let mut wrapping = Wrapping::new(&self.library, &session, self.slot);
         let (mut found, mut left) = (Vec::new(), Vec::new());
@@ -172,10 +186,11 @@ fn has_value(object: &Found) -> bool {
     shown && !object.boolean(CKA_SENSITIVE) && object.boolean(CKA_EXTRACTABLE)
 }
 
-fn choose(module: &str, mut tokens: Vec<(Slot, String, String)>, which: &Which<'_>) -> Result<(Slot, String, String)> {
-    let known: Vec<String> = tokens.iter().map(|(slot, label, _)| format!("{label:?} in slot {}", slot.id())).collect();
-    tokens.retain(|(slot, label, _)| {
-        which.label.is_none_or(|wanted| wanted == label) && which.slot.is_none_or(|wanted| wanted == slot.id())
+fn choose(module: &str, mut tokens: Vec<Token>, which: &Which<'_>) -> Result<Token> {
+    let text = |token: &Token| format!("{:?} in slot {}", token.about.label(), token.slot.id());
+    let known: Vec<String> = tokens.iter().map(text).collect();
+    tokens.retain(|Token { slot, about }| {
+        which.label.is_none_or(|wanted| wanted == about.label()) && which.slot.is_none_or(|wanted| wanted == slot.id())
     });
     match (tokens.pop(), tokens.is_empty()) {
         (Some(only), true) => Ok(only),
