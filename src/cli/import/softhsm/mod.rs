@@ -202,7 +202,7 @@ fn is_plain_date(number: u64, bytes: &SecretBytes) -> bool {
     matches!(number, CKA_START_DATE | CKA_END_DATE) && bytes.len() == size_of::<CK_DATE>()
 }
 
-/// A value as `C_GetAttributeValue` gives it, and a template as [`array`] describes it.
+/// A value as `C_GetAttributeValue` gives it, and a template as [`mod@array`] describes it.
 fn plain(value: Value) -> SecretBytes {
     match value {
         Value::Boolean(value) => SecretBytes::from_slice(&[u8::from(value)]),
