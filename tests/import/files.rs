@@ -118,27 +118,20 @@ fn pkcs12_comes_with_its_names_new_old_and_without_encryption() {
     }
 }
 
+/// Made by Java 17's `keytool`.
 #[test]
 fn a_java_keystore_comes_with_its_aliases_and_says_what_stays() {
     let scene = Scene::new();
     scene.secret_file("passphrase", "secret");
-    for make in [
-        "-genkeypair -alias one -keyalg RSA -keysize 2048 -dname CN=one",
-        "-genseckey -alias aes -keyalg AES -keysize 128",
-        "-genseckey -alias hmac -keyalg HmacSHA256 -keysize 256",
-        "-genseckey -alias des -keyalg DESede -keysize 168",
-    ] {
-        let mut keytool = scene.stage.command("keytool");
-        keytool.args(make.split(' ')).args(["-storetype", "PKCS12", "-keystore", "java.p12", "-storepass", "secret"]);
-        succeed(&mut keytool);
-    }
-    let outcome = scene.import("java.p12 --passphrase-file passphrase");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/java-17.p12");
+    let outcome = scene.import(&format!("{file} --passphrase-file passphrase"));
     let expected = ["certificate one", "private key one", "public key one", "secret key aes", "secret key hmac"];
     assert_eq!(outcome.imported(), expected);
     assert!(outcome.reason("des").contains("secret keys"));
-    assert_eq!(scene.import("java.p12 --passphrase-file passphrase").list("already_there").len(), expected.len());
+    let again = scene.import(&format!("{file} --passphrase-file passphrase"));
+    assert_eq!(again.list("already_there").len(), expected.len());
     let mut pem = scene.stage.command("openssl");
-    pem.args("pkcs12 -in java.p12 -passin pass:secret -nocerts -nodes -out one.key".split(' '));
+    pem.args(["pkcs12", "-in", file, "-passin", "pass:secret", "-nocerts", "-nodes", "-out", "one.key"]);
     succeed(&mut pem);
     assert_same_key(&scene, "one", "one.key");
 }
