@@ -191,6 +191,10 @@ fn a_dry_run_changes_nothing_and_a_certificate_finds_a_key_that_is_there() {
     let before = scene.listed();
     assert_eq!(scene.import("www.key --dry-run").imported().len(), 2);
     assert_eq!(scene.listed(), before);
+    for (option, exportable) in [("", false), ("--exportable", true)] {
+        let outcome = scene.import(&format!("www.key --dry-run {option}"));
+        assert_eq!(outcome.0["imported"][0]["exportable"], exportable);
+    }
     scene.stage.openssl("pkcs8 -topk8 -nocrypt -in www.key -out www.p8");
     scene.stage.pkcs11_tool_logged_in("--write-object www.p8 --type privkey --label there --id 0102 --usage-sign");
     scene.import("www.crt");

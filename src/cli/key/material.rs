@@ -114,22 +114,22 @@ fn first_key(name: &str, contents: &[u8], passphrase: &Passphrase<'_>) -> Result
             private => return private.pkcs8(name, der, parameters.as_deref(), passphrase),
         }
     }
-    der_to_pkcs8(name, contents, passphrase)
+    der_to_pkcs8(name, contents, passphrase)?.ok_or_else(|| no_key(name))
 }
 
-/// PKCS#8 of a private key in any of the known forms of DER.
+/// PKCS#8 of a private key in any of the known forms of DER; `None` if it is in none of them.
 pub(in super::super) fn der_to_pkcs8(
     name: &str,
     contents: &[u8],
     passphrase: &Passphrase<'_>,
-) -> Result<Zeroizing<Vec<u8>>> {
+) -> Result<Option<Zeroizing<Vec<u8>>>> {
     if PrivateKeyInfoRef::from_der(contents).is_ok() {
-        return Ok(Zeroizing::new(contents.to_vec()));
+        return Ok(Some(Zeroizing::new(contents.to_vec())));
     }
     if encrypted_parts(contents).is_ok() {
-        return decrypted(name, contents, passphrase);
+        return decrypted(name, contents, passphrase).map(Some);
     }
-    from_sec1(contents, None).or_else(|_| from_pkcs1(contents)).map_err(|_| no_key(name))
+    Ok(from_sec1(contents, None).or_else(|_| from_pkcs1(contents)).ok())
 }
 
 fn no_key(name: &str) -> Error {

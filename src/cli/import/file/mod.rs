@@ -101,7 +101,11 @@ fn der(name: &str, bytes: Zeroizing<Vec<u8>>, passphrase: &Passphrase<'_>) -> Re
     } else if PublicKey::from_spki(&bytes).is_ok() {
         contents.publics.push(bytes);
     } else {
-        let pkcs8 = key::der_to_pkcs8(name, &bytes, passphrase)?;
+        let pkcs8 = key::der_to_pkcs8(name, &bytes, passphrase)?.ok_or_else(|| {
+            Error::refused(format!(
+                "{name} holds nothing that is known, or is damaged: PEM, DER and PKCS#12 of keys and certificates are read."
+            ))
+        })?;
         contents.keys.push(Key { pkcs8, label: None, local_id: None });
     }
     Ok(contents)
