@@ -194,3 +194,49 @@ const MACS: [(ObjectIdentifier, DigestAlgorithm); 5] = [
 const MOST_ROUNDS: u32 = 10_000_000;
 const MOST_MEMORY: u128 = 1 << 30;
 const MOST_LANES: u16 = 16;
+
+#[cfg(test)]
+mod tests {
+    use pkcs8::der::Encode;
+
+    use super::*;
+
+    /// Why this isn't even tried.
+    fn refusal(parameters: &Parameters) -> String {
+        let der = parameters.to_der().unwrap();
+        let algorithm = Algorithm { oid: pkcs5::pbes2::PBES2_OID, parameters: &der };
+        decrypt("the file", &algorithm, &[0; 16], "passphrase").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_file_that_asks_for_hours_or_for_all_memory_is_refused() {
+        let mut parameters = Parameters::generate_pbkdf2_sha256_aes256cbc(1, &[1; 16], [2; 16]).unwrap();
+        assert!(refusal(&parameters).contains("passphrase is wrong"), "one round is done");
+        if let Kdf::Pbkdf2(pbkdf2) = &mut parameters.kdf {
+            pbkdf2.iteration_count = MOST_ROUNDS + 1;
+        }
+        assert!(refusal(&parameters).contains("rounds"));
+        let scrypt = pkcs5::scrypt::Params::new(4, 8, 1).unwrap();
+        let mut parameters = Parameters::generate_scrypt_aes256cbc(scrypt, &[1; 16], [2; 16]).unwrap();
+        assert!(refusal(&parameters).contains("passphrase is wrong"), "16 KiB are taken");
+        if let Kdf::Scrypt(scrypt) = &mut parameters.kdf {
+            scrypt.cost_parameter = 1 << 21;
+        }
+        assert!(refusal(&parameters).contains("memory"));
+        let many_rounds = b"\x30\x0E\x04\x08saltsalt\x02\x02\x7F\xFF";
+        let old = |parameters| Algorithm { oid: OLD[0].0, parameters };
+        let refused = |parameters| decrypt("the file", &old(parameters), &[0; 16], "x").unwrap_err().to_string();
+        assert!(refused(&many_rounds[..]).contains("passphrase is wrong"));
+        assert!(refused(b"\x30\x10\x04\x08saltsalt\x02\x04\x7F\xFF\xFF\xFF").contains("rounds"));
+        assert!(refused(b"\x30\x06\x04\x00\x02\x02\x7F\xFF").contains("damaged"), "no salt");
+    }
+
+    #[test]
+    fn a_code_by_an_unknown_digest_is_no_wrong_passphrase() {
+        let md5 = ObjectIdentifier::new_unwrap("1.2.840.113549.2.5");
+        assert_eq!(is_authentic(md5, (b"salt", 1), b"", b"", "x"), Err(MacFailure::Unsupported));
+        assert_eq!(is_authentic(MACS[0].0, (b"", 1), b"", b"", "x"), Err(MacFailure::Damaged));
+        assert_eq!(is_authentic(MACS[0].0, (b"salt", u32::MAX), b"", b"", "x"), Err(MacFailure::Damaged));
+        assert_eq!(is_authentic(MACS[0].0, (b"salt", 1), b"", &[0; 20], "x"), Err(MacFailure::Mismatch));
+    }
+}
