@@ -233,7 +233,7 @@ fn explain_configuration(context: &Context, config: &Config, name: &str, directo
     ));
 }
 
-fn absolute(path: &Path) -> Result<PathBuf> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|source| Error::File { path: path.into(), source })
 }
 

@@ -4,6 +4,7 @@
 //! come from a prompt, a file or standard input, never from an argument; what can't be undone is asked first.
 
 mod ask;
+mod backup;
 mod cert;
 mod error;
 mod init;
@@ -15,6 +16,7 @@ mod pin;
 mod pkcs11;
 mod progress;
 mod rekey;
+mod restore;
 mod secret;
 mod table;
 mod time;
@@ -79,6 +81,11 @@ enum Verb {
     Rekey(rekey::Rekey),
     /// Overwrite what deleted objects left in the vault's file
     Purge,
+    /// Backups: create, verify, show
+    #[command(subcommand)]
+    Backup(backup::Verb),
+    /// Bring a vault, or one thing of it, back from a backup
+    Restore(restore::Restore),
     /// What other programs need to use the vault: uri, mechanisms
     #[command(subcommand)]
     Pkcs11(pkcs11::Verb),
@@ -120,6 +127,8 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Pin(verb) => pin::run(context, verb),
         Verb::Rekey(rekey) => rekey::run(context, rekey),
         Verb::Purge => rekey::purge(context),
+        Verb::Backup(verb) => backup::run(context, verb),
+        Verb::Restore(restore) => restore::run(context, restore),
         Verb::Pkcs11(verb) => pkcs11::run(context, verb),
     }
 }

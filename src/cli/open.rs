@@ -74,7 +74,8 @@ pub(super) fn named(config: &Config, name: &str) -> Option<VaultConfig> {
     (name.contains('/') || path.is_dir()).then(|| VaultConfig::local(name, path))
 }
 
-fn select(config: &Config, name: Option<&str>) -> Result<VaultConfig> {
+/// The vault that is named, or the only one.
+pub(super) fn select(config: &Config, name: Option<&str>) -> Result<VaultConfig> {
     if let Some(name) = name {
         return named(config, name).ok_or_else(|| {
             Error::refused(format!("There is no vault {name:?}: known are {}.", names(config.vaults.iter())))

@@ -1,0 +1,248 @@
+//! `strongroom backup`: the whole vault in one encrypted file, and the proof that it can be relied on.
+
+mod check;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::ask::{self, Source};
+use super::open::{self, Opened};
+use super::{Context, Error, Result, progress, time};
+use crate::config::{Backend, Config, VaultConfig};
+use crate::vault::{BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Class, MIN_PASSPHRASE_LEN, Tally};
+
+/// What is done with backups.
+#[derive(Subcommand)]
+pub(super) enum Verb {
+    /// Write the whole vault into one encrypted file, while it is in use
+    Create(Create),
+    /// Restore a backup into a scratch directory and try every key in it
+    Verify(Verify),
+    /// Show what a backup says of itself, without opening it
+    Show(Show),
+}
+
+#[derive(Args)]
+pub(super) struct Create {
+    /// The file to write
+    file: PathBuf,
+    /// Let a passphrase of the backup's own open it, read from this file, not the vault's recovery key
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// The same, and ask for the passphrase
+    #[arg(long, conflicts_with = "passphrase_file")]
+    passphrase: bool,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Verify {
+    /// The backup
+    file: PathBuf,
+    #[command(flatten)]
+    opening: Opening,
+}
+
+#[derive(Args)]
+pub(super) struct Show {
+    /// The backup
+    file: PathBuf,
+}
+
+/// What opens a backup.
+#[derive(Args)]
+pub(super) struct Opening {
+    /// Read the recovery key that the vault had when the backup was made from this file
+    #[arg(long, value_name = "FILE", conflicts_with = "passphrase_file")]
+    recovery_key_file: Option<PathBuf>,
+    /// Read the backup's passphrase from this file
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// The vault's machine key, if it was made with one (default: the one in the configuration)
+    #[arg(long, value_name = "FILE")]
+    machine_key: Option<PathBuf>,
+}
+
+pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
+    match verb {
+        Verb::Create(create) => self::create(context, &create),
+        Verb::Verify(verify) => self::verify(context, &verify),
+        Verb::Show(show) => self::show(context, &show),
+    }
+}
+
+fn create(context: &Context, create: &Create) -> Result<()> {
+    let opened = context.unlocked()?;
+    let source = Source { file: create.passphrase_file.as_deref(), stdin: false, option: "--passphrase-file" };
+    let passphrase = match create.passphrase || create.passphrase_file.is_some() {
+        true => {
+            Some(ask::new_pin(source, &format!("Passphrase of the backup ({MIN_PASSPHRASE_LEN} characters or more)"))?)
+        }
+        false => None,
+    };
+    let request = BackupRequest { file: &create.file, replace: create.force, passphrase: passphrase.as_ref() };
+    let label = progress::count(&context.output, "Writing", |progress| opened.vault.back_up(&request, progress))?;
+    context.output.note(match (label.way, label.machine_key) {
+        (BackupWay::Passphrase, _) => "It opens with its passphrase, and with nothing else.",
+        (BackupWay::Recovery, false) => "It opens with the vault's recovery key.",
+        (BackupWay::Recovery, true) => {
+            "It opens with the vault's recovery key and its machine key together: keep a copy of both elsewhere."
+        }
+    });
+    context.output.done(
+        &format!("Backed up {} objects of {} to {}.", label.objects(), label.label, create.file.display()),
+        &label_json(&create.file, &label),
+    )
+}
+
+fn show(context: &Context, show: &Show) -> Result<()> {
+    let anywhere = open::open(&Config::load()?, VaultConfig::local("backup", "/nonexistent"))?;
+    let label = anywhere.backup_label(&show.file)?;
+    let mut pairs = vec![
+        ("vault", label.label.clone()),
+        ("serial", label.serial.clone()),
+        ("made", time::text(label.created)),
+        ("opens with", opens_with(&label).to_owned()),
+    ];
+    pairs.extend(label.tallies.iter().map(|tally| (class_name(tally.class), counted(tally))));
+    context.output.details(&pairs, &label_json(&show.file, &label))
+}
+
+fn counted(tally: &Tally) -> String {
+    match tally.names {
+        0 => tally.objects.to_string(),
+        names => format!("{} ({names} names)", tally.objects),
+    }
+}
+
+fn verify(context: &Context, verify: &Verify) -> Result<()> {
+    let config = Config::load()?;
+    let mut place = open::select(&config, context.global.vault.as_deref())
+        .unwrap_or_else(|_| VaultConfig::local("backup", "/nonexistent"));
+    verify.opening.apply(&mut place);
+    let present = context.open_at(&config, place)?;
+    let label = present.vault.backup_label(&verify.file)?;
+    let key = verify.opening.key(context, &present, &label)?;
+    let scratch = scratch()?;
+    let source = BackupSource { file: &verify.file, key: &key };
+    let copy = progress::spin(&context.output, "Restoring", || {
+        present.vault.try_backup(&source, &scratch.path().join("vault"))
+    })?;
+    check::run(context, &verify.file, &label, &*copy)
+}
+
+/// In memory where the machine has such a place; gone with the value. What lies there is sealed as a vault is.
+fn scratch() -> Result<tempfile::TempDir> {
+    let memory = Path::new("/dev/shm");
+    let builder = || {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("strongroom-verify-").permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        builder
+    };
+    let temporary = std::env::temp_dir();
+    builder()
+        .tempdir_in(memory)
+        .or_else(|_| builder().tempdir_in(&temporary))
+        .map_err(|source| Error::File { path: temporary, source })
+}
+
+impl Context {
+    /// The vault in this place, which may not exist.
+    pub(super) fn open_at(&self, config: &Config, mut place: VaultConfig) -> Result<Opened> {
+        if self.global.pin_file.is_none() && !self.global.pin_stdin {
+            place.run_pin_command()?;
+        }
+        let vault = open::open(config, place)?;
+        // What can't say what it is says so when it is asked for more.
+        let info = vault.info().unwrap_or_default();
+        Ok(Opened { vault, info })
+    }
+
+    /// Whether the vault opens without a question.
+    pub(super) fn unlocks_by_itself(&self, opened: &Opened) -> bool {
+        opened.info.initialized
+            && (self.global.pin_file.is_some() || self.global.pin_stdin || opened.info.unlock_configured)
+    }
+}
+
+impl Opening {
+    /// Makes the place know the machine key.
+    pub(super) fn apply(&self, place: &mut VaultConfig) {
+        let Backend::Local(local) = &mut place.backend;
+        if let Some(file) = &self.machine_key {
+            local.machine_key = Some(file.clone());
+        }
+    }
+
+    /// What is named opens it; else the vault itself, if it opens without a question; else who is asked.
+    pub(super) fn key(&self, context: &Context, present: &Opened, label: &BackupLabel) -> Result<BackupKey> {
+        let named = self.recovery_key_file.is_some() || self.passphrase_file.is_some();
+        if !named && label.way == BackupWay::Recovery && context.unlocks_by_itself(present) {
+            if !present.vault.is_unlocked() {
+                present.vault.unlock(&context.users_way(present)?)?;
+            }
+            return Ok(BackupKey::Vault);
+        }
+        self.ask(label)
+    }
+
+    /// What is named opens it; else who is asked.
+    pub(super) fn ask(&self, label: &BackupLabel) -> Result<BackupKey> {
+        if let Some(file) = &self.recovery_key_file {
+            return Ok(BackupKey::Recovery(ask::recovery_key(Some(file))?));
+        }
+        if self.passphrase_file.is_none() && label.way == BackupWay::Recovery {
+            return Ok(BackupKey::Recovery(ask::recovery_key(None)?));
+        }
+        let source = Source { file: self.passphrase_file.as_deref(), stdin: false, option: "--passphrase-file" };
+        Ok(BackupKey::Passphrase(ask::pin(source, "Passphrase of the backup")?))
+    }
+
+    /// Nothing is named.
+    pub(super) fn is_empty(&self) -> bool {
+        self.recovery_key_file.is_none() && self.passphrase_file.is_none()
+    }
+}
+
+fn opens_with(label: &BackupLabel) -> &'static str {
+    match (label.way, label.machine_key) {
+        (BackupWay::Passphrase, _) => "its passphrase",
+        (BackupWay::Recovery, false) => "the vault's recovery key",
+        (BackupWay::Recovery, true) => "the vault's recovery key and machine key",
+    }
+}
+
+/// As headings.
+pub(super) fn class_name(class: Class) -> &'static str {
+    match class {
+        Class::Data => "data objects",
+        Class::Certificate => "certificates",
+        Class::PublicKey => "public keys",
+        Class::PrivateKey => "private keys",
+        Class::SecretKey => "secret keys",
+        Class::Other(_) => "other objects",
+    }
+}
+
+pub(super) fn label_json(file: &Path, label: &BackupLabel) -> Value {
+    let tally =
+        |tally: &Tally| json!({ "class": class_name(tally.class), "objects": tally.objects, "names": tally.names });
+    json!({
+        "file": file,
+        "vault": label.label,
+        "serial": label.serial,
+        "made": time::text(label.created),
+        "commit": label.commit,
+        "opens_with": match label.way {
+            BackupWay::Recovery => "recovery-key",
+            BackupWay::Passphrase => "passphrase",
+        },
+        "machine_key": label.machine_key,
+        "objects": label.objects(),
+        "classes": label.tallies.iter().map(tally).collect::<Vec<_>>(),
+    })
+}
