@@ -11,12 +11,12 @@ use super::ask::{self, Source};
 use super::backup::{Opening, class_name, label_json};
 use super::open::{self, Opened};
 use super::{Context, Error, Result, init, progress, time};
-use crate::config::{Config, VaultConfig};
+use crate::config::{Backend, Config, VaultConfig};
 use crate::sys::env;
 use crate::sys::output::{Severity, write_line};
 use crate::vault::{
     BackupKey, BackupLabel, BackupSource, BackupWay, Collection, Losses, Name, NamedInBackup, Object, Pin, RestoreWish,
-    Restored, Rollback, VaultError,
+    Restored, Rollback, Unlock, VaultError,
 };
 
 /// What comes back, and where.
@@ -49,7 +49,7 @@ pub(super) struct Restore {
     #[arg(long = "as", value_name = "NEW_NAME", requires = "object")]
     new_name: Option<String>,
     /// No backup: go on with a vault that was put back to an older state, without what is missing since
-    #[arg(long, conflicts_with_all = ["file", "object", "move_aside", "new_pin", "new_pin_file", "recovery_key_file", "passphrase_file"])]
+    #[arg(long, conflicts_with_all = ["file", "object", "move_aside", "new_pin", "new_pin_file", "passphrase_file"])]
     accept: bool,
 }
 
@@ -74,11 +74,20 @@ pub(super) fn run(context: &Context, restore: Restore) -> Result<()> {
     let config = Config::load()?;
     let mut place = place(context, &restore, &config)?;
     restore.opening.apply(&mut place);
+    let Backend::Local(local) = &place.backend;
+    let (name, directory, machine_key) = (place.name.clone(), local.path.clone(), local.machine_key.clone());
     let present = context.open_at(&config, place)?;
     match (&restore.file, &restore.object) {
         (Some(file), Some(object)) => one_object(context, &restore, &present, file, object),
-        (Some(file), None) => whole(context, &restore, &present, file),
-        (None, _) => accept(context, &present),
+        (Some(file), None) => {
+            let restored = whole(context, &restore, &present, file)?;
+            report(context, &present, file, &restored)?;
+            if !restored.in_place {
+                init::explain_configuration(context, &config, &name, &directory, machine_key.as_deref());
+            }
+            Ok(())
+        }
+        (None, _) => accept(context, &restore, &present),
     }
 }
 
@@ -87,10 +96,10 @@ fn place(context: &Context, restore: &Restore, config: &Config) -> Result<VaultC
     let path = init::absolute(path)?;
     let text = path.to_string_lossy();
     let configured = open::named(config, &text).filter(|vault| vault.name != text);
-    Ok(configured.unwrap_or_else(|| VaultConfig::local(text, &path)))
+    Ok(configured.unwrap_or_else(|| VaultConfig::local(init::last_part(&path), &path)))
 }
 
-fn whole(context: &Context, restore: &Restore, present: &Opened, file: &Path) -> Result<()> {
+fn whole(context: &Context, restore: &Restore, present: &Opened, file: &Path) -> Result<Restored> {
     let label = present.vault.backup_label(file)?;
     if context.unlocks_by_itself(present) && !restore.move_aside {
         unlock_present(context, present)?;
@@ -102,15 +111,14 @@ fn whole(context: &Context, restore: &Restore, present: &Opened, file: &Path) ->
     let new_pin = new_pin(restore, present)?;
     let wish = RestoreWish { new_pin: new_pin.as_ref(), move_aside: restore.move_aside };
     let source = BackupSource { file, key: &key };
-    let restored = match restore_asking(context, present, &source, &wish, &label) {
+    match restore_asking(context, present, &source, &wish, &label) {
         // The root key was replaced since the backup: only what opens the vault now gives the present one.
         Err(Error::Vault(VaultError::Locked)) => {
             unlock_present(context, present)?;
             restore_asking(context, present, &source, &wish, &label)
         }
         done => done,
-    }?;
-    report(context, present, file, &restored)
+    }
 }
 
 fn unlock_present(context: &Context, present: &Opened) -> Result<()> {
@@ -258,11 +266,15 @@ fn one_object(context: &Context, restore: &Restore, present: &Opened, file: &Pat
     )
 }
 
-fn accept(context: &Context, present: &Opened) -> Result<()> {
+fn accept(context: &Context, restore: &Restore, present: &Opened) -> Result<()> {
     if !present.info.initialized {
         return Err(VaultError::NotInitialized(present.vault.location()).into());
     }
-    let how = context.users_way(present)?;
+    // The PIN is the one of the older state, which may be forgotten.
+    let how = match restore.opening.recovery_key()? {
+        Some(key) => Unlock::Recovery(key),
+        None => context.users_way(present)?,
+    };
     let mut answer = Ok(());
     let mut agree = |rollback: &Rollback| {
         answer = context.confirm(&format!("Go on with {} as it is? {}", present.info.label, missing(rollback)));

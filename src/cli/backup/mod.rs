@@ -11,7 +11,9 @@ use super::ask::{self, Source};
 use super::open::{self, Opened};
 use super::{Context, Error, Result, progress, time};
 use crate::config::{Backend, Config, VaultConfig};
-use crate::vault::{BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Class, MIN_PASSPHRASE_LEN, Tally};
+use crate::vault::{
+    BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Class, MIN_PASSPHRASE_LEN, RecoveryKey, Tally,
+};
 
 /// What is done with backups.
 #[derive(Subcommand)]
@@ -192,14 +194,19 @@ impl Opening {
 
     /// What is named opens it; else who is asked.
     pub(super) fn ask(&self, label: &BackupLabel) -> Result<BackupKey> {
-        if let Some(file) = &self.recovery_key_file {
-            return Ok(BackupKey::Recovery(ask::recovery_key(Some(file))?));
+        if let Some(key) = self.recovery_key()? {
+            return Ok(BackupKey::Recovery(key));
         }
         if self.passphrase_file.is_none() && label.way == BackupWay::Recovery {
             return Ok(BackupKey::Recovery(ask::recovery_key(None)?));
         }
         let source = Source { file: self.passphrase_file.as_deref(), stdin: false, option: "--passphrase-file" };
         Ok(BackupKey::Passphrase(ask::pin(source, "Passphrase of the backup")?))
+    }
+
+    /// The recovery key that is named.
+    pub(super) fn recovery_key(&self) -> Result<Option<RecoveryKey>> {
+        self.recovery_key_file.as_deref().map(|file| ask::recovery_key(Some(file))).transpose()
     }
 
     /// Nothing is named.

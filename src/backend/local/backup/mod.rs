@@ -15,8 +15,6 @@
 mod file;
 mod format;
 mod stream;
-#[cfg(test)]
-mod tests;
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -166,7 +164,7 @@ impl LocalVault {
         let beginning = format::read_beginning(&mut input, &text)?;
         let root = self.root_of_backup(&beginning, source.key, &text)?;
         let saved = format::read_body(&mut input, &beginning, root, &text, progress)?;
-        let (loaded, counters) = saved.verify(source.file)?;
+        let (loaded, counters) = saved.verify(source.file).map_err(in_backup)?;
         Ok(Opened { label: beginning.head.label(), saved, loaded, counters })
     }
 
@@ -190,7 +188,8 @@ impl LocalVault {
         };
         let machine_key = self.machine_key_for(&label, file)?;
         let opener = Opener { way, secret, machine_key: machine_key.as_ref() };
-        let tried = wrapped::unwrap(&head.wrapped, &opener, &head.vault_id, head.root_number, file)?;
+        let tried = wrapped::unwrap(&head.wrapped, &opener, &head.vault_id, head.root_number, file);
+        let tried = tried.map_err(in_backup)?;
         tried.root.ok_or(VaultError::BackupKeyWrong { file: file.to_owned(), key: name })
     }
 
@@ -217,6 +216,14 @@ impl LocalVault {
         let problem = "is of another vault, or from before a rekey: open it with the recovery key of that time, or with \
                        its passphrase";
         Err(VaultError::BackupKeyMissing { file: file.to_owned(), problem: problem.into() })
+    }
+}
+
+/// Damage in a backup is not mended by restoring one.
+fn in_backup(error: VaultError) -> VaultError {
+    match error {
+        VaultError::Damaged { file, what } => VaultError::BackupDamaged { file, what: format!("is damaged ({what})") },
+        other => other,
     }
 }
 
