@@ -5,6 +5,7 @@ mod command;
 mod damage;
 #[path = "../faults/mod.rs"]
 mod faults;
+mod format;
 mod restore;
 mod running;
 #[path = "../stage/mod.rs"]
