@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::ask::{self, Source};
-use super::backup::{Opening, class_name, label_json};
+use super::backup::{Opening, class_name, counted, label_json};
 use super::open::{self, Opened};
 use super::{Context, Error, Result, init, progress, time};
 use crate::config::{Backend, Config, VaultConfig};
@@ -175,7 +175,7 @@ fn question(label: &BackupLabel, losses: &Losses) -> String {
 }
 
 fn count(objects: &[Arc<Object>]) -> String {
-    if objects.len() == 1 { "1 object".into() } else { format!("{} objects", objects.len()) }
+    counted(objects.len() as u64)
 }
 
 /// The first ten.
@@ -215,11 +215,17 @@ fn report(context: &Context, present: &Opened, file: &Path, restored: &Restored)
     record(&format!("the vault at {location} was restored from a backup of {made}"));
     let sentence = match restored.in_place {
         false => {
-            format!("Restored {} objects of {} as of {made} to {location}.", restored.written, restored.label.label)
+            format!(
+                "Restored {} of {} as of {made} to {location}.",
+                counted(restored.written as u64),
+                restored.label.label
+            )
         }
         true => format!(
-            "{} at {location} is as of {made} again: {} objects were written, {} deleted.",
-            restored.label.label, restored.written, restored.deleted
+            "{} at {location} is as of {made} again: {} written, {} deleted.",
+            restored.label.label,
+            counted(restored.written as u64),
+            restored.deleted
         ),
     };
     context.output.done(

@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use strongroom::crypto::PrivateKey;
+use strongroom::vault::{Class, Content, Draft, KeyAlgorithm, KeyDescription, Naming};
 
+use crate::Scene;
+use crate::faults::{pair, unlocked};
 use crate::stage::{Stage, cli, fail, is_root, output, set_mode, succeed};
 
 /// A stage with a vault, its recovery key and a passphrase in files.
@@ -215,16 +219,77 @@ fn a_vault_that_was_put_back_goes_on_after_a_question() {
     assert!(desk.refused("restore --accept --yes").contains("nothing to accept"));
 }
 
+#[test]
+fn a_key_that_does_not_fit_its_public_half_is_found_by_verify() {
+    let scene = Scene::new();
+    let vault = unlocked(&scene.vault);
+    pair(&*vault, "good").unwrap();
+    let made = |label: &str| {
+        let (key, pkcs8) = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
+        let mut content = Content::new(Class::PrivateKey);
+        content.label = label.as_bytes().to_vec();
+        content.key = Some(KeyDescription { algorithm: key.algorithm(), public: key.public_key().spki().into() });
+        Draft { content, naming: Naming::FromLabel, secret: Some(pkcs8) }
+    };
+    // Another key's public half, as a program may have written it by mistake.
+    let mut wrong = made("wrong");
+    wrong.content.key = made("another").content.key;
+    vault.create(vec![made("right"), wrong]).unwrap();
+    let mut certificate = Content::new(Class::Certificate);
+    certificate.value = Some(vec![0x30; 100].into());
+    vault.create(vec![Draft { content: certificate, naming: Naming::None, secret: None }]).unwrap();
+    let file = scene.back_up("backup");
+    let stage = Stage::without_token();
+    set_mode(Path::new(&stage.file("recovery-key", scene.recovery_key.as_str())), 0o600);
+    let mut verify = stage.command(cli());
+    verify.args(["backup", "verify"]).arg(&file).args(["--recovery-key-file", "recovery-key"]);
+    let said = fail(&mut verify);
+    assert!(said.contains("can't be relied on: wrong (private keys, object 4)"), "{said}");
+    assert!(said.contains("2 signed and verified") && said.contains("1 read, but no X.509"), "{said}");
+}
+
+#[test]
+fn a_backup_inside_the_vaults_directory_is_refused() {
+    let desk = Desk::new();
+    assert!(desk.refused("backup create vault/backup").contains("would be lost with it"));
+    let named = |name: &std::ffi::OsStr| name.to_string_lossy().contains("backup");
+    assert!(!fs::read_dir(desk.0.vault()).unwrap().any(|entry| named(&entry.unwrap().file_name())));
+}
+
+/// The command where files can't grow beyond 20 KB.
+fn with_small_files(desk: &Desk) -> Command {
+    let mut limited = desk.0.command("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 40; exec \"$@\"", "sh"]).arg(cli());
+    limited
+}
+
+#[test]
+fn a_restore_without_room_leaves_what_was_there() {
+    let desk = Desk::new();
+    let value = desk.0.file("value", vec![b'x'; 25_000]);
+    desk.run(&format!("secret set large --file {value}"));
+    desk.run("backup create backup");
+    desk.run("secret delete large --yes");
+    desk.run("key create www --kind p-256");
+    let before: Vec<_> = fs::read_dir(desk.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    for aside in ["--move-aside", "--yes"] {
+        let mut command = with_small_files(&desk);
+        command.args(["--pin-file", "pin", "restore", "backup", "--recovery-key-file", "recovery-key", aside]);
+        assert!(fail(&mut command).contains("vault.db"), "{aside}");
+        let mut elsewhere = with_small_files(&desk);
+        fail(elsewhere.args(["restore", "backup", "--path", "other", "--recovery-key-file", "recovery-key"]));
+        assert_eq!(desk.names(), ["www"], "{aside}");
+    }
+    let after: Vec<_> = fs::read_dir(desk.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(after, before);
+    desk.run("restore backup --yes");
+    assert_eq!(desk.run("secret get large").len(), 25_000);
+}
+
 /// Runs `backup create` where files can't grow beyond what is there.
 fn without_room(desk: &Desk, into: &Path, tiny_disk: bool) -> String {
     let file = into.join("backup");
-    let mut command = if tiny_disk {
-        desk.0.command(cli())
-    } else {
-        let mut limited = desk.0.command("sh");
-        limited.args(["-c", "trap '' XFSZ; ulimit -f 40; exec \"$@\"", "sh"]).arg(cli());
-        limited
-    };
+    let mut command = if tiny_disk { desk.0.command(cli()) } else { with_small_files(desk) };
     fail(command.args(["--pin-file", "pin", "backup", "create"]).arg(file))
 }
 

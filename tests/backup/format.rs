@@ -10,7 +10,7 @@ use crate::{passphrase, private, restore};
 #[test]
 fn backups_of_format_1_open_and_what_is_in_them_works() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/backup-format-1");
-    let recovery = "91cc-3ae3-9e0b-5a70-2225-d8b7-5841-9c52-92e2-a5a5-c3a4-3a60-036a-6960-d426-0af5";
+    let recovery = "aa09-3714-42ae-8beb-f4e5-d216-1bf6-4471-b3ae-1b92-10dd-6349-0047-a2c1-e580-c903";
     let recovery = BackupKey::Recovery(RecoveryKey::parse(recovery).unwrap());
     for (file, key) in [("by-recovery-key", recovery), ("by-passphrase", passphrase("correct horse battery"))] {
         let place = place();

@@ -33,11 +33,16 @@ impl LocalVault {
 
     pub(super) fn make(&self, label: &str, so_pin: &Pin, identity: Option<Identity>) -> Result<()> {
         let mut identity = identity;
-        self.make_whole(&mut |directory| self.fill(directory, label, so_pin, identity.take()))
+        self.make_whole(&mut |directory| self.fill(directory, label, so_pin, identity.take()), &mut || Ok(()))
     }
 
     /// Makes the directory under another name, filled by `fill`, and renames it, so that it is there whole or not at all.
-    pub(super) fn make_whole(&self, fill: &mut dyn FnMut(&Path) -> Result<()>) -> Result<()> {
+    /// Before that `make_room` takes away what lies in its place.
+    pub(super) fn make_whole(
+        &self,
+        fill: &mut dyn FnMut(&Path) -> Result<()>,
+        make_room: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
         let path = self.directory.path();
         let fail = |source| VaultError::Io { path: path.display().to_string(), source };
         let parent = path.parent().unwrap_or(Path::new("/"));
@@ -49,7 +54,7 @@ impl LocalVault {
         crypto::random(&mut suffix)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let staging = parent.join(format!(".{name}.new-{}", super::loaded::hex(&suffix)));
-        let made = fill(&staging).and_then(|()| {
+        let made = fill(&staging).and_then(|()| make_room()).and_then(|()| {
             std::fs::rename(&staging, path).map_err(|source| match source.kind() {
                 io::ErrorKind::DirectoryNotEmpty => VaultError::Unsafe {
                     path: path.display().to_string(),

@@ -85,6 +85,13 @@ impl RootKey {
         Ok(key)
     }
 
+    /// 128 bits that tell this root key from another, and tell nothing of it.
+    pub fn key_check(&self, salt: &[u8; 32]) -> Result<[u8; 16]> {
+        let mut check = [0; 16];
+        derive(self.expose(), salt, &[b"backup key check"], &mut check)?;
+        Ok(check)
+    }
+
     /// The code of a row in the sum.
     pub fn code(&self, row: &RowCode) -> Number {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.pages[KEY_LEN..]);

@@ -42,7 +42,7 @@ pub(super) fn run(context: &Context, file: &Path, label: &BackupLabel, vault: &d
         problems.push(format!("it holds {}, and says {}", listed(&found), listed(&label.tallies)));
     }
     allow_everything(vault)?;
-    let mut done: BTreeMap<Class, BTreeMap<&'static str, usize>> = BTreeMap::new();
+    let mut done: BTreeMap<Class, Counts> = BTreeMap::new();
     let total = image.len();
     progress::count(&context.output, "Trying", |progress| {
         for (index, object) in image.objects().enumerate() {
@@ -53,34 +53,31 @@ pub(super) fn run(context: &Context, file: &Path, label: &BackupLabel, vault: &d
             progress(index + 1, total);
         }
     });
-    let tried = |class| {
-        let counts = done.get(&class).into_iter().flatten();
-        counts.map(|(what, count)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
-    };
-    let rows: Vec<Vec<String>> = found
-        .iter()
-        .map(|tally| {
-            let (objects, names) = (tally.objects.to_string(), tally.names.to_string());
-            vec![class_name(tally.class).to_owned(), objects, names, tried(tally.class)]
-        })
-        .collect();
+    let rows: Vec<Vec<String>> = found.iter().map(|tally| row(tally, done.get(&tally.class))).collect();
+    let tried = done.iter().map(|(class, counts)| json!({ "class": class_name(*class), "done": counts }));
     let json = json!({
         "backup": label_json(file, label),
-        "tried": done.iter().map(|(class, counts)| json!({ "class": class_name(*class), "done": counts })).collect::<Vec<_>>(),
+        "tried": tried.collect::<Vec<_>>(),
         "problems": problems,
     });
     context.output.list(&["what", "objects", "names", "tried"], &rows, &json, "The backup holds no objects.")?;
-    match problems.first() {
-        None => {
-            context.output.note(&format!("All {total} objects of {} are there and do their work.", label.label));
-            Ok(())
-        }
-        Some(first) => Err(Error::refused(format!(
-            "{} can't be relied on, {} of its objects are not as they should be (first {first}): make a new backup.",
-            file.display(),
-            problems.len(),
-        ))),
-    }
+    let Some(first) = problems.first() else {
+        context.output.note(&format!("All {total} objects of {} are there and do their work.", label.label));
+        return Ok(());
+    };
+    Err(Error::refused(format!(
+        "{} can't be relied on: {first}{}. Mend that in the vault and make a new backup.",
+        file.display(),
+        if problems.len() > 1 { format!(", and {} more", problems.len() - 1) } else { String::new() },
+    )))
+}
+
+/// What was done with the objects of a class, and how often.
+type Counts = BTreeMap<&'static str, usize>;
+
+fn row(tally: &Tally, counts: Option<&Counts>) -> Vec<String> {
+    let tried: Vec<String> = counts.into_iter().flatten().map(|(what, count)| format!("{count} {what}")).collect();
+    vec![class_name(tally.class).to_owned(), tally.objects.to_string(), tally.names.to_string(), tried.join(", ")]
 }
 
 fn listed(tallies: &[Tally]) -> String {

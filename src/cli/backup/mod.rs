@@ -3,6 +3,7 @@
 mod check;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use super::{Context, Error, Result, progress, time};
 use crate::config::{Backend, Config, VaultConfig};
 use crate::vault::{
     BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Class, MIN_PASSPHRASE_LEN, RecoveryKey, Tally,
+    VaultAdmin, VaultError,
 };
 
 /// What is done with backups.
@@ -96,7 +98,7 @@ fn create(context: &Context, create: &Create) -> Result<()> {
         }
     });
     context.output.done(
-        &format!("Backed up {} objects of {} to {}.", label.objects(), label.label, create.file.display()),
+        &format!("Backed up {} of {} to {}.", counted(label.objects()), label.label, create.file.display()),
         &label_json(&create.file, &label),
     )
 }
@@ -110,13 +112,19 @@ fn show(context: &Context, show: &Show) -> Result<()> {
         ("made", time::text(label.created)),
         ("opens with", opens_with(&label).to_owned()),
     ];
-    pairs.extend(label.tallies.iter().map(|tally| (class_name(tally.class), counted(tally))));
+    pairs.extend(label.tallies.iter().map(|tally| (class_name(tally.class), tallied(tally))));
     context.output.details(&pairs, &label_json(&show.file, &label))
 }
 
-fn counted(tally: &Tally) -> String {
+/// So many objects, as a sentence says it.
+pub(super) fn counted(objects: u64) -> String {
+    if objects == 1 { "1 object".to_owned() } else { format!("{objects} objects") }
+}
+
+fn tallied(tally: &Tally) -> String {
     match tally.names {
         0 => tally.objects.to_string(),
+        1 => format!("{} (1 name)", tally.objects),
         names => format!("{} ({names} names)", tally.objects),
     }
 }
@@ -129,27 +137,28 @@ fn verify(context: &Context, verify: &Verify) -> Result<()> {
     let present = context.open_at(&config, place)?;
     let label = present.vault.backup_label(&verify.file)?;
     let key = verify.opening.key(context, &present, &label)?;
-    let scratch = scratch()?;
     let source = BackupSource { file: &verify.file, key: &key };
-    let copy = progress::spin(&context.output, "Restoring", || {
-        present.vault.try_backup(&source, &scratch.path().join("vault"))
-    })?;
+    // In memory where the machine has such a place and room in it. What lies there is sealed as a vault is.
+    let restore = |place: &Path| restore_to_scratch(&*present.vault, &source, place);
+    let restored = progress::spin(&context.output, "Restoring", || match restore(Path::new("/dev/shm")) {
+        Err(Error::File { .. } | Error::Vault(VaultError::Io { .. })) => restore(&std::env::temp_dir()),
+        restored => restored,
+    });
+    let (_scratch, copy) = restored?;
     check::run(context, &verify.file, &label, &*copy)
 }
 
-/// In memory where the machine has such a place; gone with the value. What lies there is sealed as a vault is.
-fn scratch() -> Result<tempfile::TempDir> {
-    let memory = Path::new("/dev/shm");
-    let builder = || {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("strongroom-verify-").permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        builder
-    };
-    let temporary = std::env::temp_dir();
-    builder()
-        .tempdir_in(memory)
-        .or_else(|_| builder().tempdir_in(&temporary))
-        .map_err(|source| Error::File { path: temporary, source })
+/// A directory that is gone with its value, and the vault in it.
+fn restore_to_scratch(
+    vault: &dyn VaultAdmin,
+    source: &BackupSource<'_>,
+    place: &Path,
+) -> Result<(tempfile::TempDir, Arc<dyn VaultAdmin>)> {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    let scratch = tempfile::Builder::new().prefix("strongroom-verify-").permissions(mode).tempdir_in(place);
+    let scratch = scratch.map_err(|source| Error::File { path: place.into(), source })?;
+    let copy = vault.try_backup(source, &scratch.path().join("vault"))?;
+    Ok((scratch, copy))
 }
 
 impl Context {

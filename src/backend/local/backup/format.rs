@@ -41,6 +41,8 @@ pub struct Head {
     passphrase: bool,
     /// The wrapped root key.
     pub wrapped: Vec<u8>,
+    /// Tells another root key from a damaged body.
+    key_check: [u8; 16],
     salt: [u8; 32],
     tallies: Vec<(u32, u64, u64)>,
 }
@@ -59,6 +61,7 @@ impl Head {
     /// Of a vault that was saved, for one way to open it.
     pub fn new(saved: &Saved, way: BackupWay, wrapped: Vec<u8>, tallies: &[Tally], created: i64) -> Result<Self> {
         let header = &saved.header;
+        let salt = super::super::seal::fresh_salt()?;
         Ok(Self {
             vault_id: header.vault_id,
             serial: header.serial.clone(),
@@ -68,9 +71,15 @@ impl Head {
             created,
             passphrase: way == BackupWay::Passphrase,
             wrapped,
-            salt: super::super::seal::fresh_salt()?,
+            key_check: saved.root.key_check(&salt)?,
+            salt,
             tallies: tallies.iter().map(|tally| (tally.class.number(), tally.objects, tally.names)).collect(),
         })
+    }
+
+    /// Whether this root key sealed the body.
+    pub fn fits(&self, root: &RootKey) -> Result<bool> {
+        Ok(root.number() == self.root_number && root.key_check(&self.salt)? == self.key_check)
     }
 
     /// For people.

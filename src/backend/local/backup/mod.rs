@@ -106,6 +106,7 @@ impl LocalVault {
             return Err(VaultError::PassphraseLength { min: MIN_PASSPHRASE_LEN });
         }
         file::check_target(request.file, request.replace)?;
+        self.refuse_own_directory(request.file)?;
         let saved = self.save()?;
         let (loaded, _) = saved.verify(&self.directory.database())?;
         let (way, wrapped) = self.way_of_backup(&saved, request.passphrase)?;
@@ -115,6 +116,18 @@ impl LocalVault {
             format::write(out, &head, &saved, &text, &mut *progress)
         })?;
         Ok(head.label())
+    }
+
+    /// A backup in there would be lost with the vault.
+    fn refuse_own_directory(&self, file: &Path) -> Result<()> {
+        let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        match (parent.canonicalize(), self.directory.path().canonicalize()) {
+            (Ok(parent), Ok(own)) if parent.starts_with(&own) => Err(VaultError::Unsafe {
+                path: file.display().to_string(),
+                problem: "lies in the vault's own directory and would be lost with it: name a file elsewhere".into(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Everything as it is now, of an unlocked vault that wasn't put back in time. Others wait for no longer than it is
@@ -210,7 +223,7 @@ impl LocalVault {
     fn own_root_for(&self, head: &Head, file: &str) -> Result<RootKey> {
         let state = self.state();
         let (Some(root), Some(header)) = (&state.root, &state.loaded.header) else { return Err(VaultError::Locked) };
-        if header.vault_id == head.vault_id && root.number() == head.root_number {
+        if header.vault_id == head.vault_id && head.fits(root)? {
             return root.copy();
         }
         let problem = "is of another vault, or from before a rekey: open it with the recovery key of that time, or with \

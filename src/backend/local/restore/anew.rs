@@ -2,7 +2,7 @@
 //! ids, so that what other programs wrote down of it stays true. Its rows are put in as they are; the header is sealed
 //! anew, one commit and one generation on, and `changes` is made from it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -20,6 +20,7 @@ impl LocalVault {
         &self,
         backup: &Opened,
         wish: &RestoreWish<'_>,
+        make_room: &mut dyn FnMut() -> Result<Option<PathBuf>>,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Restored> {
         let saved = &backup.saved;
@@ -31,7 +32,8 @@ impl LocalVault {
         };
         let mut header = HeaderRow { commit: saved.header.commit + 1, ..saved.header.clone() };
         counters.seal_into(&saved.root, &mut header)?;
-        self.make_whole(&mut |directory| {
+        let mut aside = None;
+        let mut fill = |directory: &Path| {
             self.lay_out(directory)?;
             store::create(directory, &mut |transaction| {
                 transaction.set_header(&header)?;
@@ -45,12 +47,22 @@ impl LocalVault {
                 transaction.commit()
             })?;
             self.seal_off(directory)
+        };
+        // Only when the new one is ready to take its place.
+        self.make_whole(&mut fill, &mut || {
+            aside = make_room()?;
+            Ok(())
+        })
+        .inspect_err(|_| {
+            if let Some(aside) = &aside {
+                tracing::warn!("what lay at {} is at {} now", self.directory.text(), aside.display());
+            }
         })?;
         self.enter_anew(backup)?;
         Ok(Restored {
             label: backup.label.clone(),
             in_place: false,
-            moved_aside: None,
+            moved_aside: aside.map(|path| path.display().to_string()),
             written: backup.loaded.image.len(),
             deleted: 0,
         })
@@ -66,7 +78,7 @@ impl LocalVault {
         let backup = self.open_backup(source, &mut |_, _| {})?;
         let config = VaultConfig::local("scratch", scratch);
         let vault = LocalVault::build(&config)?;
-        vault.restore_anew(&backup, &RestoreWish::default(), &mut |_, _| {})?;
+        vault.restore_anew(&backup, &RestoreWish::default(), &mut || Ok(None), &mut |_, _| {})?;
         Ok(Arc::new(vault))
     }
 

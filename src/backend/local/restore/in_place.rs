@@ -10,12 +10,13 @@ use std::sync::atomic::Ordering;
 
 use super::super::backup::Opened;
 use super::super::header::Counters;
-use super::super::loaded::Loaded;
+use super::super::loaded::{Entry, Loaded};
 use super::super::store::Snapshot;
 use super::super::wrapped::{self, Opener, Way};
 use super::super::write::Plan;
 use super::super::{LocalVault, State};
 use super::Tombstones;
+use crate::crypto::SecretBytes;
 use crate::vault::{Losses, Object, RestoreWish, Restored, Result, VaultError};
 
 impl LocalVault {
@@ -102,30 +103,40 @@ impl LocalVault {
             let mut object = (**saved).clone();
             let present = state.loaded.image.with_unique_id(&object.unique_id);
             let entry = present.and_then(|present| state.loaded.entries.get(&present.number));
-            if let (Some(entry), Some(header)) = (entry, &state.loaded.header) {
-                object.number = entry.object.number;
-                let same_secret = match (&secret, entry.object.has_secret) {
-                    // A private part that can't be opened any more is mended.
-                    (Some(secret), true) => {
-                        entry.open_secret(header, Some(root), &file).is_ok_and(|present| present == *secret)
+            let replaced = match (entry, tombstones.of(&object.unique_id)) {
+                (Some(entry), _) => {
+                    object.number = entry.object.number;
+                    if object == *entry.object && self.has_secret(state, entry, secret.as_ref()) {
+                        continue;
                     }
-                    (secret, has_secret) => secret.is_some() == has_secret,
-                };
-                if object == *entry.object && same_secret {
-                    continue;
+                    Some(entry.code.clone())
                 }
-                plan.put_back(object, secret, Some(entry.code.clone()));
-            } else {
-                let left = tombstones.of(&object.unique_id);
-                object.number = left.map_or_else(|| counters.take_object_number(), |(_, number)| *number);
-                plan.put_back(object, secret, left.map(|(code, _)| code.clone()));
-            }
+                (None, Some((code, number))) => {
+                    object.number = *number;
+                    Some(code.clone())
+                }
+                (None, None) => {
+                    object.number = counters.take_object_number();
+                    None
+                }
+            };
+            plan.put_back(object, secret, replaced);
             written += 1;
         }
         Ok(written)
     }
 
-    pub(super) fn secret_of(&self, backup: &Opened, object: &Object) -> Result<Option<crate::crypto::SecretBytes>> {
+    /// Whether the present private part is this one. One that can't be opened any more is not, and is mended.
+    fn has_secret(&self, state: &State, entry: &Entry, secret: Option<&SecretBytes>) -> bool {
+        match (secret, &state.loaded.header) {
+            (Some(secret), Some(header)) if entry.object.has_secret => entry
+                .open_secret(header, state.root.as_ref(), &self.directory.database())
+                .is_ok_and(|present| present == *secret),
+            (secret, _) => secret.is_some() == entry.object.has_secret,
+        }
+    }
+
+    pub(super) fn secret_of(&self, backup: &Opened, object: &Object) -> Result<Option<SecretBytes>> {
         let saved = &backup.saved;
         let entry = backup.loaded.entries.get(&object.number).filter(|entry| entry.object.has_secret);
         entry.map(|entry| entry.open_secret(&saved.header, Some(&saved.root), &self.directory.database())).transpose()

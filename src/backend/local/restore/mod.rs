@@ -46,11 +46,9 @@ impl LocalVault {
         }
         let backup = self.open_backup(source, &mut |_, _| {})?;
         match self.look_at_place(&backup)? {
-            Place::Empty => self.restore_anew(&backup, wish, progress),
+            Place::Empty => self.restore_anew(&backup, wish, &mut || Ok(None), progress),
             Place::Itself | Place::Taken(_) if wish.move_aside => {
-                let aside = self.set_aside()?;
-                let restored = self.restore_anew(&backup, wish, progress)?;
-                Ok(Restored { moved_aside: Some(aside.display().to_string()), ..restored })
+                self.restore_anew(&backup, wish, &mut || self.set_aside().map(Some), progress)
             }
             Place::Itself => self.restore_in_place(&backup, wish, agree, progress),
             Place::Taken(error) => Err(error),

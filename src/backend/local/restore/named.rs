@@ -37,27 +37,19 @@ impl LocalVault {
                 let secret = self.secret_of(&backup, saved)?;
                 let mut object = renamed(saved, name);
                 let present = state.loaded.image.with_unique_id(&object.unique_id);
-                // A public half may be left of a key that was deleted: it is that key's again, unless there are two now.
                 let present = present.and_then(|present| state.loaded.entries.get(&present.number));
-                match (present, tombstones.of(&object.unique_id)) {
-                    (Some(entry), _) if named.rename.is_none() => {
-                        object.number = entry.object.number;
-                        plan.put_back(object, secret, Some(entry.code.clone()));
-                    }
+                let replaced = match (present, tombstones.of(&object.unique_id)) {
+                    // The public half that was left of a key that was deleted is that key's again.
+                    (Some(entry), _) if named.rename.is_none() => Some((entry.code.clone(), entry.object.number)),
                     (Some(_), _) => {
                         crypto::random(&mut object.unique_id)?;
-                        object.number = counters.take_object_number();
-                        plan.put_back(object, secret, None);
+                        None
                     }
-                    (None, Some((code, number))) => {
-                        object.number = *number;
-                        plan.put_back(object, secret, Some(code.clone()));
-                    }
-                    (None, None) => {
-                        object.number = counters.take_object_number();
-                        plan.put_back(object, secret, None);
-                    }
-                }
+                    (None, tombstone) => tombstone.cloned(),
+                };
+                let (replaced, number) = replaced.unzip();
+                object.number = number.unwrap_or_else(|| counters.take_object_number());
+                plan.put_back(object, secret, replaced);
             }
             Ok(())
         })
