@@ -15,8 +15,8 @@ use crate::config::{Backend, Config, VaultConfig};
 use crate::sys::env;
 use crate::sys::output::{Severity, write_line};
 use crate::vault::{
-    BackupKey, BackupLabel, BackupSource, BackupWay, Collection, Losses, Name, NamedInBackup, Object, Pin, RestoreWish,
-    Restored, Rollback, Unlock, VaultError,
+    BackupLabel, BackupSource, Collection, Losses, Name, NamedInBackup, Object, Pin, RestoreWish, Restored, Rollback,
+    Unlock, VaultError,
 };
 
 /// What comes back, and where.
@@ -73,7 +73,7 @@ impl From<Kind> for Collection {
 pub(super) fn run(context: &Context, restore: Restore) -> Result<()> {
     let config = Config::load()?;
     let mut place = place(context, &restore, &config)?;
-    restore.opening.apply(&mut place);
+    restore.opening.apply(&mut place)?;
     let Backend::Local(local) = &place.backend;
     let (name, directory, machine_key) = (place.name.clone(), local.path.clone(), local.machine_key.clone());
     let present = context.open_at(&config, place)?;
@@ -104,21 +104,19 @@ fn whole(context: &Context, restore: &Restore, present: &Opened, file: &Path) ->
     if context.unlocks_by_itself(present) && !restore.move_aside {
         unlock_present(context, present)?;
     }
-    let key = match restore.opening.is_empty() && label.way == BackupWay::Recovery && present.vault.is_unlocked() {
-        true => BackupKey::Vault,
-        false => restore.opening.ask(&label)?,
-    };
     let new_pin = new_pin(restore, present)?;
     let wish = RestoreWish { new_pin: new_pin.as_ref(), move_aside: restore.move_aside };
-    let source = BackupSource { file, key: &key };
-    match restore_asking(context, present, &source, &wish, &label) {
-        // The root key was replaced since the backup: only what opens the vault now gives the present one.
-        Err(Error::Vault(VaultError::Locked)) => {
-            unlock_present(context, present)?;
-            restore_asking(context, present, &source, &wish, &label)
+    restore.opening.open_with(context, present, &label, &mut |key| {
+        let source = BackupSource { file, key };
+        match restore_asking(context, present, &source, &wish, &label) {
+            // The root key was replaced since the backup: only what opens the vault now gives the present one.
+            Err(Error::Vault(VaultError::Locked)) => {
+                unlock_present(context, present)?;
+                restore_asking(context, present, &source, &wish, &label)
+            }
+            done => done,
         }
-        done => done,
-    }
+    })
 }
 
 fn unlock_present(context: &Context, present: &Opened) -> Result<()> {
@@ -250,15 +248,9 @@ fn one_object(context: &Context, restore: &Restore, present: &Opened, file: &Pat
     let label = present.vault.backup_label(file)?;
     present.vault.unlock(&context.users_way(present)?)?;
     let named = NamedInBackup { name: &name, collection: restore.kind.map(Into::into), rename: rename.as_ref() };
-    let by = |key: &BackupKey| present.vault.restore_named(&BackupSource { file, key }, &named);
-    let created = match restore.opening.is_empty() && label.way == BackupWay::Recovery {
-        true => match by(&BackupKey::Vault) {
-            // Of another vault, or from before a rekey.
-            Err(VaultError::BackupKeyMissing { .. }) => by(&restore.opening.ask(&label)?),
-            done => done,
-        },
-        false => by(&restore.opening.ask(&label)?),
-    }?;
+    let created = restore.opening.open_with(context, present, &label, &mut |key| {
+        Ok(present.vault.restore_named(&BackupSource { file, key }, &named)?)
+    })?;
     let name = rename.as_ref().unwrap_or(&name);
     let location = present.vault.location();
     record(&format!("{name} was restored from a backup of {} into the vault at {location}", time::text(label.created)));

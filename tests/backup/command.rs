@@ -147,6 +147,34 @@ fn a_passphrase_of_its_own_opens_a_backup_on_another_machine() {
 }
 
 #[test]
+fn a_vault_with_a_machine_key_comes_back_with_both_keys() {
+    let desk = Desk(Stage::without_token());
+    let made = desk.json("init --label Test --path bound --machine-key machine-key");
+    desk.secret("recovery-key", made["recovery_key"].as_str().unwrap());
+    let text = format!(
+        "[[vault]]\nname = \"bound\"\npath = {:?}\nmachine_key = {:?}\n",
+        desk.path("bound"),
+        desk.path("machine-key")
+    );
+    desk.secret("config.toml", &text);
+    let configured = |arguments: &str| {
+        let mut command = desk.bare(arguments);
+        command.env_remove("STRONGROOM_VAULT").env("STRONGROOM_CONF", desk.path("config.toml"));
+        command
+    };
+    succeed(&mut configured("--pin-file pin key create www --kind p-256"));
+    let created = succeed(&mut configured("--pin-file pin backup create backup"));
+    assert!(created.contains("machine key together"), "{created}");
+    assert!(succeed(&mut configured("--pin-file pin backup verify backup")).contains("1 signed and verified"));
+    let without = fail(&mut desk.bare("restore backup --path elsewhere --recovery-key-file recovery-key"));
+    assert!(without.contains("--machine-key"), "{without}");
+    let restored = succeed(
+        &mut desk.bare("restore backup --path elsewhere --recovery-key-file recovery-key --machine-key machine-key"),
+    );
+    assert!(restored.contains(&format!("machine_key = {:?}", desk.path("machine-key"))), "{restored}");
+}
+
+#[test]
 fn a_target_that_exists_is_kept_unless_it_is_to_be_replaced() {
     let desk = Desk::new();
     desk.0.file("backup", "something of somebody");
@@ -337,4 +365,8 @@ fn a_scheduled_backup_takes_what_unlocks_the_vault_and_nothing_else() {
     scheduled("rekey --renumber --recovery-key-file recovery-key --yes");
     let old = scheduled("backup verify backup --recovery-key-file recovery-key");
     assert!(old.contains("private keys"), "{old}");
+    // The vault's own root key is another one by now: what is needed is said.
+    let mut alone = desk.bare("backup verify backup");
+    let refused = fail(alone.env_remove("STRONGROOM_VAULT").env("STRONGROOM_CONF", desk.path("config.toml")));
+    assert!(refused.contains("from before a rekey") && refused.contains("--recovery-key-file"), "{refused}");
 }

@@ -133,18 +133,21 @@ fn verify(context: &Context, verify: &Verify) -> Result<()> {
     let config = Config::load()?;
     let mut place = open::select(&config, context.global.vault.as_deref())
         .unwrap_or_else(|_| VaultConfig::local("backup", "/nonexistent"));
-    verify.opening.apply(&mut place);
+    verify.opening.apply(&mut place)?;
     let present = context.open_at(&config, place)?;
     let label = present.vault.backup_label(&verify.file)?;
-    let key = verify.opening.key(context, &present, &label)?;
-    let source = BackupSource { file: &verify.file, key: &key };
-    // In memory where the machine has such a place and room in it. What lies there is sealed as a vault is.
-    let restore = |place: &Path| restore_to_scratch(&*present.vault, &source, place);
-    let restored = progress::spin(&context.output, "Restoring", || match restore(Path::new("/dev/shm")) {
-        Err(Error::File { .. } | Error::Vault(VaultError::Io { .. })) => restore(&std::env::temp_dir()),
-        restored => restored,
-    });
-    let (_scratch, copy) = restored?;
+    if context.unlocks_by_itself(&present) {
+        present.vault.unlock(&context.users_way(&present)?)?;
+    }
+    let (_scratch, copy) = verify.opening.open_with(context, &present, &label, &mut |key| {
+        let source = BackupSource { file: &verify.file, key };
+        let restore = |place: &Path| restore_to_scratch(&*present.vault, &source, place);
+        // In memory where the machine has such a place and room in it. What lies there is sealed as a vault is.
+        progress::spin(&context.output, "Restoring", || match restore(Path::new("/dev/shm")) {
+            Err(Error::File { .. } | Error::Vault(VaultError::Io { .. })) => restore(&std::env::temp_dir()),
+            restored => restored,
+        })
+    })?;
     check::run(context, &verify.file, &label, &*copy)
 }
 
@@ -182,27 +185,37 @@ impl Context {
 
 impl Opening {
     /// Makes the place know the machine key.
-    pub(super) fn apply(&self, place: &mut VaultConfig) {
+    pub(super) fn apply(&self, place: &mut VaultConfig) -> Result<()> {
         let Backend::Local(local) = &mut place.backend;
         if let Some(file) = &self.machine_key {
-            local.machine_key = Some(file.clone());
+            local.machine_key = Some(super::init::absolute(file)?);
         }
+        Ok(())
     }
 
-    /// What is named opens it; else the vault itself, if it opens without a question; else who is asked.
-    pub(super) fn key(&self, context: &Context, present: &Opened, label: &BackupLabel) -> Result<BackupKey> {
+    /// Does `act` with what opens the backup: what is named, else the root key of the vault that is there, unlocked, if it
+    /// is the right one, else what is asked for.
+    pub(super) fn open_with<T>(
+        &self,
+        context: &Context,
+        present: &Opened,
+        label: &BackupLabel,
+        act: &mut dyn FnMut(&BackupKey) -> Result<T>,
+    ) -> Result<T> {
         let named = self.recovery_key_file.is_some() || self.passphrase_file.is_some();
-        if !named && label.way == BackupWay::Recovery && context.unlocks_by_itself(present) {
-            if !present.vault.is_unlocked() {
-                present.vault.unlock(&context.users_way(present)?)?;
+        if !named && label.way == BackupWay::Recovery && present.vault.is_unlocked() {
+            match act(&BackupKey::Vault) {
+                Err(Error::Vault(error @ VaultError::BackupKeyMissing { .. })) => {
+                    context.output.note(&error.to_string())
+                }
+                done => return done,
             }
-            return Ok(BackupKey::Vault);
         }
-        self.ask(label)
+        act(&self.ask(label)?)
     }
 
     /// What is named opens it; else who is asked.
-    pub(super) fn ask(&self, label: &BackupLabel) -> Result<BackupKey> {
+    fn ask(&self, label: &BackupLabel) -> Result<BackupKey> {
         if let Some(key) = self.recovery_key()? {
             return Ok(BackupKey::Recovery(key));
         }
@@ -216,11 +229,6 @@ impl Opening {
     /// The recovery key that is named.
     pub(super) fn recovery_key(&self) -> Result<Option<RecoveryKey>> {
         self.recovery_key_file.as_deref().map(|file| ask::recovery_key(Some(file))).transpose()
-    }
-
-    /// Nothing is named.
-    pub(super) fn is_empty(&self) -> bool {
-        self.recovery_key_file.is_none() && self.passphrase_file.is_none()
     }
 }
 

@@ -54,9 +54,8 @@ impl LocalVault {
             Ok(())
         })
         .inspect_err(|_| {
-            if let Some(aside) = &aside {
-                tracing::warn!("what lay at {} is at {} now", self.directory.text(), aside.display());
-            }
+            // The next login writes its page anew. Where even that fails it is there under its other name.
+            let _ = aside.as_ref().map(|aside| std::fs::rename(aside, self.directory.path()));
         })?;
         self.enter_anew(backup)?;
         Ok(Restored {
