@@ -58,9 +58,13 @@ impl LocalVault {
 
     /// Unlocks the present vault with the backup's root key, if that is still its own, unless it is unlocked already.
     fn enter_present(&self, backup: &Opened) -> Result<()> {
+        let damaged = |error| match error {
+            VaultError::Damaged { .. } => self.in_the_way(&format!("holds the vault, but damaged ({error})")),
+            other => other,
+        };
         let mut state = self.state();
         if state.root.is_some() {
-            return self.reload(&mut state);
+            return self.reload(&mut state).map_err(damaged);
         }
         let file = self.directory.database().display().to_string();
         let root = &backup.saved.root;
@@ -73,10 +77,7 @@ impl LocalVault {
         if !own {
             return Err(VaultError::Locked);
         }
-        self.adopt(&mut state, root.copy()?).map_err(|error| match error {
-            VaultError::Damaged { .. } => self.in_the_way(&format!("holds the vault, but damaged ({error})")),
-            other => other,
-        })?;
+        self.adopt(&mut state, root.copy()?).map_err(damaged)?;
         self.publish(&state);
         drop(state);
         self.unlocked.store(true, Ordering::Release);
