@@ -231,6 +231,25 @@ fn one_key_comes_back_and_another_vault_is_never_overwritten() {
 }
 
 #[test]
+fn a_vault_that_was_moved_aside_is_no_second_one_beside_the_restored() {
+    let desk = Desk::new();
+    desk.run("key create www --kind p-256");
+    desk.run("backup create backup");
+    desk.secret("config.toml", "vaults_dir = \"vaults\"");
+    let found = |arguments: &str| {
+        let mut command = desk.bare(arguments);
+        command.env_remove("STRONGROOM_VAULT").env("STRONGROOM_CONF", desk.path("config.toml"));
+        succeed(&mut command)
+    };
+    // Where the configuration would make the first one; then once more over a damaged one.
+    found("restore backup --recovery-key-file recovery-key");
+    fs::write(desk.path("vaults/default/vault.db"), "damaged").unwrap();
+    found("restore backup --recovery-key-file recovery-key --move-aside");
+    assert!(desk.path("vaults/default.old-1/vault.db").is_file());
+    assert!(found("--pin-file pin key list").contains("www"));
+}
+
+#[test]
 fn a_vault_that_was_put_back_goes_on_after_a_question() {
     let desk = Desk::new();
     desk.run("key create www --kind p-256");

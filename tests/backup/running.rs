@@ -159,6 +159,55 @@ fn a_restore_in_place_that_dies_at_any_step_leaves_the_old_state_or_the_new() {
     assert!(olds > 5 && news > 2);
 }
 
+#[test]
+fn rounds_a_restore_that_is_killed_leaves_no_vault_or_a_whole_one() {
+    const TEST: &str = "running::rounds_a_restore_that_is_killed_leaves_no_vault_or_a_whole_one";
+    if let Some((_, path)) = role() {
+        let key = std::fs::read_to_string(path.with_file_name("key")).unwrap();
+        let key = BackupKey::Recovery(RecoveryKey::parse(&key).unwrap());
+        restore(&*open(&path), &path.with_file_name("backup"), &key, false).unwrap();
+        return;
+    }
+    let scene = Scene::new();
+    let writer = unlocked(&scene.vault);
+    let drafts = (0..1000).map(|number| secret_draft(&format!("secret-{number}"), &[number as u8; 300]));
+    writer.create(drafts.collect()).unwrap();
+    let before = contents(&*writer);
+    scene.back_up("backup");
+    std::fs::write(scene.path("key"), &scene.recovery_key).unwrap();
+    let (to, names) = (scene.path("restored"), || {
+        let entries = std::fs::read_dir(scene.place.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+    });
+    let (mut none, mut whole) = (0, 0);
+    // Killed sooner and later after it began to write, until both happened.
+    for round in 0..200 {
+        let wait = Duration::from_micros(300 * (round % 40));
+        let mut restoring = process(TEST, "restore", &to).spawn().unwrap();
+        while !names().iter().any(|name| name.contains("restored")) {
+            assert!(restoring.try_wait().unwrap().is_none_or(|status| status.success()));
+        }
+        std::thread::sleep(wait);
+        restoring.kill().unwrap();
+        restoring.wait().unwrap();
+        match to.exists() {
+            false => none += 1,
+            true => {
+                assert_eq!(contents(&*unlocked(&to)), before, "killed after {wait:?}");
+                whole += 1;
+            }
+        }
+        for name in names().iter().filter(|name| name.contains("restored")) {
+            std::fs::remove_dir_all(scene.path(name)).unwrap();
+        }
+        if none >= 3 && whole >= 3 {
+            break;
+        }
+    }
+    println!("{none} deaths left no vault, {whole} a whole one");
+    assert!(none >= 3 && whole >= 3);
+}
+
 /// A vault whose database was put back while the page stayed: as a copy file by file leaves it.
 fn put_back(scene: &Scene) -> (Vec<(Object, Option<SecretBytes>)>, u64) {
     let writer = unlocked(&scene.vault);

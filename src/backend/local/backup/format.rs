@@ -4,7 +4,7 @@
 //! named by its number and a damaged one isn't taken for newer; the readable header, with a checksum, so that damage isn't
 //! taken for a wrong passphrase; the sealed body ([`stream`](super::stream)): the vault's header and wrapped keys, then
 //! its rows as they are. The body's key is derived from the vault's root key and a salt of this file; the header holds the
-//! root key wrapped as [`wrapped`](super::super::wrapped) does it, for the one way that opens this file, and for no PIN.
+//! root key wrapped as [`wrapped`] does it, for the one way that opens this file, and for no PIN.
 
 use std::io::{Read, Write};
 
