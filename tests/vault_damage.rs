@@ -204,7 +204,7 @@ fn a_purge_or_rekey_does_not_make_an_old_record_right() {
         put_back(&older, &victim, id, in_place_of_the_newer);
         let purged = purger.purge();
         assert!(matches!(purged, Err(VaultError::Damaged { .. })), "{purged:?}");
-        let rekeyed = rekeyer.rekey(&[user(USER_PIN), officer(SO_PIN)], &mut |_, _| {});
+        let rekeyed = rekeyer.rekey(&[user(USER_PIN), officer(SO_PIN)], false, &mut |_, _| {});
         assert!(matches!(rekeyed, Err(VaultError::Damaged { .. })), "{rekeyed:?}");
         assert!(!open(&victim).is_unlocked());
     }

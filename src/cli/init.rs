@@ -218,7 +218,13 @@ fn make_key(file: &Path) -> Result<()> {
 }
 
 /// What the configuration must say so that other programs find the vault.
-fn explain_configuration(context: &Context, config: &Config, name: &str, directory: &Path, machine_key: Option<&Path>) {
+pub(super) fn explain_configuration(
+    context: &Context,
+    config: &Config,
+    name: &str,
+    directory: &Path,
+    machine_key: Option<&Path>,
+) {
     let configured = |vault: &VaultConfig| {
         let Backend::Local(local) = &vault.backend;
         local.path == directory && local.machine_key.as_deref() == machine_key
@@ -233,10 +239,10 @@ fn explain_configuration(context: &Context, config: &Config, name: &str, directo
     ));
 }
 
-fn absolute(path: &Path) -> Result<PathBuf> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|source| Error::File { path: path.into(), source })
 }
 
-fn last_part(path: &Path) -> String {
+pub(super) fn last_part(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

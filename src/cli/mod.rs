@@ -4,6 +4,7 @@
 //! come from a prompt, a file or standard input, never from an argument; what can't be undone is asked first.
 
 mod ask;
+mod backup;
 mod cert;
 mod error;
 mod generate;
@@ -18,6 +19,7 @@ mod pin;
 mod pkcs11;
 mod progress;
 mod rekey;
+mod restore;
 mod secret;
 mod table;
 mod time;
@@ -84,6 +86,11 @@ enum Verb {
     Rekey(rekey::Rekey),
     /// Overwrite what deleted objects left in the vault's file
     Purge,
+    /// Backups: create, verify, show
+    #[command(subcommand)]
+    Backup(backup::Verb),
+    /// Bring a vault, or one thing of it, back from a backup
+    Restore(restore::Restore),
     /// What other programs need to use the vault: uri, mechanisms
     #[command(subcommand)]
     Pkcs11(pkcs11::Verb),
@@ -131,6 +138,8 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Pin(verb) => pin::run(context, verb),
         Verb::Rekey(rekey) => rekey::run(context, rekey),
         Verb::Purge => rekey::purge(context),
+        Verb::Backup(verb) => backup::run(context, verb),
+        Verb::Restore(restore) => restore::run(context, restore),
         Verb::Pkcs11(verb) => pkcs11::run(context, verb),
         Verb::Completions(completions) => generate::completions(context, &completions),
         Verb::ManualPages(pages) => generate::manual_pages(&pages),

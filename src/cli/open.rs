@@ -57,16 +57,23 @@ impl Context {
     /// The vault, not unlocked.
     pub(super) fn locked(&self) -> Result<Opened> {
         let config = Config::load()?;
-        let mut vault = select(&config, self.global.vault.as_deref())?;
+        let place = select(&config, self.global.vault.as_deref())?;
+        let mut opened = self.open_at(&config, place)?;
+        opened.info = opened.vault.info()?;
+        if !opened.info.initialized {
+            return Err(crate::vault::VaultError::NotInitialized(opened.info.location).into());
+        }
+        Ok(opened)
+    }
+
+    /// The vault in this place, which may not exist. What can't say what it is says so when it is asked for more.
+    pub(super) fn open_at(&self, config: &Config, mut place: VaultConfig) -> Result<Opened> {
         if self.global.pin_file.is_none() && !self.global.pin_stdin {
-            vault.run_pin_command()?;
+            place.run_pin_command()?;
         }
-        let shown = std::mem::take(&mut vault.objects);
-        let vault = open(&config, vault)?;
-        let info = vault.info()?;
-        if !info.initialized {
-            return Err(crate::vault::VaultError::NotInitialized(info.location).into());
-        }
+        let shown = std::mem::take(&mut place.objects);
+        let vault = open(config, place)?;
+        let info = vault.info().unwrap_or_default();
         Ok(Opened { vault, info, shown })
     }
 
@@ -106,7 +113,8 @@ pub(super) fn named(config: &Config, name: &str) -> Option<VaultConfig> {
     (name.contains('/') || path.is_dir()).then(|| VaultConfig::local(name, path))
 }
 
-fn select(config: &Config, name: Option<&str>) -> Result<VaultConfig> {
+/// The vault that is named, or the only one.
+pub(super) fn select(config: &Config, name: Option<&str>) -> Result<VaultConfig> {
     if let Some(name) = name {
         return named(config, name).ok_or_else(|| {
             Error::refused(format!("There is no vault {name:?}: known are {}.", names(config.vaults.iter())))

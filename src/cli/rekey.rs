@@ -21,6 +21,11 @@ pub(super) struct Rekey {
     /// Keep the recovery key, and read it from this file; without it a new one is made and printed
     #[arg(long, value_name = "FILE")]
     recovery_key_file: Option<PathBuf>,
+    /// Give keys new places in the file through which running programs see them; needed only when it is full. Programs
+    /// that have the vault open refuse its keys until they look at it again, those that can't (nginx's workers) until
+    /// they are restarted
+    #[arg(long)]
+    renumber: bool,
 }
 
 pub(super) fn run(context: &Context, rekey: Rekey) -> Result<()> {
@@ -38,7 +43,7 @@ pub(super) fn run(context: &Context, rekey: Rekey) -> Result<()> {
         keep.push(Unlock::Recovery(ask::recovery_key(Some(file))?));
     }
     context.confirm(&question(&opened.info.label, keeps_so, keeps_recovery))?;
-    progress::count(&context.output, "Sealing", |progress| opened.vault.rekey(&keep, progress))?;
+    progress::count(&context.output, "Sealing", |progress| opened.vault.rekey(&keep, rekey.renumber, progress))?;
     let recovery_key = if keeps_recovery { None } else { Some(opened.vault.add_recovery_key()?.display()) };
     if let Some(recovery_key) = &recovery_key {
         super::init::explain_recovery_key(context, recovery_key);

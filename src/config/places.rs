@@ -148,12 +148,19 @@ fn found_under(vaults_dir: &Path, configured: &[VaultConfig]) -> Result<Vec<Vaul
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(unreadable)?.path();
-        if path.join(VAULT_FILE).exists() && !known.contains(&real_path(&path)) {
+        if path.join(VAULT_FILE).exists() && !is_out_of_use(&path) && !known.contains(&real_path(&path)) {
             found.push(VaultConfig::local(directory_name(&path), path));
         }
     }
     found.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(found)
+}
+
+/// A vault that is being made, or was moved aside: it may have the slot and the label of the one in its place.
+fn is_out_of_use(path: &Path) -> bool {
+    let name = directory_name(path);
+    let numbered = |(_, number): (&str, &str)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    name.starts_with('.') || name.rsplit_once(".old-").is_some_and(numbered)
 }
 
 /// Where the next vault would be made: `default`, then names of 16 hexadecimal digits. They follow from the directory's
@@ -347,6 +354,15 @@ mod tests {
             ),
         );
         assert_eq!(names(&machine.load().unwrap()), ["www", "a", "b"]);
+    }
+
+    #[test]
+    fn a_vault_that_is_being_made_or_was_moved_aside_is_not_found() {
+        let machine = user();
+        for vault in ["a", "a.old-1", "a.old-12", ".b.new-0123456789abcdef", "c.old-", "d.old-fashioned"] {
+            machine.write(&format!("home/.local/share/strongroom/vaults/{vault}/vault.db"), "");
+        }
+        assert_eq!(names(&machine.load().unwrap()), ["a", "c.old-", "d.old-fashioned"]);
     }
 
     #[test]

@@ -92,6 +92,19 @@ fn code(error: &VaultError) -> CK_RV {
         | VaultError::RolledBack(_)
         | VaultError::Unsafe { .. }
         | VaultError::NewerFormat { .. } => CKR_DEVICE_ERROR,
+        // No function of PKCS#11 makes or reads a backup.
+        VaultError::FileExists(_)
+        | VaultError::NoRecoveryKey(_)
+        | VaultError::PassphraseLength { .. }
+        | VaultError::NotABackup(_)
+        | VaultError::BackupDamaged { .. }
+        | VaultError::BackupKeyWrong { .. }
+        | VaultError::BackupKeyMissing { .. }
+        | VaultError::NotInBackup { .. }
+        | VaultError::InTheWay { .. }
+        | VaultError::Declined
+        | VaultError::ChangedMeanwhile(_)
+        | VaultError::NotRolledBack(_) => CKR_FUNCTION_FAILED,
         VaultError::Refused(code) => *code as CK_RV,
         VaultError::Crypto(error) => crypto_code(*error),
     }

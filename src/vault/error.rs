@@ -86,7 +86,7 @@ pub enum VaultError {
     },
     /// The vault went back in time, or its page was copied without it.
     #[error(
-        "{0}: acknowledged changes are missing (the vault was copied file by file or put back from an old copy): put the newest copy of the whole directory back"
+        "{0}: acknowledged changes are missing (the vault was copied file by file or put back from an old copy): put the newest copy of the whole directory back, or go on without them with `strongroom restore --accept`"
     )]
     RolledBack(String),
     /// Wrong owner, mode or kind of file system.
@@ -129,6 +129,76 @@ pub enum VaultError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file that is in the way of a new one.
+    #[error("{0} exists: choose another name, or replace it with --force")]
+    FileExists(String),
+    /// Neither a recovery key nor a passphrase would open the backup.
+    #[error(
+        "the vault at {0} has no recovery key, so nothing would open its backup elsewhere: give the backup a passphrase with --passphrase, or make a recovery key with `strongroom rekey`"
+    )]
+    NoRecoveryKey(String),
+    /// A passphrase of a backup that is soon guessed.
+    #[error("a backup's passphrase has {min} bytes or more: who finds the file may guess as often as they like")]
+    PassphraseLength {
+        /// Shortest.
+        min: usize,
+    },
+    /// Not one of ours.
+    #[error(
+        "{0} is no backup of a vault, or its beginning is damaged: name a file that `strongroom backup create` wrote"
+    )]
+    NotABackup(String),
+    /// A backup that is no longer what was written.
+    #[error("the backup {file} {what}: use another copy of it")]
+    BackupDamaged {
+        /// The file.
+        file: String,
+        /// Where, and how.
+        what: String,
+    },
+    /// Wrong passphrase or recovery key.
+    #[error("{key} doesn't open the backup {file}: give the one that was valid when the backup was made")]
+    BackupKeyWrong {
+        /// The file.
+        file: String,
+        /// What was tried.
+        key: &'static str,
+    },
+    /// The backup asks for something else than was given.
+    #[error("the backup {file} {problem}")]
+    BackupKeyMissing {
+        /// The file.
+        file: String,
+        /// What opens it, and what to do.
+        problem: String,
+    },
+    /// Nothing in the backup is called so, or several things are.
+    #[error("the backup {file} {problem}")]
+    NotInBackup {
+        /// The file.
+        file: String,
+        /// What there is instead.
+        problem: String,
+    },
+    /// What lies where a backup is to be restored is not the vault that was backed up, or can't be read.
+    #[error(
+        "{path} {problem}: restore to another place with --path, or rename what is there and restore in its place with --move-aside"
+    )]
+    InTheWay {
+        /// The directory.
+        path: String,
+        /// What is there.
+        problem: String,
+    },
+    /// Nobody agreed to what would have been lost.
+    #[error("nothing was done")]
+    Declined,
+    /// The vault was changed between the question and the answer.
+    #[error("the vault at {0} was changed meanwhile and nothing was done: try again")]
+    ChangedMeanwhile(String),
+    /// No change that was acknowledged is missing.
+    #[error("the vault at {0} was not put back in time: there is nothing to accept")]
+    NotRolledBack(String),
     /// From a caller's `edit`: the change isn't allowed. Carries the front end's own code.
     #[error("the change was refused")]
     Refused(u64),

@@ -4,16 +4,22 @@
 //! backend's inside; a backend implements them and knows nothing of handles, sessions or arguments. Everything here is
 //! synchronous and does its work on the caller's thread.
 
+mod backup;
 mod error;
 mod image;
 mod name;
 mod object;
 mod pin;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::crypto;
 pub use crate::crypto::{EncryptScheme, KeyAlgorithm, SecretBytes, SignScheme};
+pub use backup::{
+    BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Losses, MIN_PASSPHRASE_LEN, NamedInBackup,
+    RestoreWish, Restored, Rollback, Tally,
+};
 pub use error::VaultError;
 pub use image::Image;
 pub use name::Name;
@@ -118,11 +124,44 @@ pub trait VaultAdmin: Vault {
     /// Changes the PIN of `role`.
     fn change_pin(&self, role: Role, old: &Pin, new: &Pin) -> Result<()>;
 
-    /// Replaces the root key: every record is sealed anew and every way to unlock that isn't in `keep` is dropped.
-    fn rekey(&self, keep: &[Unlock], progress: &mut dyn FnMut(usize, usize)) -> Result<()>;
+    /// Replaces the root key: every record is sealed anew and every way to unlock that isn't in `keep` is dropped. With
+    /// `renumber` keys get new places in what other processes see of them; those refuse every key until they load again.
+    fn rekey(&self, keep: &[Unlock], renumber: bool, progress: &mut dyn FnMut(usize, usize)) -> Result<()>;
 
     /// Overwrites what deleted objects left in the vault's file.
     fn purge(&self) -> Result<()>;
+
+    /// Writes the whole vault, as it is at one moment and found whole, into one sealed file. The vault must be unlocked;
+    /// others may go on using it.
+    fn back_up(&self, request: &BackupRequest<'_>, progress: &mut dyn FnMut(usize, usize)) -> Result<BackupLabel>;
+
+    /// What a backup says of itself without being opened.
+    fn backup_label(&self, file: &Path) -> Result<BackupLabel>;
+
+    /// Makes a vault of a backup in `scratch`, where nothing lies yet, and unlocks it: to try what is in it. Nothing
+    /// happens to this vault, which need not exist.
+    fn try_backup(&self, source: &BackupSource<'_>, scratch: &Path) -> Result<Arc<dyn VaultAdmin>>;
+
+    /// Brings the vault to what it was when the backup was made, all of it or nothing, and unlocks it.
+    ///
+    /// Where no vault lies it comes back with its ids, its PINs and its objects' numbers. Where it lies itself, its
+    /// objects become the backup's, in one transaction that running processes follow; its present ways to unlock stay.
+    /// `agree` is asked before something is lost. [`VaultError::Locked`]: the present vault has another root key by
+    /// now and must be unlocked first.
+    fn restore(
+        &self,
+        source: &BackupSource<'_>,
+        wish: &RestoreWish<'_>,
+        agree: &mut dyn FnMut(&Losses) -> bool,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Restored>;
+
+    /// Creates what has one name in a backup, all versions of it, in this vault, which must be unlocked.
+    fn restore_named(&self, source: &BackupSource<'_>, named: &NamedInBackup<'_>) -> Result<Vec<Arc<Object>>>;
+
+    /// Goes on with a vault that was put back in time ([`VaultError::RolledBack`]), after `agree` has heard what is
+    /// missing, and unlocks it.
+    fn accept_rollback(&self, how: &Unlock, agree: &mut dyn FnMut(&Rollback) -> bool) -> Result<Rollback>;
 }
 
 /// A private key inside a vault. Checks the object's state and validity before every operation.

@@ -78,7 +78,7 @@ pub fn carry_out(vault: &dyn VaultAdmin, change: &str, current: &mut String) -> 
             Ok(())
         }
         ["rekey"] => {
-            vault.rekey(&[user(current), officer(SO_PIN)], &mut |_, _| {})?;
+            vault.rekey(&[user(current), officer(SO_PIN)], false, &mut |_, _| {})?;
             vault.unlock(&user(current))
         }
         ["purge"] => vault.purge(),

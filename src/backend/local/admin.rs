@@ -1,12 +1,19 @@
-//! What [`VaultAdmin`] offers: making a vault, its ways to unlock, its root key.
+//! What [`VaultAdmin`] offers: making a vault, its ways to unlock, its root key, its backups.
 
-use super::LocalVault;
+use std::path::Path;
+use std::sync::Arc;
+
 use super::login::MIN_KEY_LEN;
+use super::rewrite::Renewal;
 use super::seal::RootKey;
 use super::wrapped::{self, Opener, Way};
+use super::{LocalVault, backup};
 use crate::crypto::{self, SecretBytes};
 use crate::sys::memory::WipeStack;
-use crate::vault::{Pin, RecoveryKey, Result, Role, Unlock, VaultAdmin, VaultError};
+use crate::vault::{
+    BackupLabel, BackupRequest, BackupSource, Losses, NamedInBackup, Object, Pin, RecoveryKey, RestoreWish, Restored,
+    Result, Role, Rollback, Unlock, VaultAdmin, VaultError,
+};
 
 impl VaultAdmin for LocalVault {
     fn initialize(&self, label: &str, so_pin: &Pin) -> Result<()> {
@@ -21,7 +28,8 @@ impl VaultAdmin for LocalVault {
         let root = self.open_root(&Unlock::Pin(Role::SecurityOfficer, so_pin.clone()))?;
         if !self.holds_objects()? {
             let new = RootKey::generate(root.number() + 1)?;
-            return self.rewrite(root, Some(new), Some(label), &[(Way::SoPin, so_pin.expose())], &mut |_, _| {});
+            let renewal = Renewal { root: Some(new), label: Some(label), renumber: false };
+            return self.rewrite(root, &renewal, &[(Way::SoPin, so_pin.expose())], &mut |_, _| {});
         }
         if !self.local.reinitialize {
             return Err(VaultError::NotEmpty(self.directory.text()));
@@ -62,7 +70,7 @@ impl VaultAdmin for LocalVault {
         result
     }
 
-    fn rekey(&self, keep: &[Unlock], progress: &mut dyn FnMut(usize, usize)) -> Result<()> {
+    fn rekey(&self, keep: &[Unlock], renumber: bool, progress: &mut dyn FnMut(usize, usize)) -> Result<()> {
         let _wipe = WipeStack;
         let mut root = None;
         let mut ways = Vec::new();
@@ -72,7 +80,7 @@ impl VaultAdmin for LocalVault {
         }
         let root = root.ok_or(VaultError::Unsupported("a rekey keeps at least one way to unlock"))?;
         let new = RootKey::generate(root.number() + 1)?;
-        self.rewrite(root, Some(new), None, &ways, progress)
+        self.rewrite(root, &Renewal { root: Some(new), label: None, renumber }, &ways, progress)
     }
 
     fn purge(&self) -> Result<()> {
@@ -82,7 +90,37 @@ impl VaultAdmin for LocalVault {
             let root = state.root.as_ref().ok_or(VaultError::Locked)?;
             root.copy()?
         };
-        self.rewrite(root, None, None, &[], &mut |_, _| {})
+        self.rewrite(root, &Renewal::default(), &[], &mut |_, _| {})
+    }
+
+    fn back_up(&self, request: &BackupRequest<'_>, progress: &mut dyn FnMut(usize, usize)) -> Result<BackupLabel> {
+        self.write_backup(request, progress)
+    }
+
+    fn backup_label(&self, file: &Path) -> Result<BackupLabel> {
+        backup::label(file)
+    }
+
+    fn try_backup(&self, source: &BackupSource<'_>, scratch: &Path) -> Result<Arc<dyn VaultAdmin>> {
+        self.restore_into_scratch(source, scratch)
+    }
+
+    fn restore(
+        &self,
+        source: &BackupSource<'_>,
+        wish: &RestoreWish<'_>,
+        agree: &mut dyn FnMut(&Losses) -> bool,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Restored> {
+        self.restore_whole(source, wish, agree, progress)
+    }
+
+    fn restore_named(&self, source: &BackupSource<'_>, named: &NamedInBackup<'_>) -> Result<Vec<Arc<Object>>> {
+        self.restore_one_name(source, named)
+    }
+
+    fn accept_rollback(&self, how: &Unlock, agree: &mut dyn FnMut(&Rollback) -> bool) -> Result<Rollback> {
+        self.accept(how, agree)
     }
 }
 

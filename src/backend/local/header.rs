@@ -37,6 +37,12 @@ impl Counters {
         Self { next_seq: 1, next_object: 1, next_key: 1, generation: 1, sum: RecordSum::default(), wrapped_digest }
     }
 
+    /// The number of a new object.
+    pub fn take_object_number(&mut self) -> u64 {
+        self.next_object += 1;
+        self.next_object - 1
+    }
+
     /// Seals them into `header`, whose other fields are final.
     pub fn seal_into(&self, root: &RootKey, header: &mut HeaderRow) -> Result<()> {
         header.salt = seal::fresh_salt()?;

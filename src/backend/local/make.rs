@@ -31,8 +31,18 @@ impl LocalVault {
         digest.as_ref().first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes) & 0x7FFF_FFFF)
     }
 
-    /// Makes the directory under another name and renames it, so that it is there whole or not at all.
     pub(super) fn make(&self, label: &str, so_pin: &Pin, identity: Option<Identity>) -> Result<()> {
+        let mut identity = identity;
+        self.make_whole(&mut |directory| self.fill(directory, label, so_pin, identity.take()), &mut || Ok(()))
+    }
+
+    /// Makes the directory under another name, filled by `fill`, and renames it, so that it is there whole or not at all.
+    /// Before that `make_room` takes away what lies in its place.
+    pub(super) fn make_whole(
+        &self,
+        fill: &mut dyn FnMut(&Path) -> Result<()>,
+        make_room: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
         let path = self.directory.path();
         let fail = |source| VaultError::Io { path: path.display().to_string(), source };
         let parent = path.parent().unwrap_or(Path::new("/"));
@@ -44,7 +54,7 @@ impl LocalVault {
         crypto::random(&mut suffix)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let staging = parent.join(format!(".{name}.new-{}", super::loaded::hex(&suffix)));
-        let made = self.fill(&staging, label, so_pin, identity).and_then(|()| {
+        let made = fill(&staging).and_then(|()| make_room()).and_then(|()| {
             std::fs::rename(&staging, path).map_err(|source| match source.kind() {
                 io::ErrorKind::DirectoryNotEmpty => VaultError::Unsafe {
                     path: path.display().to_string(),
@@ -62,7 +72,6 @@ impl LocalVault {
     }
 
     fn fill(&self, directory: &Path, label: &str, so_pin: &Pin, identity: Option<Identity>) -> Result<()> {
-        let fail = |source| VaultError::Io { path: directory.display().to_string(), source };
         let identity = match identity {
             Some(identity) => identity,
             None => {
@@ -71,11 +80,7 @@ impl LocalVault {
                 Identity { vault_id, slot_id: self.slot_id_of_path() }
             }
         };
-        std::fs::DirBuilder::new().mode(0o700).create(directory).map_err(fail)?;
-        for name in ["lock", VAULT_FILE] {
-            drop(TrackedFile::create(&directory.join(name), self.directory.file_mode()).map_err(fail)?);
-        }
-        Page::create(directory, self.directory.file_mode())?;
+        self.lay_out(directory)?;
         let root = RootKey::generate(1)?;
         let machine_key = self.machine_key()?;
         let opener = Opener { way: Way::SoPin, secret: so_pin.expose(), machine_key: machine_key.as_ref() };
@@ -88,8 +93,24 @@ impl LocalVault {
             transaction.set_wrapped_key(Way::SoPin as u8, Some(&body))?;
             transaction.commit()
         })?;
+        self.seal_off(directory)
+    }
+
+    /// The directory with its files, empty, and a page that refuses every key.
+    pub(super) fn lay_out(&self, directory: &Path) -> Result<()> {
+        let fail = |source| VaultError::Io { path: directory.display().to_string(), source };
+        std::fs::DirBuilder::new().mode(0o700).create(directory).map_err(fail)?;
+        for name in ["lock", VAULT_FILE] {
+            drop(TrackedFile::create(&directory.join(name), self.directory.file_mode()).map_err(fail)?);
+        }
+        Page::create(directory, self.directory.file_mode())
+    }
+
+    /// Final group and modes, and all of it durable.
+    pub(super) fn seal_off(&self, directory: &Path) -> Result<()> {
         self.hand_to_group(directory)?;
-        file::sync_directory(directory).map_err(fail)
+        file::sync_directory(directory)
+            .map_err(|source| VaultError::Io { path: directory.display().to_string(), source })
     }
 
     /// Gives directory and files their final group and modes.
@@ -125,7 +146,7 @@ impl LocalVault {
     }
 
     /// Renames the vault's directory; from before that on, nobody goes on with its page.
-    fn move_aside(&self) -> Result<PathBuf> {
+    pub(super) fn move_aside(&self) -> Result<PathBuf> {
         let fail = |source| VaultError::Io { path: self.directory.text(), source };
         let path = self.directory.path();
         let parent = path.parent().unwrap_or(Path::new("/"));
@@ -150,6 +171,17 @@ impl LocalVault {
             }
             fail(source)
         })?;
+        Ok(aside)
+    }
+
+    /// Renames whatever lies in the vault's place, a vault or not.
+    pub(super) fn set_aside(&self) -> Result<PathBuf> {
+        let path = self.directory.path();
+        if path.join("lock").is_file() {
+            return self.move_aside();
+        }
+        let aside = free_name(path);
+        std::fs::rename(path, &aside).map_err(|source| VaultError::Io { path: self.directory.text(), source })?;
         Ok(aside)
     }
 }

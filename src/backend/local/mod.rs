@@ -4,7 +4,9 @@
 //! `changes` that every process maps ([`changes`]); in memory an immutable image that signing and finding read without
 //! locks ([`loaded`]). [`front`] is what front ends call; what a forked child may do is in [`heir`].
 
+mod accept;
 mod admin;
+mod backup;
 mod changes;
 mod directory;
 mod front;
@@ -15,6 +17,7 @@ mod loaded;
 mod login;
 mod make;
 mod record;
+mod restore;
 mod rewrite;
 mod seal;
 mod store;

@@ -13,20 +13,30 @@ use crate::vault::{Result, VaultError};
 /// A rekey gives keys new numbers in `changes` when more than half of them are used up.
 const RENUMBER_FROM: u64 = LAST_KEY / 2;
 
+/// What a rewritten vault has that is new.
+#[derive(Default)]
+pub(super) struct Renewal<'a> {
+    /// The root key; without one every record and way to unlock stays as it is.
+    pub root: Option<RootKey>,
+    /// The token's label.
+    pub label: Option<&'a str>,
+    /// Keys get new numbers in `changes`, from 1 on, however many are used up.
+    pub renumber: bool,
+}
+
 impl LocalVault {
-    /// Writes every live record anew, under `new` if it is given, drops tombstones and old ways to unlock, and overwrites
-    /// the free space. One transaction in the same file.
+    /// Writes every live record anew, under a new root key if there is one, drops tombstones and old ways to unlock, and
+    /// overwrites the free space. One transaction in the same file.
     pub(super) fn rewrite(
         &self,
         root: RootKey,
-        new: Option<RootKey>,
-        label: Option<&str>,
+        renewal: &Renewal<'_>,
         ways: &[(Way, &[u8])],
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<()> {
         let mut state = self.state();
         let was_unlocked = state.root.is_some();
-        let result = self.rewrite_state(&mut state, &root, new.as_ref(), label, ways, progress);
+        let result = self.rewrite_state(&mut state, &root, renewal, ways, progress);
         if !was_unlocked {
             state.forget();
         }
@@ -38,11 +48,11 @@ impl LocalVault {
         &self,
         state: &mut State,
         root: &RootKey,
-        new: Option<&RootKey>,
-        label: Option<&str>,
+        renewal: &Renewal<'_>,
         ways: &[(Way, &[u8])],
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<()> {
+        let new = renewal.root.as_ref();
         let machine_key = self.machine_key()?;
         self.adopt(state, root.copy()?)?;
         let vault_id = state.loaded.header.as_ref().ok_or(VaultError::Locked)?.vault_id;
@@ -59,7 +69,7 @@ impl LocalVault {
         let committed = self.store().write(&mut |transaction| {
             let page = self.bring_up_to_date(state, &*transaction)?;
             let mut counters = state.counters[0];
-            let renumber = new.is_some() && counters.next_key > RENUMBER_FROM;
+            let renumber = new.is_some() && (renewal.renumber || counters.next_key > RENUMBER_FROM);
             if renumber {
                 counters.next_key = 1;
                 counters.generation += 1;
@@ -68,7 +78,7 @@ impl LocalVault {
             rewriting.rows(&*transaction, state, &mut counters, progress)?;
             let old = state.loaded.header.as_ref().ok_or(VaultError::Locked)?;
             let mut next = HeaderRow { commit: old.commit + 1, root_number: sealing.number(), ..old.clone() };
-            if let Some(label) = label {
+            if let Some(label) = renewal.label {
                 next.label = label.to_owned();
             }
             if new.is_some() {

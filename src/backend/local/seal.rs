@@ -78,6 +78,20 @@ impl RootKey {
         Ok(key)
     }
 
+    /// The key of one backup's body.
+    pub fn backup_key(&self, vault: &[u8; 16], salt: &[u8; 32]) -> Result<PartKey> {
+        let mut key = PartKey([0; KEY_LEN]);
+        derive(self.expose(), salt, &[vault, b"backup"], &mut key.0)?;
+        Ok(key)
+    }
+
+    /// 128 bits that tell this root key from another, and tell nothing of it.
+    pub fn key_check(&self, salt: &[u8; 32]) -> Result<[u8; 16]> {
+        let mut check = [0; 16];
+        derive(self.expose(), salt, &[b"backup key check"], &mut check)?;
+        Ok(check)
+    }
+
     /// The code of a row in the sum.
     pub fn code(&self, row: &RowCode) -> Number {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.pages[KEY_LEN..]);
@@ -141,22 +155,30 @@ impl PartKey {
         &self.0
     }
 
-    /// Seals `plain`; the tag is the last 16 bytes.
+    /// Seals `plain`, once for each key; the tag is the last 16 bytes.
     pub fn seal(&self, bound: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
-        let mut sealed = Vec::with_capacity(plain.len() + TAG_LEN);
-        sealed.extend_from_slice(plain);
-        let nonce = Nonce::assume_unique_for_key([0; 12]);
-        self.cipher()?
-            .seal_in_place_append_tag(nonce, Aad::from(bound), &mut sealed)
-            .map_err(|_| CryptoError::Internal("sealing"))?;
-        Ok(sealed)
+        self.seal_piece([0; 12], bound, plain)
     }
 
     /// Opens what [`seal`](Self::seal) made; `None` if anything was changed.
     pub fn open(&self, bound: &[u8], sealed: &[u8]) -> Result<Option<SecretBytes>> {
+        self.open_piece([0; 12], bound, sealed)
+    }
+
+    /// Seals one of several pieces under a key. The caller uses no nonce twice.
+    pub fn seal_piece(&self, nonce: [u8; 12], bound: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
+        let mut sealed = Vec::with_capacity(plain.len() + TAG_LEN);
+        sealed.extend_from_slice(plain);
+        self.cipher()?
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(bound), &mut sealed)
+            .map_err(|_| CryptoError::Internal("sealing"))?;
+        Ok(sealed)
+    }
+
+    /// Opens what [`seal_piece`](Self::seal_piece) made; `None` if anything was changed.
+    pub fn open_piece(&self, nonce: [u8; 12], bound: &[u8], sealed: &[u8]) -> Result<Option<SecretBytes>> {
         let mut bytes = Zeroizing::new(sealed.to_vec());
-        let nonce = Nonce::assume_unique_for_key([0; 12]);
-        let plain = self.cipher()?.open_in_place(nonce, Aad::from(bound), &mut bytes);
+        let plain = self.cipher()?.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(bound), &mut bytes);
         Ok(plain.ok().map(|plain| SecretBytes::from_slice(plain)))
     }
 

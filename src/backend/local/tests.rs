@@ -227,7 +227,7 @@ fn after_a_rekey_a_running_process_logs_in_again_and_its_keys_go_on() {
     let admin = fixture.open();
     let keep = [user("user-pin-1"), Unlock::Pin(Role::SecurityOfficer, pin("so-pin-1"))];
     let mut steps = 0;
-    admin.rekey(&keep, &mut |_, _| steps += 1).unwrap();
+    admin.rekey(&keep, false, &mut |_, _| steps += 1).unwrap();
     assert_eq!(steps, 2);
     let mut out = [0; 64];
     held.sign(&SignScheme::Ecdsa, &[7; 32], &mut out).unwrap();

@@ -24,10 +24,13 @@ pub enum Way {
     Recovery = 3,
     /// The contents of a file, or a systemd credential.
     KeyFile = 4,
+    /// A backup's own passphrase; in no vault.
+    Passphrase = 5,
 }
 
 impl Way {
-    const ALL: [Self; 4] = [Self::UserPin, Self::SoPin, Self::Recovery, Self::KeyFile];
+    /// Those that a vault may have.
+    const OF_VAULT: [Self; 4] = [Self::UserPin, Self::SoPin, Self::Recovery, Self::KeyFile];
 
     /// The way by this role's PIN.
     pub fn pin(role: Role) -> Self {
@@ -43,12 +46,13 @@ impl Way {
             Self::SoPin => "the security officer's PIN",
             Self::Recovery => "the recovery key",
             Self::KeyFile => "the key file",
+            Self::Passphrase => "the passphrase",
         }
     }
 
     /// Whether what opens it is weak enough to be guessed: stretched, and counted when it is wrong.
     pub fn is_pin(self) -> bool {
-        matches!(self, Self::UserPin | Self::SoPin)
+        matches!(self, Self::UserPin | Self::SoPin | Self::Passphrase)
     }
 }
 
@@ -111,19 +115,29 @@ pub fn check_all(stored: &[(u8, Vec<u8>)], vault: &[u8; 16], root_number: u64, f
         return Err(VaultError::Damaged { file: file.to_owned(), what: "every wrapped key is gone".into() });
     }
     for (kind, body) in stored {
-        let Some(way) = Way::ALL.into_iter().find(|way| *way as u8 == *kind) else {
+        let Some(way) = Way::OF_VAULT.into_iter().find(|way| *way as u8 == *kind) else {
             let what = format!("there is a wrapped key of an unknown kind {kind}");
             return Err(VaultError::Damaged { file: file.to_owned(), what });
         };
-        if body.len() != BODY_LEN
-            || body[0] != VERSION
-            || body[WRAPPED_END..CHECK_END] != check(body, way, vault, root_number)
-        {
-            let what = format!("the wrapped key of {}, or the header, is damaged", way.text());
-            return Err(VaultError::Damaged { file: file.to_owned(), what });
-        }
+        check_one(way, body, vault, root_number, file)?;
     }
     Ok(())
+}
+
+fn check_one(way: Way, body: &[u8], vault: &[u8; 16], root_number: u64, file: &str) -> Result<()> {
+    if body.len() == BODY_LEN
+        && body[0] == VERSION
+        && body[WRAPPED_END..CHECK_END] == check(body, way, vault, root_number)
+    {
+        return Ok(());
+    }
+    let what = format!("the wrapped key of {}, or the header, is damaged", way.text());
+    Err(VaultError::Damaged { file: file.to_owned(), what })
+}
+
+/// Whether a machine key is mixed in.
+pub fn needs_machine_key(body: &[u8]) -> bool {
+    body.get(1) == Some(&1)
 }
 
 /// What trying one way gave.
@@ -136,8 +150,8 @@ pub struct Tried {
 
 /// Tries to unwrap a key that was checked.
 pub fn unwrap(body: &[u8], opener: &Opener<'_>, vault: &[u8; 16], root_number: u64, file: &str) -> Result<Tried> {
-    check_all(&[(opener.way as u8, body.to_vec())], vault, root_number, file)?;
-    if body[1] == 1 && opener.machine_key.is_none() {
+    check_one(opener.way, body, vault, root_number, file)?;
+    if needs_machine_key(body) && opener.machine_key.is_none() {
         return Err(VaultError::Unsafe {
             path: file.to_owned(),
             problem: "this vault was made with a machine key: name its file as `machine_key` in the configuration"
@@ -206,7 +220,7 @@ fn wrapping_key(body: &[u8], opener: &Opener<'_>) -> Result<(PartKey, u32)> {
     };
     let mut secret = Zeroizing::new(Vec::with_capacity(stretched.len() + KEY_LEN));
     secret.extend_from_slice(&stretched);
-    if body[1] == 1 {
+    if needs_machine_key(body) {
         secret.extend_from_slice(opener.machine_key.map_or(&[], SecretBytes::expose));
     }
     let mut key = Zeroizing::new([0; KEY_LEN]);

@@ -11,8 +11,8 @@ use super::changes::{LAST_KEY, Page, PageWriter, Stamp};
 use super::header::{self, Counters};
 use super::key::now;
 use super::record::{self, STATE_DELETED, STATE_ENABLED, TOMBSTONE};
-use super::seal::{self, Part, RootKey};
-use super::store::{Attempts, HeaderRow, Row, Store, Transaction};
+use super::seal::{self, Part, RootKey, RowCode};
+use super::store::{Attempts, HeaderRow, Row, Snapshot, Store, Transaction};
 use super::wrapped::{self, Stored, Way};
 use super::{LocalVault, State};
 use crate::crypto::{self, SecretBytes};
@@ -24,11 +24,18 @@ use crate::vault::{
 /// What one transaction is going to do, in terms of objects.
 #[derive(Default)]
 pub struct Plan {
-    /// New and changed objects with their private parts; a changed one names the `seq` it replaces.
-    puts: Vec<(Object, SecretPart, Option<u64>)>,
+    puts: Vec<Put>,
     deletes: Vec<ObjectNumber>,
     /// Newly wrapped root keys; the ways' wrong attempts are forgotten.
     wrapped: Vec<(Way, Vec<u8>)>,
+}
+
+/// A new or changed object.
+struct Put {
+    object: Object,
+    secret: SecretPart,
+    /// The row that it replaces: its own, or what its deletion left.
+    replaced: Option<RowCode>,
 }
 
 enum SecretPart {
@@ -37,6 +44,9 @@ enum SecretPart {
     /// As it is, opened from the old row.
     Kept,
 }
+
+/// Fills a plan, from the rows within the transaction and the state that was loaded from them.
+pub type Make<'a> = dyn FnMut(&dyn Snapshot, &State, &mut Counters, &mut Plan) -> Result<()> + 'a;
 
 /// A plan, sealed.
 struct Staged {
@@ -60,10 +70,8 @@ impl Plan {
                 (None, _) => None,
             };
             let (name, version) = named.unzip();
-            let number = counters.next_object;
-            counters.next_object += 1;
             let object = Object {
-                number,
+                number: counters.take_object_number(),
                 unique_id,
                 name,
                 version,
@@ -74,7 +82,7 @@ impl Plan {
                 content: draft.content,
             };
             let secret = draft.secret.map_or(SecretPart::None, SecretPart::New);
-            self.puts.push((object, secret, None));
+            self.puts.push(Put { object, secret, replaced: None });
         }
         Ok(())
     }
@@ -95,7 +103,7 @@ impl Plan {
             }
             object.updated = now();
             let relabelled = (object.content.label != entry.object.content.label).then(|| object.clone());
-            self.replace(object, entry.code.seq);
+            self.replace(object, &entry.code);
             let Some(relabelled) = relabelled else { continue };
             let (Some(name), Some(collection)) = (&relabelled.name, relabelled.collection()) else { continue };
             for other in state.loaded.image.with_name(collection, name.as_str()) {
@@ -104,16 +112,22 @@ impl Plan {
                     let mut other = (**other).clone();
                     other.content.label = relabelled.content.label.clone();
                     other.updated = relabelled.updated;
-                    self.replace(other, entry.code.seq);
+                    self.replace(other, &entry.code);
                 }
             }
         }
         Ok(())
     }
 
-    fn replace(&mut self, object: Object, seq: u64) {
+    fn replace(&mut self, object: Object, code: &RowCode) {
         let secret = if object.has_secret { SecretPart::Kept } else { SecretPart::None };
-        self.puts.push((object, secret, Some(seq)));
+        self.puts.push(Put { object, secret, replaced: Some(code.clone()) });
+    }
+
+    /// Plans an object that a backup holds, whole, in place of the row that is there of it.
+    pub fn put_back(&mut self, object: Object, secret: Option<SecretBytes>, replaced: Option<RowCode>) {
+        let secret = secret.map_or(SecretPart::None, SecretPart::New);
+        self.puts.push(Put { object, secret, replaced });
     }
 
     /// Plans deletions.
@@ -144,7 +158,7 @@ impl Plan {
     ) -> Result<Staged> {
         let Some(old) = &state.loaded.header else { return Err(VaultError::Locked) };
         let mut rows = Vec::with_capacity(self.puts.len() + self.deletes.len());
-        for (object, secret, replaced) in &self.puts {
+        for Put { object, secret, replaced } in &self.puts {
             let entry = state.loaded.entries.get(&object.number);
             let kept;
             let secret = match secret {
@@ -161,8 +175,8 @@ impl Plan {
                 None => next_key_number(object.content.class, &mut counters, &old.label)?,
             };
             let row = object_row(root, old, object, secret, key_number, next_seq(&mut counters))?;
-            exchange(&mut counters, root, entry.map(|entry| &entry.code), Some(&row));
-            rows.push((row, *replaced));
+            exchange(&mut counters, root, replaced.as_ref(), Some(&row));
+            rows.push((row, replaced.as_ref().map(|code| code.seq)));
         }
         for number in &self.deletes {
             let entry = state.loaded.entries.get(number).ok_or(VaultError::NotFound)?;
@@ -187,18 +201,18 @@ fn next_key_number(class: Class, counters: &mut Counters, vault: &str) -> Result
         return Ok(0);
     }
     if counters.next_key > LAST_KEY {
-        return Err(VaultError::Full(vault.to_owned(), "`strongroom rekey` makes room for more keys"));
+        return Err(VaultError::Full(vault.to_owned(), "`strongroom rekey --renumber` makes room for more keys"));
     }
     counters.next_key += 1;
     Ok((counters.next_key - 1) as u32)
 }
 
-fn exchange(counters: &mut Counters, root: &RootKey, old: Option<&seal::RowCode>, new: Option<&Row>) {
+fn exchange(counters: &mut Counters, root: &RootKey, old: Option<&RowCode>, new: Option<&Row>) {
     if let Some(code) = old {
         counters.sum.remove(code.id, root.code(code));
     }
     if let Some(row) = new {
-        counters.sum.add(row.id, root.code(&seal::RowCode::of(row)));
+        counters.sum.add(row.id, root.code(&RowCode::of(row)));
     }
 }
 
@@ -299,6 +313,11 @@ impl LocalVault {
         &self,
         make: &mut dyn FnMut(&State, &mut Counters, &mut Plan) -> Result<()>,
     ) -> Result<Vec<Arc<Object>>> {
+        self.write_within(&mut |_, state, counters, plan| make(state, counters, plan))
+    }
+
+    /// [`write`](Self::write), for a plan that looks at the rows themselves.
+    pub(super) fn write_within(&self, make: &mut Make<'_>) -> Result<Vec<Arc<Object>>> {
         let _wipe = WipeStack;
         let mut state = self.writable_state()?;
         let _process = self.directory.lock_process()?;
@@ -311,7 +330,7 @@ impl LocalVault {
             let State { root: Some(root), counters, .. } = &*state else { return Err(VaultError::Locked) };
             let mut plan = Plan::default();
             let mut next = counters[0];
-            make(&state, &mut next, &mut plan)?;
+            make(&*transaction, &state, &mut next, &mut plan)?;
             if plan.is_empty() {
                 return Ok(());
             }

@@ -1,0 +1,107 @@
+//! A vault comes back where none lies: with its id, slot and serial, its ways to unlock, its objects' numbers and unique
+//! ids, so that what other programs wrote down of it stays true. Its rows are put in as they are; the header is sealed
+//! anew, one commit and one generation on, and `changes` is made from it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::super::LocalVault;
+use super::super::backup::Opened;
+use super::super::header::Counters;
+use super::super::store::{self, HeaderRow};
+use super::super::wrapped::{self, Opener, Stored, Way};
+use crate::config::VaultConfig;
+use crate::sys::memory::WipeStack;
+use crate::vault::{BackupSource, RestoreWish, Restored, Result, VaultAdmin};
+
+impl LocalVault {
+    pub(super) fn restore_anew(
+        &self,
+        backup: &Opened,
+        wish: &RestoreWish<'_>,
+        make_room: &mut dyn FnMut() -> Result<Option<PathBuf>>,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Restored> {
+        let saved = &backup.saved;
+        let wrapped = self.ways_after(backup, wish)?;
+        let counters = Counters {
+            generation: backup.counters.generation + 1,
+            wrapped_digest: wrapped::digest_of(&wrapped),
+            ..backup.counters
+        };
+        let mut header = HeaderRow { commit: saved.header.commit + 1, ..saved.header.clone() };
+        counters.seal_into(&saved.root, &mut header)?;
+        let mut aside = None;
+        let mut fill = |directory: &Path| {
+            self.lay_out(directory)?;
+            store::create(directory, &mut |transaction| {
+                transaction.set_header(&header)?;
+                for (kind, body) in &wrapped {
+                    transaction.set_wrapped_key(*kind, Some(body))?;
+                }
+                for (done, row) in saved.rows.iter().enumerate() {
+                    transaction.put(row, None)?;
+                    progress(done + 1, saved.rows.len());
+                }
+                transaction.commit()
+            })?;
+            self.seal_off(directory)
+        };
+        // Only when the new one is ready to take its place.
+        self.make_whole(&mut fill, &mut || {
+            aside = make_room()?;
+            Ok(())
+        })
+        .inspect_err(|_| {
+            // The next login writes its page anew. Where even that fails it is there under its other name.
+            let _ = aside.as_ref().map(|aside| std::fs::rename(aside, self.directory.path()));
+        })?;
+        self.enter_anew(backup)?;
+        Ok(Restored {
+            label: backup.label.clone(),
+            in_place: false,
+            moved_aside: aside.map(|path| path.display().to_string()),
+            written: backup.loaded.image.len(),
+            deleted: 0,
+        })
+    }
+
+    /// As a vault of its own in `scratch`, for trying what is in the backup.
+    pub(in super::super) fn restore_into_scratch(
+        &self,
+        source: &BackupSource<'_>,
+        scratch: &Path,
+    ) -> Result<Arc<dyn VaultAdmin>> {
+        let _wipe = WipeStack;
+        let backup = self.open_backup(source, &mut |_, _| {})?;
+        let config = VaultConfig::local("scratch", scratch);
+        let vault = LocalVault::build(&config)?;
+        vault.restore_anew(&backup, &RestoreWish::default(), &mut || Ok(None), &mut |_, _| {})?;
+        Ok(Arc::new(vault))
+    }
+
+    fn ways_after(&self, backup: &Opened, wish: &RestoreWish<'_>) -> Result<Stored> {
+        let saved = &backup.saved;
+        let Some(pin) = wish.new_pin else { return Ok(saved.wrapped.clone()) };
+        let machine_key = self.machine_key()?;
+        let opener = Opener { way: Way::UserPin, secret: pin.expose(), machine_key: machine_key.as_ref() };
+        let header = &saved.header;
+        let body = wrapped::wrap(&saved.root, &opener, &header.vault_id, header.root_number)?;
+        Ok(wrapped::with(saved.wrapped.clone(), &[(Way::UserPin, body)]))
+    }
+
+    /// Forgets what this process knew of the place, and reads back what was written.
+    fn enter_anew(&self, backup: &Opened) -> Result<()> {
+        self.page.store(None);
+        self.private_keys.clear();
+        self.secret_keys.clear();
+        let mut state = self.state();
+        state.forget();
+        self.adopt(&mut state, backup.saved.root.copy()?)?;
+        self.publish(&state);
+        drop(state);
+        self.unlocked.store(true, Ordering::Release);
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! A vault goes back to a backup where it lies, by an ordinary write: running processes follow it as they follow any
+//! change, a key that is gone afterwards is refused at once, and a death in the middle leaves the old state or the new.
+//!
+//! Objects are sealed anew under the present root key; the present ways to unlock stay. An object that was deleted since
+//! comes back under its number, in the place of what its deletion left; where nothing of it is left it gets a new number,
+//! because the old one may have been given to another one by a vault that was put back in time.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::super::backup::Opened;
+use super::super::header::Counters;
+use super::super::loaded::{Entry, Loaded};
+use super::super::store::Snapshot;
+use super::super::wrapped::{self, Opener, Way};
+use super::super::write::Plan;
+use super::super::{LocalVault, State};
+use super::Tombstones;
+use crate::crypto::SecretBytes;
+use crate::vault::{Losses, Object, RestoreWish, Restored, Result, VaultError};
+
+impl LocalVault {
+    pub(super) fn restore_in_place(
+        &self,
+        backup: &Opened,
+        wish: &RestoreWish<'_>,
+        agree: &mut dyn FnMut(&Losses) -> bool,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Restored> {
+        self.enter_present(backup)?;
+        let losses = losses(&self.state().loaded, &backup.loaded);
+        if !losses.is_empty() && !agree(&losses) {
+            return Err(VaultError::Declined);
+        }
+        let machine_key = self.machine_key()?;
+        let mut restored = Restored {
+            label: backup.label.clone(),
+            in_place: true,
+            moved_aside: None,
+            written: 0,
+            deleted: losses.missing.len(),
+        };
+        self.write_within(&mut |snapshot, state, counters, plan| {
+            if self::losses(&state.loaded, &backup.loaded) != losses {
+                return Err(VaultError::ChangedMeanwhile(self.directory.text()));
+            }
+            restored.written = self.plan_restore(backup, snapshot, state, counters, plan, progress)?;
+            let missing: Vec<_> = losses.missing.iter().map(|object| object.number).collect();
+            plan.delete(state, &missing)?;
+            if let (Some(pin), Some(root), Some(header)) = (wish.new_pin, &state.root, &state.loaded.header) {
+                let opener = Opener { way: Way::UserPin, secret: pin.expose(), machine_key: machine_key.as_ref() };
+                plan.set_wrapped(Way::UserPin, wrapped::wrap(root, &opener, &header.vault_id, header.root_number)?);
+            }
+            Ok(())
+        })?;
+        Ok(restored)
+    }
+
+    /// Unlocks the present vault with the backup's root key, if that is still its own, unless it is unlocked already.
+    fn enter_present(&self, backup: &Opened) -> Result<()> {
+        let damaged = |error| match error {
+            VaultError::Damaged { .. } => self.in_the_way(&format!("holds the vault, but damaged ({error})")),
+            other => other,
+        };
+        let mut state = self.state();
+        if state.root.is_some() {
+            return self.reload(&mut state).map_err(damaged);
+        }
+        let file = self.directory.database().display().to_string();
+        let root = &backup.saved.root;
+        let mut own = false;
+        self.read(&mut |snapshot| {
+            let header = snapshot.header()?;
+            own = header.root_number == root.number() && Counters::open(root, &header, &file).is_ok();
+            Ok(())
+        })?;
+        if !own {
+            return Err(VaultError::Locked);
+        }
+        self.adopt(&mut state, root.copy()?).map_err(damaged)?;
+        self.publish(&state);
+        drop(state);
+        self.unlocked.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Plans every object of the backup that isn't there as it is. Says how many.
+    fn plan_restore(
+        &self,
+        backup: &Opened,
+        snapshot: &dyn Snapshot,
+        state: &State,
+        counters: &mut Counters,
+        plan: &mut Plan,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<usize> {
+        let root = state.root.as_ref().ok_or(VaultError::Locked)?;
+        let file = self.directory.database();
+        let tombstones = Tombstones::read(snapshot, root, counters, &file.display().to_string())?;
+        let (all, mut written) = (backup.loaded.image.len(), 0);
+        for (done, saved) in backup.loaded.image.objects().enumerate() {
+            progress(done + 1, all);
+            let secret = self.secret_of(backup, saved)?;
+            let mut object = (**saved).clone();
+            let present = state.loaded.image.with_unique_id(&object.unique_id);
+            let entry = present.and_then(|present| state.loaded.entries.get(&present.number));
+            let replaced = match (entry, tombstones.of(&object.unique_id)) {
+                (Some(entry), _) => {
+                    object.number = entry.object.number;
+                    if object == *entry.object && self.has_secret(state, entry, secret.as_ref()) {
+                        continue;
+                    }
+                    Some(entry.code.clone())
+                }
+                (None, Some((code, number))) => {
+                    object.number = *number;
+                    Some(code.clone())
+                }
+                (None, None) => {
+                    object.number = counters.take_object_number();
+                    None
+                }
+            };
+            plan.put_back(object, secret, replaced);
+            written += 1;
+        }
+        Ok(written)
+    }
+
+    /// Whether the present private part is this one. One that can't be opened any more is not, and is mended.
+    fn has_secret(&self, state: &State, entry: &Entry, secret: Option<&SecretBytes>) -> bool {
+        match (secret, &state.loaded.header) {
+            (Some(secret), Some(header)) if entry.object.has_secret => entry
+                .open_secret(header, state.root.as_ref(), &self.directory.database())
+                .is_ok_and(|present| present == *secret),
+            (secret, _) => secret.is_some() == entry.object.has_secret,
+        }
+    }
+
+    pub(super) fn secret_of(&self, backup: &Opened, object: &Object) -> Result<Option<SecretBytes>> {
+        let saved = &backup.saved;
+        let entry = backup.loaded.entries.get(&object.number).filter(|entry| entry.object.has_secret);
+        entry.map(|entry| entry.open_secret(&saved.header, Some(&saved.root), &self.directory.database())).transpose()
+    }
+}
+
+/// What `present` has and `backup` hasn't.
+fn losses(present: &Loaded, backup: &Loaded) -> Losses {
+    let mut losses = Losses::default();
+    for object in present.image.objects() {
+        match backup.image.with_unique_id(&object.unique_id) {
+            None => losses.missing.push(Arc::clone(object)),
+            Some(saved) => {
+                let same = Object { number: saved.number, ..(**object).clone() } == **saved;
+                if !same && object.updated >= saved.updated {
+                    losses.newer.push(Arc::clone(object));
+                }
+            }
+        }
+    }
+    losses
+}

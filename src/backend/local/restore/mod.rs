@@ -1,0 +1,117 @@
+//! Restoring: a vault comes back from a backup, all of it or nothing.
+//!
+//! Where no vault lies it is made under another name and renamed ([`anew`]); where it lies itself, its objects become the
+//! backup's in one transaction ([`in_place`]); one name of a backup can be brought into any unlocked vault ([`named`]). In
+//! every case the whole file was read and checked before anything is written.
+
+mod anew;
+mod in_place;
+mod named;
+
+use std::collections::HashMap;
+
+use super::LocalVault;
+use super::backup::Opened;
+use super::header::Counters;
+use super::record::TOMBSTONE;
+use super::seal::{RootKey, RowCode};
+use super::store::Snapshot;
+use super::sum::RecordSum;
+use crate::sys::memory::WipeStack;
+use crate::vault::{BackupSource, Losses, ObjectNumber, RestoreWish, Restored, Result, UniqueId, VaultError};
+
+/// What lies where a vault is to be restored.
+enum Place {
+    Empty,
+    /// The vault that was backed up.
+    Itself,
+    /// Something else, or nothing that can be read.
+    Taken(VaultError),
+}
+
+impl LocalVault {
+    pub(super) fn restore_whole(
+        &self,
+        source: &BackupSource<'_>,
+        wish: &RestoreWish<'_>,
+        agree: &mut dyn FnMut(&Losses) -> bool,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Restored> {
+        let _wipe = WipeStack;
+        if self.heir {
+            return Err(VaultError::ForkedReader(self.directory.text()));
+        }
+        if let Some(pin) = wish.new_pin {
+            self.check_pin_len(pin.expose())?;
+        }
+        let backup = self.open_backup(source, &mut |_, _| {})?;
+        match self.look_at_place(&backup)? {
+            Place::Empty => self.restore_anew(&backup, wish, &mut || Ok(None), progress),
+            Place::Itself | Place::Taken(_) if wish.move_aside => {
+                self.restore_anew(&backup, wish, &mut || self.set_aside().map(Some), progress)
+            }
+            Place::Itself => self.restore_in_place(&backup, wish, agree, progress),
+            Place::Taken(error) => Err(error),
+        }
+    }
+
+    fn look_at_place(&self, backup: &Opened) -> Result<Place> {
+        if !self.directory.exists()? {
+            // Files without a database are no vault, but somebody's.
+            let entries = std::fs::read_dir(self.directory.path());
+            return match entries.is_ok_and(|mut entries| entries.next().is_some()) {
+                true => Ok(Place::Taken(self.in_the_way("holds files, but no vault"))),
+                false => Ok(Place::Empty),
+            };
+        }
+        let mut header = None;
+        let read = self.read(&mut |snapshot| {
+            header = Some(snapshot.header()?);
+            Ok(())
+        });
+        Ok(match (read, header) {
+            (Err(error @ VaultError::Damaged { .. }), _) => {
+                Place::Taken(self.in_the_way(&format!("holds a vault that can't be read ({error})")))
+            }
+            (Err(error), _) => return Err(error),
+            (Ok(()), Some(header)) if header.vault_id == backup.saved.header.vault_id => Place::Itself,
+            (Ok(()), Some(header)) => Place::Taken(self.in_the_way(&format!(
+                "holds another vault, called {}, than the one that was backed up, called {}",
+                header.label, backup.label.label
+            ))),
+            (Ok(()), None) => Place::Taken(self.in_the_way("holds a vault without a header")),
+        })
+    }
+
+    fn in_the_way(&self, problem: &str) -> VaultError {
+        VaultError::InTheWay { path: self.directory.text(), problem: problem.to_owned() }
+    }
+}
+
+/// The rows that deleted objects left, by their ids: an object that comes back takes the place of its own.
+struct Tombstones(HashMap<UniqueId, (RowCode, ObjectNumber)>);
+
+impl Tombstones {
+    /// Of the state that the image shows, which is checked once more: rows may have been exchanged since it was loaded.
+    fn read(snapshot: &dyn Snapshot, root: &RootKey, counters: &Counters, file: &str) -> Result<Self> {
+        let mut found = RecordSum::default();
+        let mut tombstones = HashMap::new();
+        snapshot.scan(0, &mut |row| {
+            let code = RowCode::of(&row);
+            found.add(row.id, root.code(&code));
+            if row.kind == TOMBSTONE {
+                tombstones.insert(row.id, (code, row.number));
+            }
+            Ok(())
+        })?;
+        if found != counters.sum {
+            let what = "records were exchanged by somebody else since they were loaded".into();
+            return Err(VaultError::Damaged { file: file.to_owned(), what });
+        }
+        Ok(Self(tombstones))
+    }
+
+    fn of(&self, id: &UniqueId) -> Option<&(RowCode, ObjectNumber)> {
+        self.0.get(id)
+    }
+}
