@@ -415,5 +415,5 @@ fn a_timer_keeps_the_newest_backups_and_touches_nobody_elses() {
         assert!(Path::new(there["file"].as_str().unwrap()).exists());
     }
     assert!(kept.join("vault-notes.backup").exists());
-    assert!(desk.refused("backup create --keep 2 one.backup").contains("--into"));
+    assert!(desk.refused("backup create --keep 2 one.backup").contains("--keep"));
 }

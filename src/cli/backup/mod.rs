@@ -38,7 +38,7 @@ pub(super) struct Create {
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     into: Option<PathBuf>,
     /// Afterwards remove this vault's oldest backups in the directory until so many are left
-    #[arg(long, value_name = "COUNT", requires = "into", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", requires = "into", conflicts_with = "file", value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
     /// Let a passphrase of the backup's own open it, read from this file, not the vault's recovery key
     #[arg(long, value_name = "FILE")]
