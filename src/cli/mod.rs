@@ -5,6 +5,7 @@
 
 mod ask;
 mod cert;
+pub mod doctor;
 mod error;
 mod init;
 mod key;
@@ -82,6 +83,8 @@ enum Verb {
     /// What other programs need to use the vault: uri, mechanisms
     #[command(subcommand)]
     Pkcs11(pkcs11::Verb),
+    /// Look for what is wrong with vault, module, OpenSSL and nginx, and say what mends it
+    Doctor(doctor::Doctor),
 }
 
 /// What a verb works with: the global options and where its answer goes.
@@ -121,6 +124,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Rekey(rekey) => rekey::run(context, rekey),
         Verb::Purge => rekey::purge(context),
         Verb::Pkcs11(verb) => pkcs11::run(context, verb),
+        Verb::Doctor(arguments) => doctor::run(context, &arguments),
     }
 }
 

@@ -57,6 +57,11 @@ impl Output {
         }
     }
 
+    /// A terminal that nobody asked to keep plain (<https://no-color.org>).
+    pub(super) fn has_colours(&self) -> bool {
+        self.terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+
     pub(super) fn is_json(&self) -> bool {
         self.json
     }

@@ -50,6 +50,8 @@ pub struct VaultConfig {
     pub backend: Backend,
     /// How it is unlocked without asking anybody.
     pub unlock: Option<UnlockConfig>,
+    /// The file that [`unlock`](Self::unlock) was read from, if it was one.
+    pub unlock_file: Option<PathBuf>,
     /// `pin_command`, not run yet: program and arguments, no shell.
     pub pin_command: Option<Vec<String>>,
     /// Globs over names and labels; empty: all objects.
@@ -140,6 +142,7 @@ impl VaultConfig {
             name: name.into(),
             backend: Backend::Local(LocalConfig::at(path)),
             unlock: None,
+            unlock_file: None,
             pin_command: None,
             objects: Vec::new(),
             show_all_versions: false,

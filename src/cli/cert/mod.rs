@@ -7,6 +7,8 @@ mod show;
 mod signer;
 mod subject;
 
+pub(super) use show::Facts;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -57,7 +59,7 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
     }
 }
 
-fn parse_certificate(der: &[u8]) -> Result<Certificate> {
+pub(super) fn parse_certificate(der: &[u8]) -> Result<Certificate> {
     Certificate::from_der(der)
         .map_err(|error| Error::refused(format!("This is no certificate: X.509 as PEM or DER is known ({error}).")))
 }

@@ -1,0 +1,236 @@
+//! nginx: its configuration file, what its keys need of OpenSSL, and who its workers are.
+//!
+//! The keys themselves are `nginx_keys.rs`'s, their certificates `nginx_certificates.rs`'s.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::nginx_conf::{Conf, Directive};
+use super::report::finding;
+use super::table::Area;
+use super::{Examination, file, nginx_keys, openssl, service, shell, uri};
+use crate::sys::user::{self, Access, User};
+
+/// What is looked at whether or not there are keys of a vault.
+const CHECKS: &[&str] = &["nginx-config", "nginx-user", "nginx-core-dumps", "nginx-environment", "nginx-pin-in-uri"];
+const WORKER_CHECKS: &[&str] = &["nginx-worker-reaches-vault", "nginx-worker-reaches-pin"];
+
+/// The nginx that is installed.
+struct Program {
+    version: (u32, u32),
+    user: String,
+    conf_file: PathBuf,
+}
+
+/// How a key is named to nginx.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Engine,
+    Store,
+}
+
+/// A key of a vault in nginx's configuration.
+pub(super) struct Key<'a> {
+    pub directive: &'a Directive,
+    pub scheme: Scheme,
+    /// The URI as it stands there; may hold a PIN.
+    pub uri: &'a str,
+    /// The certificate that goes with it.
+    pub certificate: Option<&'a Directive>,
+}
+
+pub(super) fn examine(examination: &mut Examination) {
+    let program = Program::installed();
+    let named = examination.arguments.nginx.clone().and_then(|path| std::path::absolute(path).ok());
+    let installed = program.as_ref().map(|program| program.conf_file.clone()).filter(|file| file.exists());
+    let Some(path) = named.or(installed) else {
+        return examination
+            .report
+            .left_out(Area::Nginx, "no nginx is installed, and no configuration is named (--nginx)");
+    };
+    let conf = match Conf::read(&path) {
+        Ok(conf) => conf,
+        Err(problem) => {
+            let found = finding("nginx-config").with("file", problem.file.display()).with("problem", problem.text);
+            return examination.report.found(found.with("config", path.display()));
+        }
+    };
+    let keys = keys(&conf);
+    if keys.is_empty() {
+        return examination.report.left_out(Area::Nginx, format!("{} names no key of a vault", path.display()));
+    }
+    examination.report.looked(CHECKS);
+    loading(examination, program.as_ref(), &keys);
+    for key in &keys {
+        nginx_keys::examine(examination, key);
+    }
+    environment(examination, &conf, &path);
+    core_dumps(examination, &conf);
+    if let Some(user) = worker(examination, program.as_ref(), &conf, &path) {
+        reach(examination, &user);
+    }
+}
+
+impl Program {
+    fn installed() -> Option<Self> {
+        let output = Command::new("nginx").arg("-V").stdin(Stdio::null()).output().ok()?;
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let version = text.lines().find_map(|line| line.split_once("nginx/"))?.1;
+        let mut numbers = version.split(['.', ' ']).map_while(|part| part.parse().ok());
+        let option = |name: &str| text.split_whitespace().find_map(|word| word.strip_prefix(name)).map(str::to_owned);
+        Some(Self {
+            version: (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)),
+            user: option("--user=").unwrap_or_else(|| "nobody".to_owned()),
+            conf_file: option("--conf-path=").unwrap_or_else(|| "/etc/nginx/nginx.conf".to_owned()).into(),
+        })
+    }
+}
+
+/// Every key that isn't a file, with the certificate of the same place in its block.
+fn keys(conf: &Conf) -> Vec<Key<'_>> {
+    let mut keys = Vec::new();
+    let directives: Vec<&Directive> = conf.named("ssl_certificate_key").collect();
+    for directive in &directives {
+        let value = directive.value();
+        let (scheme, uri) = match (value.strip_prefix("engine:pkcs11:"), value.strip_prefix("store:")) {
+            (Some(uri), _) => (Scheme::Engine, uri),
+            (_, Some(uri)) if uri.starts_with("pkcs11:") => (Scheme::Store, uri),
+            _ => continue,
+        };
+        let before = |other: &&&Directive| other.block == directive.block && std::ptr::eq(**other, *directive);
+        let mut siblings = directives.iter().filter(|other| other.block == directive.block);
+        let place = siblings.position(|other| before(&other)).unwrap_or(0);
+        let certificate = conf.in_force("ssl_certificate", directive.block).get(place).copied();
+        keys.push(Key { directive, scheme, uri, certificate });
+    }
+    keys
+}
+
+/// Whether OpenSSL loads what the keys need, and nginx is new enough.
+fn loading(examination: &mut Examination, program: Option<&Program>, keys: &[Key<'_>]) {
+    examination.report.looked(&["nginx-engine", "nginx-store"]);
+    for key in keys {
+        let old = program.is_some_and(|program| program.version < (1, 29));
+        let openssl = examination.openssl.as_ref().map(|openssl| (openssl.major(), openssl.version.clone()));
+        if key.scheme == Scheme::Store && (old || openssl.as_ref().is_some_and(|(major, _)| *major < 3)) {
+            let version = program.map_or((0, 0), |program| program.version);
+            let openssl = openssl.map(|(_, version)| version).unwrap_or_default();
+            let found = at(finding("nginx-store"), key)
+                .with("version", format!("nginx {}.{} with OpenSSL {openssl}", version.0, version.1))
+                .with("edit", shell::replace(key.directive.line, "store:pkcs11:", "engine:pkcs11:pkcs11:"));
+            examination.report.found(found);
+            continue;
+        }
+        let Some(openssl) = &examination.openssl else { continue };
+        let missing = match key.scheme {
+            Scheme::Engine if !openssl.loads_engine => "engine pkcs11",
+            Scheme::Store if !openssl.loads_provider => "provider pkcs11",
+            _ => continue,
+        };
+        not_loaded(examination, key, missing);
+    }
+}
+
+/// OpenSSL's configuration loads nothing for PKCS#11: nginx gets one of its own, or the one that it has gets a section.
+fn not_loaded(examination: &mut Examination, key: &Key<'_>, what: &str) {
+    let (Some(openssl), Some(module)) = (&examination.openssl, &examination.module) else { return };
+    let conf = &openssl.conf_file;
+    let found = at(finding("nginx-engine"), key).with("what", what).with("conf", conf.display());
+    let own = service::variable("OPENSSL_CONF").is_some();
+    let found = if !conf.exists() {
+        return; // openssl-conf-missing says it.
+    } else if own && key.scheme == Scheme::Engine {
+        let starts =
+            file::text(conf).is_ok_and(|text| text.lines().any(|line| line.trim().starts_with("openssl_conf")));
+        let edit =
+            if starts { "s/^[ \t]*openssl_conf[ \t]*=.*/openssl_conf = init/" } else { r"1i\openssl_conf = init" };
+        // The file goes on in some section: what follows begins with one of its own.
+        let lines = openssl::lines_for_engine(&module.path).replacen("'openssl_conf = init' ", "", 1);
+        found.with("edit", edit).with_command("lines", lines)
+    } else {
+        found
+            .with_command("lines", openssl::lines_for_engine(&module.path))
+            .with("new-conf", "/etc/nginx/openssl.cnf")
+            .with("unit", "/etc/systemd/system/nginx.service.d/strongroom.conf")
+            .with_command("service", shell::quote_all(["[Service]", "Environment=OPENSSL_CONF=/etc/nginx/openssl.cnf"]))
+    };
+    examination.report.found(found);
+}
+
+/// The finding with the place in nginx's configuration.
+pub(super) fn at(finding: super::report::Finding, key: &Key<'_>) -> super::report::Finding {
+    finding.with("file", key.directive.file.display()).with("line", key.directive.line)
+}
+
+/// nginx's master keeps its environment, but a live upgrade of the program hands on only what `env` names.
+fn environment(examination: &mut Examination, conf: &Conf, path: &Path) {
+    for variable in ["STRONGROOM_CONF", "STRONGROOM_VAULT", "OPENSSL_CONF"] {
+        let names = |directive: &Directive| directive.value().split('=').next() == Some(variable);
+        if service::variable(variable).is_some() && !conf.named("env").any(names) {
+            let found = finding("nginx-environment").with("variable", variable).with("file", path.display());
+            examination.report.found(found.with("edit", shell::insert(1, &format!("env {variable};"))));
+        }
+    }
+}
+
+fn core_dumps(examination: &mut Examination, conf: &Conf) {
+    for directive in conf.named("worker_rlimit_core").filter(|directive| directive.value() != "0") {
+        let found = finding("nginx-core-dumps").with("file", directive.file.display()).with("line", directive.line);
+        examination.report.found(found.with("edit", shell::change(directive.line, "worker_rlimit_core 0;")));
+    }
+}
+
+/// As whom the workers run.
+fn worker(examination: &mut Examination, program: Option<&Program>, conf: &Conf, path: &Path) -> Option<User> {
+    if let Some(user) = examination.service_user() {
+        return Some(user.clone());
+    }
+    let directive = conf.named("user").last();
+    let fallback = program.map_or("nobody", |program| program.user.as_str());
+    let name = directive.map_or(fallback, Directive::value).to_owned();
+    let user = User::named(&name);
+    if user.is_none() {
+        let known = ["www-data", "nginx", "nobody"];
+        let near = uri::nearest(&name, known.into_iter().filter(|known| User::named(known).is_some()));
+        let edit = directive.zip(near).map(|(directive, near)| shell::replace(directive.line, &name, near));
+        let file = directive.map_or(path, |directive| &directive.file);
+        let found = finding("nginx-user").with("user", &name).with("file", file.display());
+        examination.report.found(found.maybe("edit", edit));
+    }
+    user
+}
+
+/// What the workers must not reach.
+fn reach(examination: &mut Examination, user: &User) {
+    if user.uid == 0 {
+        return;
+    }
+    let mut forbidden: Vec<(PathBuf, PathBuf)> = Vec::new();
+    let mut pins: Vec<PathBuf> = Vec::new();
+    for vault in &examination.vaults {
+        let directory = vault.directory().to_owned();
+        forbidden.extend([directory.clone(), directory.join("vault.db")].map(|path| (path, directory.clone())));
+        pins.extend(vault.config.unlock_file.clone());
+    }
+    let questions: Vec<(&Path, Access)> = forbidden
+        .iter()
+        .flat_map(|(path, _)| [(path.as_path(), Access::Read), (path.as_path(), Access::Write)])
+        .chain(pins.iter().map(|pin| (pin.as_path(), Access::Read)))
+        .collect();
+    let Ok(answers) = user::may(user, &questions) else {
+        let why = format!("what {} may reach wasn't looked at: that needs root", user.name);
+        return examination.report.left_out(Area::Nginx, why);
+    };
+    examination.report.looked(WORKER_CHECKS);
+    let (vaults, of_pins) = answers.split_at(forbidden.len() * 2);
+    for ((path, directory), answers) in forbidden.iter().zip(vaults.chunks(2)) {
+        if answers.contains(&true) {
+            let found = finding("nginx-worker-reaches-vault").with("user", &user.name).with("file", path.display());
+            examination.report.found(found.with("directory", directory.display()));
+        }
+    }
+    for (pin, _) in pins.iter().zip(of_pins).filter(|(_, reached)| **reached) {
+        let found = finding("nginx-worker-reaches-pin").with("user", &user.name).with("file", pin.display());
+        examination.report.found(found);
+    }
+}

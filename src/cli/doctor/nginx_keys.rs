@@ -1,0 +1,267 @@
+//! Keys of a vault in nginx's configuration: the URI, the vault and the object that it names, the PIN.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq;
+
+use super::file::Seen;
+use super::nginx::{Key, at};
+use super::report::finding;
+use super::table::Area;
+use super::uri::{self, Problem, Uri};
+use super::vault::Looked;
+use super::{Examination, certificate, nginx_certificates, objects_line, shell};
+use crate::config::UnlockConfig;
+use crate::vault::{Class, Content, Object};
+
+const CHECKS: &[&str] = &["nginx-uri", "nginx-uri-token"];
+const KEY_CHECKS: &[&str] =
+    &["nginx-uri-object", "nginx-uri-type", "nginx-key-hidden", "nginx-key-disabled", "nginx-key-expired"];
+const PIN_CHECKS: &[&str] = &["nginx-pin-missing", "nginx-pin-source", "nginx-pin-wrong"];
+
+pub(super) fn examine(examination: &mut Examination, key: &Key<'_>) {
+    examination.report.looked(CHECKS);
+    let uri = match Uri::parse(key.uri) {
+        Ok(uri) => uri,
+        // libp11's own way to name keys, from before there were URIs.
+        Err(_) if ["slot_", "id_", "label_"].iter().any(|old| key.uri.starts_with(old)) => {
+            let why =
+                format!("{}, line {}, names a key without a URI", key.directive.file.display(), key.directive.line);
+            return examination.report.left_out(Area::Nginx, why);
+        }
+        Err(problem) => return malformed(examination, key, &problem),
+    };
+    kind(examination, key, &uri);
+    // Taken out for the time of its checks: they write into the report.
+    let vaults = std::mem::take(&mut examination.vaults);
+    if let Some(vault) = token(examination, key, &uri, &vaults) {
+        examination.report.looked(PIN_CHECKS);
+        pin(examination, key, &uri, vault);
+        if let Some(object) = object(examination, key, &uri, vault) {
+            usable(examination, key, vault, &object);
+            nginx_certificates::examine(examination, key, vault, &object);
+        }
+    }
+    examination.vaults = vaults;
+}
+
+fn malformed(examination: &mut Examination, key: &Key<'_>, problem: &Problem) {
+    let edit = problem.new.as_ref().map(|new| shell::replace(key.directive.line, &problem.old, new));
+    examination.report.found(at(finding("nginx-uri"), key).with("problem", &problem.text).maybe("edit", edit));
+}
+
+fn kind(examination: &mut Examination, key: &Key<'_>, uri: &Uri) {
+    if let Some(kind) = uri.kind.as_deref().filter(|kind| *kind != "private") {
+        let edit = shell::replace(key.directive.line, &format!("type={kind}"), "type=private");
+        examination.report.found(at(finding("nginx-uri-type"), key).with("type", kind).with("edit", edit));
+    }
+}
+
+/// The vault that the URI names.
+fn token<'a>(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vaults: &'a [Looked]) -> Option<&'a Looked> {
+    let labelled: Vec<&Looked> = vaults.iter().filter(|vault| vault.label().is_some()).collect();
+    let labels: Vec<&str> = labelled.iter().filter_map(|vault| vault.label()).collect();
+    // A vault that doesn't open says so itself.
+    if labels.is_empty() {
+        return None;
+    }
+    let (problem, edit) = match &uri.token {
+        None if labelled.len() == 1 => return labelled.first().copied(),
+        None => {
+            let edit = owner(uri, &labelled).and_then(|vault| vault.label()).map(|label| {
+                shell::replace(
+                    key.directive.line,
+                    "pkcs11:pkcs11:",
+                    &format!("pkcs11:pkcs11:token={};", encoded(label)),
+                )
+            });
+            ("the URI names no token, and there are several vaults".to_owned(), edit)
+        }
+        Some(token) => {
+            let token = String::from_utf8_lossy(token).into_owned();
+            if let Some(vault) = labelled.iter().find(|vault| vault.label() == Some(&token)) {
+                return Some(vault);
+            }
+            let only = labels.first().copied().filter(|_| labels.len() == 1);
+            let meant = uri::nearest(&token, labels.iter().copied()).or(only);
+            let edit = meant.map(|meant| {
+                let old = format!("token={}", piece(key.uri, "token"));
+                shell::replace(key.directive.line, &old, &format!("token={}", encoded(meant)))
+            });
+            (format!("the URI names the token {token:?}"), edit)
+        }
+    };
+    let known = labels.iter().map(|label| format!("{label:?}")).collect::<Vec<_>>().join(", ");
+    let found = at(finding("nginx-uri-token"), key).with("problem", problem).with("known", known);
+    let are = if labels.len() == 1 { "is only" } else { "are" };
+    examination.report.found(found.with("are", are).maybe("edit", edit));
+    None
+}
+
+/// The one vault that holds what the URI names.
+fn owner<'a>(uri: &Uri, vaults: &[&'a Looked]) -> Option<&'a Looked> {
+    let mut holding = vaults.iter().filter(|vault| {
+        let mut keys = vault.image.iter().flat_map(|image| image.with_class(Class::PrivateKey));
+        keys.any(|object| matches(uri, object))
+    });
+    holding.next().copied().filter(|_| holding.next().is_none())
+}
+
+fn matches(uri: &Uri, object: &Object) -> bool {
+    uri.object.as_ref().is_none_or(|label| *label == object.content.label)
+        && uri.id.as_ref().is_none_or(|id| *id == object.content.id)
+}
+
+/// The private key that the URI names: the newest enabled one, else one that is hidden or disabled, and that is said.
+fn object(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looked) -> Option<Arc<Object>> {
+    let image = vault.image.as_ref()?;
+    examination.report.looked(KEY_CHECKS);
+    let all: Vec<&Arc<Object>> = image.with_class(Class::PrivateKey).filter(|object| matches(uri, object)).collect();
+    let visible = |object: &&&Arc<Object>| vault.shows(object) && object.content.enabled;
+    // Without an id the current version is meant: of several that match, clients take the last.
+    if let Some(object) = all.iter().rfind(visible) {
+        return Some(Arc::clone(object));
+    }
+    let Some(object) = all.last() else {
+        no_object(examination, key, uri, vault);
+        return None;
+    };
+    let name = certificate::name_of(object);
+    if !vault.shows(object) {
+        let source = examination.source.clone();
+        let edit = source.as_deref().and_then(|source| objects_line::adding(source, vault, &name));
+        let found = at(finding("nginx-key-hidden"), key).with("vault", &vault.name).with("key", &name);
+        let source = source.map(|source| source.display().to_string());
+        examination.report.found(found.maybe("edit", edit).maybe("config", source));
+    }
+    if !object.content.enabled {
+        let found = at(finding("nginx-key-disabled"), key).with("vault", &vault.name).with("key", &name);
+        examination.report.found(found.with("version", certificate::version_of(object)));
+    }
+    Some(Arc::clone(object))
+}
+
+fn no_object(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looked) {
+    let labels: Vec<String> = vault
+        .image
+        .iter()
+        .flat_map(|image| image.with_class(Class::PrivateKey))
+        .filter_map(|object| String::from_utf8(object.content.label.clone()).ok())
+        .collect();
+    let line = key.directive.line;
+    let label = uri.object.as_ref().map(|label| String::from_utf8_lossy(label).into_owned());
+    // A label that is there with another id: the id is of a version that is gone.
+    let right_label = label.as_ref().is_some_and(|label| labels.contains(label));
+    let edit = if right_label {
+        let old = format!(";id={}", piece(key.uri, "id"));
+        key.uri.contains(&old).then(|| shell::replace(line, &old, ""))
+    } else {
+        let mut labels = labels.iter().map(String::as_str);
+        let only = labels.clone().next().filter(|_| labels.len() == 1);
+        let meant = label.as_ref().and_then(|label| uri::nearest(label, &mut labels)).or(only);
+        meant.filter(|_| label.is_some()).map(|meant| {
+            let old = format!("object={}", piece(key.uri, "object"));
+            shell::replace(line, &old, &format!("object={}", encoded(meant)))
+        })
+    };
+    let what = match (&label, &uri.id) {
+        (Some(label), None) => format!("the label {label:?}"),
+        (Some(label), Some(_)) => format!("the label {label:?} and this id"),
+        _ => "this id".to_owned(),
+    };
+    let found = at(finding("nginx-uri-object"), key).with("vault", &vault.name).with("what", what);
+    examination.report.found(found.maybe("edit", edit));
+}
+
+fn usable(examination: &mut Examination, key: &Key<'_>, vault: &Looked, object: &Object) {
+    let content = &object.content;
+    let now = super::super::time::now();
+    if Content::validity(content.not_before, content.expires, now).is_ok() {
+        return;
+    }
+    let expired = content.expires.is_some_and(|end| now >= end);
+    let state = if expired { "expired" } else { "not yet valid" };
+    let found = at(finding("nginx-key-expired"), key).with("state", state).with("vault", &vault.name);
+    examination.report.found(found.with("key", certificate::name_of(object)));
+}
+
+/// Where nginx gets the PIN from, and whether it is right.
+fn pin(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looked) {
+    if let Some(source) = &uri.pin_source {
+        return pin_source(examination, key, vault, Path::new(source));
+    }
+    if let Some(given) = &uri.pin_value {
+        in_clear(examination, key);
+        if let Some(UnlockConfig::Pin(right)) = vault.config.unlock.as_ref().filter(|_| vault.image.is_some())
+            && !bool::from(right.ct_eq(given))
+        {
+            let old = format!("pin-value={}", piece(key.uri, "pin-value"));
+            // The PIN of the configuration is right: nginx needs none in the URI.
+            let edit = without(key, &old);
+            examination
+                .report
+                .found(at(finding("nginx-pin-wrong"), key).with("vault", &vault.name).maybe("edit", edit));
+        }
+        return;
+    }
+    let configured = vault.config.unlock.is_some();
+    if configured || examination.openssl.as_ref().is_some_and(|openssl| openssl.gives_pin) {
+        return;
+    }
+    let source = examination.source.clone();
+    let pin_file = match &source {
+        Some(source) => source.with_file_name(format!("{}.pin", vault.config.name)),
+        None => Path::new("/etc/strongroom").join(format!("{}.pin", vault.config.name)),
+    };
+    let setting = format!("pin_file = {:?}", pin_file.display().to_string());
+    let edit = source.as_deref().and_then(|source| objects_line::setting(source, vault, &setting));
+    let found = finding("nginx-pin-missing").with("vault", &vault.name).with("pin-file", pin_file.display());
+    examination
+        .report
+        .found(found.maybe("edit", edit).maybe("config", source.map(|source| source.display().to_string())));
+}
+
+/// sed's command that takes the last PIN out of a URI's query. The command doesn't say the PIN.
+fn without(key: &Key<'_>, old: &str) -> Option<String> {
+    let last = key.uri.ends_with(old);
+    let first = key.uri.contains(&format!("?{old}"));
+    let line = key.directive.line;
+    match (first, last) {
+        (true, true) => Some(format!("{line}s/?pin-value=[^&\";]*//")),
+        (true, false) => Some(format!("{line}s/?pin-value=[^&\";]*&/?/")),
+        (false, _) => Some(format!("{line}s/&pin-value=[^&\";]*//")),
+    }
+}
+
+fn pin_source(examination: &mut Examination, key: &Key<'_>, vault: &Looked, path: &Path) {
+    let found = |id| at(finding(id), key).with("pin-file", path.display()).with("vault", &vault.name);
+    let Ok(text) = super::file::text(path) else { return examination.report.found(found("nginx-pin-source")) };
+    let given = text.trim_end_matches(['\n', '\r']).as_bytes();
+    if given.is_empty() {
+        return examination.report.found(found("nginx-pin-source"));
+    }
+    if let Some(UnlockConfig::Pin(right)) = vault.config.unlock.as_ref().filter(|_| vault.image.is_some())
+        && !bool::from(right.ct_eq(given))
+    {
+        examination.report.found(found("nginx-pin-wrong"));
+    }
+}
+
+/// A PIN in nginx's own configuration.
+fn in_clear(examination: &mut Examination, key: &Key<'_>) {
+    if Seen::behind(&key.directive.file).is_some_and(|seen| seen.mode() & 0o044 != 0) {
+        examination.report.found(at(finding("nginx-pin-in-uri"), key));
+    }
+}
+
+/// An attribute's value as it stands in the URI.
+fn piece<'a>(uri: &'a str, name: &str) -> &'a str {
+    let start = format!("{name}=");
+    let attributes = uri.split(['?', '&', ';', ':']);
+    attributes.filter_map(|attribute| attribute.strip_prefix(&start)).next().unwrap_or_default()
+}
+
+fn encoded(text: &str) -> String {
+    super::super::pkcs11::escaped(text.as_bytes())
+}
