@@ -42,14 +42,15 @@ pub(super) fn examine(examination: &mut Examination) -> Option<Config> {
 }
 
 fn examine_environment(examination: &mut Examination) {
-    let named = env::variable(c"STRONGROOM_CONF").map(PathBuf::from);
+    let variable = |name| env::variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let named = variable(c"STRONGROOM_CONF");
+    let nothing_else = !Path::new(SYSTEM_FILE).exists() && named.is_none();
     let hidden = named.or_else(|| Some(SYSTEM_FILE.into())).filter(|file| file.exists());
-    if let (Some(_), Some(hidden)) = (env::variable(c"STRONGROOM_VAULT"), hidden) {
+    if let (Some(_), Some(hidden)) = (variable(c"STRONGROOM_VAULT"), hidden) {
         let found = finding("environment-hides-configuration").with("file", hidden.display());
         examination.report.found(found);
     }
-    let roots = PathBuf::from(env::variable(c"HOME").unwrap_or_default()).join(".config/strongroom/config.toml");
-    let nothing_else = !Path::new(SYSTEM_FILE).exists() && env::variable(c"STRONGROOM_CONF").is_none();
+    let roots = variable(c"HOME").unwrap_or_default().join(".config/strongroom/config.toml");
     if env::effective_uid() == 0 && nothing_else && roots.exists() {
         let found = finding("configuration-of-root").with("file", roots.display()).with("system", SYSTEM_FILE);
         examination.report.found(found);

@@ -12,7 +12,7 @@ use super::super::{Error, Result};
 use super::file::{self, Seen};
 use super::report::finding;
 use super::table::Area;
-use super::{Examination, shell};
+use super::{Examination, openssl, shell};
 use crate::sys::user::{self, Access, User};
 
 const FILE_CHECKS: &[&str] = &["module-missing", "module-mode"];
@@ -30,9 +30,10 @@ pub(super) struct Module {
 pub(super) fn examine(examination: &mut Examination) -> Option<Module> {
     let installed = installed();
     let named = examination.arguments.module.clone().and_then(|path| std::path::absolute(path).ok());
-    let path = named.clone().or_else(|| installed.first().cloned());
+    let by_clients = || openssl::module_paths().into_iter().filter(|path| path.is_file() && path.ends_with(FILE));
+    let path = named.clone().or_else(|| installed.first().cloned()).or_else(|| by_clients().next());
     let path = path.unwrap_or_else(|| PathBuf::from("/usr/local/lib").join(FILE));
-    let found = installed.into_iter().chain(beside_this_program()).find(|other| *other != path);
+    let found = installed.into_iter().chain(by_clients()).chain(beside_this_program()).find(|other| *other != path);
     let found = found.map(|found| found.display().to_string());
     if !path.is_file() {
         let missing = finding("module-missing").with("file", path.display());

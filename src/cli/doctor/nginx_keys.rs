@@ -15,13 +15,12 @@ use super::{Examination, certificate, nginx_certificates, objects_line, shell};
 use crate::config::UnlockConfig;
 use crate::vault::{Class, Content, Object};
 
-const CHECKS: &[&str] = &["nginx-uri", "nginx-uri-token"];
 const KEY_CHECKS: &[&str] =
     &["nginx-uri-object", "nginx-uri-type", "nginx-key-hidden", "nginx-key-disabled", "nginx-key-expired"];
 const PIN_CHECKS: &[&str] = &["nginx-pin-missing", "nginx-pin-source", "nginx-pin-wrong"];
 
 pub(super) fn examine(examination: &mut Examination, key: &Key<'_>) {
-    examination.report.looked(CHECKS);
+    examination.report.looked(&["nginx-uri"]);
     let uri = match Uri::parse(key.uri) {
         Ok(uri) => uri,
         // libp11's own way to name keys, from before there were URIs.
@@ -66,6 +65,7 @@ fn token<'a>(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vaults: &'
     if labels.is_empty() {
         return None;
     }
+    examination.report.looked(&["nginx-uri-token"]);
     let (problem, edit) = match &uri.token {
         None if labelled.len() == 1 => return labelled.first().copied(),
         None => {

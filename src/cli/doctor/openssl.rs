@@ -69,6 +69,15 @@ pub(super) fn examine(examination: &mut Examination) -> Option<OpenSsl> {
     Some(openssl)
 }
 
+/// The modules that the configuration names which counts, ours or not.
+pub(super) fn module_paths() -> Vec<PathBuf> {
+    let conf = service::variable("OPENSSL_CONF").and_then(|file| Conf::read(Path::new(&file)));
+    let sections = conf.iter().flat_map(|conf| [conf.engine(), conf.provider()]).flatten();
+    let named = sections.flat_map(|section| ["MODULE_PATH", "pkcs11-module-path"].map(|name| (section.clone(), name)));
+    let conf = conf.as_ref();
+    named.filter_map(|(section, name)| Some(PathBuf::from(conf?.get(&section, name)?.value.as_str()))).collect()
+}
+
 impl OpenSsl {
     fn of_this_machine() -> Option<Self> {
         let output = Command::new("openssl")

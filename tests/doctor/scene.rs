@@ -1,0 +1,254 @@
+//! A machine that is well: a vault with a key, a certificate, nginx and OpenSSL configured for it, and a shell in which
+//! `strongroom` is the command under test. A test breaks one thing, `doctor` names it, and the command that it gives is run
+//! in that shell.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::stage::{self, PIN, Stage, TOKEN, set_mode};
+
+/// The scene and how `doctor` is called in it.
+pub struct Scene {
+    pub stage: Stage,
+    /// Of `strongroom doctor`.
+    pub arguments: String,
+    environment: Vec<(String, String)>,
+    recovery_key: String,
+}
+
+impl Scene {
+    /// Everything in order: not a single fault.
+    pub fn new() -> Self {
+        let stage = Stage::without_token();
+        let scene = Self {
+            arguments: format!("--nginx {} --module {}", stage.at("nginx.conf"), stage::module().display()),
+            environment: Vec::new(),
+            recovery_key: String::new(),
+            stage,
+        };
+        set_mode(&scene.stage.path(""), 0o755);
+        for folder in ["strongroom", "bin", "home/.config/pkcs11/modules", "empty"] {
+            std::fs::create_dir_all(scene.stage.path(folder)).unwrap();
+        }
+        std::os::unix::fs::symlink(stage::cli(), scene.stage.path("bin/strongroom")).unwrap();
+        scene.write_files();
+        let made = scene.strongroom(&format!("--json init --path {} --label {TOKEN}", scene.stage.vault().display()));
+        let made: Value = serde_json::from_str(&made).unwrap();
+        let recovery_key = made["recovery_key"].as_str().unwrap().to_owned();
+        scene.strongroom("key create www --kind p-256");
+        scene.strongroom("cert create www --subject CN=localhost --out www.crt");
+        let scene = Self { recovery_key, ..scene };
+        scene.is_well();
+        scene
+    }
+
+    fn write_files(&self) {
+        let stage = &self.stage;
+        stage.file("www.pin", format!("{PIN}\n"));
+        set_mode(&stage.path("www.pin"), 0o600);
+        self.configuration("objects = [\"www*\"]");
+        self.openssl_configuration(&[]);
+        stage.file(
+            "home/.config/pkcs11/modules/strongroom.module",
+            format!("# ours\nmodule: {}\n", stage::module().display()),
+        );
+        self.nginx_configuration(&format!("engine:pkcs11:pkcs11:token={TOKEN};object=www;type=private"));
+    }
+
+    /// `config.toml` with the vault and these further lines.
+    pub fn configuration(&self, more: &str) {
+        let (vault, pin) = (self.stage.vault(), self.stage.path("www.pin"));
+        let text = format!("[[vault]]\nname = \"www\"\npath = {vault:?}\npin_file = {pin:?}\n{more}\n");
+        self.stage.file("strongroom/config.toml", text);
+    }
+
+    /// OpenSSL's configuration with the engine; each pair replaces one piece of it by another.
+    pub fn openssl_configuration(&self, changes: &[(&str, &str)]) {
+        let text = format!(
+            "openssl_conf = init\n[init]\nengines = engines\n[engines]\npkcs11 = pkcs11\n[pkcs11]\n\
+             engine_id = pkcs11\nMODULE_PATH = {}\ninit = 1\n",
+            stage::module().display()
+        );
+        let text = changes.iter().fold(text, |text, (old, new)| replaced(&text, old, new));
+        self.stage.file("openssl.cnf", text);
+    }
+
+    /// nginx's configuration with this key.
+    pub fn nginx_configuration(&self, key: &str) {
+        let stage = &self.stage;
+        let text = format!(
+            "env STRONGROOM_CONF;\nenv OPENSSL_CONF;\nuser www-data;\npid {};\nerror_log {} warn;\nevents {{ }}\nhttp {{\n\
+             access_log off;\nserver {{\n    listen 127.0.0.1:{} ssl;\n    ssl_certificate {};\n    \
+             ssl_certificate_key \"{key}\";\n}}\n}}\n",
+            stage.at("nginx.pid"),
+            stage.at("nginx.log"),
+            stage::free_port(),
+            stage.at("www.crt"),
+        );
+        stage.file("nginx.conf", text);
+    }
+
+    /// Replaces one piece of a file by another.
+    pub fn edit(&self, file: &str, old: &str, new: &str) {
+        let text = std::fs::read_to_string(self.stage.path(file)).unwrap();
+        self.stage.file(file, replaced(&text, old, new));
+    }
+
+    /// Sets a variable in the shell.
+    pub fn set(&mut self, variable: &str, value: impl ToString) {
+        self.environment.push((variable.to_owned(), value.to_string()));
+    }
+
+    /// Runs the command with the vault's PIN; returns standard output.
+    pub fn strongroom(&self, arguments: &str) -> String {
+        let output = self.shell(&format!("strongroom --pin-file {} {arguments}", self.stage.at("www.pin")), "");
+        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a script as somebody at this machine would, who types this.
+    pub fn shell(&self, script: &str, typed: &str) -> Output {
+        let mut command = self.stage.command("sh");
+        let path = format!("{}:{}", self.stage.at("bin"), std::env::var("PATH").unwrap());
+        command
+            .args(["-c", script])
+            .env_remove("STRONGROOM_VAULT")
+            .env_remove("XDG_CONFIG_HOME")
+            .env("STRONGROOM_CONF", self.stage.path("strongroom/config.toml"))
+            .env("OPENSSL_CONF", self.stage.path("openssl.cnf"))
+            .env("HOME", self.stage.path("home"))
+            .env("PATH", path)
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // Who reads nothing may be gone by now.
+        let _ = child.stdin.take().unwrap().write_all(typed.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    /// What `doctor` finds.
+    pub fn doctor(&self) -> Report {
+        self.doctor_after("true", "")
+    }
+
+    /// What `doctor` finds after a command in the same shell.
+    fn doctor_after(&self, command: &str, typed: &str) -> Report {
+        // The command's own output must not be taken for the report.
+        let script = format!(
+            "{{ {command}\n}} > command.out 2>&1; echo $? > command.rc; exec strongroom doctor --json {}",
+            self.arguments
+        );
+        let output = self.shell(&script, typed);
+        let read = |file| std::fs::read_to_string(self.stage.path(file)).unwrap_or_default();
+        assert_eq!(read("command.rc").trim(), "0", "{command}: {}", read("command.out"));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let json: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {stderr}{}", String::from_utf8_lossy(&output.stdout)));
+        let expected = if json["healthy"].as_bool().unwrap() { 0 } else { 1 };
+        assert_eq!(output.status.code(), Some(expected), "{json:#} {stderr}");
+        Report { json }
+    }
+
+    /// There is no fault, and nothing but what is the machine's is warned of.
+    pub fn is_well(&self) {
+        self.doctor().is_well();
+    }
+
+    /// `doctor` names it and gives a command.
+    pub fn names(&self, id: &str) -> String {
+        let report = self.doctor();
+        let remedy = report.remedy(id).unwrap_or_else(|| panic!("{id} isn't named: {:#?}", report.failed()));
+        remedy.to_owned()
+    }
+
+    /// `doctor` names it; its command, run, mends it and everything is well again.
+    pub fn mends(&self, id: &str, typed: &str) {
+        let report = self.mends_alone(id, typed);
+        report.is_well();
+    }
+
+    /// `doctor` names it; its command, run, mends it, whatever else is left.
+    pub fn mends_alone(&self, id: &str, typed: &str) -> Report {
+        let remedy = self.names(id);
+        let report = self.doctor_after(&remedy, typed);
+        assert!(report.remedy(id).is_none(), "{remedy:?} doesn't mend {id}: {:#?}", report.failed());
+        report
+    }
+
+    /// The same with a command that asks on a terminal.
+    pub fn mends_on_terminal(&self, id: &str, typed: &str) {
+        let remedy = self.names(id);
+        self.stage.file("remedy", &remedy);
+        let report = self.doctor_after("script -qec 'sh remedy' /dev/null", typed);
+        assert!(report.remedy(id).is_none(), "{remedy:?} doesn't mend {id}: {:#?}", report.failed());
+        report.is_well();
+    }
+
+    /// The recovery key, as `init` printed it.
+    pub fn recovery_key(&self) -> &str {
+        &self.recovery_key
+    }
+
+    /// Whether nginx takes its configuration, which it does only with the key in hand.
+    pub fn nginx_starts(&self) -> bool {
+        let nginx = format!("nginx -t -c {} -e {}", self.stage.at("nginx.conf"), self.stage.at("nginx.log"));
+        self.shell(&nginx, "").status.success()
+    }
+
+    /// nginx refuses to start; `doctor` names why; its command mends it and nginx starts.
+    pub fn mends_nginx(&self, id: &str, typed: &str) {
+        assert!(!self.nginx_starts(), "nginx starts in spite of {id}");
+        self.mends(id, typed);
+        assert!(self.nginx_starts(), "nginx doesn't start after {id}");
+    }
+
+    pub fn vault_file(&self) -> PathBuf {
+        self.stage.vault().join("vault.db")
+    }
+}
+
+/// `doctor`'s answer.
+pub struct Report {
+    json: Value,
+}
+
+impl Report {
+    /// The command for a check that failed; `None` if it holds.
+    pub fn remedy(&self, id: &str) -> Option<&str> {
+        let checks = self.json["checks"].as_array().unwrap();
+        let failed = checks.iter().find(|check| check["id"] == id && check["state"] != "ok")?;
+        Some(failed["remedy"].as_str().unwrap_or_else(|| panic!("{id} has no remedy: {failed:#}")))
+    }
+
+    /// What is said of a check.
+    pub fn text(&self, id: &str) -> &str {
+        let checks = self.json["checks"].as_array().unwrap();
+        checks.iter().find(|check| check["id"] == id).map_or("", |check| check["text"].as_str().unwrap())
+    }
+
+    /// What was found, but for what is the machine's under the test.
+    fn failed(&self) -> Vec<&Value> {
+        let checks = self.json["checks"].as_array().unwrap();
+        checks.iter().filter(|check| check["state"] != "ok" && check["area"] != "Machine").collect()
+    }
+
+    fn is_well(&self) {
+        let failed = self.failed();
+        assert!(failed.is_empty(), "{failed:#?}");
+    }
+}
+
+fn replaced(text: &str, old: &str, new: &str) -> String {
+    assert!(text.contains(old), "{old:?} isn't in {text}");
+    text.replace(old, new)
+}
+
+/// Runs a program of this machine that must succeed.
+pub fn run(program: &str, arguments: &str) {
+    stage::succeed(Command::new(program).args(arguments.split_whitespace()));
+}
