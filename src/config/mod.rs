@@ -121,6 +121,11 @@ impl Config {
         places::load(&places::Environment::of_process())
     }
 
+    /// What [`load`](Self::load) answers in a process of another user: for who examines a service as root.
+    pub fn load_for(uid: u32) -> Result<Self, ConfigError> {
+        places::load(&places::Environment::of_user(uid))
+    }
+
     /// The same configuration with the vaults that lie under the vaults directory now. Reads no environment and no file.
     pub fn rescanned(&self) -> Result<Self, ConfigError> {
         let Some(discovery) = self.discovery else { return Ok(self.clone()) };

@@ -29,9 +29,12 @@ const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
 #[test]
 fn a_file_of_p11_kits_that_leads_nowhere_or_turns_the_module_off_is_named_and_mended() {
-    let Some(scene) = scene() else { return };
+    let Some(mut scene) = scene() else { return };
     let module = format!("module: {}", stage::module().display());
     let file = "home/.config/pkcs11/modules/strongroom.module";
+    // p11-kit reads no user's files for root.
+    scene.become_user("www-data");
+    scene.arguments = format!("--module {}", stage::module().display());
     let lists = |what: &str| {
         let listed = scene.shell("p11tool --list-tokens", "");
         assert_eq!(String::from_utf8_lossy(&listed.stdout).contains("token=stage"), what == "listed");
@@ -56,7 +59,8 @@ fn a_file_of_p11_kits_that_leads_nowhere_or_turns_the_module_off_is_named_and_me
 fn an_engine_that_is_not_installed_is_named_with_its_package() {
     let Some(mut scene) = scene() else { return };
     scene.set("OPENSSL_ENGINES", scene.stage.at("empty"));
-    scene.mends_nginx("openssl-engine-missing", "");
+    assert!(!scene.nginx_starts());
+    scene.mends("openssl-engine-missing", "");
     // The whole directory of engines, for one process only.
     let script = format!(
         "unset OPENSSL_ENGINES; exec unshare --mount sh -c 'mount --bind empty \"$(openssl version -e | cut -d\\\" -f2)\" \
@@ -96,9 +100,11 @@ fn openssls_configuration_is_named_and_mended_by_its_lines() {
     scene.openssl_configuration(&[("engine_id = pkcs11", "engine_id = pkcs11\ndynamic_path = /gone/pkcs11.so")]);
     scene.mends_nginx("openssl-engine-path", "");
     scene.openssl_configuration(&[("init = 1", "init = 0")]);
-    scene.mends("openssl-init", "");
+    scene.mends_nginx("openssl-init", "");
+    // Without a word OpenSSL starts it.
     scene.openssl_configuration(&[("init = 1\n", "")]);
-    scene.mends("openssl-init", "");
+    scene.is_well();
+    assert!(scene.nginx_starts());
     scene.openssl_configuration(&[("init = 1", &format!("PIN = {PIN}\ninit = 1"))]);
     set_mode(&scene.stage.path("openssl.cnf"), 0o644);
     scene.mends("openssl-conf-open", "");
@@ -126,6 +132,5 @@ fn an_ed25519_key_in_libp11s_way_is_hidden() {
     }
     scene.configuration("");
     scene.strongroom("key create aaa --kind ed25519");
-    scene.mends("openssl-ed25519", "");
-    assert!(scene.nginx_starts());
+    scene.mends_nginx("openssl-ed25519", "");
 }

@@ -17,6 +17,8 @@ pub struct Scene {
     pub arguments: String,
     environment: Vec<(String, String)>,
     recovery_key: String,
+    /// Everything is done as this user, if one is named.
+    user: Option<&'static str>,
 }
 
 impl Scene {
@@ -27,6 +29,7 @@ impl Scene {
             arguments: format!("--nginx {} --module {}", stage.at("nginx.conf"), stage::module().display()),
             environment: Vec::new(),
             recovery_key: String::new(),
+            user: None,
             stage,
         };
         set_mode(&scene.stage.path(""), 0o755);
@@ -97,6 +100,12 @@ impl Scene {
         self.stage.file(file, replaced(&text, old, new));
     }
 
+    /// Everything belongs to this user, and is done as them, from now on.
+    pub fn become_user(&mut self, user: &'static str) {
+        run("chown", &format!("-R {user} {}", self.stage.at("")));
+        self.user = Some(user);
+    }
+
     /// Sets a variable in the shell.
     pub fn set(&mut self, variable: &str, value: impl ToString) {
         self.environment.push((variable.to_owned(), value.to_string()));
@@ -111,7 +120,10 @@ impl Scene {
 
     /// Runs a script as somebody at this machine would, who types this.
     pub fn shell(&self, script: &str, typed: &str) -> Output {
-        let mut command = self.stage.command("sh");
+        let mut command = self.stage.command(if self.user.is_some() { "setpriv" } else { "sh" });
+        if let Some(user) = self.user {
+            command.args(["--reuid", user, "--regid", user, "--init-groups", "sh"]);
+        }
         let path = format!("{}:{}", self.stage.at("bin"), std::env::var("PATH").unwrap());
         command
             .args(["-c", script])
@@ -231,10 +243,11 @@ impl Report {
         checks.iter().find(|check| check["id"] == id).map_or("", |check| check["text"].as_str().unwrap())
     }
 
-    /// What was found, but for what is the machine's under the test.
+    /// What was found, but for what is the machine's under the test: p11-kit has no files of root's alone.
     fn failed(&self) -> Vec<&Value> {
         let checks = self.json["checks"].as_array().unwrap();
-        checks.iter().filter(|check| check["state"] != "ok" && check["area"] != "Machine").collect()
+        let of_machine = |check: &Value| check["area"] == "Machine" || check["id"] == "p11-kit-unregistered";
+        checks.iter().filter(|check| check["state"] != "ok" && !of_machine(check)).collect()
     }
 
     fn is_well(&self) {

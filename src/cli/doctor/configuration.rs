@@ -23,16 +23,20 @@ const PIN_CHECKS: &[&str] =
 pub(super) fn examine(examination: &mut Examination) -> Option<Config> {
     examination.report.looked(ENVIRONMENT_CHECKS);
     examine_environment(examination);
-    match Config::load() {
+    let uid = examination.opener().map_or_else(env::effective_uid, |user| user.uid);
+    match Config::load_for(uid) {
         Ok(mut config) => {
             examination.report.looked(CHECKS);
+            let source = config.source.as_ref().map(|source| source.display().to_string());
+            let none = "no configuration file: the defaults".to_owned();
+            examination.report.fact(Area::Configuration, source.unwrap_or(none));
             for vault in &mut config.vaults {
                 examine_unlock(examination, vault, config.source.as_deref());
             }
             Some(config)
         }
         Err(error) => {
-            let found = explain(&error);
+            let found = explain(&error, uid);
             examination.report.found(found);
             let why = "vaults weren't looked at: their configuration must be mended first";
             examination.report.left_out(Area::Vault, why);
@@ -79,10 +83,10 @@ fn examine_unlock(examination: &mut Examination, vault: &mut VaultConfig, source
     }
 }
 
-fn explain(error: &ConfigError) -> Finding {
+fn explain(error: &ConfigError, uid: u32) -> Finding {
     match error {
         ConfigError::Unreadable { path, source, .. } => unreadable(path, source),
-        ConfigError::Unsafe { path, problem } => refused(path, problem),
+        ConfigError::Unsafe { path, problem } => refused(path, problem, uid),
         ConfigError::UnknownKey { path, line, key, advice } => {
             let known = advice.strip_prefix("did you mean `").and_then(|rest| rest.split('`').next());
             finding("config-typo")
@@ -120,19 +124,19 @@ fn unreadable(path: &Path, source: &std::io::Error) -> Finding {
 }
 
 /// A file that was refused for its owner or its mode.
-fn refused(path: &Path, problem: &str) -> Finding {
+fn refused(path: &Path, problem: &str, uid: u32) -> Finding {
     let configuration = is_configuration(path);
     let Some(seen) = Seen::behind(path).filter(Seen::is_file) else {
         return finding("config-value")
             .with("problem", format!("{} is refused: {problem}", path.display()))
             .with("file", path.display());
     };
-    let trusted = seen.uid() == 0 || seen.uid() == env::effective_uid();
+    let trusted = seen.uid() == 0 || seen.uid() == uid;
     if !trusted && problem.contains("belongs to") {
         return finding(if configuration { "config-owner" } else { "pin-file-owner" })
             .with("file", path.display())
             .with("owner", seen.owner())
-            .with("user", user::name_of(env::effective_uid()));
+            .with("user", user::name_of(uid));
     }
     let (id, right) = match (configuration, holds_pin(path)) {
         (true, false) => ("config-open", "go-w"),

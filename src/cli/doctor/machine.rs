@@ -73,7 +73,8 @@ fn apparmor(examination: &mut Examination) {
     let Some((file, text)) = profile_file(&profile) else { return };
     for directory in directories.iter().filter(|directory| !speaks_of(&text, directory)) {
         let directory = directory.display();
-        let rules = [format!("{directory}/ r,"), format!("{directory}/** rwk,")];
+        let mut rules = vec![format!("{directory}/ r,"), format!("{directory}/** rwk,")];
+        rules.extend(examination.module.as_ref().map(|module| format!("{} mr,", module.path.display())));
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let found = finding("apparmor")
             .with("profile", &profile)

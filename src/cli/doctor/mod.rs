@@ -75,6 +75,12 @@ impl Examination<'_> {
         self.user.as_ref()
     }
 
+    /// Who opens the vault, if it is somebody else than this process. nginx's master does it as root, whoever its workers
+    /// are.
+    fn opener(&self) -> Option<&User> {
+        self.user.as_ref().filter(|_| self.arguments.nginx.is_none())
+    }
+
     /// Whether a PIN is given with this call.
     fn gives_pin(&self) -> bool {
         self.context.global.pin_file.is_some() || self.context.global.pin_stdin

@@ -40,6 +40,7 @@ pub(super) fn examine(examination: &mut Examination) -> Option<Module> {
         examination.report.found(missing.maybe("found", found));
         return None;
     }
+    examination.report.fact(Area::Module, path.display().to_string());
     examination.report.looked(FILE_CHECKS);
     examine_reach(examination, &path);
     match probe(&path) {

@@ -33,6 +33,8 @@ pub(super) enum Scheme {
 pub(super) struct Key<'a> {
     pub directive: &'a Directive,
     pub scheme: Scheme,
+    /// The engine's name.
+    engine: &'a str,
     /// The URI as it stands there; may hold a PIN.
     pub uri: &'a str,
     /// The certificate that goes with it.
@@ -48,6 +50,7 @@ pub(super) fn examine(examination: &mut Examination) {
             .report
             .left_out(Area::Nginx, "no nginx is installed, and no configuration is named (--nginx)");
     };
+    examination.report.fact(Area::Nginx, path.display().to_string());
     let conf = match Conf::read(&path) {
         Ok(conf) => conf,
         Err(problem) => {
@@ -91,19 +94,24 @@ fn keys(conf: &Conf) -> Vec<Key<'_>> {
     let mut keys = Vec::new();
     let directives: Vec<&Directive> = conf.named("ssl_certificate_key").collect();
     for directive in &directives {
-        let value = directive.value();
-        let (scheme, uri) = match (value.strip_prefix("engine:pkcs11:"), value.strip_prefix("store:")) {
-            (Some(uri), _) => (Scheme::Engine, uri),
-            (_, Some(uri)) if uri.starts_with("pkcs11:") => (Scheme::Store, uri),
-            _ => continue,
-        };
+        let Some((scheme, engine, uri)) = named_key(directive.value()) else { continue };
         let before = |other: &&&Directive| other.block == directive.block && std::ptr::eq(**other, *directive);
         let mut siblings = directives.iter().filter(|other| other.block == directive.block);
         let place = siblings.position(|other| before(&other)).unwrap_or(0);
         let certificate = conf.in_force("ssl_certificate", directive.block).get(place).copied();
-        keys.push(Key { directive, scheme, uri, certificate });
+        keys.push(Key { directive, scheme, engine, uri, certificate });
     }
     keys
+}
+
+/// Scheme, engine and URI of a key that isn't a file.
+fn named_key(value: &str) -> Option<(Scheme, &str, &str)> {
+    if let Some(uri) = value.strip_prefix("store:").filter(|uri| uri.starts_with("pkcs11:")) {
+        return Some((Scheme::Store, "pkcs11", uri));
+    }
+    let (engine, uri) = value.strip_prefix("engine:")?.split_once(':')?;
+    // Other engines have their own names for keys; one with a PKCS#11 URI is a slip of the pen.
+    (engine == "pkcs11" || uri.starts_with("pkcs11:")).then_some((Scheme::Engine, engine, uri))
 }
 
 /// Whether OpenSSL loads what the keys need, and nginx is new enough.
@@ -119,6 +127,12 @@ fn loading(examination: &mut Examination, program: Option<&Program>, keys: &[Key
                 .with("version", format!("nginx {}.{} with OpenSSL {openssl}", version.0, version.1))
                 .with("edit", shell::replace(key.directive.line, "store:pkcs11:", "engine:pkcs11:pkcs11:"));
             examination.report.found(found);
+            continue;
+        }
+        if key.engine != "pkcs11" {
+            let edit = shell::replace(key.directive.line, &format!("engine:{}:", key.engine), "engine:pkcs11:");
+            let problem = format!("there is no engine {:?} for PKCS#11: it is called pkcs11", key.engine);
+            examination.report.found(at(finding("nginx-uri"), key).with("problem", problem).with("edit", edit));
             continue;
         }
         let Some(openssl) = &examination.openssl else { continue };
@@ -182,7 +196,7 @@ fn core_dumps(examination: &mut Examination, conf: &Conf) {
 
 /// As whom the workers run.
 fn worker(examination: &mut Examination, program: Option<&Program>, conf: &Conf, path: &Path) -> Option<User> {
-    if let Some(user) = examination.service_user() {
+    if let Some(user) = examination.service_user().filter(|_| examination.arguments.nginx.is_some()) {
         return Some(user.clone());
     }
     let directive = conf.named("user").last();

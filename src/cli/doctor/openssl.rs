@@ -40,6 +40,8 @@ pub(super) fn examine(examination: &mut Examination) -> Option<OpenSsl> {
         examination.report.left_out(Area::OpenSsl, "the command `openssl` isn't installed");
         return None;
     };
+    let fact = format!("OpenSSL {}, configured by {}", openssl.version, openssl.conf_file.display());
+    examination.report.fact(Area::OpenSsl, fact);
     examination.report.looked(CONF_CHECKS);
     let Some(conf) = Conf::read(&openssl.conf_file) else {
         if service::variable("OPENSSL_CONF").is_some() {
@@ -129,9 +131,9 @@ fn engine(examination: &mut Examination, openssl: &mut OpenSsl, conf: &Conf, sec
     }
     module_path(examination, conf.get(section, "MODULE_PATH"));
     pin(examination, openssl, conf.get(section, "PIN"));
-    let initialised = conf.get(section, "init").is_some_and(|init| init.value.as_str() == "1");
-    if !initialised {
-        lacks(examination, conf, section, conf.get(section, "init"), "init = 1");
+    // Left out it is as good as 1; 0 leaves it to programs, and nginx doesn't do it.
+    if let Some(init) = conf.get(section, "init").filter(|init| init.value.as_str() == "0") {
+        lacks(examination, conf, section, Some(init), "init = 1");
     }
     ed25519(examination);
 }

@@ -45,8 +45,11 @@ pub(super) fn examine(examination: &mut Examination) {
     user_mode(examination, &ours, user.as_deref());
 }
 
-/// `XDG_CONFIG_HOME`, else `.config` in the home directory; root has one too.
+/// `XDG_CONFIG_HOME`, else `.config` in the home directory. Root has none: p11-kit doesn't read it there.
 fn user_directory() -> Option<PathBuf> {
+    if env::effective_uid() == 0 {
+        return None;
+    }
     let variable = |name| env::variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || variable(c"HOME").or_else(|| env::home_of(env::effective_uid())).map(|home| home.join(".config"));
     variable(c"XDG_CONFIG_HOME").or_else(home).map(|base| base.join("pkcs11"))

@@ -9,6 +9,7 @@ use super::table::{self, Area, Check, Level, Value, Values};
 /// Everything that was looked at.
 #[derive(Default)]
 pub(super) struct Report {
+    facts: Vec<(Area, String)>,
     looked: Vec<&'static str>,
     findings: Vec<Finding>,
     left_out: Vec<(Area, String)>,
@@ -56,6 +57,11 @@ impl Finding {
 }
 
 impl Report {
+    /// What was looked at, so that everybody sees whether it is what they meant.
+    pub(super) fn fact(&mut self, area: Area, fact: impl Into<String>) {
+        self.facts.push((area, fact.into()));
+    }
+
     /// These checks were made; those that found nothing hold.
     pub(super) fn looked(&mut self, ids: &[&'static str]) {
         for id in ids {
@@ -121,7 +127,9 @@ impl Report {
             let word = if colours { format!("\u{1b}[{colour}m{word}\u{1b}[0m") } else { word };
             format!("  {word}  {}", printable(text))
         };
-        let mut lines: Vec<String> = self.holding(area).map(|check| line("ok", GREEN, check.holds)).collect();
+        let facts = self.facts.iter().filter(|(of, _)| *of == area);
+        let mut lines: Vec<String> = facts.map(|(_, fact)| line("", PLAIN, fact)).collect();
+        lines.extend(self.holding(area).map(|check| line("ok", GREEN, check.holds)));
         for finding in self.findings.iter().filter(|finding| finding.check.area == area) {
             let colour = if finding.check.level == Level::Fault { RED } else { YELLOW };
             let text = format!("{} [{}]", finding.sentence(), finding.check.id);
@@ -158,14 +166,16 @@ impl Report {
                 }));
             }
         }
-        let left_out: Vec<Json> =
-            self.left_out.iter().map(|(area, why)| json!({ "area": area.name(), "text": why })).collect();
+        let texts = |texts: &[(Area, String)]| -> Vec<Json> {
+            texts.iter().map(|(area, text)| json!({ "area": area.name(), "text": text })).collect()
+        };
         json!({
             "healthy": self.count(Level::Fault) == 0,
             "faults": self.count(Level::Fault),
             "warnings": self.count(Level::Warning),
             "checks": checks,
-            "left_out": left_out,
+            "looked_at": texts(&self.facts),
+            "left_out": texts(&self.left_out),
         })
     }
 }

@@ -45,7 +45,8 @@ impl Uri {
         let Some(rest) = text.strip_prefix("pkcs11:") else {
             let scheme = text.split(':').next().unwrap_or_default().to_owned();
             let text = format!("the key's name begins with {scheme:?}, a URI with \"pkcs11:\"");
-            return Err(Problem { new: Some("pkcs11".into()), old: scheme, text });
+            // With the colon before it, which ends the engine's name.
+            return Err(Problem { new: Some(":pkcs11:".into()), old: format!(":{scheme}:"), text });
         };
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let mut uri = Self::default();
@@ -150,7 +151,7 @@ mod tests {
     fn a_slip_is_told_with_what_was_meant_and_never_a_pin() {
         assert_eq!(problem("pkcs11:tokn=a"), ("tokn=".into(), Some("token=".into())));
         assert_eq!(problem("pkcs11:object=100%"), ("100%".into(), Some("100%25".into())));
-        assert_eq!(problem("pkcs1:object=a"), ("pkcs1".into(), Some("pkcs11".into())));
+        assert_eq!(problem("pkcs1:object=a"), (":pkcs1:".into(), Some(":pkcs11:".into())));
         assert_eq!(problem("pkcs11:object=a?pin-value=1234%"), (String::new(), None));
         assert_eq!(problem("pkcs11:object=a?pin-valeu=1234").1, Some("pin-value=".into()));
     }

@@ -90,6 +90,7 @@ fn one(examination: &mut Examination, config: &Config, vault: VaultConfig, only:
         return None;
     }
     examination.report.looked(&["vault-missing"]);
+    examination.report.fact(Area::Vault, format!("{} in {}", vault.name, local.path.display()));
     let named = config.vaults.iter().any(|known| known.name == vault.name);
     let name = if named { vault.name.clone() } else { local.path.display().to_string() };
     let filter = filter(&vault.objects);
@@ -143,7 +144,7 @@ fn entry(examination: &mut Examination, local: &LocalConfig, path: &Path, direct
         return false;
     }
     let mut fine = true;
-    let service = examination.service_user().map(|user| user.uid);
+    let service = examination.opener().map(|user| user.uid);
     let trusted = [Some(0), Some(env::effective_uid()), local.owner_uid, service];
     if !trusted.contains(&Some(seen.uid())) {
         let user = service.unwrap_or_else(env::effective_uid);
@@ -172,7 +173,7 @@ fn open_it(examination: &mut Examination, config: &Config, looked: &mut Looked, 
     unfiltered.objects.clear();
     let Backend::Local(local) = &mut unfiltered.backend;
     if local.owner_uid.is_none() {
-        local.owner_uid = examination.service_user().map(|user| user.uid);
+        local.owner_uid = examination.opener().map(|user| user.uid);
     }
     let opened = match open::open(config, unfiltered) {
         Ok(vault) => vault,

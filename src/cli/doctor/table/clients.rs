@@ -156,9 +156,9 @@ pub(super) const OPENSSL: &[Check] = &[
         id: "openssl-init",
         area: Area::OpenSsl,
         level: Level::Fault,
-        holds: "OpenSSL's configuration initialises the engine",
-        symptoms: &["ENGINE_init() failed", "ENGINE_load_private_key() failed … not initialized"],
-        finding: "{file}: the section [{section}] lacks `{setting}`, without which nginx doesn't get to the keys.",
+        holds: "OpenSSL's configuration starts the engine or provider",
+        symptoms: &["ENGINE_load_private_key() failed (SSL: error:13000075:engine routines::not initialised)"],
+        finding: "{file}: the section [{section}] must say `{setting}`, or nginx doesn't get to the keys.",
         remedies: &["sed -i {edit} {file}"],
     },
     Check {
