@@ -93,8 +93,11 @@ fn mechanisms() -> String {
 fn checks() -> String {
     let mut text = String::new();
     let code = |pieces: &[&str]| {
-        let pieces: Vec<String> = pieces.iter().map(|piece| format!("`` {} ``", piece.replace('|', "\\|"))).collect();
-        pieces.join("<br>")
+        let shown = |piece: &&str| match piece.strip_prefix('(') {
+            Some(seen) => seen.trim_end_matches(')').to_owned(),
+            None => format!("`` {} ``", piece.replace('|', "\\|")),
+        };
+        pieces.iter().map(shown).collect::<Vec<_>>().join("<br>")
     };
     for area in Area::ALL {
         let name = area.name();

@@ -62,6 +62,12 @@ impl Output {
         self.terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
     }
 
+    /// How many letters a line of the terminal has.
+    pub(super) fn width(&self) -> Option<usize> {
+        let size = if self.terminal { terminal_size::terminal_size() } else { None };
+        size.map(|(width, _)| usize::from(width.0))
+    }
+
     pub(super) fn is_json(&self) -> bool {
         self.json
     }

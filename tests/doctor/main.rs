@@ -246,6 +246,38 @@ fn a_service_that_cannot_reach_its_vault_is_told_what_to_hand_over() {
 }
 
 #[test]
+fn a_machine_with_nothing_on_it_is_told_how_to_begin() {
+    let Some(mut scene) = scene() else { return };
+    scene.become_user("www-data");
+    scene.set("STRONGROOM_CONF", "");
+    scene.set("OPENSSL_CONF", "");
+    scene.set("HOME", scene.stage.path("empty").display());
+    scene.arguments = String::new();
+    let report = scene.doctor();
+    let vault = scene.stage.path("empty/.local/share/strongroom/vaults/default");
+    let expected = format!("strongroom init --path {}", vault.display());
+    assert_eq!(report.remedy("vault-missing"), Some(&*expected));
+    assert!(report.remedy("config-missing").is_none());
+}
+
+#[test]
+fn a_healthy_machine_stays_as_it_is_and_the_report_fits_into_its_lines() {
+    let Some(scene) = scene() else { return };
+    let state = |scene: &Scene| {
+        let listed =
+            scene.shell("find . -not -name 'command.*' -not -name 'vault*' -printf '%p %m %U %s %T@\\n' | sort", "");
+        let objects = scene.shell("strongroom key list; strongroom cert list", "");
+        (listed.stdout, objects.stdout)
+    };
+    let before = state(&scene);
+    let output = scene.shell(&format!("strongroom doctor {}", scene.arguments), "");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && printed.contains("No fault") | printed.contains("All is well"), "{printed}");
+    assert!(printed.contains("\nnginx\n") && !printed.contains('\u{1b}'), "{printed}");
+    assert!(before == state(&scene), "doctor changed something");
+}
+
+#[test]
 fn nothing_secret_is_printed() {
     let Some(scene) = scene() else { return };
     scene.nginx_configuration("engine:pkcs11:pkcs11:token=stage;object=wwww;type=private?pin-value=another-pin-4711");

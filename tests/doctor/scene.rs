@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use strongroom::cli::doctor::table;
 
 use crate::stage::{self, PIN, Stage, TOKEN, set_mode};
 
@@ -208,13 +209,21 @@ impl Scene {
 
     /// Whether nginx takes its configuration, which it does only with the key in hand.
     pub fn nginx_starts(&self) -> bool {
-        let nginx = format!("nginx -t -c {} -e {}", self.stage.at("nginx.conf"), self.stage.at("nginx.log"));
-        self.shell(&nginx, "").status.success()
+        self.nginx().status.success()
     }
 
-    /// nginx refuses to start; `doctor` names why; its command mends it and nginx starts.
+    fn nginx(&self) -> Output {
+        let nginx = format!("nginx -t -c {} -e {}", self.stage.at("nginx.conf"), self.stage.at("nginx.log"));
+        self.shell(&nginx, "")
+    }
+
+    /// nginx refuses to start, in words that the table knows; `doctor` names why; its command mends it and nginx starts.
     pub fn mends_nginx(&self, id: &str, typed: &str) {
-        assert!(!self.nginx_starts(), "nginx starts in spite of {id}");
+        let output = self.nginx();
+        assert!(!output.status.success(), "nginx starts in spite of {id}");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        let symptoms = table::all().find(|check| check.id == id).unwrap().symptoms;
+        assert!(symptoms.iter().any(|symptom| is_in(symptom, &printed)), "{id}: {symptoms:#?} aren't in {printed}");
         self.mends(id, typed);
         assert!(self.nginx_starts(), "nginx doesn't start after {id}");
     }
@@ -254,6 +263,15 @@ impl Report {
         let failed = self.failed();
         assert!(failed.is_empty(), "{failed:#?}");
     }
+}
+
+/// Whether the pieces between `…` stand in the text, in their order.
+fn is_in(symptom: &str, text: &str) -> bool {
+    let mut rest = Some(text);
+    for piece in symptom.split('…') {
+        rest = rest.and_then(|rest| rest.split_once(piece.trim())).map(|(_, rest)| rest);
+    }
+    rest.is_some()
 }
 
 fn replaced(text: &str, old: &str, new: &str) -> String {

@@ -10,7 +10,7 @@ use super::table::Area;
 use super::{Examination, file, module, shell};
 use crate::sys::env;
 
-const CHECKS: &[&str] = &["p11-kit-unregistered", "p11-kit-path", "p11-kit-trust-policy", "p11-kit-disabled"];
+const CHECKS: &[&str] = &["p11-kit-path", "p11-kit-trust-policy", "p11-kit-disabled"];
 
 const PACKAGES: &str = "/usr/share/p11-kit/modules";
 const SYSTEM: &str = "/etc/pkcs11/modules";
@@ -30,14 +30,17 @@ pub(super) fn examine(examination: &mut Examination) {
     if ![PACKAGES, "/etc/pkcs11"].iter().any(|place| Path::new(place).exists()) {
         return examination.report.left_out(Area::P11Kit, "p11-kit isn't installed");
     }
-    examination.report.looked(CHECKS);
+    examination.report.looked(&["p11-kit-unregistered"]);
     let user = user_directory();
     let directories = [user.as_ref().map(|base| base.join("modules")), Some(SYSTEM.into()), Some(PACKAGES.into())];
     let settings: Vec<Setting> = directories.iter().flatten().flat_map(|directory| settings_in(directory)).collect();
     let ours: Vec<&Setting> = settings.iter().filter(|setting| of_ours(&settings, &setting.file)).collect();
     match ours.iter().find(|setting| setting.name == "module") {
         None => unregistered(examination),
-        Some(setting) => module_file(examination, setting),
+        Some(setting) => {
+            examination.report.looked(CHECKS);
+            module_file(examination, setting);
+        }
     }
     for setting in &ours {
         policy(examination, setting);

@@ -89,7 +89,7 @@ impl Report {
 
     /// Prints it; fails if there is a fault.
     pub(super) fn print(&self, output: &Output) -> Result<()> {
-        output.text(&self.text(output.has_colours()), &self.json())?;
+        output.text(&self.text(output.has_colours(), output.width()), &self.json())?;
         match self.count(Level::Fault) {
             0 => Ok(()),
             1 => Err(Error::refused("One fault was found.")),
@@ -108,10 +108,10 @@ impl Report {
         })
     }
 
-    fn text(&self, colours: bool) -> String {
+    fn text(&self, colours: bool, width: Option<usize>) -> String {
         let mut text = String::new();
         for area in Area::ALL {
-            let lines = self.lines(area, colours);
+            let lines = self.lines(area, colours, width);
             if !lines.is_empty() {
                 text.push_str(&format!("{}\n{}\n\n", area.name(), lines.join("\n")));
             }
@@ -120,12 +120,12 @@ impl Report {
         text
     }
 
-    fn lines(&self, area: Area, colours: bool) -> Vec<String> {
+    fn lines(&self, area: Area, colours: bool, width: Option<usize>) -> Vec<String> {
         let line = |word: &str, colour: &str, text: &str| {
             // Padded before it is coloured: escape sequences have no width on a screen.
             let word = format!("{word:7}");
             let word = if colours { format!("\u{1b}[{colour}m{word}\u{1b}[0m") } else { word };
-            format!("  {word}  {}", printable(text))
+            format!("  {word}  {}", broken(&printable(text), width))
         };
         let facts = self.facts.iter().filter(|(of, _)| *of == area);
         let mut lines: Vec<String> = facts.map(|(_, fact)| line("", PLAIN, fact)).collect();
@@ -180,6 +180,28 @@ impl Report {
     }
 }
 
+/// A sentence in lines that fit the screen, each under the first. Commands are never broken: they are to be copied.
+fn broken(text: &str, width: Option<usize>) -> String {
+    let Some(room) = width.and_then(|width| width.checked_sub(INDENT.len())).filter(|room| *room >= 20) else {
+        return text.to_owned();
+    };
+    let mut lines = String::new();
+    let mut length = 0;
+    for word in text.split(' ') {
+        let letters = word.chars().count();
+        if length > 0 && length + 1 + letters > room {
+            lines.push_str(&format!("\n{INDENT}"));
+            length = 0;
+        } else if length > 0 {
+            lines.push(' ');
+            length += 1;
+        }
+        lines.push_str(word);
+        length += letters;
+    }
+    lines
+}
+
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
@@ -206,14 +228,22 @@ mod tests {
 
     #[test]
     fn what_holds_what_doesnt_and_what_mends_it_are_printed() {
-        let text = report().text(false);
+        let text = report().text(false, None);
         assert!(text.contains("  ok       every key in the configuration is known\n"), "{text}");
         assert!(
             text.contains("fault    The configuration /a b has mode 666: others may write it. [config-open]\n"),
             "{text}"
         );
         assert!(text.contains("           chmod 600 '/a b'\n") && text.ends_with("1 fault.\n"), "{text}");
-        assert!(!text.contains('\u{1b}') && report().text(true).contains("\u{1b}[31mfault  \u{1b}[0m"));
+        assert!(!text.contains('\u{1b}') && report().text(true, None).contains("\u{1b}[31mfault  \u{1b}[0m"));
+    }
+
+    #[test]
+    fn sentences_keep_to_the_screen_and_commands_stay_whole() {
+        let text = report().text(false, Some(40));
+        let (command, sentences): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.contains("chmod"));
+        assert!(sentences.iter().all(|line| line.chars().count() <= 40), "{text}");
+        assert_eq!(command, ["           chmod 600 '/a b'"]);
     }
 
     #[test]

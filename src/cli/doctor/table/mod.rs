@@ -77,7 +77,7 @@ pub struct Check {
     pub level: Level,
     /// What holds when it doesn't fail.
     pub holds: &'static str,
-    /// What programs say of it.
+    /// What programs say of it, `…` for anything; in parentheses what one sees of it.
     pub symptoms: &'static [&'static str],
     /// What is wrong.
     pub finding: &'static str,
