@@ -85,6 +85,12 @@ fn examine_unlock(examination: &mut Examination, vault: &mut VaultConfig, source
 
 fn explain(error: &ConfigError, uid: u32) -> Finding {
     match error {
+        // A key, unlike a PIN, nobody can type again.
+        ConfigError::Unreadable { path, hint, .. }
+            if hint.starts_with("`key_file`") || hint.starts_with("`credential`") =>
+        {
+            finding("config-value").with("problem", error).with("file", path.display())
+        }
         ConfigError::Unreadable { path, source, .. } => unreadable(path, source),
         ConfigError::Unsafe { path, problem } => refused(path, problem, uid),
         ConfigError::UnknownKey { path, line, key, advice } => {

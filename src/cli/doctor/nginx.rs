@@ -37,8 +37,8 @@ pub(super) struct Key<'a> {
     engine: &'a str,
     /// The URI as it stands there; may hold a PIN.
     pub uri: &'a str,
-    /// The certificate that goes with it.
-    pub certificate: Option<&'a Directive>,
+    /// The certificate's file that goes with it; one with variables in its name is known only at a request.
+    pub certificate: Option<PathBuf>,
 }
 
 pub(super) fn examine(examination: &mut Examination) {
@@ -53,6 +53,10 @@ pub(super) fn examine(examination: &mut Examination) {
     examination.report.fact(Area::Nginx, path.display().to_string());
     let conf = match Conf::read(&path) {
         Ok(conf) => conf,
+        Err(problem) if problem.is_permission => {
+            let why = format!("this user can't read {}: try `sudo strongroom doctor`", problem.file.display());
+            return examination.report.left_out(Area::Nginx, why);
+        }
         Err(problem) => {
             let found = finding("nginx-config").with("file", problem.file.display()).with("problem", problem.text);
             return examination.report.found(found.with("config", path.display()));
@@ -91,14 +95,27 @@ impl Program {
 
 /// Every key that isn't a file, with the certificate of the same place in its block.
 fn keys(conf: &Conf) -> Vec<Key<'_>> {
+    // nginx's own keys, and those with which it is a client.
+    let kinds = [
+        ("ssl_certificate_key", "ssl_certificate"),
+        ("proxy_ssl_certificate_key", "proxy_ssl_certificate"),
+        ("grpc_ssl_certificate_key", "grpc_ssl_certificate"),
+        ("uwsgi_ssl_certificate_key", "uwsgi_ssl_certificate"),
+    ];
+    kinds.into_iter().flat_map(|(key, certificate)| keys_of(conf, key, certificate)).collect()
+}
+
+fn keys_of<'a>(conf: &'a Conf, key: &'a str, certificate: &'a str) -> Vec<Key<'a>> {
     let mut keys = Vec::new();
-    let directives: Vec<&Directive> = conf.named("ssl_certificate_key").collect();
+    let directives: Vec<&Directive> = conf.named(key).collect();
     for directive in &directives {
         let Some((scheme, engine, uri)) = named_key(directive.value()) else { continue };
         let before = |other: &&&Directive| other.block == directive.block && std::ptr::eq(**other, *directive);
         let mut siblings = directives.iter().filter(|other| other.block == directive.block);
         let place = siblings.position(|other| before(&other)).unwrap_or(0);
-        let certificate = conf.in_force("ssl_certificate", directive.block).get(place).copied();
+        let certificate = conf.in_force(certificate, directive.block).get(place).copied();
+        let is_file = |directive: &&Directive| !directive.value().contains(['$', ':']);
+        let certificate = certificate.filter(is_file).map(|directive| conf.base.join(directive.value()));
         keys.push(Key { directive, scheme, engine, uri, certificate });
     }
     keys
@@ -180,11 +197,25 @@ pub(super) fn at(finding: super::report::Finding, key: &Key<'_>) -> super::repor
 fn environment(examination: &mut Examination, conf: &Conf, path: &Path) {
     for variable in ["STRONGROOM_CONF", "STRONGROOM_VAULT", "OPENSSL_CONF"] {
         let names = |directive: &Directive| directive.value().split('=').next() == Some(variable);
-        if service::variable(variable).is_some() && !conf.named("env").any(names) {
+        let value = service::of_nginx(variable, examination.arguments.nginx.is_some());
+        other_environment(examination, variable, value.as_deref());
+        if value.is_some() && !conf.named("env").any(names) {
             let found = finding("nginx-environment").with("variable", variable).with("file", path.display());
             examination.report.found(found.with("edit", shell::insert(1, &format!("env {variable};"))));
         }
     }
+}
+
+/// nginx's service has another configuration than this shell: what was looked at isn't what nginx sees.
+fn other_environment(examination: &mut Examination, variable: &str, value: Option<&str>) {
+    let Some(value) =
+        value.filter(|value| variable != "OPENSSL_CONF" && std::env::var(variable).ok().as_deref() != Some(value))
+    else {
+        return;
+    };
+    let command = format!("{variable}={} strongroom doctor", shell::quote(value));
+    let why = format!("nginx's service has {variable}, this shell has it not: `{command}` looks at what nginx sees");
+    examination.report.left_out(Area::Nginx, why);
 }
 
 fn core_dumps(examination: &mut Examination, conf: &Conf) {
@@ -240,7 +271,9 @@ fn reach(examination: &mut Examination, user: &User) {
     for ((path, directory), answers) in forbidden.iter().zip(vaults.chunks(2)) {
         if answers.contains(&true) {
             let found = finding("nginx-worker-reaches-vault").with("user", &user.name).with("file", path.display());
-            examination.report.found(found.with("directory", directory.display()));
+            let owned = file::Seen::behind(directory).filter(|seen| seen.uid() == user.uid);
+            let found = found.with("directory", directory.display());
+            examination.report.found(found.maybe("owned", owned.map(|_| directory.display())));
         }
     }
     for (pin, _) in pins.iter().zip(of_pins).filter(|(_, reached)| **reached) {

@@ -19,15 +19,10 @@ const CHECKS: &[&str] = &[
 ];
 
 pub(super) fn examine(examination: &mut Examination, key: &Key<'_>, vault: &Looked, object: &Object) {
-    let Some(directive) = key.certificate else { return };
-    let path = directive.file.parent().unwrap_or(Path::new("/")).join(directive.value());
-    // A name with variables is known only at a request.
-    if directive.value().contains('$') || directive.value().contains(':') {
-        return;
-    }
+    let Some(path) = &key.certificate else { return };
     examination.report.looked(CHECKS);
-    let case = Case { key, vault, object, path: &path };
-    let blocks = match file::text(&path) {
+    let case = Case { key, vault, object, path };
+    let blocks = match file::text(path) {
         Ok(text) => certificate::blocks(&text),
         Err(error) => return examination.report.found(case.unreadable(&format!("can't be read: {error}"))),
     };

@@ -3,6 +3,7 @@
 //! Of nginx's own grammar: words in single or double quotes or bare, `;`, `{`, `}`, comments, `include` with a pattern in
 //! the last part of its path. Values may hold a PIN (`pin-value` in a URI), so that they are wiped.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use globset::Glob;
@@ -23,6 +24,8 @@ pub(super) struct Directive {
 #[derive(Default)]
 pub(super) struct Conf {
     pub directives: Vec<Directive>,
+    /// Where relative paths start: the directory of the main file.
+    pub base: PathBuf,
     /// The block around each block; the file itself is in itself.
     parents: Vec<usize>,
 }
@@ -31,6 +34,8 @@ pub(super) struct Conf {
 pub(super) struct Problem {
     pub file: PathBuf,
     pub text: String,
+    /// Another user could read it.
+    pub is_permission: bool,
 }
 
 /// How deep files include each other at most.
@@ -38,15 +43,18 @@ const DEPTH: u8 = 16;
 
 impl Conf {
     pub(super) fn read(path: &Path) -> Result<Self, Problem> {
-        let mut conf = Self { directives: Vec::new(), parents: vec![0] };
         let base = path.parent().unwrap_or(Path::new("/")).to_owned();
-        conf.read_into(path, &base, 0, DEPTH)?;
+        let mut conf = Self { directives: Vec::new(), parents: vec![0], base };
+        conf.read_into(path, 0, DEPTH)?;
         Ok(conf)
     }
 
-    fn read_into(&mut self, path: &Path, base: &Path, outside: usize, depth: u8) -> Result<(), Problem> {
-        let problem = |text: String| Problem { file: path.to_owned(), text };
-        let text = file::text(path).map_err(|error| problem(error.to_string()))?;
+    fn read_into(&mut self, path: &Path, outside: usize, depth: u8) -> Result<(), Problem> {
+        let problem = |text: String| Problem { file: path.to_owned(), text, is_permission: false };
+        let text = file::text(path).map_err(|error| Problem {
+            is_permission: error.kind() == io::ErrorKind::PermissionDenied,
+            ..problem(error.to_string())
+        })?;
         let mut block = outside;
         let mut words: Vec<(Zeroizing<String>, usize)> = Vec::new();
         for (token, line) in tokens(&text) {
@@ -59,7 +67,7 @@ impl Conf {
                 }
                 Token::Close if block == outside => return Err(problem(format!("line {line}: unexpected \"}}\""))),
                 Token::Close => block = self.parents[block],
-                Token::End => self.directive(path, base, block, std::mem::take(&mut words), depth)?,
+                Token::End => self.directive(path, block, std::mem::take(&mut words), depth)?,
             }
         }
         if block != outside || !words.is_empty() {
@@ -71,7 +79,6 @@ impl Conf {
     fn directive(
         &mut self,
         path: &Path,
-        base: &Path,
         block: usize,
         words: Vec<(Zeroizing<String>, usize)>,
         depth: u8,
@@ -80,8 +87,8 @@ impl Conf {
         let words: Vec<Zeroizing<String>> = words.into_iter().map(|(word, _)| word).collect();
         if words[0].as_str() == "include" && depth > 0 {
             let pattern = words.get(1).map(|word| word.as_str()).unwrap_or_default();
-            for file in included(base, pattern) {
-                self.read_into(&file, base, block, depth - 1)?;
+            for file in included(&self.base, pattern) {
+                self.read_into(&file, block, depth - 1)?;
             }
             return Ok(());
         }

@@ -20,9 +20,17 @@ pub(super) fn adding(configuration: &Path, looked: &Looked, name: &str) -> Optio
     }
     let line = line_at(&text, span.start);
     let separator = if list.trim_start_matches('[').trim_end_matches(']').trim().is_empty() { "" } else { ", " };
+    let name = globset::escape(name);
     let end = format!("{separator}\"{}\"]", name.replace('\\', r"\\").replace('"', r#"\""#));
     let new = format!("{}{end}", list.trim_end_matches(']').trim_end());
     Some(shell::replace(line, list, &new))
+}
+
+/// sed's command that puts another path in the place of the vault's.
+pub(super) fn path(configuration: &Path, looked: &Looked, path: &Path) -> Option<String> {
+    let text = file::text(configuration).ok()?;
+    let span = span_of(&text, looked, Some("path"))?;
+    Some(shell::replace(line_at(&text, span.start), text.get(span)?, &format!("{path:?}")))
 }
 
 /// sed's command that adds a setting to the vault's table; `None` where it has none.

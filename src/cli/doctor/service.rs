@@ -20,6 +20,13 @@ pub(super) fn variable(name: &str) -> Option<String> {
     of_unit(name).or_else(|| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
+/// The variable as nginx has it: its unit's, and this process's own where no systemd runs or a configuration is named that
+/// isn't the service's.
+pub(super) fn of_nginx(name: &str, is_named: bool) -> Option<String> {
+    let own = is_named || !Path::new("/run/systemd/system").exists();
+    of_unit(name).or_else(|| std::env::var(name).ok().filter(|value| own && !value.is_empty()))
+}
+
 /// Names of variables that a unit sets.
 fn of_unit(name: &str) -> Option<String> {
     UNITS.iter().find_map(|place| {

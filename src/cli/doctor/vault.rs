@@ -11,9 +11,9 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::super::{ask, open};
 use super::file::{self, Seen};
-use super::report::finding;
+use super::report::{Finding, finding};
 use super::table::Area;
-use super::{Examination, backups};
+use super::{Examination, backups, objects_line};
 use crate::config::{Backend, Config, LocalConfig, UnlockConfig, VaultConfig};
 use crate::sys::{env, file as system, user};
 use crate::vault::{Image, Object, PinState, Role, Unlock, VaultAdmin, VaultError, VaultInfo};
@@ -120,6 +120,11 @@ fn entries(examination: &mut Examination, looked: &Looked) -> bool {
     examination.report.looked(ENTRY_CHECKS);
     let local = looked.local().clone();
     let group = local.group_gid.is_some();
+    if let Some(real) = std::fs::canonicalize(&local.path).ok().filter(|_| local.path.is_symlink()) {
+        let found = finding("vault-link").with("file", local.path.display());
+        examination.report.found(moved(examination, looked, found, &real));
+        return false;
+    }
     let mut fine = entry(examination, &local, &local.path, true, if group { 0o770 } else { 0o700 });
     for name in ["vault.db", "vault.db-journal", "changes", "lock"] {
         let path = local.path.join(name);
@@ -129,12 +134,20 @@ fn entries(examination: &mut Examination, looked: &Looked) -> bool {
     }
     match system::file_system(&local.path) {
         Ok(system::FileSystem { refused: Some(system), .. }) => {
+            let new = Path::new("/var/lib/strongroom/vaults").join(&looked.config.name);
             let found = finding("vault-file-system").with("directory", local.path.display()).with("system", system);
-            examination.report.found(found);
+            examination.report.found(moved(examination, looked, found.with("new-directory", new.display()), &new));
             false
         }
         _ => fine,
     }
+}
+
+/// The configuration's line that has to name another place, where there is one.
+fn moved(examination: &Examination, looked: &Looked, found: Finding, place: &Path) -> Finding {
+    let source = examination.source.as_deref();
+    let edit = source.and_then(|source| objects_line::path(source, looked, place));
+    found.maybe("edit", edit).maybe("config", source.map(Path::display))
 }
 
 fn entry(examination: &mut Examination, local: &LocalConfig, path: &Path, directory: bool, allowed: u32) -> bool {
@@ -196,7 +209,7 @@ fn open_it(examination: &mut Examination, config: &Config, looked: &mut Looked, 
     backups::examine(examination, looked);
 }
 
-fn refused(looked: &Looked, problem: impl std::fmt::Display) -> super::report::Finding {
+fn refused(looked: &Looked, problem: impl std::fmt::Display) -> Finding {
     finding("vault-refused").with("vault", &looked.name).with("problem", problem)
 }
 
@@ -225,7 +238,7 @@ fn is_last_try(pin: PinState) -> bool {
     pin.limit > 0 && pin.failed + 1 == pin.limit
 }
 
-fn locked(looked: &Looked, pin: PinState) -> super::report::Finding {
+fn locked(looked: &Looked, pin: PinState) -> Finding {
     let file = looked.config.unlock_file.as_ref().map(|file| file.display().to_string());
     finding("pin-locked").with("vault", &looked.name).with("limit", pin.limit).maybe("pin-file", file)
 }
@@ -278,7 +291,7 @@ fn way(examination: &mut Examination, looked: &Looked, only: bool) -> Option<Unl
     }
 }
 
-fn wrong_pin(examination: &Examination, looked: &Looked, remaining: u32) -> super::report::Finding {
+fn wrong_pin(examination: &Examination, looked: &Looked, remaining: u32) -> Finding {
     let given = examination.context.global.pin_file.as_ref();
     let file = given.or(looked.config.unlock_file.as_ref()).map(|file| file.display().to_string());
     let configuration = examination.source.as_ref().map(|file| file.display().to_string());
@@ -292,7 +305,7 @@ fn wrong_pin(examination: &Examination, looked: &Looked, remaining: u32) -> supe
 }
 
 /// What a vault's own error means here.
-fn failed(looked: &Looked, error: &VaultError) -> super::report::Finding {
+fn failed(looked: &Looked, error: &VaultError) -> Finding {
     let id = match error {
         VaultError::NotInitialized(_) => {
             return finding("vault-missing").with("directory", looked.directory().display());

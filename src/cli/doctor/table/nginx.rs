@@ -166,7 +166,7 @@ pub(super) const CHECKS: &[Check] = &[
         "nginx's workers can't open the vault",
         &[],
         "{user}, as whom nginx's workers run, may open {file}: who takes a worker over has the whole vault.",
-        &["chmod -R go= {directory}", "chown -R root {directory} && chmod -R go= {directory}"],
+        &["chown -R root {owned} && chmod -R go= {owned}", "chmod -R go= {directory}"],
     ),
     fault(
         "nginx-worker-reaches-pin",

@@ -59,7 +59,7 @@ pub(super) const CHECKS: &[Check] = &[
         holds: "the vault is a directory of files, without symbolic links",
         symptoms: &["is a symbolic link: name the place that it leads to"],
         finding: "{file} is a symbolic link, or is of a wrong kind: name the real place as `path` in the configuration.",
-        remedies: &["readlink -f {file}"],
+        remedies: &["sed -i {edit} {config}", "readlink -f {file}"],
     },
     Check {
         id: "vault-file-system",
@@ -68,7 +68,10 @@ pub(super) const CHECKS: &[Check] = &[
         holds: "the vault lies on a local file system",
         symptoms: &["a vault can't lie on …, whose locks don't hold"],
         finding: "The vault {directory} lies on {system}, whose locks don't hold.",
-        remedies: &["mv {directory} /var/lib/strongroom/vaults/"],
+        remedies: &[
+            "install -d -m 700 /var/lib/strongroom/vaults && mv {directory} {new-directory} && sed -i {edit} {config}",
+            "install -d -m 700 /var/lib/strongroom/vaults && mv {directory} {new-directory}",
+        ],
     },
     Check {
         id: "vault-read-only",
