@@ -132,5 +132,8 @@ fn an_ed25519_key_in_libp11s_way_is_hidden() {
     }
     scene.configuration("");
     scene.strongroom("key create aaa --kind ed25519");
-    scene.mends_nginx("openssl-ed25519", "");
+    for objects in ["", "objects = [\"*\"]"] {
+        scene.configuration(objects);
+        scene.mends_nginx("openssl-ed25519", "");
+    }
 }

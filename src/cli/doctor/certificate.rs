@@ -111,7 +111,7 @@ pub(super) struct Renewal<'a> {
     pub key: &'a str,
     /// The one that is to be replaced, if it can be read.
     pub old: Option<&'a Parsed>,
-    /// Where it lies in the vault, or what a new one is called.
+    /// What it is called in the vault, if it lies there.
     pub certificate: Option<&'a str>,
     /// Where its file lies.
     pub file: Option<&'a Path>,
@@ -135,10 +135,9 @@ impl Renewal<'_> {
             let image = self.vault.image.as_ref();
             image.is_some_and(|image| versions::named(image, Collection::Certificates, name).is_ok())
         };
-        let name = self.certificate.unwrap_or(self.key);
-        match Some(name).filter(exists) {
+        match self.certificate.or_else(|| Some(self.key).filter(exists)) {
             Some(name) => finding.with("certificate", name),
-            None => finding.with("new-certificate", name),
+            None => finding.with("new-certificate", self.key),
         }
     }
 

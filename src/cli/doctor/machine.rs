@@ -23,14 +23,7 @@ fn service_user(examination: &mut Examination) {
     if examination.arguments.nginx.is_some() {
         return;
     }
-    let mut needed: Vec<PathBuf> = Vec::new();
-    let mut vaults: Vec<PathBuf> = Vec::new();
-    for vault in &examination.vaults {
-        vaults.extend([vault.directory().to_owned(), vault.directory().join("vault.db")]);
-        vaults.extend(vault.config.unlock_file.clone());
-    }
-    needed.extend(examination.source.clone());
-    needed.extend(examination.module.as_ref().map(|module| module.path.clone()));
+    let (vaults, needed) = needed(examination);
     let questions: Vec<(&Path, Access)> =
         vaults.iter().chain(&needed).map(|path| (path.as_path(), Access::Read)).collect();
     let Ok(answers) = user::may(&user, &questions) else {
@@ -45,13 +38,20 @@ fn service_user(examination: &mut Examination) {
         }
         let found = finding("user-cannot-reach").with("file", path.display());
         // What is secret becomes theirs, the rest everybody's.
-        let user = if index < vaults.len() {
-            found.with("user", &user.name).with("owner", &user.name)
-        } else {
-            found.with("user", &user.name)
-        };
-        examination.report.found(user);
+        let owner = Some(&user.name).filter(|_| index < vaults.len());
+        examination.report.found(found.with("user", &user.name).maybe("owner", owner));
     }
+}
+
+/// What a service needs: secret files, and those that everybody may read.
+fn needed(examination: &Examination) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let mut vaults: Vec<PathBuf> = Vec::new();
+    for vault in &examination.vaults {
+        vaults.extend([vault.directory().to_owned(), vault.directory().join("vault.db")]);
+        vaults.extend(vault.config.unlock_file.clone());
+    }
+    let module = examination.module.as_ref().map(|module| module.path.clone());
+    (vaults, examination.source.clone().into_iter().chain(module).collect())
 }
 
 fn ptrace(examination: &mut Examination) {

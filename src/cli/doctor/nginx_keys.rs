@@ -6,7 +6,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use super::file::Seen;
-use super::nginx::{Key, at};
+use super::nginx::{Key, Scheme, at};
 use super::report::finding;
 use super::table::Area;
 use super::uri::{self, Problem, Uri};
@@ -60,43 +60,48 @@ fn kind(examination: &mut Examination, key: &Key<'_>, uri: &Uri) {
 /// The vault that the URI names.
 fn token<'a>(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vaults: &'a [Looked]) -> Option<&'a Looked> {
     let labelled: Vec<&Looked> = vaults.iter().filter(|vault| vault.label().is_some()).collect();
-    let labels: Vec<&str> = labelled.iter().filter_map(|vault| vault.label()).collect();
-    // A vault that doesn't open says so itself.
-    if labels.is_empty() {
-        return None;
+    let token = uri.token.as_ref().map(|token| String::from_utf8_lossy(token).into_owned());
+    let named = labelled.iter().copied().find(|vault| vault.label() == token.as_deref());
+    let only = labelled.first().copied().filter(|_| token.is_none() && labelled.len() == 1);
+    // A vault that wasn't looked at, or that doesn't open and says so itself, may be the one that is meant.
+    let all_known = examination.context.global.vault.is_none() && vaults.iter().all(|vault| vault.info.is_some());
+    if named.is_some() || all_known && !labelled.is_empty() {
+        examination.report.looked(&["nginx-uri-token"]);
     }
-    examination.report.looked(&["nginx-uri-token"]);
-    let (problem, edit) = match &uri.token {
-        None if labelled.len() == 1 => return labelled.first().copied(),
+    if named.is_some() || !all_known || labelled.is_empty() {
+        return named.or(only);
+    }
+    if only.is_some() {
+        return only;
+    }
+    let labels: Vec<&str> = labelled.iter().filter_map(|vault| vault.label()).collect();
+    let (problem, edit) = match token {
         None => {
-            let edit = owner(uri, &labelled).and_then(|vault| vault.label()).map(|label| {
-                shell::replace(
-                    key.directive.line,
-                    "pkcs11:pkcs11:",
-                    &format!("pkcs11:pkcs11:token={};", encoded(label)),
-                )
-            });
-            ("the URI names no token, and there are several vaults".to_owned(), edit)
+            let meant = owner(uri, &labelled).and_then(|vault| vault.label());
+            ("the URI names no token, and there are several vaults".to_owned(), meant.map(|label| naming(key, label)))
         }
-        Some(token) => {
-            let token = String::from_utf8_lossy(token).into_owned();
-            if let Some(vault) = labelled.iter().find(|vault| vault.label() == Some(&token)) {
-                return Some(vault);
-            }
-            let only = labels.first().copied().filter(|_| labels.len() == 1);
-            let meant = uri::nearest(&token, labels.iter().copied()).or(only);
-            let edit = meant.map(|meant| {
-                let old = format!("token={}", piece(key.uri, "token"));
-                shell::replace(key.directive.line, &old, &format!("token={}", encoded(meant)))
-            });
-            (format!("the URI names the token {token:?}"), edit)
-        }
+        Some(token) => (format!("the URI names the token {token:?}"), renaming(key, &token, &labels)),
     };
     let known = labels.iter().map(|label| format!("{label:?}")).collect::<Vec<_>>().join(", ");
     let found = at(finding("nginx-uri-token"), key).with("problem", problem).with("known", known);
     let are = if labels.len() == 1 { "is only" } else { "are" };
     examination.report.found(found.with("are", are).maybe("edit", edit));
     None
+}
+
+/// sed's command that puts the token into a URI that has none.
+fn naming(key: &Key<'_>, label: &str) -> String {
+    // With what stands before the URI: the engine has the scheme's name.
+    let before = if key.scheme == Scheme::Engine { "engine:pkcs11:pkcs11:" } else { "store:pkcs11:" };
+    shell::replace(key.directive.line, before, &format!("{before}token={};", encoded(label)))
+}
+
+/// sed's command that puts the token in the place of a wrong one.
+fn renaming(key: &Key<'_>, token: &str, labels: &[&str]) -> Option<String> {
+    let only = labels.first().copied().filter(|_| labels.len() == 1);
+    let meant = uri::nearest(token, labels.iter().copied()).or(only)?;
+    let old = format!("token={}", piece(key.uri, "token"));
+    Some(shell::replace(key.directive.line, &old, &format!("token={}", encoded(meant))))
 }
 
 /// The one vault that holds what the URI names.

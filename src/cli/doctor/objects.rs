@@ -1,6 +1,9 @@
 //! What is in a vault that opens: keys and certificates that end, certificates that fit no key, a filter that hides all.
 
-use super::super::{time, versions};
+use std::collections::HashMap;
+
+use super::super::time;
+use super::super::versions::{self, Named};
 use super::certificate::{self, Parsed, Renewal, SOON_IN_SECONDS, Validity};
 use super::report::finding;
 use super::vault::Looked;
@@ -36,45 +39,52 @@ fn keys(examination: &mut Examination, looked: &Looked, image: &Image) {
 }
 
 fn certificates(examination: &mut Examination, looked: &Looked, image: &Image) {
+    let keys = versions::all(image, Collection::Keys);
+    let keys = KeysOfCertificates::of(&keys);
     for named in versions::all(image, Collection::Certificates) {
         let object = named.current().main();
         let Some(parsed) = object.content.value.as_deref().and_then(Parsed::from_der) else { continue };
         // A certificate alone, a CA's for instance, is nobody's to renew here.
-        let Some(key) = key_of(image, &named.name, &object.content.id, &parsed) else { continue };
-        let renewal =
-            Renewal { vault: looked, key: &key.name, old: Some(&parsed), certificate: Some(&named.name), file: None };
-        let (id, end) = match (key.fits, parsed.validity()) {
+        let Some(key) = keys.key_of(&named.name, &object.content.id, &parsed) else { continue };
+        let fits = certificate::public_of(key.current().main()) == Some(&*parsed.public);
+        let (id, end) = match (fits, parsed.validity()) {
             (false, _) => ("certificate-stale", 0),
             (true, Validity::Expired(end)) => ("certificate-expired", end),
             (true, Validity::Soon(end)) => ("certificate-expires-soon", end),
             _ => continue,
         };
+        let renewal =
+            Renewal { vault: looked, key: &key.name, old: Some(&parsed), certificate: Some(&named.name), file: None };
         let found = finding(id).with("time", time::text(end)).with("certificate", &named.name);
         examination.report.found(renewal.of(found));
     }
 }
 
-struct KeyOfCertificate {
-    name: String,
-    /// Its current version has the certificate's public key.
-    fits: bool,
+/// Keys as certificates are paired with them: by their public half, else by their id, else by their name.
+struct KeysOfCertificates<'a> {
+    by_public: HashMap<&'a [u8], &'a Named>,
+    by_id: HashMap<&'a [u8], &'a Named>,
+    by_name: HashMap<String, &'a Named>,
 }
 
-/// The key that a certificate is for: the one with its public half, else with its id, else with its name.
-fn key_of(image: &Image, name: &str, id: &[u8], parsed: &Parsed) -> Option<KeyOfCertificate> {
-    let keys = versions::all(image, Collection::Keys);
-    let has_public = |key: &&versions::Named| {
-        key.versions.iter().any(|version| certificate::public_of(version.main()) == Some(&*parsed.public))
-    };
-    let has_id =
-        |key: &&versions::Named| !id.is_empty() && key.versions.iter().any(|version| version.main().content.id == id);
-    let key = keys
-        .iter()
-        .find(has_public)
-        .or_else(|| keys.iter().find(has_id))
-        .or_else(|| keys.iter().find(|key| key.name.eq_ignore_ascii_case(name)))?;
-    let fits = certificate::public_of(key.current().main()) == Some(&*parsed.public);
-    Some(KeyOfCertificate { name: key.name.clone(), fits })
+impl<'a> KeysOfCertificates<'a> {
+    fn of(keys: &'a [Named]) -> Self {
+        let mut maps = Self { by_public: HashMap::new(), by_id: HashMap::new(), by_name: HashMap::new() };
+        for key in keys {
+            maps.by_name.insert(key.name.to_ascii_lowercase(), key);
+            for object in key.versions.iter().map(|version| version.main()) {
+                maps.by_public.extend(certificate::public_of(object).map(|public| (public, key)));
+                let id = Some(object.content.id.as_slice()).filter(|id| !id.is_empty());
+                maps.by_id.extend(id.map(|id| (id, key)));
+            }
+        }
+        maps
+    }
+
+    fn key_of(&self, name: &str, id: &[u8], parsed: &Parsed) -> Option<&'a Named> {
+        let by_public = self.by_public.get(&*parsed.public);
+        by_public.or_else(|| self.by_id.get(id)).or_else(|| self.by_name.get(&name.to_ascii_lowercase())).copied()
+    }
 }
 
 fn filter(examination: &mut Examination, looked: &Looked, image: &Image) {

@@ -26,6 +26,18 @@ pub(super) fn adding(configuration: &Path, looked: &Looked, name: &str) -> Optio
     Some(shell::replace(line, list, &new))
 }
 
+/// sed's command that lets these objects through and no others; `None` where the line can't be told.
+pub(super) fn listing(configuration: &Path, looked: &Looked, names: &[String]) -> Option<String> {
+    let names: Vec<String> = names.iter().map(|name| format!("{:?}", globset::escape(name))).collect();
+    let list = format!("[{}]", names.join(", "));
+    let text = file::text(configuration).ok()?;
+    let Some(span) = span_of(&text, looked, Some("objects")) else {
+        return setting(configuration, looked, &format!("objects = {list}"));
+    };
+    let old = text.get(span.clone()).filter(|old| !old.contains('\n'))?;
+    Some(shell::replace(line_at(&text, span.start), old, &list))
+}
+
 /// sed's command that puts another path in the place of the vault's.
 pub(super) fn path(configuration: &Path, looked: &Looked, path: &Path) -> Option<String> {
     let text = file::text(configuration).ok()?;

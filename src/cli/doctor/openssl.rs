@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use super::file::Seen;
 use super::openssl_conf::{Conf, Setting};
@@ -11,7 +12,7 @@ use super::table::Area;
 use super::vault::Looked;
 use super::{Examination, certificate, module, objects_line, service, shell};
 use crate::sys::env;
-use crate::vault::{Class, KeyAlgorithm};
+use crate::vault::{Class, KeyAlgorithm, Object};
 
 /// The OpenSSL of this machine.
 pub(super) struct OpenSsl {
@@ -205,46 +206,45 @@ fn lacks(examination: &mut Examination, conf: &Conf, section: &str, wrong: Optio
     examination.report.found(found.with("setting", setting).with("edit", edit));
 }
 
+/// libp11 looks at every private key that it sees, also where a URI names another one.
 fn ed25519(examination: &mut Examination) {
     let mut found = Vec::new();
     for vault in &examination.vaults {
         let keys = vault.image.iter().flat_map(|image| image.with_class(Class::PrivateKey));
-        let is_ed25519 = |algorithm| matches!(algorithm, KeyAlgorithm::Ed25519 | KeyAlgorithm::X25519);
-        let stumbles = |object: &&std::sync::Arc<crate::vault::Object>| {
-            object.content.enabled
-                && vault.shows(object)
-                && object.content.key.as_ref().is_some_and(|key| is_ed25519(key.algorithm))
-        };
-        found.extend(keys.filter(stumbles).map(|object| (vault.name.clone(), certificate::name_of(object))));
+        let stumbles = |object: &&Arc<Object>| object.content.enabled && vault.shows(object) && is_edwards(object);
+        let names: Vec<String> = keys.filter(stumbles).map(|object| certificate::name_of(object)).collect();
+        let Some(first) = names.first() else { continue };
+        let more = names.len() - 1;
+        let key = if more == 0 { first.clone() } else { format!("{first} (and {more} more)") };
+        found.push((vault.name.clone(), key, hiding(examination, vault)));
     }
     if found.is_empty() || !has_old_libp11() {
         return;
     }
-    for (vault, key) in found {
-        let edit = hiding(examination, &vault, &key);
-        let file = examination.source.as_ref().filter(|_| edit.is_some()).map(|file| file.display().to_string());
-        let warning = finding("openssl-ed25519").with("vault", &vault).with("key", &key);
-        examination.report.found(warning.maybe("edit", edit).maybe("file", file).with("new-vault", "ed25519"));
+    let source = examination.source.as_ref().map(|file| file.display().to_string());
+    for (vault, key, edit) in found {
+        let warning = finding("openssl-ed25519").with("vault", vault).with("key", key).with("new-vault", "ed25519");
+        examination.report.found(warning.maybe("edit", edit).maybe("file", source.clone()));
     }
 }
 
-/// `objects` that lets everything through but Ed25519 keys; only where there is no filter yet.
-fn hiding(examination: &Examination, vault: &str, _key: &str) -> Option<String> {
-    let vault: &Looked = examination.vaults.iter().find(|looked| looked.name == vault)?;
-    if vault.has_filter() {
-        return None;
-    }
+fn is_edwards(object: &Object) -> bool {
+    let algorithm = object.content.key.as_ref().map(|key| key.algorithm);
+    matches!(algorithm, Some(KeyAlgorithm::Ed25519 | KeyAlgorithm::X25519))
+}
+
+/// sed's command that makes `objects` the list of everything else that is seen.
+fn hiding(examination: &Examination, vault: &Looked) -> Option<String> {
     let image = vault.image.as_ref()?;
-    let is_other = |algorithm| !matches!(algorithm, KeyAlgorithm::Ed25519 | KeyAlgorithm::X25519);
-    let mut names: Vec<String> = image
-        .objects()
-        .filter(|object| object.content.key.as_ref().is_none_or(|key| is_other(key.algorithm)))
-        .map(|object| format!("{:?}", certificate::name_of(object)))
-        .collect();
+    let others = image.objects().filter(|object| vault.shows(object) && !is_edwards(object));
+    let mut names: Vec<String> = others.map(|object| certificate::name_of(object)).collect();
     names.sort();
     names.dedup();
-    let setting = format!("objects = [{}]", names.join(", "));
-    objects_line::setting(examination.source.as_deref()?, vault, &setting)
+    // Many are nobody's to keep in a line.
+    if names.is_empty() || names.len() > 20 {
+        return None;
+    }
+    objects_line::listing(examination.source.as_deref()?, vault, &names)
 }
 
 /// Where the package manager can't tell, it may be.

@@ -1,5 +1,7 @@
 //! What was found, and how it is printed.
 
+use std::collections::HashSet;
+
 use serde_json::{Value as Json, json};
 
 use super::super::table::printable;
@@ -12,6 +14,7 @@ pub(super) struct Report {
     facts: Vec<(Area, String)>,
     looked: Vec<&'static str>,
     findings: Vec<Finding>,
+    told: HashSet<(&'static str, String)>,
     left_out: Vec<(Area, String)>,
 }
 
@@ -73,11 +76,7 @@ impl Report {
 
     pub(super) fn found(&mut self, finding: Finding) {
         self.looked(&[finding.check.id]);
-        let twice = |other: &Finding| {
-            other.check.id == finding.check.id
-                && (other.remedy(), other.sentence()) == (finding.remedy(), finding.sentence())
-        };
-        if !self.findings.iter().any(twice) {
+        if self.told.insert((finding.check.id, finding.sentence())) {
             self.findings.push(finding);
         }
     }
@@ -102,10 +101,9 @@ impl Report {
     }
 
     fn holding(&self, area: Area) -> impl Iterator<Item = &'static Check> {
-        table::all().filter(move |check| {
-            let failed = || self.findings.iter().any(|finding| finding.check.id == check.id);
-            check.area == area && self.looked.contains(&check.id) && !failed()
-        })
+        let failed: HashSet<&str> = self.findings.iter().map(|finding| finding.check.id).collect();
+        table::all()
+            .filter(move |check| check.area == area && self.looked.contains(&check.id) && !failed.contains(check.id))
     }
 
     fn text(&self, colours: bool, width: Option<usize>) -> String {
