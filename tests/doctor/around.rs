@@ -3,13 +3,13 @@
 use std::fs;
 
 use crate::scene;
-use crate::stage::{self, PIN, set_mode};
+use crate::stage::{PIN, set_mode};
 
 #[test]
 fn a_module_that_is_gone_closed_or_broken_is_named_and_put_back() {
     let Some(mut scene) = scene() else { return };
     let place = scene.stage.at("lib/libstrongroom.so");
-    scene.arguments = scene.arguments.replace(&stage::module().display().to_string(), &place);
+    scene.arguments = scene.arguments.replace(&scene.module().display().to_string(), &place);
     scene.mends("module-missing", "");
     set_mode(&scene.stage.path("lib"), 0o700);
     set_mode(&scene.stage.path("lib/libstrongroom.so"), 0o640);
@@ -30,11 +30,13 @@ const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 #[test]
 fn a_file_of_p11_kits_that_leads_nowhere_or_turns_the_module_off_is_named_and_mended() {
     let Some(mut scene) = scene() else { return };
-    let module = format!("module: {}", stage::module().display());
+    let module = format!("module: {}", scene.module().display());
     let file = "home/.config/pkcs11/modules/strongroom.module";
     // p11-kit reads no user's files for root.
-    scene.become_user("www-data");
-    scene.arguments = format!("--module {}", stage::module().display());
+    if !scene.become_user("www-data") {
+        return;
+    }
+    scene.arguments = format!("--module {}", scene.module().display());
     let lists = |what: &str| {
         let listed = scene.shell("p11tool --list-tokens", "");
         assert_eq!(String::from_utf8_lossy(&listed.stdout).contains("token=stage"), what == "listed");
@@ -82,7 +84,7 @@ fn a_provider_that_is_not_installed_is_named_with_its_package() {
     let text = format!(
         "openssl_conf = init\n[init]\nproviders = list\n[list]\npkcs11 = pkcs11\n[pkcs11]\nmodule = /gone/pkcs11.so\n\
          pkcs11-module-path = {}\nactivate = 1\n",
-        stage::module().display()
+        scene.module().display()
     );
     scene.stage.file("openssl.cnf", text);
     let remedy = scene.names("openssl-provider-missing");
@@ -92,7 +94,7 @@ fn a_provider_that_is_not_installed_is_named_with_its_package() {
 #[test]
 fn openssls_configuration_is_named_and_mended_by_its_lines() {
     let Some(scene) = scene() else { return };
-    let module = stage::module().display().to_string();
+    let module = scene.module().display().to_string();
     scene.openssl_configuration(&[(&module, "/gone/libstrongroom.so")]);
     scene.mends_nginx("openssl-module-path", "");
     scene.openssl_configuration(&[(&module, SOFTHSM)]);

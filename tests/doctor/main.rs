@@ -180,7 +180,7 @@ fn a_locked_pin_is_reset_with_the_recovery_key() {
 fn a_vault_without_a_recovery_key_gets_one() {
     let Some(scene) = scene() else { return };
     std::fs::remove_dir_all(scene.stage.vault()).unwrap();
-    let tool = format!("pkcs11-tool --module {}", stage::module().display());
+    let tool = format!("pkcs11-tool --module {}", scene.module().display());
     let script = format!(
         "export STRONGROOM_VAULT={}; {tool} --init-token --label stage --so-pin so-pin-93751 && {tool} --login \
          --login-type so --so-pin so-pin-93751 --init-pin --new-pin {PIN} && {tool} --login --pin {PIN} --keypairgen \
@@ -231,7 +231,7 @@ fn what_ends_or_fits_no_more_in_the_vault_is_named_and_made_anew() {
 #[test]
 fn a_service_that_cannot_reach_its_vault_is_told_what_to_hand_over() {
     let Some(mut scene) = scene() else { return };
-    scene.arguments = format!("--module {} --user www-data", stage::module().display());
+    scene.arguments = format!("--module {} --user www-data", scene.module().display());
     // The configuration, which holds no secret, is everybody's to read.
     set_mode(&scene.stage.path("strongroom/config.toml"), 0o600);
     for _ in 0..4 {
@@ -249,7 +249,9 @@ fn a_service_that_cannot_reach_its_vault_is_told_what_to_hand_over() {
 #[test]
 fn a_machine_with_nothing_on_it_is_told_how_to_begin() {
     let Some(mut scene) = scene() else { return };
-    scene.become_user("www-data");
+    if !scene.become_user("www-data") {
+        return;
+    }
     scene.set("STRONGROOM_CONF", "");
     scene.set("OPENSSL_CONF", "");
     scene.set("HOME", scene.stage.path("empty").display());

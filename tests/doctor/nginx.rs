@@ -144,6 +144,9 @@ fn a_pin_that_nginx_lacks_or_has_wrong_is_named_and_mended() {
     let pin_file = format!("pin_file = {:?}\n", scene.stage.path("www.pin"));
     scene.edit("strongroom/config.toml", &pin_file, "");
     scene.mends_nginx("nginx-pin-missing", &typed);
+    // A vault that is found where vaults lie has no table of its own yet.
+    scene.stage.file("strongroom/config.toml", format!("vaults_dir = {:?}\n", scene.stage.path("")));
+    scene.mends_nginx("nginx-pin-missing", &typed);
     let uri = key("token=stage;object=www;type=private?pin-source=file:");
     scene.nginx_configuration(&format!("{uri}{}", scene.stage.at("nowhere.pin")));
     scene.mends("nginx-pin-source", &typed);

@@ -3,7 +3,7 @@
 //! in that shell.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -16,6 +16,7 @@ pub struct Scene {
     pub stage: Stage,
     /// Of `strongroom doctor`.
     pub arguments: String,
+    module: PathBuf,
     environment: Vec<(String, String)>,
     recovery_key: String,
     /// Everything is done as this user, if one is named.
@@ -26,14 +27,21 @@ impl Scene {
     /// Everything in order: not a single fault.
     pub fn new() -> Self {
         let stage = Stage::without_token();
-        let scene = Self {
-            arguments: format!("--nginx {} --module {}", stage.at("nginx.conf"), stage::module().display()),
+        let mut scene = Self {
+            arguments: String::new(),
+            module: stage::module(),
             environment: Vec::new(),
             recovery_key: String::new(),
             user: None,
             stage,
         };
         set_mode(&scene.stage.path(""), 0o755);
+        if !may_everybody("-r", &scene.module) {
+            // As after an installation: a module that lies under somebody's home is nobody else's.
+            std::fs::copy(&scene.module, scene.stage.path("libstrongroom.so")).unwrap();
+            scene.module = scene.stage.path("libstrongroom.so");
+        }
+        scene.arguments = format!("--nginx {} --module {}", scene.stage.at("nginx.conf"), scene.module.display());
         for folder in ["strongroom", "bin", "home/.config/pkcs11/modules", "empty"] {
             std::fs::create_dir_all(scene.stage.path(folder)).unwrap();
         }
@@ -57,7 +65,7 @@ impl Scene {
         self.openssl_configuration(&[]);
         stage.file(
             "home/.config/pkcs11/modules/strongroom.module",
-            format!("# ours\nmodule: {}\n", stage::module().display()),
+            format!("# ours\nmodule: {}\n", self.module.display()),
         );
         self.nginx_configuration(&format!("engine:pkcs11:pkcs11:token={TOKEN};object=www;type=private"));
     }
@@ -74,7 +82,7 @@ impl Scene {
         let text = format!(
             "openssl_conf = init\n[init]\nengines = engines\n[engines]\npkcs11 = pkcs11\n[pkcs11]\n\
              engine_id = pkcs11\nMODULE_PATH = {}\ninit = 1\n",
-            stage::module().display()
+            self.module.display()
         );
         let text = changes.iter().fold(text, |text, (old, new)| replaced(&text, old, new));
         self.stage.file("openssl.cnf", text);
@@ -101,10 +109,20 @@ impl Scene {
         self.stage.file(file, replaced(&text, old, new));
     }
 
-    /// Everything belongs to this user, and is done as them, from now on.
-    pub fn become_user(&mut self, user: &'static str) {
+    /// The module under test, where everybody can read it.
+    pub fn module(&self) -> PathBuf {
+        self.module.clone()
+    }
+
+    /// Everything belongs to this user, and is done as them, from now on. False if they can't start the command.
+    pub fn become_user(&mut self, user: &'static str) -> bool {
+        if !may_everybody("-x", &stage::cli()) {
+            println!("not run: the command under test lies where {user} can't reach it");
+            return false;
+        }
         run("chown", &format!("-R {user} {}", self.stage.at("")));
         self.user = Some(user);
+        true
     }
 
     /// Sets a variable in the shell.
@@ -282,4 +300,11 @@ fn replaced(text: &str, old: &str, new: &str) -> String {
 /// Runs a program of this machine that must succeed.
 pub fn run(program: &str, arguments: &str) {
     stage::succeed(Command::new(program).args(arguments.split_whitespace()));
+}
+
+/// Whether a user without any rights passes this test of `test`.
+fn may_everybody(test: &str, path: &Path) -> bool {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "test", test]).arg(path);
+    stage::output(&mut command).status.success()
 }

@@ -13,6 +13,14 @@ use crate::sys::{env, user};
 /// Where the system's configuration lies.
 pub(super) const SYSTEM_FILE: &str = "/etc/strongroom/config.toml";
 
+/// Where this user's configuration is looked for first, whether or not it is there.
+pub(super) fn usual_file() -> PathBuf {
+    let variable = |name| env::variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || variable(c"HOME").or_else(|| env::home_of(env::effective_uid())).map(|home| home.join(".config"));
+    let own = variable(c"XDG_CONFIG_HOME").or_else(home).filter(|_| env::effective_uid() != 0);
+    own.map_or_else(|| SYSTEM_FILE.into(), |base| base.join("strongroom/config.toml"))
+}
+
 const CHECKS: &[&str] =
     &["config-missing", "config-unreadable", "config-owner", "config-open", "config-typo", "config-value"];
 const ENVIRONMENT_CHECKS: &[&str] = &["environment-hides-configuration", "configuration-of-root"];

@@ -179,11 +179,15 @@ fn not_loaded(examination: &mut Examination, key: &Key<'_>, what: &str) {
         let lines = openssl::lines_for_engine(&module.path).replacen("'openssl_conf = init' ", "", 1);
         found.with("edit", edit).with_command("lines", lines)
     } else {
+        let usual = Path::new("/etc/nginx/openssl.cnf");
+        // Somebody's file is nobody's to overwrite.
+        let new = if usual.exists() { Path::new("/etc/nginx/strongroom-openssl.cnf") } else { usual };
+        let environment = format!("Environment=OPENSSL_CONF={}", new.display());
         found
             .with_command("lines", openssl::lines_for_engine(&module.path))
-            .with("new-conf", "/etc/nginx/openssl.cnf")
+            .with("new-conf", new.display())
             .with("unit", "/etc/systemd/system/nginx.service.d/strongroom.conf")
-            .with_command("service", shell::quote_all(["[Service]", "Environment=OPENSSL_CONF=/etc/nginx/openssl.cnf"]))
+            .with_command("service", shell::quote_all(["[Service]", &environment]))
     };
     examination.report.found(found);
 }

@@ -11,7 +11,7 @@ use super::report::finding;
 use super::table::Area;
 use super::uri::{self, Problem, Uri};
 use super::vault::Looked;
-use super::{Examination, certificate, nginx_certificates, objects_line, shell};
+use super::{Examination, certificate, configuration, nginx_certificates, objects_line, shell};
 use crate::config::UnlockConfig;
 use crate::vault::{Class, Content, Object};
 
@@ -214,17 +214,27 @@ fn pin(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looked) 
     if configured || examination.openssl.as_ref().is_some_and(|openssl| openssl.gives_pin) {
         return;
     }
+    no_pin(examination, vault);
+}
+
+/// The PIN goes into a file beside the configuration, which is made where there is none.
+fn no_pin(examination: &mut Examination, vault: &Looked) {
     let source = examination.source.clone();
-    let pin_file = match &source {
-        Some(source) => source.with_file_name(format!("{}.pin", vault.config.name)),
-        None => Path::new("/etc/strongroom").join(format!("{}.pin", vault.config.name)),
-    };
+    let config = source.clone().unwrap_or_else(configuration::usual_file);
+    let pin_file = config.with_file_name(format!("{}.pin", vault.config.name));
     let setting = format!("pin_file = {:?}", pin_file.display().to_string());
-    let edit = source.as_deref().and_then(|source| objects_line::setting(source, vault, &setting));
     let found = finding("nginx-pin-missing").with("vault", &vault.name).with("pin-file", pin_file.display());
-    examination
-        .report
-        .found(found.maybe("edit", edit).maybe("config", source.map(|source| source.display().to_string())));
+    let edit = source.as_deref().and_then(|source| objects_line::setting(source, vault, &setting));
+    let found = match edit {
+        Some(edit) => found.with("edit", edit).with("config", config.display()),
+        None => {
+            let name = format!("name = {:?}", vault.config.name);
+            let path = format!("path = {:?}", vault.directory().display().to_string());
+            let lines = shell::quote_all(["[[vault]]", &name, &path, &setting]);
+            found.with_command("lines", lines).with("config", config.display())
+        }
+    };
+    examination.report.found(found);
 }
 
 /// sed's command that takes the last PIN out of a URI's query. The command doesn't say the PIN.

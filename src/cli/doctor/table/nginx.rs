@@ -83,7 +83,10 @@ pub(super) const CHECKS: &[Check] = &[
         &["Enter PKCS#11 token PIN for …:", "No PIN code was entered"],
         "Nothing gives nginx the PIN of {vault}: no `pin_file` in the configuration, none in the URI, none in OpenSSL's \
          configuration. (The command reads it from the keyboard: type it, end with Enter and Ctrl-D.)",
-        &["install -m 600 /dev/stdin {pin-file} && sed -i {edit} {config}", "install -D -m 600 /dev/stdin {pin-file}"],
+        &[
+            "install -D -m 600 /dev/stdin {pin-file} && sed -i {edit} {config}",
+            "install -D -m 600 /dev/stdin {pin-file} && printf '%s\\n' {lines} >> {config}",
+        ],
     ),
     fault(
         "nginx-pin-source",
