@@ -116,7 +116,9 @@ fn openssls_configuration_is_named_and_mended_by_its_lines() {
 #[test]
 fn a_configuration_that_loads_no_engine_gets_the_lines_for_one() {
     let Some(scene) = scene() else { return };
-    for text in ["[req]\ndistinguished_name = name\n[name]\n", "openssl_conf = other\n[other]\nssl_conf = x\n[x]\n"] {
+    let system =
+        "openssl_conf = other\n[other]\nssl_conf = ssl\n[ssl]\nsystem_default = tls\n[tls]\nMinProtocol = TLSv1.2";
+    for text in ["[req]\ndistinguished_name = name\n[name]\n", "", system] {
         scene.stage.file("openssl.cnf", text);
         scene.mends_nginx("nginx-engine", "");
     }

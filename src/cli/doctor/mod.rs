@@ -20,6 +20,7 @@ mod objects;
 mod objects_line;
 mod openssl;
 mod openssl_conf;
+mod openssl_lines;
 mod p11_kit;
 mod report;
 mod service;
@@ -79,6 +80,11 @@ impl Examination<'_> {
     /// are.
     fn opener(&self) -> Option<&User> {
         self.user.as_ref().filter(|_| self.arguments.nginx.is_none())
+    }
+
+    /// The module; where it is missing, the place where it should be.
+    fn module_path(&self) -> PathBuf {
+        self.module.as_ref().map_or_else(module::usual_place, |module| module.path.clone())
     }
 
     /// Whether a PIN is given with this call.

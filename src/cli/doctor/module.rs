@@ -32,7 +32,7 @@ pub(super) fn examine(examination: &mut Examination) -> Option<Module> {
     let named = examination.arguments.module.clone().and_then(|path| std::path::absolute(path).ok());
     let by_clients = || openssl::module_paths().into_iter().filter(|path| path.is_file() && path.ends_with(FILE));
     let path = named.clone().or_else(|| installed.first().cloned()).or_else(|| by_clients().next());
-    let path = path.unwrap_or_else(|| PathBuf::from("/usr/local/lib").join(FILE));
+    let path = path.unwrap_or_else(usual_place);
     let found = installed.into_iter().chain(by_clients()).chain(beside_this_program()).find(|other| *other != path);
     let found = found.map(|found| found.display().to_string());
     if !path.is_file() {
@@ -62,6 +62,11 @@ pub(super) fn examine(examination: &mut Examination) -> Option<Module> {
     }
     examination.report.looked(LOAD_CHECKS);
     Some(Module { path })
+}
+
+/// Where somebody puts it who builds it.
+pub(super) fn usual_place() -> PathBuf {
+    Path::new("/usr/local/lib").join(FILE)
 }
 
 /// Whether other users can read it: the service's, else nobody in particular.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::nginx_conf::{Conf, Directive};
+use super::openssl_lines::Bridge;
 use super::report::finding;
 use super::table::Area;
-use super::{Examination, file, nginx_keys, openssl, service, shell, uri};
+use super::{Examination, file, nginx_keys, openssl_conf, service, shell, uri};
 use crate::sys::user::{self, Access, User};
 
 /// What is looked at whether or not there are keys of a vault.
@@ -110,9 +111,8 @@ fn keys_of<'a>(conf: &'a Conf, key: &'a str, certificate: &'a str) -> Vec<Key<'a
     let directives: Vec<&Directive> = conf.named(key).collect();
     for directive in &directives {
         let Some((scheme, engine, uri)) = named_key(directive.value()) else { continue };
-        let before = |other: &&&Directive| other.block == directive.block && std::ptr::eq(**other, *directive);
         let mut siblings = directives.iter().filter(|other| other.block == directive.block);
-        let place = siblings.position(|other| before(&other)).unwrap_or(0);
+        let place = siblings.position(|other| std::ptr::eq(*other, *directive)).unwrap_or(0);
         let certificate = conf.in_force(certificate, directive.block).get(place).copied();
         let is_file = |directive: &&Directive| !directive.value().contains(['$', ':']);
         let certificate = certificate.filter(is_file).map(|directive| conf.base.join(directive.value()));
@@ -153,42 +153,39 @@ fn loading(examination: &mut Examination, program: Option<&Program>, keys: &[Key
             continue;
         }
         let Some(openssl) = &examination.openssl else { continue };
-        let missing = match key.scheme {
-            Scheme::Engine if !openssl.loads_engine => "engine pkcs11",
-            Scheme::Store if !openssl.loads_provider => "provider pkcs11",
-            _ => continue,
-        };
-        not_loaded(examination, key, missing);
+        match key.scheme {
+            Scheme::Engine if !openssl.loads_engine => not_loaded(examination, key, Bridge::Engine),
+            Scheme::Store if !openssl.loads_provider => not_loaded(examination, key, Bridge::Provider),
+            _ => {}
+        }
     }
 }
 
-/// OpenSSL's configuration loads nothing for PKCS#11: nginx gets one of its own, or the one that it has gets a section.
-fn not_loaded(examination: &mut Examination, key: &Key<'_>, what: &str) {
-    let (Some(openssl), Some(module)) = (&examination.openssl, &examination.module) else { return };
-    let conf = &openssl.conf_file;
-    let found = at(finding("nginx-engine"), key).with("what", what).with("conf", conf.display());
+/// OpenSSL's configuration loads nothing for PKCS#11: the one that nginx has gets what is missing, or nginx gets one.
+fn not_loaded(examination: &mut Examination, key: &Key<'_>, bridge: Bridge) {
+    let Some(openssl) = &examination.openssl else { return };
+    let file = openssl.conf_file.clone();
+    // One that isn't there is said by itself.
+    let Some(conf) = openssl_conf::Conf::read(&file) else { return };
+    let module = examination.module_path();
+    let lines = |lines: Vec<String>| shell::quote_all(lines.iter().map(String::as_str));
+    let found = at(finding("nginx-engine"), key).with("what", bridge.name()).with("conf", file.display());
+    // The system's own file is every program's.
     let own = service::variable("OPENSSL_CONF").is_some();
-    let found = if !conf.exists() {
-        return; // openssl-conf-missing says it.
-    } else if own && key.scheme == Scheme::Engine {
-        let starts =
-            file::text(conf).is_ok_and(|text| text.lines().any(|line| line.trim().starts_with("openssl_conf")));
-        let edit =
-            if starts { "s/^[ \t]*openssl_conf[ \t]*=.*/openssl_conf = init/" } else { r"1i\openssl_conf = init" };
-        // The file goes on in some section: what follows begins with one of its own.
-        let lines = openssl::lines_for_engine(&module.path).replacen("'openssl_conf = init' ", "", 1);
-        found.with("edit", edit).with_command("lines", lines)
-    } else {
-        let usual = Path::new("/etc/nginx/openssl.cnf");
-        // Somebody's file is nobody's to overwrite.
-        let new = if usual.exists() { Path::new("/etc/nginx/strongroom-openssl.cnf") } else { usual };
-        let environment = format!("Environment=OPENSSL_CONF={}", new.display());
-        found
-            .with_command("lines", openssl::lines_for_engine(&module.path))
-            .with("new-conf", new.display())
-            .with("unit", "/etc/systemd/system/nginx.service.d/strongroom.conf")
-            .with_command("service", shell::quote_all(["[Service]", &environment]))
-    };
+    let addition = if own { bridge.addition(&conf, &file, &module) } else { None };
+    if let Some(addition) = addition {
+        let found = found.with("edit", addition.edit).with_command("lines", lines(addition.lines));
+        return examination.report.found(found);
+    }
+    let usual = Path::new("/etc/nginx/openssl.cnf");
+    // Somebody's file is nobody's to overwrite.
+    let new = if usual.exists() { Path::new("/etc/nginx/strongroom-openssl.cnf") } else { usual };
+    let environment = format!("Environment=OPENSSL_CONF={}", new.display());
+    let found = found
+        .with_command("lines", lines(bridge.whole(&module)))
+        .with("new-conf", new.display())
+        .with("unit", "/etc/systemd/system/nginx.service.d/strongroom.conf")
+        .with_command("service", shell::quote_all(["[Service]", &environment]));
     examination.report.found(found);
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::file::Seen;
 use super::openssl_conf::{Conf, Setting};
+use super::openssl_lines::Bridge;
 use super::report::finding;
 use super::table::Area;
 use super::vault::Looked;
@@ -47,11 +48,8 @@ pub(super) fn examine(examination: &mut Examination) -> Option<OpenSsl> {
     let Some(conf) = Conf::read(&openssl.conf_file) else {
         if service::variable("OPENSSL_CONF").is_some() {
             let found = finding("openssl-conf-missing").with("file", openssl.conf_file.display());
-            let lines = examination.module.as_ref().map(|module| lines_for_engine(&module.path));
-            examination.report.found(match lines {
-                Some(lines) => found.with_command("lines", lines),
-                None => found,
-            });
+            let lines = Bridge::Engine.whole(&examination.module_path());
+            examination.report.found(found.with_command("lines", shell::quote_all(lines.iter().map(String::as_str))));
         }
         return Some(openssl);
     };
@@ -257,12 +255,4 @@ fn has_old_libp11() -> bool {
     };
     let version = numbers(&String::from_utf8_lossy(&version));
     version.is_empty() || version <= numbers(LIBP11_WITHOUT_ED25519)
-}
-
-/// A whole configuration that loads the engine with this module, a word a line, quoted.
-pub(super) fn lines_for_engine(module: &Path) -> String {
-    let path = format!("MODULE_PATH = {}", module.display());
-    shell::quote_all(["openssl_conf = init", "[init]", "engines = engines", "[engines]", "pkcs11 = pkcs11"])
-        + " "
-        + &shell::quote_all(["[pkcs11]", "engine_id = pkcs11", &path, "init = 1"])
 }
