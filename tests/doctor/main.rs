@@ -80,6 +80,18 @@ fn a_pin_file_that_is_gone_empty_open_foreign_or_wrong_is_named_and_mended() {
 }
 
 #[test]
+fn a_vault_that_is_named_is_looked_at_in_spite_of_a_broken_configuration() {
+    let Some(mut scene) = scene() else { return };
+    scene.stage.file("strongroom/config.toml", "this is no TOML\n");
+    scene.strongroom_without_configuration("key create www-old --kind p-256 --expires 2020-01-01");
+    scene.arguments += &format!(" --vault {} --pin-file www.pin", scene.stage.at("vault"));
+    let report = scene.doctor();
+    assert!(report.remedy("config-value").is_some() && report.remedy("key-expired").is_some());
+    // nginx's key is found in it too.
+    assert_eq!(report.text("nginx-uri-object"), "every URI names a key that is there");
+}
+
+#[test]
 fn a_command_that_gives_no_pin_is_named() {
     let Some(scene) = scene() else { return };
     let pin_file = format!("pin_file = {:?}", scene.stage.path("www.pin"));

@@ -137,6 +137,13 @@ impl Scene {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// The same on the vault's directory, whatever the configuration says.
+    pub fn strongroom_without_configuration(&self, arguments: &str) {
+        let script = format!("STRONGROOM_VAULT={} strongroom --pin-file www.pin {arguments}", self.stage.at("vault"));
+        let output = self.shell(&script, "");
+        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Runs a script as somebody at this machine would, who types this.
     pub fn shell(&self, script: &str, typed: &str) -> Output {
         let mut command = self.stage.command(if self.user.is_some() { "setpriv" } else { "sh" });

@@ -46,7 +46,7 @@ pub(super) fn examine(examination: &mut Examination) -> Option<Config> {
         Err(error) => {
             let found = explain(&error, uid);
             examination.report.found(found);
-            let why = "vaults weren't looked at: their configuration must be mended first";
+            let why = "configured vaults weren't looked at: their configuration must be mended first";
             examination.report.left_out(Area::Vault, why);
             None
         }

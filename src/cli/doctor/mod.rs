@@ -38,6 +38,7 @@ use self::openssl::OpenSsl;
 use self::report::Report;
 use self::vault::Looked;
 use super::{Context, Result};
+use crate::config::{Config, VaultConfig};
 use crate::sys::user::User;
 
 /// What is looked at, beside this machine's usual places.
@@ -107,7 +108,7 @@ pub(super) fn run(context: &Context, arguments: &Doctor) -> Result<()> {
         vaults: Vec::new(),
         openssl: None,
     };
-    let config = configuration::examine(&mut examination);
+    let config = configuration::examine(&mut examination).or_else(|| named_vault(context));
     examination.source = config.as_ref().and_then(|config| config.source.clone());
     if let Some(config) = &config {
         let vaults = vault::examine(&mut examination, config);
@@ -122,4 +123,12 @@ pub(super) fn run(context: &Context, arguments: &Doctor) -> Result<()> {
     nginx::examine(&mut examination);
     machine::examine(&mut examination);
     examination.report.print(&context.output)
+}
+
+/// A vault that is named by its directory needs no configuration.
+fn named_vault(context: &Context) -> Option<Config> {
+    let path = std::path::absolute(context.global.vault.as_deref().filter(|name| name.contains('/'))?).ok()?;
+    let vaults_dir = path.parent()?.to_owned();
+    let vaults = vec![VaultConfig::local(path.display().to_string(), path)];
+    Some(Config { source: None, vaults, vaults_dir, log: None, discovery: None })
 }
