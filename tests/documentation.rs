@@ -101,15 +101,22 @@ fn checks() -> String {
     };
     for area in Area::ALL {
         let name = area.name();
-        write!(text, "### {name}\n\n| programs say | because | what mends it | check |\n|---|---|---|---|\n")
+        write!(text, "### {name}\n\n| programs say | what is wrong | what mends it | check: what must hold |\n|---|---|---|---|\n")
             .expect("a string");
         for check in table::all().filter(|check| check.area == area) {
             let remedies: Vec<String> = check.remedies.iter().map(|remedy| table::shown(remedy)).collect();
             let remedies: Vec<&str> = remedies.iter().map(String::as_str).collect();
             let finding = table::shown(check.finding).replace('|', "\\|");
             let warning = if check.level == table::Level::Warning { " (warning)" } else { "" };
-            writeln!(text, "| {} | {finding} | {} | `{}`{warning} |", code(check.symptoms), code(&remedies), check.id)
-                .expect("a string");
+            writeln!(
+                text,
+                "| {} | {finding} | {} | `{}`{warning}: {} |",
+                code(check.symptoms),
+                code(&remedies),
+                check.id,
+                check.holds
+            )
+            .expect("a string");
         }
         text.push('\n');
     }

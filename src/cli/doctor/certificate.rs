@@ -8,6 +8,7 @@ use super::super::cert::{self, Facts};
 use super::super::versions::{self, hex};
 use super::super::{key, time};
 use super::report::Finding;
+use super::shell;
 use super::vault::Looked;
 use crate::vault::{Collection, Image, Object};
 
@@ -126,7 +127,7 @@ impl Renewal<'_> {
             .with("vault", &self.vault.name)
             .with("key", self.key)
             .with("subject", subject.unwrap_or_else(|| format!("CN={}", self.key)))
-            .maybe("names", names)
+            .with_command("san", names.map_or(String::new(), |names| format!("--san {}", shell::quote(&names))))
             .maybe("certificate-file", self.file.map(Path::display));
         if self.old.is_some_and(|old| !old.self_signed) {
             return finding.with("request", self.request().display());
@@ -136,8 +137,8 @@ impl Renewal<'_> {
             image.is_some_and(|image| versions::named(image, Collection::Certificates, name).is_ok())
         };
         match self.certificate.or_else(|| Some(self.key).filter(exists)) {
-            Some(name) => finding.with("certificate", name),
-            None => finding.with("new-certificate", self.key),
+            Some(name) => finding.with("certificate", name).with_command("renew", "--renew"),
+            None => finding.with("certificate", self.key).with_command("renew", ""),
         }
     }
 

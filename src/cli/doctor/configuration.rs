@@ -160,7 +160,7 @@ fn refused(path: &Path, problem: &str, uid: u32) -> Finding {
     finding(id)
         .with("file", path.display())
         .with("mode", seen.mode_text())
-        .with("do", if seen.mode() & 0o022 == 0 { "read" } else { "write" })
+        .with("read-or-write", if seen.mode() & 0o022 == 0 { "read" } else { "write" })
         .with("right", right)
 }
 

@@ -219,7 +219,11 @@ mod tests {
         let mut report = Report::default();
         report.looked(&["config-typo", "config-open"]);
         report.found(
-            finding("config-open").with("file", "/a b").with("mode", "666").with("do", "write").with("right", "600"),
+            finding("config-open")
+                .with("file", "/a b")
+                .with("mode", "666")
+                .with("read-or-write", "write")
+                .with("right", "600"),
         );
         report
     }
@@ -255,7 +259,11 @@ mod tests {
     fn a_finding_is_told_once() {
         let mut report = report();
         report.found(
-            finding("config-open").with("file", "/a b").with("mode", "666").with("do", "write").with("right", "600"),
+            finding("config-open")
+                .with("file", "/a b")
+                .with("mode", "666")
+                .with("read-or-write", "write")
+                .with("right", "600"),
         );
         assert_eq!(report.count(Level::Fault), 1);
     }

@@ -39,7 +39,7 @@ pub(super) const CONFIGURATION: &[Check] = &[
         level: Level::Fault,
         holds: "nobody else may write the configuration, nor read one that holds a PIN",
         symptoms: &["… is refused: others may write it", "… is refused: it holds a secret and others may read it"],
-        finding: "The configuration {file} has mode {mode}: others may {do} it.",
+        finding: "The configuration {file} has mode {mode}: others may {read-or-write} it.",
         remedies: &["chmod {right} {file}"],
     },
     Check {
@@ -94,7 +94,7 @@ pub(super) const CONFIGURATION: &[Check] = &[
         level: Level::Fault,
         holds: "nobody else may read or write the file with the PIN",
         symptoms: &["… is refused: it holds a secret and others may read it", "… is refused: others may write it"],
-        finding: "The file with the PIN, {file}, has mode {mode}: others may {do} it.",
+        finding: "The file with the PIN, {file}, has mode {mode}: others may {read-or-write} it.",
         remedies: &["chmod {right} {file}"],
     },
     Check {

@@ -148,10 +148,15 @@ pub fn shown(template: &str) -> String {
 }
 
 fn placeholder(name: &str) -> String {
-    name.to_uppercase().replace('-', "_")
+    match name {
+        // Options that are there or not.
+        "renew" => "[--renew]".to_owned(),
+        "san" => "[--san NAMES]".to_owned(),
+        name => name.to_uppercase().replace('-', "_"),
+    }
 }
 
-/// Replaces each `{name}`; other braces stay.
+/// Replaces each `{name}`; other braces stay. Where the value is nothing, so is the blank before it.
 fn substitute(template: &str, value: impl Fn(&str) -> String) -> String {
     let mut text = String::new();
     let mut rest = template;
@@ -163,7 +168,11 @@ fn substitute(template: &str, value: impl Fn(&str) -> String) -> String {
         });
         match end {
             Some(end) => {
-                text.push_str(&value(&inner[..end]));
+                let value = value(&inner[..end]);
+                if value.is_empty() && text.ends_with(' ') {
+                    text.pop();
+                }
+                text.push_str(&value);
                 rest = &inner[end + 1..];
             }
             None => {
@@ -220,6 +229,9 @@ mod tests {
         let values = vec![("file", Value::Word("/a b".to_owned()))];
         let text = fill("x {file} {more} ${EDITOR:-vi} {}", &values, super::super::shell::quote);
         assert_eq!(text, "x '/a b' MORE ${EDITOR:-vi} {}");
+        let values = vec![("renew", Value::Command(String::new()))];
+        assert_eq!(fill("create {renew} --key", &values, str::to_owned), "create --key");
+        assert_eq!(shown("create {renew} --key"), "create [--renew] --key");
         assert_eq!(shown("chmod {mode} {new-file}"), "chmod MODE NEW_FILE");
     }
 }

@@ -115,12 +115,7 @@ pub(super) const CHECKS: &[Check] = &[
         "every certificate's file can be read",
         &["cannot load certificate \"…\": BIO_new_file() failed", "PEM_read_bio_X509_AUX() failed"],
         "{file}, line {line}: {certificate-file} {problem}.",
-        &[
-            "strongroom --vault {vault} cert show {certificate} --version {version} --out {certificate-file}",
-            "strongroom --vault {vault} cert create {new-certificate} --key {key} --subject {subject} --out \
-             {certificate-file}",
-            "strongroom --vault {vault} cert csr {key} --subject {subject} --out {request}",
-        ],
+        RENEWALS,
     ),
     fault(
         "nginx-certificate-stale",
@@ -190,15 +185,9 @@ pub(super) const CHECKS: &[Check] = &[
 /// Out of the vault where it lies there; made anew where it signs itself; else the request for the CA.
 const RENEWALS: &[&str] = &[
     "strongroom --vault {vault} cert show {certificate} --version {version} --out {certificate-file}",
-    "strongroom --vault {vault} cert create {certificate} --renew --key {key} --subject {subject} --san {names} --out \
+    "strongroom --vault {vault} cert create {certificate} {renew} --key {key} --subject {subject} {san} --out \
      {certificate-file}",
-    "strongroom --vault {vault} cert create {certificate} --renew --key {key} --subject {subject} --out \
-     {certificate-file}",
-    "strongroom --vault {vault} cert create {new-certificate} --key {key} --subject {subject} --san {names} --out \
-     {certificate-file}",
-    "strongroom --vault {vault} cert create {new-certificate} --key {key} --subject {subject} --out {certificate-file}",
-    "strongroom --vault {vault} cert csr {key} --subject {subject} --san {names} --out {request}",
-    "strongroom --vault {vault} cert csr {key} --subject {subject} --out {request}",
+    "strongroom --vault {vault} cert csr {key} --subject {subject} {san} --out {request}",
 ];
 
 const fn fault(

@@ -247,9 +247,6 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// Of a self-signed certificate, and of one that a CA must sign anew.
 const RENEWALS: &[&str] = &[
-    "strongroom --vault {vault} cert create {certificate} --renew --key {key} --subject {subject} --san {names}",
-    "strongroom --vault {vault} cert create {certificate} --renew --key {key} --subject {subject}",
-    "strongroom --vault {vault} cert csr {key} --subject {subject} --san {names} --out {request}",
-    "strongroom --vault {vault} cert csr {key} --subject {subject} --out {request}",
-    "strongroom --vault {vault} cert delete {certificate}",
+    "strongroom --vault {vault} cert create {certificate} {renew} --key {key} --subject {subject} {san}",
+    "strongroom --vault {vault} cert csr {key} --subject {subject} {san} --out {request}",
 ];
