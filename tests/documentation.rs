@@ -1,5 +1,5 @@
-//! `docs/pkcs11.md` and `docs/troubleshooting.md` hold what the code says: their tables are made from the entry points, the
-//! tables of mechanisms and attributes, and `doctor`'s table of checks. `STRONGROOM_WRITE_DOCS=1 cargo test --test
+//! `docs/pkcs11.md` and `docs/troubleshooting.md` hold what the code says: their tables are made from the entry points,
+//! the tables of mechanisms and attributes, and `doctor`'s table of checks. `STRONGROOM_WRITE_DOCS=1 cargo test --test
 //! documentation` makes them again.
 
 use std::fmt::Write as _;

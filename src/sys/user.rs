@@ -1,7 +1,7 @@
 //! Other users of this machine: who they are, and what they may open.
 //!
-//! What a user may open is asked of the kernel, by a child of this process that becomes that user: modes and groups alone
-//! don't tell (access control lists, mounts, security modules).
+//! What a user may open is asked of the kernel, by a child of this process that becomes that user: modes and groups
+//! alone don't tell (access control lists, mounts, security modules).
 
 use std::ffi::{CStr, CString};
 use std::io::{self, Read};
@@ -47,6 +47,12 @@ impl User {
         }
         let (uid, gid) = (entry.pw_uid, entry.pw_gid);
         Some(Self { name: name.to_owned(), uid, gid, groups: groups(&text, gid) })
+    }
+
+    /// The same user with another group in the place of their own.
+    pub fn in_group(self, gid: u32) -> Self {
+        let groups = CString::new(self.name.as_str()).map_or(vec![gid], |name| groups(&name, gid));
+        Self { gid, groups, ..self }
     }
 
     /// Who this process is.
@@ -173,6 +179,10 @@ mod tests {
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
         assert_eq!(may(&nobody, &questions).unwrap(), [true, false]);
+        std::os::unix::fs::chown(&path, None, Some(54321)).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o660)).unwrap();
+        assert_eq!(may(&nobody, &questions).unwrap(), [false, false]);
+        assert_eq!(may(&nobody.clone().in_group(54321), &questions).unwrap(), [true, true]);
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
         assert_eq!(may(&nobody, &questions).unwrap(), [false, false]);
     }

@@ -1,5 +1,5 @@
-//! `strongroom doctor` names what is wrong, and the command that it gives mends it: each test breaks a machine that is well
-//! in one way, with real files and real programs, and runs the command in a shell.
+//! `strongroom doctor` names what is wrong, and the command that it gives mends it: each test breaks a machine that is
+//! well in one way, with real files and real programs, and runs the command in a shell.
 //!
 //! nginx starts as root with workers of another user, and files change hands: without root these tests say so and end.
 

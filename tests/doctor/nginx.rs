@@ -1,4 +1,5 @@
-//! nginx's own configuration, its certificates, its workers. Where it shows, nginx itself refuses before and starts after.
+//! nginx's own configuration, its certificates, its workers. Where it shows, nginx itself refuses before and starts
+//! after.
 
 use std::os::unix::fs::chown;
 
@@ -187,6 +188,8 @@ fn what_nginx_says_of_users_variables_and_core_dumps_is_named_and_mended() {
     let Some(scene) = scene() else { return };
     scene.edit("nginx.conf", "user www-data;", "user www-dta;");
     scene.mends_nginx("nginx-user", "");
+    scene.edit("nginx.conf", "user www-data;", "user root;");
+    scene.mends("nginx-user-root", "");
     scene.edit("nginx.conf", "env STRONGROOM_CONF;\n", "");
     scene.mends("nginx-environment", "");
     scene.edit("nginx.conf", "events {", "worker_rlimit_core 1G;\nevents {");

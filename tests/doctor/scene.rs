@@ -1,6 +1,6 @@
 //! A machine that is well: a vault with a key, a certificate, nginx and OpenSSL configured for it, and a shell in which
-//! `strongroom` is the command under test. A test breaks one thing, `doctor` names it, and the command that it gives is run
-//! in that shell.
+//! `strongroom` is the command under test. A test breaks one thing, `doctor` names it, and the command that it gives is
+//! run in that shell.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -242,7 +242,8 @@ impl Scene {
         self.shell(&nginx, "")
     }
 
-    /// nginx refuses to start, in words that the table knows; `doctor` names why; its command mends it and nginx starts.
+    /// nginx refuses to start, in words that the table knows; `doctor` names why; its command mends it and nginx
+    /// starts.
     pub fn mends_nginx(&self, id: &str, typed: &str) {
         let output = self.nginx();
         assert!(!output.status.success(), "nginx starts in spite of {id}");

@@ -1,10 +1,10 @@
-//! `strongroom doctor`: looks at everything that stands between a program and its keys, says in plain words what is wrong,
-//! and the one command that mends it.
+//! `strongroom doctor`: looks at everything that stands between a program and its keys, says in plain words what is
+//! wrong, and the one command that mends it.
 //!
-//! It changes nothing but what a login itself does (a wrong PIN in the configuration is counted, once, as in a service), asks
-//! nobody, and needs neither a vault nor a sound configuration. [`table`] says what is checked; each other file makes the
-//! checks of one thing; [`report`] prints. Whatever an earlier part found out, a later one uses: the module's path, the
-//! vaults' contents, what OpenSSL loads.
+//! It changes nothing but what a login itself does (a wrong PIN in the configuration is counted, once, as in a
+//! service), asks nobody, and needs neither a vault nor a sound configuration. [`table`] says what is checked; each
+//! other file makes the checks of one thing; [`report`] prints. Whatever an earlier part found out, a later one uses:
+//! the module's path, the vaults' contents, what OpenSSL loads.
 
 mod backups;
 mod certificate;
@@ -77,8 +77,8 @@ impl Examination<'_> {
         self.user.as_ref()
     }
 
-    /// Who opens the vault, if it is somebody else than this process. nginx's master does it as root, whoever its workers
-    /// are.
+    /// Who opens the vault, if it is somebody else than this process. nginx's master does it as root, whoever its
+    /// workers are.
     fn opener(&self) -> Option<&User> {
         self.user.as_ref().filter(|_| self.arguments.nginx.is_none())
     }

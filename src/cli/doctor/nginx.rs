@@ -10,10 +10,12 @@ use super::openssl_lines::Bridge;
 use super::report::finding;
 use super::table::Area;
 use super::{Examination, file, nginx_keys, openssl_conf, service, shell, uri};
+use crate::sys::env;
 use crate::sys::user::{self, Access, User};
 
 /// What is looked at whether or not there are keys of a vault.
-const CHECKS: &[&str] = &["nginx-config", "nginx-user", "nginx-core-dumps", "nginx-environment", "nginx-pin-in-uri"];
+const CHECKS: &[&str] =
+    &["nginx-config", "nginx-user", "nginx-user-root", "nginx-core-dumps", "nginx-environment", "nginx-pin-in-uri"];
 const WORKER_CHECKS: &[&str] = &["nginx-worker-reaches-vault", "nginx-worker-reaches-pin"];
 
 /// The nginx that is installed.
@@ -81,7 +83,9 @@ pub(super) fn examine(examination: &mut Examination) {
 
 impl Program {
     fn installed() -> Option<Self> {
-        let output = Command::new("nginx").arg("-V").stdin(Stdio::null()).output().ok()?;
+        // An ordinary user's PATH leads to no services.
+        let version = |program| Command::new(program).arg("-V").stdin(Stdio::null()).output().ok();
+        let output = version("nginx").or_else(|| version("/usr/sbin/nginx"))?;
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         let version = text.lines().find_map(|line| line.split_once("nginx/"))?.1;
         let mut numbers = version.split(['.', ' ']).map_while(|part| part.parse().ok());
@@ -234,7 +238,16 @@ fn worker(examination: &mut Examination, program: Option<&Program>, conf: &Conf,
     let directive = conf.named("user").last();
     let fallback = program.map_or("nobody", |program| program.user.as_str());
     let name = directive.map_or(fallback, Directive::value).to_owned();
-    let user = User::named(&name);
+    let group = directive.and_then(|directive| directive.words.get(2)).and_then(|group| env::group_number(group));
+    let user = User::named(&name).map(|user| match group {
+        Some(group) => user.in_group(group),
+        None => user,
+    });
+    if let Some(directive) = directive.filter(|_| user.as_ref().is_some_and(|user| user.uid == 0)) {
+        let edit = shell::change(directive.line, "user www-data;");
+        let found = finding("nginx-user-root").with("file", directive.file.display()).with("line", directive.line);
+        examination.report.found(found.with("edit", edit));
+    }
     if user.is_none() {
         let known = ["www-data", "nginx", "nobody"];
         let near = uri::nearest(&name, known.into_iter().filter(|known| User::named(known).is_some()));

@@ -1,7 +1,7 @@
 //! nginx's configuration as far as it concerns keys: words, blocks, includes, and who said what where.
 //!
-//! Of nginx's own grammar: words in single or double quotes or bare, `;`, `{`, `}`, comments, `include` with a pattern in
-//! the last part of its path. Values may hold a PIN (`pin-value` in a URI), so that they are wiped.
+//! Of nginx's own grammar: words in single or double quotes or bare, `;`, `{`, `}`, comments, `include` with a pattern
+//! in the last part of its path. Values may hold a PIN (`pin-value` in a URI), so that they are wiped.
 
 use std::io;
 use std::path::{Path, PathBuf};

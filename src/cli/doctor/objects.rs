@@ -1,4 +1,5 @@
-//! What is in a vault that opens: keys and certificates that end, certificates that fit no key, a filter that hides all.
+//! What is in a vault that opens: keys and certificates that end, certificates that fit no key, a filter that hides
+//! all.
 
 use std::collections::HashMap;
 

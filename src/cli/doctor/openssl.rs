@@ -1,5 +1,5 @@
-//! OpenSSL: which one, whether its engine or provider for PKCS#11 is installed, and whether the configuration that counts
-//! leads it to our module.
+//! OpenSSL: which one, whether its engine or provider for PKCS#11 is installed, and whether the configuration that
+//! counts leads it to our module.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

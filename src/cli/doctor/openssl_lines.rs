@@ -48,7 +48,8 @@ impl Bridge {
         }
     }
 
-    /// The list itself, with the section that it leads to. A list of providers turns the default one off that isn't in it.
+    /// The list itself, with the section that it leads to. A list of providers turns the default one off that isn't in
+    /// it.
     fn list_with_section(self, list: &str, section: &str, module: &Path) -> Vec<String> {
         let mut lines = vec![format!("[{list}]"), format!("pkcs11 = {section}")];
         if self == Self::Provider {

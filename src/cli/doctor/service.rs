@@ -20,8 +20,8 @@ pub(super) fn variable(name: &str) -> Option<String> {
     of_unit(name).or_else(|| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
-/// The variable as nginx has it: its unit's, and this process's own where no systemd runs or a configuration is named that
-/// isn't the service's.
+/// The variable as nginx has it: its unit's, and this process's own where no systemd runs or a configuration is named
+/// that isn't the service's.
 pub(super) fn of_nginx(name: &str, is_named: bool) -> Option<String> {
     let own = is_named || !Path::new("/run/systemd/system").exists();
     of_unit(name).or_else(|| std::env::var(name).ok().filter(|value| own && !value.is_empty()))

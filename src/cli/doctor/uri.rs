@@ -15,7 +15,8 @@ pub(super) struct Uri {
     pub pin_source: Option<String>,
 }
 
-/// What is wrong with a URI: the piece of it, what it should be if that can be told, and a sentence. None of them holds a PIN.
+/// What is wrong with a URI: the piece of it, what it should be if that can be told, and a sentence. None of them holds
+/// a PIN.
 pub(super) struct Problem {
     pub old: String,
     pub new: Option<String>,
@@ -77,6 +78,11 @@ impl Uri {
     }
 
     fn query(&mut self, attribute: &str) -> Result<(), Problem> {
+        // It may be the rest of a PIN with a `&` in it.
+        if !attribute.contains('=') {
+            let text = "in the query of the URI something has no `=`: `&` in a PIN is written `%26`".to_owned();
+            return Err(Problem { old: String::new(), new: None, text });
+        }
         let (name, text) = named(attribute, QUERY)?;
         // Neither the text nor a part of it is said: it is a PIN.
         let wrong = || Problem { old: String::new(), new: None, text: format!("{name} isn't percent-encoded rightly") };
@@ -152,6 +158,7 @@ mod tests {
         assert_eq!(problem("pkcs11:tokn=a"), ("tokn=".into(), Some("token=".into())));
         assert_eq!(problem("pkcs11:object=100%"), ("100%".into(), Some("100%25".into())));
         assert_eq!(problem("pkcs1:object=a"), (":pkcs1:".into(), Some(":pkcs11:".into())));
+        assert_eq!(problem("pkcs11:object=a?pin-value=a&1234"), (String::new(), None));
         assert_eq!(problem("pkcs11:object=a?pin-value=1234%"), (String::new(), None));
         assert_eq!(problem("pkcs11:object=a?pin-valeu=1234").1, Some("pin-value=".into()));
     }

@@ -1,7 +1,7 @@
 //! The vaults: who owns them, who may enter, whether they open and with what.
 //!
-//! A vault is opened and logged in to exactly as a service does it: with the PIN of the configuration, or the one that is
-//! given. Nobody is asked for one, and none is tried when a wrong one would lock the vault.
+//! A vault is opened and logged in to exactly as a service does it: with the PIN of the configuration, or the one that
+//! is given. Nobody is asked for one, and none is tried when a wrong one would lock the vault.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -160,6 +160,13 @@ pub(super) const CHECKS: &[Check] = &[
         &["sed -i {edit} {file}", "adduser --system --group {user}"],
     ),
     fault(
+        "nginx-user-root",
+        "nginx's workers don't run as root",
+        &[],
+        "{file}, line {line}: nginx's workers run as root: who takes one over has the whole vault.",
+        &["sed -i {edit} {file}"],
+    ),
+    fault(
         "nginx-worker-reaches-vault",
         "nginx's workers can't open the vault",
         &[],
