@@ -21,8 +21,8 @@ pub use file::nearest;
 pub struct Config {
     /// The file it came from; `None` if there is none.
     pub source: Option<PathBuf>,
-    /// In the order of the file, then those found under [`vaults_dir`](Self::vaults_dir), by directory name; at the
-    /// end, while there is none or with `free_slot = true`, the place where the next one would be made.
+    /// In the order of the file, then those found under [`vaults_dir`](Self::vaults_dir), by directory name; at the end,
+    /// while there is none or with `free_slot = true`, the place where the next one would be made.
     pub vaults: Vec<VaultConfig>,
     /// Where vaults without an entry of their own lie.
     pub vaults_dir: PathBuf,
@@ -126,8 +126,7 @@ impl Config {
         places::load(&places::Environment::of_user(uid))
     }
 
-    /// The same configuration with the vaults that lie under the vaults directory now. Reads no environment and no
-    /// file.
+    /// The same configuration with the vaults that lie under the vaults directory now. Reads no environment and no file.
     pub fn rescanned(&self) -> Result<Self, ConfigError> {
         let Some(discovery) = self.discovery else { return Ok(self.clone()) };
         let configured = self.vaults[..discovery.configured].to_vec();

@@ -53,9 +53,8 @@ impl Environment {
         (self.variables)(name).filter(|value| !value.is_empty())
     }
 
-    /// A directory of the user's: `variable`, else `below_home` in the home directory. Root has none: `HOME` and
-    /// `XDG_*` of whoever starts a daemon must not move it to another vault. A relative value is none (XDG base
-    /// directories).
+    /// A directory of the user's: `variable`, else `below_home` in the home directory. Root has none: `HOME` and `XDG_*`
+    /// of whoever starts a daemon must not move it to another vault. A relative value is none (XDG base directories).
     fn user_dir(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
         if self.uid == 0 {
             return None;

@@ -38,6 +38,10 @@ fn a_configuration_that_is_open_foreign_gone_or_misspelt_is_named_and_mended() {
     let report = scene.doctor();
     let text = report.text("config-typo");
     assert!(text.contains("config.toml, line 4: there is no key `pin_fiel`: did you mean `pin_file`?"), "{text}");
+    // What can't be known without the configuration isn't claimed.
+    for id in ["vault-missing", "pin-wrong", "nginx-uri-object", "nginx-worker-reaches-vault", "config-open"] {
+        assert_eq!(report.text(id), "", "{id}");
+    }
     scene.mends("config-typo", "");
     scene.configuration("objects = 5");
     scene.stage.file("bin/editor", "#!/bin/sh\nsed -i \"${1#+}c\\\\objects = [\\\"www*\\\"]\" \"$2\"\n");

@@ -75,6 +75,7 @@ impl Scene {
         let (vault, pin) = (self.stage.vault(), self.stage.path("www.pin"));
         let text = format!("[[vault]]\nname = \"www\"\npath = {vault:?}\npin_file = {pin:?}\n{more}\n");
         self.stage.file("strongroom/config.toml", text);
+        set_mode(&self.stage.path("strongroom/config.toml"), 0o644);
     }
 
     /// OpenSSL's configuration with the engine; each pair replaces one piece of it by another.

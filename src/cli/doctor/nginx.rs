@@ -16,7 +16,6 @@ use crate::sys::user::{self, Access, User};
 /// What is looked at whether or not there are keys of a vault.
 const CHECKS: &[&str] =
     &["nginx-config", "nginx-user", "nginx-user-root", "nginx-core-dumps", "nginx-environment", "nginx-pin-in-uri"];
-const WORKER_CHECKS: &[&str] = &["nginx-worker-reaches-vault", "nginx-worker-reaches-pin"];
 
 /// The nginx that is installed.
 struct Program {
@@ -261,7 +260,8 @@ fn worker(examination: &mut Examination, program: Option<&Program>, conf: &Conf,
 
 /// What the workers must not reach.
 fn reach(examination: &mut Examination, user: &User) {
-    if user.uid == 0 {
+    // Root reaches everything, which is said already; without vaults there is nothing to reach.
+    if user.uid == 0 || examination.vaults.is_empty() {
         return;
     }
     let mut forbidden: Vec<(PathBuf, PathBuf)> = Vec::new();
@@ -280,7 +280,10 @@ fn reach(examination: &mut Examination, user: &User) {
         let why = format!("what {} may reach wasn't looked at: that needs root", user.name);
         return examination.report.left_out(Area::Nginx, why);
     };
-    examination.report.looked(WORKER_CHECKS);
+    examination.report.looked(&["nginx-worker-reaches-vault"]);
+    if !pins.is_empty() {
+        examination.report.looked(&["nginx-worker-reaches-pin"]);
+    }
     let (vaults, of_pins) = answers.split_at(forbidden.len() * 2);
     for ((path, directory), answers) in forbidden.iter().zip(vaults.chunks(2)) {
         if answers.contains(&true) {
