@@ -150,14 +150,31 @@ fn a_pin_that_nginx_lacks_or_has_wrong_is_named_and_mended() {
     scene.mends_nginx("nginx-pin-missing", &typed);
     let uri = key("token=stage;object=www;type=private?pin-source=file:");
     scene.nginx_configuration(&format!("{uri}{}", scene.stage.at("nowhere.pin")));
-    scene.mends("nginx-pin-source", &typed);
+    scene.mends_nginx("nginx-pin-source", &typed);
+    scene.stage.file("nowhere.pin", &typed);
+    scene.mends_nginx("nginx-pin-line-end", "");
     scene.stage.file("nowhere.pin", "another-pin-4711");
-    scene.mends("nginx-pin-wrong", &typed);
+    scene.mends_nginx("nginx-pin-wrong", &typed);
     scene.nginx_configuration(&key("token=stage;object=www;type=private?pin-value=another-pin-4711"));
     set_mode(&scene.stage.path("nginx.conf"), 0o644);
     scene.mends_alone("nginx-pin-in-uri", "");
     scene.mends("nginx-pin-wrong", "");
     assert!(scene.nginx_starts());
+}
+
+#[test]
+fn a_vault_whose_pin_only_nginx_has_is_opened_with_that() {
+    let Some(scene) = scene() else { return };
+    let pin_file = format!("pin_file = {:?}\n", scene.stage.path("www.pin"));
+    scene.edit("strongroom/config.toml", &pin_file, "");
+    let uri = key("token=stage;object=wwww;type=private?pin-source=file:");
+    scene.nginx_configuration(&format!("{uri}{}", scene.stage.at("www.pin")));
+    scene.stage.file("www.pin", PIN);
+    scene.mends_nginx("nginx-uri-object", "");
+    scene.stage.file("www.pin", "another-pin-4711");
+    scene.mends_nginx("nginx-pin-wrong", &format!("{PIN}\n"));
+    scene.nginx_configuration(&key("token=stage;object=www;type=private?pin-value=another-pin-4711"));
+    assert!(scene.names("nginx-pin-wrong").starts_with("${EDITOR:-vi} +"));
 }
 
 #[test]

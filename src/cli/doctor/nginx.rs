@@ -70,6 +70,7 @@ pub(super) fn examine(examination: &mut Examination) {
     }
     examination.report.looked(CHECKS);
     loading(examination, program.as_ref(), &keys);
+    nginx_keys::open_vaults(examination, &keys);
     for key in &keys {
         nginx_keys::examine(examination, key);
     }

@@ -11,13 +11,12 @@ use super::report::finding;
 use super::table::Area;
 use super::uri::{self, Problem, Uri};
 use super::vault::Looked;
-use super::{Examination, certificate, configuration, nginx_certificates, objects_line, shell};
-use crate::config::UnlockConfig;
-use crate::vault::{Class, Content, Object};
+use super::{Examination, certificate, configuration, file, nginx_certificates, objects, objects_line, shell};
+use crate::vault::{Class, Content, Object, Pin};
 
 const KEY_CHECKS: &[&str] =
     &["nginx-uri-object", "nginx-uri-type", "nginx-key-hidden", "nginx-key-disabled", "nginx-key-expired"];
-const PIN_CHECKS: &[&str] = &["nginx-pin-missing", "nginx-pin-source", "nginx-pin-wrong"];
+const PIN_CHECKS: &[&str] = &["nginx-pin-missing", "nginx-pin-source", "nginx-pin-line-end", "nginx-pin-wrong"];
 
 pub(super) fn examine(examination: &mut Examination, key: &Key<'_>) {
     examination.report.looked(&["nginx-uri"]);
@@ -193,20 +192,20 @@ fn usable(examination: &mut Examination, key: &Key<'_>, vault: &Looked, object: 
 
 /// Where nginx gets the PIN from, and whether it is right.
 fn pin(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looked) {
-    if let Some(source) = &uri.pin_source {
-        return pin_source(examination, key, vault, Path::new(source));
-    }
-    if let Some(given) = &uri.pin_value {
+    let source = uri.pin_source.as_ref().map(Path::new);
+    let found = |id| at(finding(id), key).with("vault", &vault.name).maybe("pin-file", source.map(Path::display));
+    if uri.pin_value.is_some() {
         in_clear(examination, key);
-        if let Some(UnlockConfig::Pin(right)) = vault.config.unlock.as_ref().filter(|_| vault.image.is_some())
-            && !bool::from(right.ct_eq(given))
-        {
-            let old = format!("pin-value={}", piece(key.uri, "pin-value"));
-            // The PIN of the configuration is right: nginx needs none in the URI.
-            let edit = without(key, &old);
-            examination
-                .report
-                .found(at(finding("nginx-pin-wrong"), key).with("vault", &vault.name).maybe("edit", edit));
+    }
+    if uri.pin_value.is_some() || source.is_some() {
+        match (given(uri), &vault.pin) {
+            (None, _) => examination.report.found(found("nginx-pin-source")),
+            (Some(given), Some(right)) if !bool::from(right.expose().ct_eq(given.expose())) => {
+                // The PIN of the configuration is right: nginx needs none in the URI.
+                let edit = Some(key).filter(|_| source.is_none() && vault.config.unlock.is_some()).map(without);
+                examination.report.found(found("nginx-pin-wrong").maybe("edit", edit));
+            }
+            (Some(given), _) => line_end(examination, key, source, given.expose().len() as u64),
         }
         return;
     }
@@ -237,29 +236,60 @@ fn no_pin(examination: &mut Examination, vault: &Looked) {
     examination.report.found(found);
 }
 
-/// sed's command that takes the last PIN out of a URI's query. The command doesn't say the PIN.
-fn without(key: &Key<'_>, old: &str) -> Option<String> {
-    let last = key.uri.ends_with(old);
-    let first = key.uri.contains(&format!("?{old}"));
-    let line = key.directive.line;
-    match (first, last) {
-        (true, true) => Some(format!("{line}s/?pin-value=[^&\";]*//")),
-        (true, false) => Some(format!("{line}s/?pin-value=[^&\";]*&/?/")),
-        (false, _) => Some(format!("{line}s/&pin-value=[^&\";]*//")),
+/// libp11 takes the file as it is. What comes after the PIN is a line's end and no more: it was taken off for the PIN.
+fn line_end(examination: &mut Examination, key: &Key<'_>, source: Option<&Path>, size: u64) {
+    let Some(source) = source.filter(|_| key.scheme == Scheme::Engine) else { return };
+    if std::fs::metadata(source).is_ok_and(|metadata| metadata.len() > size) {
+        let found = at(finding("nginx-pin-line-end"), key).with("pin-file", source.display());
+        examination.report.found(found.with("size", size));
     }
 }
 
-fn pin_source(examination: &mut Examination, key: &Key<'_>, vault: &Looked, path: &Path) {
-    let found = |id| at(finding(id), key).with("pin-file", path.display()).with("vault", &vault.name);
-    let Ok(text) = super::file::text(path) else { return examination.report.found(found("nginx-pin-source")) };
-    let given = text.trim_end_matches(['\n', '\r']).as_bytes();
-    if given.is_empty() {
-        return examination.report.found(found("nginx-pin-source"));
+/// The PIN that a URI gives, itself or by its file; `None` if the file isn't there or is empty.
+fn given(uri: &Uri) -> Option<Pin> {
+    let bytes = match (&uri.pin_source, &uri.pin_value) {
+        (Some(file), _) => {
+            let text = file::text(Path::new(file)).ok()?;
+            text.trim_end_matches(['\n', '\r']).as_bytes().to_vec()
+        }
+        (None, value) => value.as_ref()?.to_vec(),
+    };
+    Some(Pin::new(bytes)).filter(|pin| !pin.expose().is_empty())
+}
+
+/// Vaults for which the configuration has no PIN are opened with those of the URIs, as nginx does it.
+pub(super) fn open_vaults(examination: &mut Examination, keys: &[Key<'_>]) {
+    let mut vaults = std::mem::take(&mut examination.vaults);
+    for key in keys {
+        let Ok(uri) = Uri::parse(key.uri) else { continue };
+        let token = uri.token.as_ref().map(|token| String::from_utf8_lossy(token).into_owned());
+        let only = vaults.len() == 1;
+        let meant = |vault: &&mut Looked| {
+            vault.label().is_some() && vault.label() == token.as_deref() || token.is_none() && only
+        };
+        let Some(vault) = vaults.iter_mut().find(meant).filter(|vault| vault.image.is_none()) else { continue };
+        let Some(pin) = given(&uri).filter(|_| vault.config.unlock.is_none()) else { continue };
+        match vault.try_pin(pin) {
+            Some(true) => objects::examine(examination, vault),
+            Some(false) => {
+                let file = uri.pin_source.as_ref();
+                let found = at(finding("nginx-pin-wrong"), key).with("vault", &vault.name).maybe("pin-file", file);
+                examination.report.found(found);
+            }
+            None => {}
+        }
     }
-    if let Some(UnlockConfig::Pin(right)) = vault.config.unlock.as_ref().filter(|_| vault.image.is_some())
-        && !bool::from(right.ct_eq(given))
-    {
-        examination.report.found(found("nginx-pin-wrong"));
+    examination.vaults = vaults;
+}
+
+/// sed's command that takes the PIN out of a URI's query. The command doesn't say the PIN.
+fn without(key: &Key<'_>) -> String {
+    let line = key.directive.line;
+    let query = key.uri.split_once('?').map_or("", |(_, query)| query);
+    match (query.starts_with("pin-value="), query.contains('&')) {
+        (true, false) => format!("{line}s/?pin-value=[^&\";]*//"),
+        (true, true) => format!("{line}s/?pin-value=[^&\";]*&/?/"),
+        (false, _) => format!("{line}s/&pin-value=[^&\";]*//"),
     }
 }
 

@@ -16,7 +16,7 @@ use super::table::Area;
 use super::{Examination, backups, objects_line};
 use crate::config::{Backend, Config, LocalConfig, UnlockConfig, VaultConfig};
 use crate::sys::{env, file as system, user};
-use crate::vault::{Image, Object, PinState, Role, Unlock, VaultAdmin, VaultError, VaultInfo};
+use crate::vault::{Image, Object, Pin, PinState, Role, Unlock, VaultAdmin, VaultError, VaultInfo};
 
 /// A vault that was looked at.
 pub(super) struct Looked {
@@ -27,6 +27,9 @@ pub(super) struct Looked {
     pub info: Option<VaultInfo>,
     /// Everything in it, whatever `objects` says; `None` without a PIN.
     pub image: Option<Arc<Image>>,
+    /// The PIN that opened it.
+    pub pin: Option<Pin>,
+    vault: Option<Arc<dyn VaultAdmin>>,
     filter: Option<GlobSet>,
 }
 
@@ -57,6 +60,21 @@ impl Looked {
         let label = std::str::from_utf8(&object.content.label);
         object.name.as_ref().is_some_and(|name| filter.is_match(name.as_str()))
             || label.is_ok_and(|label| filter.is_match(label))
+    }
+
+    /// Opens it with a PIN that was found elsewhere; `None` where that would risk to lock it, or it doesn't open at all.
+    pub(super) fn try_pin(&mut self, pin: Pin) -> Option<bool> {
+        let state = self.info.as_ref().and_then(|info| info.user_pin)?;
+        let vault = self.vault.as_ref().filter(|_| !is_locked(state) && !is_last_try(state))?;
+        match vault.unlock(&Unlock::Pin(Role::User, pin.clone())) {
+            Ok(()) => {
+                self.image = Some(vault.image());
+                self.pin = Some(pin);
+                Some(true)
+            }
+            Err(VaultError::PinIncorrect { .. }) => Some(false),
+            Err(_) => None,
+        }
     }
 
     pub(super) fn has_filter(&self) -> bool {
@@ -94,7 +112,7 @@ fn one(examination: &mut Examination, config: &Config, vault: VaultConfig, only:
     let named = config.vaults.iter().any(|known| known.name == vault.name);
     let name = if named { vault.name.clone() } else { local.path.display().to_string() };
     let filter = filter(&vault.objects);
-    let mut looked = Looked { config: vault, name, info: None, image: None, filter };
+    let mut looked = Looked { config: vault, name, info: None, image: None, pin: None, vault: None, filter };
     let exists = exists.map(drop).map_err(|error| error.kind());
     if let Err(ErrorKind::NotFound | ErrorKind::NotADirectory) = exists {
         missing(examination, &looked);
@@ -204,6 +222,7 @@ fn open_it(examination: &mut Examination, config: &Config, looked: &mut Looked, 
         let found = finding("vault-read-only").with("directory", looked.directory().display());
         examination.report.found(found.with("mount", mount.display()));
     }
+    looked.vault = Some(Arc::clone(&opened));
     pins(examination, looked);
     log_in(examination, looked, &*opened, only);
     backups::examine(examination, looked);
@@ -264,6 +283,11 @@ fn log_in(examination: &mut Examination, looked: &mut Looked, vault: &dyn VaultA
         Ok(()) => {
             examination.report.looked(LOGIN_CHECKS);
             looked.image = Some(vault.image());
+            looked.pin = match (way, &looked.config.unlock) {
+                (Unlock::Pin(_, pin), _) => Some(pin),
+                (_, Some(UnlockConfig::Pin(pin))) => Some(Pin::new(pin.to_vec())),
+                _ => None,
+            };
         }
         Err(VaultError::PinIncorrect { remaining }) => {
             let found = wrong_pin(examination, looked, remaining);

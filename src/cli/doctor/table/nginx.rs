@@ -93,15 +93,26 @@ pub(super) const CHECKS: &[Check] = &[
         "the file that a URI names as `pin-source` can be read",
         &["Could not open file …"],
         "{file}, line {line}: the PIN's file {pin-file} isn't there or is empty. (The command reads it from the keyboard: \
-         type it, end with Enter and Ctrl-D.)",
-        &["install -m 600 /dev/stdin {pin-file}"],
+         type it and Enter.)",
+        &["head -n 1 | tr -d '\\n' | install -m 600 /dev/stdin {pin-file}"],
+    ),
+    fault(
+        "nginx-pin-line-end",
+        "the file that a URI names as `pin-source` holds the PIN alone",
+        &["PKCS#11 module::PIN incorrect", "Login failed"],
+        "{file}, line {line}: the PIN's file {pin-file} ends with a line's end, which libp11 takes for a part of the PIN.",
+        &["truncate -s {size} {pin-file}"],
     ),
     fault(
         "nginx-pin-wrong",
         "the PIN that a URI gives is right",
         &["PKCS#11 module::PIN incorrect"],
         "{file}, line {line}: the PIN in the URI isn't that of {vault}.",
-        &["sed -i {edit} {file}", "install -m 600 /dev/stdin {pin-file}"],
+        &[
+            "sed -i {edit} {file}",
+            "head -n 1 | tr -d '\\n' | install -m 600 /dev/stdin {pin-file}",
+            "${EDITOR:-vi} +{line} {file}",
+        ],
     ),
     warning(
         "nginx-pin-in-uri",
