@@ -1,34 +1,45 @@
-//! `docs/pkcs11.md` holds what the code says: its tables are made from the entry points and from the tables of mechanisms
-//! and attributes. `STRONGROOM_WRITE_DOCS=1 cargo test --test documentation` makes them again.
+//! `docs/pkcs11.md` and `docs/troubleshooting.md` hold what the code says: their tables are made from the entry points,
+//! the tables of mechanisms and attributes, and `doctor`'s table of checks. `STRONGROOM_WRITE_DOCS=1 cargo test --test
+//! documentation` makes them again.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use strongroom::cli::doctor::table::{self, Area};
 use strongroom::pkcs11::attribute::{Attribute, Form, Kinds, Rule, TABLE, Unset};
 use strongroom::pkcs11::mechanism;
 
 #[test]
 fn the_tables_are_current() {
-    let path = root().join("docs/pkcs11.md");
-    let kept = std::fs::read_to_string(&path).expect("docs/pkcs11.md is there");
-    let made = [("functions", functions()), ("mechanisms", mechanisms()), ("attributes", attributes())]
-        .into_iter()
-        .fold(kept.clone(), |text, (name, table)| with_table(&text, name, &table));
+    let tables = [("functions", functions()), ("mechanisms", mechanisms()), ("attributes", attributes())];
+    holds("docs/pkcs11.md", &tables);
+}
+
+#[test]
+fn the_page_on_troubleshooting_is_current() {
+    holds("docs/troubleshooting.md", &[("checks", checks())]);
+}
+
+/// The page with these tables in it; written anew when that is asked for.
+fn holds(page: &str, tables: &[(&str, String)]) {
+    let path = root().join(page);
+    let kept = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{page}: {error}"));
+    let made = tables.iter().fold(kept.clone(), |text, (name, table)| with_table(&text, name, table));
     if std::env::var_os("STRONGROOM_WRITE_DOCS").is_some() {
-        std::fs::write(&path, made).expect("docs/pkcs11.md can be written");
+        std::fs::write(&path, made).unwrap_or_else(|error| panic!("{page}: {error}"));
         return;
     }
     assert!(
         made == kept,
-        "docs/pkcs11.md is out of date: STRONGROOM_WRITE_DOCS=1 cargo test --test documentation makes it again"
+        "{page} is out of date: STRONGROOM_WRITE_DOCS=1 cargo test --test documentation makes it again"
     );
 }
 
 /// The text with this table between its two marks.
 fn with_table(text: &str, name: &str, table: &str) -> String {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->\n"));
-    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("docs/pkcs11.md has no line {begin}"));
-    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("docs/pkcs11.md has no line {end}"));
+    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("the page has no line {begin}"));
+    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("the page has no line {end}"));
     format!("{before}{begin}\n{table}\n{end}{after}")
 }
 
@@ -76,6 +87,40 @@ fn mechanisms() -> String {
         writeln!(table, "| `{}` | {keys} | {sizes} | {} |", mechanism.name, functions.join(", ")).expect("a string");
     }
     table
+}
+
+/// What `doctor` checks, by area: what programs say, what is wrong, what mends it.
+fn checks() -> String {
+    let mut text = String::new();
+    let code = |pieces: &[&str]| {
+        let shown = |piece: &&str| match piece.strip_prefix('(') {
+            Some(seen) => seen.trim_end_matches(')').to_owned(),
+            None => format!("`` {} ``", piece.replace('|', "\\|")),
+        };
+        pieces.iter().map(shown).collect::<Vec<_>>().join("<br>")
+    };
+    for area in Area::ALL {
+        let name = area.name();
+        write!(text, "### {name}\n\n| programs say | what is wrong | what mends it | check: what must hold |\n|---|---|---|---|\n")
+            .expect("a string");
+        for check in table::all().filter(|check| check.area == area) {
+            let remedies: Vec<String> = check.remedies.iter().map(|remedy| table::shown(remedy)).collect();
+            let remedies: Vec<&str> = remedies.iter().map(String::as_str).collect();
+            let finding = table::shown(check.finding).replace('|', "\\|");
+            let warning = if check.level == table::Level::Warning { " (warning)" } else { "" };
+            writeln!(
+                text,
+                "| {} | {finding} | {} | `{}`{warning}: {} |",
+                code(check.symptoms),
+                code(&remedies),
+                check.id,
+                check.holds
+            )
+            .expect("a string");
+        }
+        text.push('\n');
+    }
+    text.trim_end().to_owned() + "\n"
 }
 
 fn attributes() -> String {

@@ -6,6 +6,7 @@
 mod ask;
 mod backup;
 mod cert;
+pub mod doctor;
 mod error;
 mod generate;
 mod import;
@@ -94,6 +95,8 @@ enum Verb {
     /// What other programs need to use the vault: uri, mechanisms
     #[command(subcommand)]
     Pkcs11(pkcs11::Verb),
+    /// Look for what is wrong with vault, module, OpenSSL and nginx, and say what mends it
+    Doctor(doctor::Doctor),
     /// Print the completion script for a shell
     Completions(generate::Completions),
     /// Write the manual pages into a directory
@@ -141,6 +144,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Backup(verb) => backup::run(context, verb),
         Verb::Restore(restore) => restore::run(context, restore),
         Verb::Pkcs11(verb) => pkcs11::run(context, verb),
+        Verb::Doctor(arguments) => doctor::run(context, &arguments),
         Verb::Completions(completions) => generate::completions(context, &completions),
         Verb::ManualPages(pages) => generate::manual_pages(&pages),
     }

@@ -57,6 +57,17 @@ impl Output {
         }
     }
 
+    /// A terminal that nobody asked to keep plain (<https://no-color.org>).
+    pub(super) fn has_colours(&self) -> bool {
+        self.terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+
+    /// How many letters a line of the terminal has.
+    pub(super) fn width(&self) -> Option<usize> {
+        let size = if self.terminal { terminal_size::terminal_size() } else { None };
+        size.map(|(width, _)| usize::from(width.0))
+    }
+
     pub(super) fn is_json(&self) -> bool {
         self.json
     }

@@ -160,7 +160,7 @@ fn type_name(class: Class) -> &'static str {
 }
 
 /// Everything but RFC 3986's unreserved characters as `%XX`: readers differ in what else they take.
-fn escaped(bytes: &[u8]) -> String {
+pub(super) fn escaped(bytes: &[u8]) -> String {
     let mut text = String::new();
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -241,6 +241,7 @@ impl Source<'_> {
             name,
             backend: Backend::Local(local),
             unlock,
+            unlock_file: table.pin_file.or(table.key_file).map(|file| self.absolute(file.get_ref())),
             pin_command: table.pin_command.map(Spanned::into_inner),
             objects: table.objects.into_iter().map(Spanned::into_inner).collect(),
             show_all_versions,

@@ -157,7 +157,9 @@ fn a_configuration_with_a_pin_is_refused_if_others_may_read_it() {
 fn a_pin_file_is_read_without_its_line_end_and_refused_if_others_may_read_it() {
     let written = Written::new("[[vault]]\nname = \"a\"\npin_file = \"pin\"\n");
     written.put("pin", "12345678\n", 0o600);
-    assert_eq!(pin_of(&written.read().unwrap().vaults[0]), b"12345678");
+    let read = written.read().unwrap();
+    assert_eq!(pin_of(&read.vaults[0]), b"12345678");
+    assert!(read.vaults[0].unlock_file.as_ref().is_some_and(|file| file.is_absolute() && file.ends_with("pin")));
     written.put("pin", "12345678\n", 0o604);
     assert!(written.error().contains("chmod go-r"));
 }

@@ -50,6 +50,8 @@ pub struct VaultConfig {
     pub backend: Backend,
     /// How it is unlocked without asking anybody.
     pub unlock: Option<UnlockConfig>,
+    /// The file that [`unlock`](Self::unlock) was read from, if it was one.
+    pub unlock_file: Option<PathBuf>,
     /// `pin_command`, not run yet: program and arguments, no shell.
     pub pin_command: Option<Vec<String>>,
     /// Globs over names and labels; empty: all objects.
@@ -119,6 +121,11 @@ impl Config {
         places::load(&places::Environment::of_process())
     }
 
+    /// What [`load`](Self::load) answers in a process of another user: for who examines a service as root.
+    pub fn load_for(uid: u32) -> Result<Self, ConfigError> {
+        places::load(&places::Environment::of_user(uid))
+    }
+
     /// The same configuration with the vaults that lie under the vaults directory now. Reads no environment and no file.
     pub fn rescanned(&self) -> Result<Self, ConfigError> {
         let Some(discovery) = self.discovery else { return Ok(self.clone()) };
@@ -140,6 +147,7 @@ impl VaultConfig {
             name: name.into(),
             backend: Backend::Local(LocalConfig::at(path)),
             unlock: None,
+            unlock_file: None,
             pin_command: None,
             objects: Vec::new(),
             show_all_versions: false,

@@ -36,6 +36,18 @@ impl Environment {
         }
     }
 
+    /// What a process of this user would have that is started with this one's `STRONGROOM_*` variables.
+    pub(super) fn of_user(uid: u32) -> Self {
+        let own = Self::of_process();
+        if own.uid == uid {
+            return own;
+        }
+        let variables = own.variables;
+        // `HOME` and `XDG_*` are this process's own.
+        let ours = move |name: &str| if name.starts_with("STRONGROOM_") { variables(name) } else { None };
+        Self { uid, variables: Box::new(ours), ..own }
+    }
+
     /// A variable that counts for everybody; an empty one is none.
     fn variable(&self, name: &str) -> Option<OsString> {
         (self.variables)(name).filter(|value| !value.is_empty())

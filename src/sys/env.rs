@@ -57,7 +57,7 @@ pub fn group_number(name: &str) -> Option<u32> {
 }
 
 /// Room for one entry of the user or group database; a group with many members has a long one.
-const DATABASE_ENTRY_MAX: usize = 64 * 1024;
+pub(super) const DATABASE_ENTRY_MAX: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -11,3 +11,4 @@ pub mod memory;
 pub mod output;
 pub mod sqlite_open;
 mod standard_descriptors;
+pub mod user;

@@ -208,6 +208,8 @@ pub struct VaultInfo {
     pub user_pin: Option<PinState>,
     /// State of the security officer's PIN.
     pub so_pin: Option<PinState>,
+    /// A recovery key opens it.
+    pub has_recovery_key: bool,
     /// Shortest and longest PIN, in bytes.
     pub pin_len: (usize, usize),
     /// The configuration says how to unlock it, so that no PIN has to be typed.

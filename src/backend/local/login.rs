@@ -219,6 +219,7 @@ impl LocalVault {
                 match kind {
                     kind if kind == Way::UserPin as u8 => info.user_pin = state,
                     kind if kind == Way::SoPin as u8 => info.so_pin = state,
+                    kind if kind == Way::Recovery as u8 => info.has_recovery_key = true,
                     _ => {}
                 }
             }

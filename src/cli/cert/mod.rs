@@ -8,6 +8,7 @@ mod signer;
 mod subject;
 
 pub(super) use import::{Subject, key_with};
+pub(super) use show::Facts;
 
 use std::path::{Path, PathBuf};
 

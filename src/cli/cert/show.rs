@@ -148,13 +148,13 @@ pub(super) fn pem(der: &[u8]) -> String {
 
 /// What a certificate says.
 #[derive(Default)]
-struct Facts {
-    subject: String,
-    issuer: String,
+pub(in super::super) struct Facts {
+    pub subject: String,
+    pub issuer: String,
     serial: String,
-    alternatives: Vec<String>,
-    not_before: Option<i64>,
-    not_after: Option<i64>,
+    pub alternatives: Vec<String>,
+    pub not_before: Option<i64>,
+    pub not_after: Option<i64>,
     fingerprint: String,
     /// The name of the vault's key with the same public half.
     key: Option<String>,
@@ -165,18 +165,27 @@ impl Facts {
     fn of(image: &Image, version: &Versioned) -> Result<Self> {
         let der = version.main().content.value.as_deref().unwrap_or_default();
         let certificate = parse_certificate(der)?;
+        let spki = certificate.tbs_certificate().subject_public_key_info().to_der();
+        let key = spki.ok().and_then(|spki| key_with(image, &spki));
+        Ok(Self {
+            key: key.and_then(|(number, _)| image.get(number)?.name.as_ref().map(ToString::to_string)),
+            ..Self::of_certificate(&certificate, der)?
+        })
+    }
+
+    /// What it says by itself, in a vault or in a file.
+    pub(in super::super) fn of_certificate(certificate: &Certificate, der: &[u8]) -> Result<Self> {
         let tbs = certificate.tbs_certificate();
-        let key = tbs.subject_public_key_info().to_der().ok().and_then(|spki| key_with(image, &spki));
         let seconds = |time: x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).ok();
         Ok(Self {
             subject: tbs.subject().to_string(),
             issuer: tbs.issuer().to_string(),
             serial: hex(tbs.serial_number().as_bytes()),
-            alternatives: alternatives(&certificate),
+            alternatives: alternatives(certificate),
             not_before: seconds(tbs.validity().not_before),
             not_after: seconds(tbs.validity().not_after),
             fingerprint: fingerprint(der)?,
-            key: key.and_then(|(number, _)| image.get(number)?.name.as_ref().map(ToString::to_string)),
+            key: None,
             pem: pem(der),
         })
     }

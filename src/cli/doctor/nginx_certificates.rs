@@ -1,0 +1,124 @@
+//! The certificate file that goes with a key of the vault: there, in order, valid, and for this key.
+
+use std::path::Path;
+
+use super::super::time;
+use super::certificate::{self, Block, Parsed, Renewal, Validity};
+use super::nginx::{Key, at};
+use super::report::{Finding, finding};
+use super::vault::Looked;
+use super::{Examination, file, shell};
+use crate::vault::Object;
+
+const CHECKS: &[&str] = &[
+    "nginx-certificate",
+    "nginx-certificate-stale",
+    "nginx-certificate-expired",
+    "nginx-certificate-expires-soon",
+    "nginx-certificate-order",
+];
+
+pub(super) fn examine(examination: &mut Examination, key: &Key<'_>, vault: &Looked, object: &Object) {
+    let Some(path) = &key.certificate else { return };
+    examination.report.looked(CHECKS);
+    let case = Case { key, vault, object, path };
+    let blocks = match file::text(path) {
+        Ok(text) => certificate::blocks(&text),
+        Err(error) => return examination.report.found(case.unreadable(&format!("can't be read: {error}"))),
+    };
+    let parsed: Option<Vec<&Parsed>> = blocks.iter().map(|block| block.parsed.as_ref()).collect();
+    match parsed {
+        Some(parsed) if !parsed.is_empty() => case.chain(examination, &blocks, &parsed),
+        _ => examination.report.found(case.unreadable("holds no certificate that can be read")),
+    }
+}
+
+/// One key with its certificate's file.
+struct Case<'a> {
+    key: &'a Key<'a>,
+    vault: &'a Looked,
+    object: &'a Object,
+    path: &'a Path,
+}
+
+impl Case<'_> {
+    fn chain(&self, examination: &mut Examination, blocks: &[Block], parsed: &[&Parsed]) {
+        let Some(public) = certificate::public_of(self.object) else { return };
+        let Some(leaf) = parsed.iter().position(|certificate| certificate.public == public) else {
+            let found = self.renewed("nginx-certificate-stale", parsed.first().copied());
+            return examination.report.found(found);
+        };
+        let order = order(parsed, leaf);
+        if !order.iter().copied().eq(0..parsed.len()) {
+            examination.report.found(self.reordered(blocks, &order));
+        }
+        let (id, problem) = match parsed[leaf].validity() {
+            Validity::Valid => return,
+            Validity::Soon(end) => ("nginx-certificate-expires-soon", format!("expires at {}", time::text(end))),
+            Validity::Expired(end) => ("nginx-certificate-expired", format!("expired at {}", time::text(end))),
+            Validity::NotYet(start) => {
+                ("nginx-certificate-expired", format!("is not valid before {}", time::text(start)))
+            }
+        };
+        examination.report.found(self.renewed(id, Some(parsed[leaf])).with("problem", problem));
+    }
+
+    /// From the vault if it lies there, else made anew or asked for.
+    fn renewed(&self, id: &str, old: Option<&Parsed>) -> Finding {
+        let found = at(finding(id), self.key);
+        let public = certificate::public_of(self.object);
+        let image = self.vault.image.as_ref();
+        let fitting = image.zip(public).and_then(|(image, public)| certificate::fitting(image, public));
+        let name = certificate::name_of(self.object);
+        // One in the vault that ends soon itself helps nobody.
+        if let Some((certificate, version)) = fitting.filter(|_| id != "nginx-certificate-expires-soon") {
+            return found
+                .with("vault", &self.vault.name)
+                .with("key", name)
+                .with("certificate", certificate)
+                .with("version", version)
+                .with("certificate-file", self.path.display());
+        }
+        let renewal = Renewal { vault: self.vault, key: &name, old, certificate: None, file: Some(self.path) };
+        renewal.of(found)
+    }
+
+    fn unreadable(&self, problem: &str) -> Finding {
+        self.renewed("nginx-certificate", None).with("problem", problem)
+    }
+
+    /// The blocks of the file, put together anew by their lines.
+    fn reordered(&self, blocks: &[Block], order: &[usize]) -> Finding {
+        let path = self.path.display().to_string();
+        let parts: Vec<String> = order
+            .iter()
+            .map(|index| &blocks[*index])
+            .map(|block| {
+                format!(
+                    "sed -n {}p {};",
+                    shell::quote(&format!("{},{}", block.first_line, block.last_line)),
+                    shell::quote(&path)
+                )
+            })
+            .collect();
+        finding("nginx-certificate-order")
+            .with("certificate-file", &path)
+            .with("new-file", format!("{path}.new"))
+            .with_command("parts", parts.join(" "))
+    }
+}
+
+/// The server's certificate, each one's issuer, and what belongs to none of them.
+fn order(parsed: &[&Parsed], leaf: usize) -> Vec<usize> {
+    let mut order = vec![leaf];
+    loop {
+        let last = parsed[order[order.len() - 1]];
+        let issuer = (0..parsed.len()).find(|index| !order.contains(index) && last.is_issued_by(parsed[*index]));
+        match issuer {
+            Some(index) => order.push(index),
+            None => break,
+        }
+    }
+    order.extend((0..parsed.len()).filter(|index| !order.contains(index)).collect::<Vec<_>>());
+    order
+}

@@ -1,0 +1,270 @@
+//! What was found, and how it is printed.
+
+use std::collections::HashSet;
+
+use serde_json::{Value as Json, json};
+
+use super::super::table::printable;
+use super::super::{Error, Output, Result};
+use super::table::{self, Area, Check, Level, Value, Values};
+
+/// Everything that was looked at.
+#[derive(Default)]
+pub(super) struct Report {
+    facts: Vec<(Area, String)>,
+    looked: Vec<&'static str>,
+    findings: Vec<Finding>,
+    told: HashSet<(&'static str, String)>,
+    left_out: Vec<(Area, String)>,
+}
+
+/// One thing that is wrong. Written with its values; it counts once it is [`found`](Report::found).
+pub(super) struct Finding {
+    check: &'static Check,
+    values: Values,
+}
+
+/// The check with this id failed.
+pub(super) fn finding(id: &str) -> Finding {
+    Finding { check: table::check(id), values: Vec::new() }
+}
+
+impl Finding {
+    /// A value for the sentence and the command.
+    pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.values.push((name, Value::Word(value.to_string())));
+        self
+    }
+
+    /// Pieces of a command, quoted already.
+    pub(super) fn with_command(mut self, name: &'static str, command: impl Into<String>) -> Self {
+        self.values.push((name, Value::Command(command.into())));
+        self
+    }
+
+    /// A value that may not be there; the command is chosen by that.
+    pub(super) fn maybe(self, name: &'static str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    fn sentence(&self) -> String {
+        self.check.sentence(&self.values)
+    }
+
+    fn remedy(&self) -> Option<String> {
+        self.check.remedy(&self.values)
+    }
+}
+
+impl Report {
+    /// What was looked at, so that everybody sees whether it is what they meant.
+    pub(super) fn fact(&mut self, area: Area, fact: impl Into<String>) {
+        self.facts.push((area, fact.into()));
+    }
+
+    /// These checks were made; those that found nothing hold.
+    pub(super) fn looked(&mut self, ids: &[&'static str]) {
+        for id in ids {
+            if !self.looked.contains(id) {
+                self.looked.push(id);
+            }
+        }
+    }
+
+    pub(super) fn found(&mut self, finding: Finding) {
+        self.looked(&[finding.check.id]);
+        if self.told.insert((finding.check.id, finding.sentence())) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Why something wasn't looked at.
+    pub(super) fn left_out(&mut self, area: Area, why: impl Into<String>) {
+        self.left_out.push((area, why.into()));
+    }
+
+    /// Prints it; fails if there is a fault.
+    pub(super) fn print(&self, output: &Output) -> Result<()> {
+        output.text(&self.text(output.has_colours(), output.width()), &self.json())?;
+        match self.count(Level::Fault) {
+            0 => Ok(()),
+            1 => Err(Error::refused("One fault was found.")),
+            faults => Err(Error::refused(format!("{faults} faults were found."))),
+        }
+    }
+
+    fn count(&self, level: Level) -> usize {
+        self.findings.iter().filter(|finding| finding.check.level == level).count()
+    }
+
+    fn holding(&self, area: Area) -> impl Iterator<Item = &'static Check> {
+        let failed: HashSet<&str> = self.findings.iter().map(|finding| finding.check.id).collect();
+        table::all()
+            .filter(move |check| check.area == area && self.looked.contains(&check.id) && !failed.contains(check.id))
+    }
+
+    fn text(&self, colours: bool, width: Option<usize>) -> String {
+        let mut text = String::new();
+        for area in Area::ALL {
+            let lines = self.lines(area, colours, width);
+            if !lines.is_empty() {
+                text.push_str(&format!("{}\n{}\n\n", area.name(), lines.join("\n")));
+            }
+        }
+        text.push_str(&self.summary());
+        text
+    }
+
+    fn lines(&self, area: Area, colours: bool, width: Option<usize>) -> Vec<String> {
+        let line = |word: &str, colour: &str, text: &str| {
+            // Padded before it is coloured: escape sequences have no width on a screen.
+            let word = format!("{word:7}");
+            let word = if colours { format!("\u{1b}[{colour}m{word}\u{1b}[0m") } else { word };
+            format!("  {word}  {}", broken(&printable(text), width))
+        };
+        let facts = self.facts.iter().filter(|(of, _)| *of == area);
+        let mut lines: Vec<String> = facts.map(|(_, fact)| line("", PLAIN, fact)).collect();
+        lines.extend(self.holding(area).map(|check| line("ok", GREEN, check.holds)));
+        for finding in self.findings.iter().filter(|finding| finding.check.area == area) {
+            let colour = if finding.check.level == Level::Fault { RED } else { YELLOW };
+            let text = format!("{} [{}]", finding.sentence(), finding.check.id);
+            lines.push(line(finding.check.level.name(), colour, &text));
+            lines.extend(finding.remedy().map(|remedy| format!("{INDENT}{}", printable(&remedy))));
+        }
+        let left_out = self.left_out.iter().filter(|(of, _)| *of == area);
+        lines.extend(left_out.map(|(_, why)| line("-", PLAIN, why)));
+        lines
+    }
+
+    fn summary(&self) -> String {
+        match (self.count(Level::Fault), self.count(Level::Warning)) {
+            (0, 0) => "All is well.\n".to_owned(),
+            (0, warnings) => format!("No fault, {}.\n", counted(warnings, "warning")),
+            (faults, 0) => format!("{}.\n", counted(faults, "fault")),
+            (faults, warnings) => format!("{}, {}.\n", counted(faults, "fault"), counted(warnings, "warning")),
+        }
+    }
+
+    fn json(&self) -> Json {
+        let mut checks = Vec::new();
+        for area in Area::ALL {
+            checks.extend(self.holding(area).map(|check| {
+                json!({ "id": check.id, "area": area.name(), "state": "ok", "text": check.holds, "remedy": null })
+            }));
+            for finding in self.findings.iter().filter(|finding| finding.check.area == area) {
+                checks.push(json!({
+                    "id": finding.check.id,
+                    "area": area.name(),
+                    "state": finding.check.level.name(),
+                    "text": finding.sentence(),
+                    "remedy": finding.remedy(),
+                }));
+            }
+        }
+        let texts = |texts: &[(Area, String)]| -> Vec<Json> {
+            texts.iter().map(|(area, text)| json!({ "area": area.name(), "text": text })).collect()
+        };
+        json!({
+            "healthy": self.count(Level::Fault) == 0,
+            "faults": self.count(Level::Fault),
+            "warnings": self.count(Level::Warning),
+            "checks": checks,
+            "looked_at": texts(&self.facts),
+            "left_out": texts(&self.left_out),
+        })
+    }
+}
+
+/// A sentence in lines that fit the screen, each under the first. Commands are never broken: they are to be copied.
+fn broken(text: &str, width: Option<usize>) -> String {
+    let Some(room) = width.and_then(|width| width.checked_sub(INDENT.len())).filter(|room| *room >= 20) else {
+        return text.to_owned();
+    };
+    let mut lines = String::new();
+    let mut length = 0;
+    for word in text.split(' ') {
+        let letters = word.chars().count();
+        if length > 0 && length + 1 + letters > room {
+            lines.push_str(&format!("\n{INDENT}"));
+            length = 0;
+        } else if length > 0 {
+            lines.push(' ');
+            length += 1;
+        }
+        lines.push_str(word);
+        length += letters;
+    }
+    lines
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A command stands under its sentence.
+const INDENT: &str = "           ";
+const RED: &str = "31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+const PLAIN: &str = "0";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let mut report = Report::default();
+        report.looked(&["config-typo", "config-open"]);
+        report.found(
+            finding("config-open")
+                .with("file", "/a b")
+                .with("mode", "666")
+                .with("read-or-write", "write")
+                .with("right", "600"),
+        );
+        report
+    }
+
+    #[test]
+    fn what_holds_what_doesnt_and_what_mends_it_are_printed() {
+        let text = report().text(false, None);
+        assert!(text.contains("  ok       every key in the configuration is known\n"), "{text}");
+        assert!(
+            text.contains("fault    The configuration /a b has mode 666: others may write it. [config-open]\n"),
+            "{text}"
+        );
+        assert!(text.contains("           chmod 600 '/a b'\n") && text.ends_with("1 fault.\n"), "{text}");
+        assert!(!text.contains('\u{1b}') && report().text(true, None).contains("\u{1b}[31mfault  \u{1b}[0m"));
+    }
+
+    #[test]
+    fn sentences_keep_to_the_screen_and_commands_stay_whole() {
+        let text = report().text(false, Some(40));
+        let (command, sentences): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.contains("chmod"));
+        assert!(sentences.iter().all(|line| line.chars().count() <= 40), "{text}");
+        assert_eq!(command, ["           chmod 600 '/a b'"]);
+    }
+
+    #[test]
+    fn json_says_the_same() {
+        let json = report().json();
+        assert_eq!((&json["healthy"], &json["faults"]), (&json!(false), &json!(1)));
+        assert_eq!(json["checks"][1]["remedy"], "chmod 600 '/a b'");
+    }
+
+    #[test]
+    fn a_finding_is_told_once() {
+        let mut report = report();
+        report.found(
+            finding("config-open")
+                .with("file", "/a b")
+                .with("mode", "666")
+                .with("read-or-write", "write")
+                .with("right", "600"),
+        );
+        assert_eq!(report.count(Level::Fault), 1);
+    }
+}
