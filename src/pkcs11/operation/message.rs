@@ -1,0 +1,259 @@
+//! Message-based encryption and decryption (PKCS#11 v3.2 §5.9, §5.11): a key that is taken into use once, and messages with
+//! an initialisation vector and a tag each.
+//!
+//! Whatever a message ends with, the process goes on until `C_MessageEncryptFinal` or `C_MessageDecryptFinal`, or until it
+//! is cancelled; the key's state is asked for with every call. Decrypted bytes come out only when the tag was checked: a
+//! message in parts is kept until its last one, as by `C_DecryptUpdate`.
+
+use std::sync::Arc;
+
+use cryptoki_sys::*;
+use zeroize::Zeroize;
+
+use super::{Kind, Operation, Step};
+use crate::crypto::{CryptoError, Direction, GcmMessages, Ivs, Text};
+use crate::pkcs11::abi::{CallerBytes, Exchange, GcmMessage};
+use crate::pkcs11::error::Rv;
+use crate::pkcs11::mechanism::MessageRequest;
+use crate::pkcs11::session::Session;
+use crate::vault::{SecretKey, Usage};
+
+/// The most of a message in parts that is kept until its tag.
+const MOST_KEPT: usize = 64 << 20;
+
+/// Encryption or decryption of messages that was begun.
+pub struct Messages {
+    key: Arc<dyn SecretKey>,
+    gcm: GcmMessages,
+    ivs: Ivs,
+    /// The message that came in parts so far: of one that is decrypted, its ciphertext.
+    under_way: Option<Vec<u8>>,
+}
+
+impl Session {
+    /// `C_MessageEncryptInit` and `C_MessageDecryptInit`.
+    pub fn messages_init(
+        &mut self,
+        direction: Direction,
+        mechanism: MessageRequest,
+        key: CK_OBJECT_HANDLE,
+    ) -> Result<(), Rv> {
+        let kind = kind(direction);
+        self.expect_free(kind)?;
+        let usage = match direction {
+            Direction::Encrypt => Usage::ENCRYPT,
+            Direction::Decrypt => Usage::DECRYPT,
+        };
+        mechanism.check(kind.flag())?;
+        let (object, algorithm) = self.slot.key_for(mechanism.number, key, usage)?;
+        mechanism.check_key(kind.flag(), algorithm)?;
+        let key = self.slot.secret_key(&object)?;
+        let gcm = key.usable().map_err(Rv::at_init)?.gcm_messages(direction)?;
+        let messages = Messages { key, gcm, ivs: Ivs::default(), under_way: None };
+        self.operation = Operation::Messages(Box::new(messages));
+        Ok(())
+    }
+
+    /// `C_EncryptMessage` and `C_DecryptMessage`.
+    pub fn message(
+        &mut self,
+        direction: Direction,
+        message: GcmMessage<'_>,
+        aad: &CallerBytes<'_>,
+        text: Exchange<'_, '_>,
+    ) -> Result<Step, Rv> {
+        self.messages(direction)?.between()?.whole(message, aad, text)
+    }
+
+    /// `C_EncryptMessageBegin` and `C_DecryptMessageBegin`.
+    pub fn message_begin(
+        &mut self,
+        direction: Direction,
+        message: GcmMessage<'_>,
+        aad: &CallerBytes<'_>,
+    ) -> Result<(), Rv> {
+        self.messages(direction)?.between()?.first(message, aad)
+    }
+
+    /// `C_EncryptMessageNext` and `C_DecryptMessageNext`: the last part comes with the message's parameter.
+    pub fn message_next(
+        &mut self,
+        direction: Direction,
+        last: Option<GcmMessage<'_>>,
+        text: Exchange<'_, '_>,
+    ) -> Result<Step, Rv> {
+        let messages = self.messages(direction)?;
+        match direction {
+            Direction::Encrypt => messages.seal_part(last, text),
+            Direction::Decrypt => messages.open_part(last, text),
+        }
+    }
+
+    /// `C_MessageEncryptFinal` and `C_MessageDecryptFinal`.
+    pub fn messages_final(&mut self, direction: Direction) -> Result<(), Rv> {
+        self.messages(direction)?.between()?;
+        self.operation = Operation::Idle;
+        Ok(())
+    }
+
+    /// Runs one call for a part of a message, and ends the message as the specification says: it goes on only after a
+    /// length query, a buffer that was too small, or a part that isn't the last.
+    pub fn message_step(
+        &mut self,
+        direction: Direction,
+        body: impl FnOnce(&mut Self) -> Result<Step, Rv>,
+    ) -> Result<(), Rv> {
+        let outcome = body(self);
+        if !matches!(outcome, Ok(Step::Pending) | Err(Rv(CKR_BUFFER_TOO_SMALL)))
+            && let Ok(messages) = self.messages(direction)
+        {
+            messages.under_way = None;
+        }
+        outcome.map(|_| ())
+    }
+
+    fn messages(&mut self, direction: Direction) -> Result<&mut Messages, Rv> {
+        match &mut self.operation {
+            Operation::Messages(messages) if messages.gcm.direction() == direction => Ok(messages),
+            _ => Err(Rv(CKR_OPERATION_NOT_INITIALIZED)),
+        }
+    }
+}
+
+fn kind(direction: Direction) -> Kind {
+    match direction {
+        Direction::Encrypt => Kind::MessageEncrypt,
+        Direction::Decrypt => Kind::MessageDecrypt,
+    }
+}
+
+impl Messages {
+    /// Which one it is.
+    pub fn kind(&self) -> Kind {
+        kind(self.gcm.direction())
+    }
+
+    /// Fails in the middle of a message.
+    fn between(&mut self) -> Result<&mut Self, Rv> {
+        if self.under_way.is_some() { Err(Rv(CKR_OPERATION_ACTIVE)) } else { Ok(self) }
+    }
+
+    fn whole(
+        &mut self,
+        mut message: GcmMessage<'_>,
+        aad: &CallerBytes<'_>,
+        mut text: Exchange<'_, '_>,
+    ) -> Result<Step, Rv> {
+        self.check_usable()?;
+        let tag_len = tag_len(&message)?;
+        if !text.has_room(text.len())? {
+            return Ok(Step::Pending);
+        }
+        self.begin(&mut message, aad)?;
+        if self.gcm.direction() == Direction::Encrypt {
+            text.pass(|text| Ok(self.gcm.pass(text)?))?;
+            self.give_tag(&mut message, tag_len)?;
+            return Ok(Step::Done);
+        }
+        let tag = given_tag(&message, tag_len);
+        let opened =
+            text.pass(|text| self.gcm.pass(text).and_then(|()| self.gcm.check(&tag[..tag_len])).map_err(wrong));
+        if opened.is_err() {
+            text.output(text.len())?.zeroize();
+        }
+        opened.map(|()| Step::Done)
+    }
+
+    fn first(&mut self, mut message: GcmMessage<'_>, aad: &CallerBytes<'_>) -> Result<(), Rv> {
+        self.check_usable()?;
+        message.numbers.tag_len()?;
+        self.begin(&mut message, aad)?;
+        self.under_way = Some(Vec::new());
+        Ok(())
+    }
+
+    fn seal_part(&mut self, last: Option<GcmMessage<'_>>, mut text: Exchange<'_, '_>) -> Result<Step, Rv> {
+        self.under_way.as_ref().ok_or(Rv(CKR_OPERATION_NOT_INITIALIZED))?;
+        self.check_usable()?;
+        let tag_len = last.as_ref().map(tag_len).transpose()?;
+        if !text.has_room(text.len())? {
+            return Ok(Step::Pending);
+        }
+        text.pass(|text| Ok(self.gcm.pass(text)?))?;
+        let (Some(mut last), Some(tag_len)) = (last, tag_len) else { return Ok(Step::Pending) };
+        self.give_tag(&mut last, tag_len)?;
+        Ok(Step::Done)
+    }
+
+    fn open_part(&mut self, last: Option<GcmMessage<'_>>, mut text: Exchange<'_, '_>) -> Result<Step, Rv> {
+        self.check_usable()?;
+        let kept = self.under_way.as_mut().ok_or(Rv(CKR_OPERATION_NOT_INITIALIZED))?;
+        let tag_len = last.as_ref().map(tag_len).transpose()?;
+        if text.len() > MOST_KEPT - kept.len() {
+            return Err(Rv(CKR_ENCRYPTED_DATA_LEN_RANGE));
+        }
+        let whole = kept.len() + text.len();
+        if !text.has_room(if last.is_some() { whole } else { 0 })? {
+            return Ok(Step::Pending);
+        }
+        kept.try_reserve(text.len()).map_err(|_| Rv(CKR_HOST_MEMORY))?;
+        kept.extend_from_slice(text.input());
+        let (Some(last), Some(tag_len)) = (last, tag_len) else { return Ok(Step::Pending) };
+        let tag = given_tag(&last, tag_len);
+        let out = text.output(whole)?;
+        let opened = self.gcm.pass(Text::Beside(kept, out)).and_then(|()| self.gcm.check(&tag[..tag_len]));
+        if opened.is_err() {
+            out.zeroize();
+        }
+        opened.map(|()| Step::Done).map_err(wrong)
+    }
+
+    fn check_usable(&self) -> Result<(), Rv> {
+        self.key.usable().map(drop).map_err(Rv::at_use)
+    }
+
+    /// Begins a message; an initialisation vector that is made for it is given back.
+    fn begin(&mut self, message: &mut GcmMessage<'_>, aad: &CallerBytes<'_>) -> Result<(), Rv> {
+        let form = match self.gcm.direction() {
+            Direction::Encrypt => message.numbers.iv_form()?,
+            Direction::Decrypt => None,
+        };
+        let Some(form) = form else { return Ok(self.gcm.begin(message.iv.read(), aad.read())?) };
+        let mut iv = [0; Ivs::LONGEST];
+        let iv = iv.get_mut(..message.iv.len()).ok_or(Rv(CKR_MECHANISM_PARAM_INVALID))?;
+        iv.copy_from_slice(message.iv.read());
+        self.ivs.next(form, iv)?;
+        self.gcm.begin(iv, aad.read())?;
+        message.iv.write(iv);
+        Ok(())
+    }
+
+    fn give_tag(&mut self, message: &mut GcmMessage<'_>, len: usize) -> Result<(), Rv> {
+        let mut tag = [0; GcmMessages::TAG];
+        self.gcm.tag(&mut tag[..len])?;
+        message.tag.write(&tag[..len]);
+        Ok(())
+    }
+}
+
+/// Bytes of the tag, if there is a place for it.
+fn tag_len(message: &GcmMessage<'_>) -> Result<usize, Rv> {
+    let len = message.numbers.tag_len()?;
+    if message.tag.len() == len { Ok(len) } else { Err(Rv(CKR_MECHANISM_PARAM_INVALID)) }
+}
+
+/// The tag, which is compared when the output may lie over it.
+fn given_tag(message: &GcmMessage<'_>, len: usize) -> [u8; GcmMessages::TAG] {
+    let mut tag = [0; GcmMessages::TAG];
+    tag[..len].copy_from_slice(message.tag.read());
+    tag
+}
+
+/// What is wrong with a message that is decrypted.
+fn wrong(error: CryptoError) -> Rv {
+    match error {
+        CryptoError::CiphertextInvalid => Rv(CKR_AEAD_DECRYPT_FAILED),
+        CryptoError::TooLong => Rv(CKR_ENCRYPTED_DATA_LEN_RANGE),
+        other => other.into(),
+    }
+}
