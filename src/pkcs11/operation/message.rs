@@ -144,7 +144,7 @@ impl Messages {
         aad: &CallerBytes<'_>,
         mut text: Exchange<'_, '_>,
     ) -> Result<Step, Rv> {
-        self.check_usable()?;
+        self.key.usable().map_err(Rv::at_use)?;
         let tag_len = tag_len(&message)?;
         if !text.has_room(text.len())? {
             return Ok(Step::Pending);
@@ -165,7 +165,7 @@ impl Messages {
     }
 
     fn first(&mut self, mut message: GcmMessage<'_>, aad: &CallerBytes<'_>) -> Result<(), Rv> {
-        self.check_usable()?;
+        self.key.usable().map_err(Rv::at_use)?;
         message.numbers.tag_len()?;
         self.begin(&mut message, aad)?;
         self.under_way = Some(Vec::new());
@@ -174,7 +174,7 @@ impl Messages {
 
     fn seal_part(&mut self, last: Option<GcmMessage<'_>>, mut text: Exchange<'_, '_>) -> Result<Step, Rv> {
         self.under_way.as_ref().ok_or(Rv(CKR_OPERATION_NOT_INITIALIZED))?;
-        self.check_usable()?;
+        self.key.usable().map_err(Rv::at_use)?;
         let tag_len = last.as_ref().map(tag_len).transpose()?;
         if !text.has_room(text.len())? {
             return Ok(Step::Pending);
@@ -186,8 +186,8 @@ impl Messages {
     }
 
     fn open_part(&mut self, last: Option<GcmMessage<'_>>, mut text: Exchange<'_, '_>) -> Result<Step, Rv> {
-        self.check_usable()?;
         let kept = self.under_way.as_mut().ok_or(Rv(CKR_OPERATION_NOT_INITIALIZED))?;
+        self.key.usable().map_err(Rv::at_use)?;
         let tag_len = last.as_ref().map(tag_len).transpose()?;
         if text.len() > MOST_KEPT - kept.len() {
             return Err(Rv(CKR_ENCRYPTED_DATA_LEN_RANGE));
@@ -206,10 +206,6 @@ impl Messages {
             out.zeroize();
         }
         opened.map(|()| Step::Done).map_err(wrong)
-    }
-
-    fn check_usable(&self) -> Result<(), Rv> {
-        self.key.usable().map(drop).map_err(Rv::at_use)
     }
 
     /// Begins a message; an initialisation vector that is made for it is given back.
