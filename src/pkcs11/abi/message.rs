@@ -43,6 +43,7 @@ pub unsafe extern "C" fn C_EncryptMessage(
 ) -> CK_RV {
     call!(C_EncryptMessage, module => {
         let mut session = module.session(session)?;
+        session.expect_messages(Direction::Encrypt)?;
         // SAFETY: the caller's promise.
         unsafe {
             let message = GcmMessage::new(parameter, parameter_len)?;
@@ -66,6 +67,7 @@ pub unsafe extern "C" fn C_EncryptMessageBegin(
 ) -> CK_RV {
     call!(C_EncryptMessageBegin, module => {
         let mut session = module.session(session)?;
+        session.expect_messages(Direction::Encrypt)?;
         // SAFETY: the caller's promise.
         let (message, aad) = unsafe {
             (GcmMessage::new(parameter, parameter_len)?, CallerBytes::new(associated_data, associated_data_len)?)
@@ -89,6 +91,7 @@ pub unsafe extern "C" fn C_EncryptMessageNext(
     call!(C_EncryptMessageNext, module => {
         // SAFETY: the caller's promise.
         module.session(session)?.message_step(Direction::Encrypt, |session| unsafe {
+            session.expect_messages(Direction::Encrypt)?;
             let last = last(parameter, parameter_len, flags)?;
             output(ciphertext_part, ciphertext_part_len, |out| {
                 session.message_next(Direction::Encrypt, last, Exchange::new(out, plaintext_part, plaintext_part_len)?)
@@ -135,6 +138,7 @@ pub unsafe extern "C" fn C_DecryptMessage(
 ) -> CK_RV {
     call!(C_DecryptMessage, module => {
         let mut session = module.session(session)?;
+        session.expect_messages(Direction::Decrypt)?;
         // SAFETY: the caller's promise.
         unsafe {
             let message = GcmMessage::new(parameter, parameter_len)?;
@@ -158,6 +162,7 @@ pub unsafe extern "C" fn C_DecryptMessageBegin(
 ) -> CK_RV {
     call!(C_DecryptMessageBegin, module => {
         let mut session = module.session(session)?;
+        session.expect_messages(Direction::Decrypt)?;
         // SAFETY: the caller's promise.
         let (message, aad) = unsafe {
             (GcmMessage::new(parameter, parameter_len)?, CallerBytes::new(associated_data, associated_data_len)?)
@@ -181,6 +186,7 @@ pub unsafe extern "C" fn C_DecryptMessageNext(
     call!(C_DecryptMessageNext, module => {
         // SAFETY: the caller's promise.
         module.session(session)?.message_step(Direction::Decrypt, |session| unsafe {
+            session.expect_messages(Direction::Decrypt)?;
             let last = last(parameter, parameter_len, flags)?;
             output(plaintext_part, plaintext_part_len, |out| {
                 session.message_next(Direction::Decrypt, last, Exchange::new(out, ciphertext_part, ciphertext_part_len)?)

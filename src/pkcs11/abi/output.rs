@@ -129,7 +129,7 @@ impl<'o, 'b> Exchange<'o, 'b> {
     }
 
     /// Bytes of the input.
-    pub fn len(&self) -> usize {
+    pub fn input_len(&self) -> usize {
         self.len
     }
 

@@ -112,11 +112,6 @@ impl CallerBytes<'_> {
         Ok(Self { pointer, len: check_extent(pointer, len)?, lifetime: PhantomData })
     }
 
-    /// How many they are.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     /// The bytes.
     pub fn read(&self) -> &[u8] {
         // SAFETY: `new` checked pointer and length; the rest is its caller's promise.

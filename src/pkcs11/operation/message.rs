@@ -112,6 +112,11 @@ impl Session {
         outcome.map(|_| ())
     }
 
+    /// Fails before anything of a message is looked at, if there can't be one.
+    pub fn expect_messages(&mut self, direction: Direction) -> Result<(), Rv> {
+        self.messages(direction).map(|_| ())
+    }
+
     fn messages(&mut self, direction: Direction) -> Result<&mut Messages, Rv> {
         match &mut self.operation {
             Operation::Messages(messages) if messages.gcm.direction() == direction => Ok(messages),
@@ -146,7 +151,7 @@ impl Messages {
     ) -> Result<Step, Rv> {
         self.key.usable().map_err(Rv::at_use)?;
         let tag_len = tag_len(&message)?;
-        if !text.has_room(text.len())? {
+        if !text.has_room(text.input_len())? {
             return Ok(Step::Pending);
         }
         self.begin(&mut message, aad)?;
@@ -159,7 +164,7 @@ impl Messages {
         let opened =
             text.pass(|text| self.gcm.pass(text).and_then(|()| self.gcm.check(&tag[..tag_len])).map_err(wrong));
         if opened.is_err() {
-            text.output(text.len())?.zeroize();
+            text.output(text.input_len())?.zeroize();
         }
         opened.map(|()| Step::Done)
     }
@@ -176,7 +181,7 @@ impl Messages {
         self.under_way.as_ref().ok_or(Rv(CKR_OPERATION_NOT_INITIALIZED))?;
         self.key.usable().map_err(Rv::at_use)?;
         let tag_len = last.as_ref().map(tag_len).transpose()?;
-        if !text.has_room(text.len())? {
+        if !text.has_room(text.input_len())? {
             return Ok(Step::Pending);
         }
         text.pass(|text| Ok(self.gcm.pass(text)?))?;
@@ -189,14 +194,14 @@ impl Messages {
         let kept = self.under_way.as_mut().ok_or(Rv(CKR_OPERATION_NOT_INITIALIZED))?;
         self.key.usable().map_err(Rv::at_use)?;
         let tag_len = last.as_ref().map(tag_len).transpose()?;
-        if text.len() > MOST_KEPT - kept.len() {
+        if text.input_len() > MOST_KEPT - kept.len() {
             return Err(Rv(CKR_ENCRYPTED_DATA_LEN_RANGE));
         }
-        let whole = kept.len() + text.len();
+        let whole = kept.len() + text.input_len();
         if !text.has_room(if last.is_some() { whole } else { 0 })? {
             return Ok(Step::Pending);
         }
-        kept.try_reserve(text.len()).map_err(|_| Rv(CKR_HOST_MEMORY))?;
+        kept.try_reserve(text.input_len()).map_err(|_| Rv(CKR_HOST_MEMORY))?;
         kept.extend_from_slice(text.input());
         let (Some(last), Some(tag_len)) = (last, tag_len) else { return Ok(Step::Pending) };
         let tag = given_tag(&last, tag_len);
@@ -216,7 +221,7 @@ impl Messages {
         };
         let Some(form) = form else { return Ok(self.gcm.begin(message.iv.read(), aad.read())?) };
         let mut iv = [0; Ivs::LONGEST];
-        let iv = iv.get_mut(..message.iv.len()).ok_or(Rv(CKR_MECHANISM_PARAM_INVALID))?;
+        let iv = iv.get_mut(..message.iv.read().len()).ok_or(Rv(CKR_MECHANISM_PARAM_INVALID))?;
         iv.copy_from_slice(message.iv.read());
         self.ivs.next(form, iv)?;
         self.gcm.begin(iv, aad.read())?;
@@ -235,7 +240,7 @@ impl Messages {
 /// Bytes of the tag, if there is a place for it.
 fn tag_len(message: &GcmMessage<'_>) -> Result<usize, Rv> {
     let len = message.numbers.tag_len()?;
-    if message.tag.len() == len { Ok(len) } else { Err(Rv(CKR_MECHANISM_PARAM_INVALID)) }
+    if message.tag.read().len() == len { Ok(len) } else { Err(Rv(CKR_MECHANISM_PARAM_INVALID)) }
 }
 
 /// The tag, which is compared when the output may lie over it.
