@@ -97,9 +97,9 @@ fn used(key: &dyn SecretKey) -> Vec<u8> {
         KeyAlgorithm::Aes { .. } => {
             // An expanded key begins with the key itself.
             let mut messages = key.gcm_messages(Direction::Encrypt).unwrap();
-            messages.begin(&[0; 12], &[]).unwrap();
-            messages.pass(Text::InPlace(&mut out)).unwrap();
-            messages.tag(&mut [0; 16]).unwrap();
+            messages.at_work().begin(&[0; 12], &[]).unwrap();
+            messages.at_work().pass(Text::InPlace(&mut out)).unwrap();
+            messages.at_work().tag(&mut [0; 16]).unwrap();
             let scheme = CipherScheme::AesGcm { iv: &[0; 12], aad: &[], tag_len: 16 };
             key.cipher(&scheme, Direction::Encrypt).unwrap().whole(b"message", &mut out)
         }

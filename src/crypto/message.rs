@@ -1,7 +1,7 @@
 //! AES-GCM over many messages under one key, which is expanded once.
 //!
 //! A message is begun with its IV and what is authenticated with it, and ended with its tag; in between it passes in any
-//! number of parts. Whoever decrypts gives nothing out before [`GcmMessages::check`] said that the tag is right: this type
+//! number of parts. Whoever decrypts gives nothing out before [`GcmWork::check`] said that the tag is right: this type
 //! doesn't keep a message back, because it doesn't own the memory that it works in.
 
 use std::fmt;
@@ -28,6 +28,12 @@ pub struct GcmMessages {
     passed: u64,
 }
 
+/// Whoever works on a message: a fork waits until this is dropped, or for as long as it does at most.
+pub struct GcmWork<'a> {
+    messages: &'a mut GcmMessages,
+    _section: Section,
+}
+
 /// What AWS-LC begins with.
 const USUAL_IV: usize = 12;
 
@@ -48,41 +54,45 @@ impl GcmMessages {
         self.direction
     }
 
+    /// What is done in one call.
+    pub fn at_work(&mut self) -> GcmWork<'_> {
+        GcmWork { messages: self, _section: Section::enter() }
+    }
+}
+
+impl GcmWork<'_> {
     /// Begins a message; one that is under way is forgotten. The IV has one byte or more.
     pub fn begin(&mut self, iv: &[u8], aad: &[u8]) -> Result<()> {
         if iv.is_empty() {
             return Err(CryptoError::ParametersInvalid);
         }
-        let _section = Section::enter();
-        self.aes.restart(iv, iv.len() != self.iv_len)?;
-        (self.iv_len, self.passed) = (iv.len(), 0);
-        self.aes.authenticate(aad)
+        let messages = &mut *self.messages;
+        messages.aes.restart(iv, iv.len() != messages.iv_len)?;
+        (messages.iv_len, messages.passed) = (iv.len(), 0);
+        messages.aes.authenticate(aad)
     }
 
     /// Encrypts or decrypts a part.
     pub fn pass(&mut self, text: Text<'_>) -> Result<()> {
-        let _section = Section::enter();
-        let sum = self.passed.saturating_add(text.len() as u64);
+        let sum = self.messages.passed.saturating_add(text.len() as u64);
         if sum > MOST_OF_GCM {
             return Err(CryptoError::TooLong);
         }
-        self.passed = sum;
+        self.messages.passed = sum;
         match text {
-            Text::Beside(input, out) => self.aes.apply(input, out),
-            Text::InPlace(text) => self.aes.apply_in_place(text),
+            Text::Beside(input, out) => self.messages.aes.apply(input, out),
+            Text::InPlace(text) => self.messages.aes.apply_in_place(text),
         }
     }
 
     /// Ends an encryption: the leftmost bytes of the tag, as many as there is room for.
     pub fn tag(&mut self, tag: &mut [u8]) -> Result<()> {
-        let _section = Section::enter();
-        self.aes.tag(tag)
+        self.messages.aes.tag(tag)
     }
 
     /// Ends a decryption: [`CryptoError::CiphertextInvalid`] if these aren't the tag's leftmost bytes.
     pub fn check(&mut self, tag: &[u8]) -> Result<()> {
-        let _section = Section::enter();
-        self.aes.check_tag(tag)
+        self.messages.aes.check_tag(tag)
     }
 }
 

@@ -33,7 +33,7 @@ pub use digest::{Digest, DigestAlgorithm};
 pub use error::CryptoError;
 pub use key_wrap::KeyWrapScheme;
 pub use mac::{Mac, MacScheme};
-pub use message::{GcmMessages, Text};
+pub use message::{GcmMessages, GcmWork, Text};
 pub use message_iv::{IvForm, IvSource, Ivs};
 pub use private_key::{PrivateKey, PrivateParts, RSA_BITS};
 pub use public_key::PublicKey;

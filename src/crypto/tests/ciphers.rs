@@ -207,26 +207,29 @@ fn messages_one_after_the_other_are_what_each_would_be_alone() {
         let text: Vec<u8> = (0..60 * count + 1).map(|byte| byte as u8).collect();
         let alone = whole(cipher(&gcm(&iv, &aad, tag_len), Direction::Encrypt), &text).unwrap();
         // One that was begun and left is forgotten.
-        seals.begin(&[9; 12], b"left").unwrap();
-        seals.pass(Text::Beside(b"text", &mut [0; 4])).unwrap();
-        seals.begin(&iv, &aad).unwrap();
+        seals.at_work().begin(&[9; 12], b"left").unwrap();
+        seals.at_work().pass(Text::Beside(b"text", &mut [0; 4])).unwrap();
+        seals.at_work().begin(&iv, &aad).unwrap();
         let (mut sealed, middle) = (text.clone(), text.len() / 3);
-        seals.pass(Text::InPlace(&mut sealed[..middle])).unwrap();
-        seals.pass(Text::Beside(&text[middle..], &mut sealed[middle..])).unwrap();
+        seals.at_work().pass(Text::InPlace(&mut sealed[..middle])).unwrap();
+        seals.at_work().pass(Text::Beside(&text[middle..], &mut sealed[middle..])).unwrap();
         let mut tag = vec![0; tag_len];
-        seals.tag(&mut tag).unwrap();
+        seals.at_work().tag(&mut tag).unwrap();
         assert_eq!([&sealed[..], &tag].concat(), alone, "{iv_len}");
-        opens.begin(&iv, &aad).unwrap();
-        opens.pass(Text::InPlace(&mut sealed)).unwrap();
-        assert_eq!(opens.check(&tag), Ok(()));
+        opens.at_work().begin(&iv, &aad).unwrap();
+        opens.at_work().pass(Text::InPlace(&mut sealed)).unwrap();
+        assert_eq!(opens.at_work().check(&tag), Ok(()));
         assert_eq!(sealed, text);
         tag[0] ^= 1;
-        opens.begin(&iv, &aad).unwrap();
-        opens.pass(Text::InPlace(&mut sealed)).unwrap();
-        assert_eq!(opens.check(&tag), Err(CryptoError::CiphertextInvalid));
+        opens.at_work().begin(&iv, &aad).unwrap();
+        opens.at_work().pass(Text::InPlace(&mut sealed)).unwrap();
+        assert_eq!(opens.at_work().check(&tag), Err(CryptoError::CiphertextInvalid));
     }
-    assert_eq!(seals.begin(&[], b""), Err(CryptoError::ParametersInvalid));
-    assert!(key.gcm_messages(Direction::Encrypt).unwrap().pass(Text::InPlace(&mut [0])).is_err(), "without a vector");
+    assert_eq!(seals.at_work().begin(&[], b""), Err(CryptoError::ParametersInvalid));
+    assert!(
+        key.gcm_messages(Direction::Encrypt).unwrap().at_work().pass(Text::InPlace(&mut [0])).is_err(),
+        "without a vector"
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use cryptoki_sys::*;
 use zeroize::Zeroize;
 
 use super::{Kind, Operation, Step};
-use crate::crypto::{CryptoError, Direction, GcmMessages, Ivs, Text};
+use crate::crypto::{CryptoError, Direction, GcmMessages, GcmWork, Ivs, Text};
 use crate::pkcs11::abi::{CallerBytes, Exchange, GcmMessage};
 use crate::pkcs11::error::Rv;
 use crate::pkcs11::mechanism::MessageRequest;
@@ -154,15 +154,17 @@ impl Messages {
         if !text.has_room(text.input_len())? {
             return Ok(Step::Pending);
         }
-        self.begin(&mut message, aad)?;
-        if self.gcm.direction() == Direction::Encrypt {
-            text.pass(|text| Ok(self.gcm.pass(text)?))?;
-            self.give_tag(&mut message, tag_len)?;
+        let made = self.make_iv(&mut message)?;
+        let direction = self.gcm.direction();
+        let mut work = self.gcm.at_work();
+        work.begin(iv(&made, &message), aad.read())?;
+        if direction == Direction::Encrypt {
+            text.pass(|text| Ok(work.pass(text)?))?;
+            give_tag(work, &mut message, tag_len)?;
             return Ok(Step::Done);
         }
         let tag = given_tag(&message, tag_len);
-        let opened =
-            text.pass(|text| self.gcm.pass(text).and_then(|()| self.gcm.check(&tag[..tag_len])).map_err(wrong));
+        let opened = text.pass(|text| work.pass(text).and_then(|()| work.check(&tag[..tag_len])).map_err(wrong));
         if opened.is_err() {
             text.output(text.input_len())?.zeroize();
         }
@@ -172,7 +174,8 @@ impl Messages {
     fn first(&mut self, mut message: GcmMessage<'_>, aad: &CallerBytes<'_>) -> Result<(), Rv> {
         self.key.usable().map_err(Rv::at_use)?;
         message.numbers.tag_len()?;
-        self.begin(&mut message, aad)?;
+        let made = self.make_iv(&mut message)?;
+        self.gcm.at_work().begin(iv(&made, &message), aad.read())?;
         self.under_way = Some(Vec::new());
         Ok(())
     }
@@ -184,9 +187,10 @@ impl Messages {
         if !text.has_room(text.input_len())? {
             return Ok(Step::Pending);
         }
-        text.pass(|text| Ok(self.gcm.pass(text)?))?;
+        let mut work = self.gcm.at_work();
+        text.pass(|text| Ok(work.pass(text)?))?;
         let (Some(mut last), Some(tag_len)) = (last, tag_len) else { return Ok(Step::Pending) };
-        self.give_tag(&mut last, tag_len)?;
+        give_tag(work, &mut last, tag_len)?;
         Ok(Step::Done)
     }
 
@@ -206,35 +210,48 @@ impl Messages {
         let (Some(last), Some(tag_len)) = (last, tag_len) else { return Ok(Step::Pending) };
         let tag = given_tag(&last, tag_len);
         let out = text.output(whole)?;
-        let opened = self.gcm.pass(Text::Beside(kept, out)).and_then(|()| self.gcm.check(&tag[..tag_len]));
+        let mut work = self.gcm.at_work();
+        let opened = work.pass(Text::Beside(kept, out)).and_then(|()| work.check(&tag[..tag_len]));
         if opened.is_err() {
             out.zeroize();
         }
         opened.map(|()| Step::Done).map_err(wrong)
     }
 
-    /// Begins a message; an initialisation vector that is made for it is given back.
-    fn begin(&mut self, message: &mut GcmMessage<'_>, aad: &CallerBytes<'_>) -> Result<(), Rv> {
-        let form = match self.gcm.direction() {
-            Direction::Encrypt => message.numbers.iv_form()?,
-            Direction::Decrypt => None,
-        };
-        let Some(form) = form else { return Ok(self.gcm.begin(message.iv.read(), aad.read())?) };
-        let mut iv = [0; Ivs::LONGEST];
-        let iv = iv.get_mut(..message.iv.read().len()).ok_or(Rv(CKR_MECHANISM_PARAM_INVALID))?;
+    /// Makes the initialisation vector for a message that is encrypted, if it shall be made, and gives it back.
+    fn make_iv(&mut self, message: &mut GcmMessage<'_>) -> Result<Option<MadeIv>, Rv> {
+        if self.gcm.direction() == Direction::Decrypt {
+            return Ok(None);
+        }
+        let Some(form) = message.numbers.iv_form()? else { return Ok(None) };
+        let mut made = MadeIv { bytes: [0; _], len: message.iv.read().len() };
+        let iv = made.bytes.get_mut(..made.len).ok_or(Rv(CKR_MECHANISM_PARAM_INVALID))?;
         iv.copy_from_slice(message.iv.read());
         self.ivs.next(form, iv)?;
-        self.gcm.begin(iv, aad.read())?;
         message.iv.write(iv);
-        Ok(())
+        Ok(Some(made))
     }
+}
 
-    fn give_tag(&mut self, message: &mut GcmMessage<'_>, len: usize) -> Result<(), Rv> {
-        let mut tag = [0; GcmMessages::TAG];
-        self.gcm.tag(&mut tag[..len])?;
-        message.tag.write(&tag[..len]);
-        Ok(())
+/// An initialisation vector that was made. It isn't read again from where it was given back to: there it could be changed.
+struct MadeIv {
+    bytes: [u8; Ivs::LONGEST],
+    len: usize,
+}
+
+/// The one that was made, or the caller's.
+fn iv<'a>(made: &'a Option<MadeIv>, message: &'a GcmMessage<'_>) -> &'a [u8] {
+    match made {
+        Some(made) => &made.bytes[..made.len],
+        None => message.iv.read(),
     }
+}
+
+fn give_tag(mut work: GcmWork<'_>, message: &mut GcmMessage<'_>, len: usize) -> Result<(), Rv> {
+    let mut tag = [0; GcmMessages::TAG];
+    work.tag(&mut tag[..len])?;
+    message.tag.write(&tag[..len]);
+    Ok(())
 }
 
 /// Bytes of the tag, if there is a place for it.
