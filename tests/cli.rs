@@ -547,8 +547,7 @@ fn replace_first_byte(file: &Path) {
 fn the_command_sees_what_programs_are_not_shown_and_says_so() {
     let vault = Vault::new();
     vault.run("init --path filtered");
-    let text =
-        "[[vault]]\nname = \"filtered\"\npath = \"filtered\"\npin_file = \"pin\"\nobjects = [\"www*\", \"mail\"]\n";
+    let text = "[[vault]]\nname = \"filtered\"\npath = \"filtered\"\npin_file = \"pin\"\nobjects = [\"www*\", \"mail\"]\n";
     vault.secret_file("config.toml", text);
     let said = |arguments: &str| {
         let mut command = vault.command(arguments);

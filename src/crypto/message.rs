@@ -38,8 +38,6 @@ pub struct GcmWork<'a> {
 const USUAL_IV: usize = 12;
 
 impl GcmMessages {
-    /// The shortest tag, in bytes.
-    pub const SHORTEST_TAG: usize = 12;
     /// The whole tag, in bytes.
     pub const TAG: usize = 16;
 
