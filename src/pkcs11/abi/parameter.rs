@@ -36,7 +36,7 @@ pub unsafe fn mechanism<'a>(pointer: *const CK_MECHANISM) -> Result<Request<'a>,
 ///
 /// # Safety
 ///
-/// As for [`mechanism`].
+/// As for [`mechanism()`].
 pub unsafe fn message_mechanism(pointer: *const CK_MECHANISM) -> Result<MessageRequest, Rv> {
     // SAFETY: the caller's promise.
     let mechanism = unsafe { required(pointer)? };
