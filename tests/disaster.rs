@@ -54,7 +54,7 @@ fn served(debian: &Debian, port: u16) -> (String, String) {
     let seen = debian.run(&format!(
         "OPENSSL_CONF=/etc/nginx/openssl.cnf nginx
          curl --silent --retry 20 --retry-connrefused --cacert /etc/nginx/www.crt https://localhost:{port}/
-         openssl s_client -connect localhost:{port} </dev/null 2>/dev/null | openssl x509 -noout -pubkey
+         openssl s_client -connect 127.0.0.1:{port} </dev/null 2>/dev/null | openssl x509 -noout -pubkey
          nginx -s quit"
     ));
     let (page, key) = seen.split_once("-----BEGIN").unwrap_or_else(|| panic!("{seen}"));
