@@ -55,7 +55,7 @@ fn served(debian: &Debian, port: u16) -> (String, String) {
         "export OPENSSL_CONF=/etc/nginx/openssl.cnf; nginx
          curl --silent --retry 20 --retry-connrefused --cacert /etc/nginx/www.crt https://localhost:{port}/
          openssl s_client -connect 127.0.0.1:{port} </dev/null 2>/dev/null | openssl x509 -noout -pubkey
-         nginx -s quit"
+         nginx -s quit 2>/dev/null"
     ));
     let (page, key) = seen.split_once("-----BEGIN").unwrap_or_else(|| panic!("{seen}"));
     (page.trim().to_owned(), key.to_owned())
