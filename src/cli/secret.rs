@@ -64,6 +64,9 @@ fn set(
     if value.is_empty() {
         return Err(Error::refused("The value is empty: nothing was set."));
     }
+    if value.ends_with(b"\n") {
+        context.output.note("The value ends with a line's end, which is a part of it (`printf %s` writes none).");
+    }
     let mut content = Content::new(Class::Data);
     content.private = true;
     content.exportable = true;
