@@ -96,13 +96,66 @@ fn a_file_of_a_token_that_is_cut_short_stops_the_import() {
 #[test]
 fn a_pair_whose_halves_do_not_match_stops_the_import() {
     let scene = Scene::new();
-    scene.softhsm("--keypairgen --key-type EC:prime256v1 --label one --id 01");
-    scene.softhsm("--keypairgen --key-type EC:prime256v1 --label two --id 02");
+    mixed_pair(&scene, "one", "one");
+    let refusal = scene.refused(SOFTHSM);
+    assert!(refusal.contains("doesn't match the public key"), "{refusal}");
+}
+
+/// A private key beside the public key of another: the two have one id.
+fn mixed_pair(scene: &Scene, private: &str, public: &str) {
+    scene.softhsm(&format!("--keypairgen --key-type EC:prime256v1 --label {private} --id 01"));
+    scene.softhsm(&format!("--keypairgen --key-type EC:prime256v1 --label {public} --id 02"));
     scene.softhsm("--delete-object --type pubkey --id 01");
     scene.softhsm("--delete-object --type privkey --id 02");
     scene.softhsm("--set-id 01 --type pubkey --id 02");
-    let refusal = scene.refused(SOFTHSM);
-    assert!(refusal.contains("doesn't match the public key"), "{refusal}");
+}
+
+#[test]
+fn a_private_key_beside_anothers_public_key_stays_and_the_rest_comes() {
+    let scene = Scene::new();
+    mixed_pair(&scene, "one", "two");
+    let outcome = scene.import_softhsm();
+    assert_eq!(outcome.imported(), ["public key two"]);
+    assert!(outcome.reason("one").contains("for another key"));
+}
+
+#[test]
+fn a_private_key_without_its_public_half_is_held_against_its_certificate_or_comes_with_a_remark() {
+    let scene = Scene::new();
+    for id in ["01", "02"] {
+        scene.stage.openssl(&format!("ecparam -genkey -name prime256v1 -noout -out {id}.key"));
+        scene.stage.openssl(&format!("pkcs8 -topk8 -nocrypt -in {id}.key -out {id}.p8"));
+        scene.softhsm(&format!("--write-object {id}.p8 --type privkey --label curve --id {id} --usage-sign"));
+    }
+    assert_eq!(
+        scene
+            .import("--softhsm --source-pin-file source-pin --dry-run")
+            .remarks("curve")
+            .matches("nothing to check")
+            .count(),
+        2
+    );
+    scene.stage.openssl("ecparam -genkey -name prime256v1 -noout -out other.key");
+    for (id, key) in [("01", "01.key"), ("02", "other.key")] {
+        scene.stage.openssl(&format!("req -x509 -key {key} -subj /CN=curve -days 3 -outform DER -out {id}.der"));
+        scene.softhsm(&format!("--write-object {id}.der --type cert --label curve --id {id}"));
+    }
+    let outcome = scene.import_softhsm();
+    assert_eq!(outcome.list("left_behind"), ["private key curve"], "{:#}", outcome.0);
+    assert_eq!(outcome.0["left_behind"][0]["id"], "02", "the certificate with its id is for another key");
+    assert!(!outcome.remarks("curve").contains("nothing to check"), "the certificate spoke for the other");
+}
+
+/// Two curves under one id, one of them without a public key: nothing is wrong with such a token.
+#[test]
+fn a_key_of_another_kind_with_the_same_id_is_no_damage() {
+    let scene = Scene::new();
+    scene.softhsm("--keypairgen --key-type EC:prime256v1 --label a --id 01");
+    scene.softhsm("--delete-object --type pubkey --id 01");
+    scene.softhsm("--keypairgen --key-type EC:secp384r1 --label b --id 01");
+    let outcome = scene.import_softhsm();
+    assert_eq!(outcome.imported(), ["private key a", "private key b", "public key b"]);
+    assert!(outcome.remarks("a").contains("nothing to check"));
 }
 
 #[test]

@@ -185,6 +185,18 @@ fn two_keys_of_one_label_stay_two_keys() {
 }
 
 #[test]
+fn a_flag_that_is_asked_for_again_and_not_given_is_said() {
+    let scene = Scene::new();
+    chain(&scene);
+    scene.import("www.key");
+    assert_eq!(scene.import("www.key").0["already_there"][0]["remarks"].as_array().unwrap().len(), 0);
+    let outcome = scene.import("www.key --exportable");
+    assert!(outcome.imported().is_empty());
+    let remarks = outcome.0["already_there"][0]["remarks"].to_string();
+    assert!(remarks.contains("whether it may leave"), "{remarks}");
+}
+
+#[test]
 fn a_dry_run_changes_nothing_and_a_certificate_finds_a_key_that_is_there() {
     let scene = Scene::new();
     chain(&scene);
