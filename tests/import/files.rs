@@ -165,11 +165,30 @@ fn keys_of_other_kinds_are_listed_with_the_reason_and_the_rest_comes() {
     scene.stage.openssl("genrsa -out small.pem 1024");
     scene.stage.openssl("ecparam -genkey -noout -name brainpoolP256r1 -out brainpool.pem");
     scene.stage.openssl("genpkey -algorithm ed448 -out ed448.pem");
-    let outcome = scene.import("small.pem brainpool.pem ed448.pem www.key");
+    scene.stage.openssl("ecparam -genkey -noout -name prime256v1 -param_enc explicit -out explicit.pem");
+    scene.stage.openssl("pkey -in ed448.pem -pubout -out public.pem");
+    scene.stage.openssl("pkey -in ed448.pem -pubout -outform DER -out public-der.der");
+    let outcome = scene.import("small.pem brainpool.pem ed448.pem explicit.pem public.pem public-der.der www.key");
     assert_eq!(outcome.imported(), ["private key www", "public key www"]);
     assert!(outcome.reason("small").contains("2048"));
     assert!(outcome.reason("brainpool").contains("curve"));
     assert!(outcome.reason("ed448").contains("type"));
+    assert!(outcome.reason("explicit").contains("written out"));
+    assert!(outcome.reason("public").contains("type"));
+    assert!(outcome.reason("public-der").contains("type"));
+}
+
+#[test]
+fn a_certificate_comes_without_the_trust_that_openssl_wrote_behind_it() {
+    let scene = Scene::new();
+    chain(&scene);
+    scene.stage.openssl("x509 -in ca.crt -trustout -addtrust serverAuth -setalias Ours -out trusted.pem");
+    let outcome = scene.import("trusted.pem");
+    assert_eq!(outcome.imported(), ["certificate Authority"]);
+    assert!(outcome.0["remarks"].to_string().contains("trusted for"), "{:#}", outcome.0);
+    scene.stage.strongroom("cert import again trusted.pem");
+    let shown: serde_json::Value = serde_json::from_str(&scene.stage.strongroom("--json cert show again")).unwrap();
+    assert_eq!(shown["name"], "again");
 }
 
 #[test]

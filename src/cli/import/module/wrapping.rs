@@ -7,10 +7,9 @@ use cryptoki::object::{Attribute, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use cryptoki::slot::Slot;
 use cryptoki_sys::*;
-use pkcs8::der::{Reader, SliceReader};
 use zeroize::Zeroize;
 
-use super::super::super::key::unsupported_kind;
+use super::super::super::key::{encoded_len, unsupported_kind};
 use super::super::found::Found;
 use super::short;
 use crate::crypto::{
@@ -244,11 +243,6 @@ fn without_zeros(value: &[u8], len: Option<usize>) -> &[u8] {
         Some((own, filling)) if filling.iter().all(|byte| *byte == 0) => own,
         _ => value,
     }
-}
-
-/// How long the DER is that these bytes begin with.
-fn encoded_len(der: &[u8]) -> Option<usize> {
-    SliceReader::new(der).ok()?.tlv_bytes().ok().map(<[u8]>::len)
 }
 
 /// Whether a token refused this, and not everything.
