@@ -204,6 +204,89 @@ fn softhsms_database_store_is_named_and_not_read() {
     assert!(scene.refused("--softhsm tokens/database --source-pin-file source-pin").contains("database"));
 }
 
+/// Where attributes of an object's file begin, and where the last one ends.
+fn boundaries(file: &[u8]) -> Vec<usize> {
+    let number = |at: usize| u64::from_be_bytes(file[at..at + 8].try_into().unwrap()) as usize;
+    let mut all = vec![8];
+    while let Some(at) = all.last().copied().filter(|at| *at < file.len()) {
+        let value = at + 16;
+        all.push(match number(at + 8) {
+            1 => value + 1,
+            2 => value + 8,
+            3 | 4 => value + 8 + number(value),
+            5 => value + 8 + 8 * number(value),
+            form => panic!("a form {form}"),
+        });
+    }
+    all
+}
+
+#[test]
+fn a_key_whose_file_is_cut_between_two_attributes_never_passes_as_whole() {
+    let scene = Scene::new();
+    scene.softhsm("--keypairgen --key-type EC:prime256v1 --label curve --id 02");
+    scene.softhsm("--keygen --key-type AES:16 --label aes --id 03 --usage-decrypt");
+    let import = || output(&mut scene.stage.strongroom_command(&format!("--json import {SOFTHSM} --dry-run")));
+    let says = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    let remark = "CKA_ALLOWED_MECHANISMS";
+    let whole = says(&import().stdout);
+    assert!(!whole.contains(remark), "{whole}");
+    let is_object = |path: &Path| path.extension().is_some_and(|extension| extension == "object");
+    for (path, file) in scene.object_files().into_iter().filter(|(path, _)| is_object(path)) {
+        let all = boundaries(&file);
+        assert!(all.len() > 15 && all.last() == Some(&file.len()), "{all:?}");
+        for len in &all[..all.len() - 1] {
+            fs::write(&path, &file[..*len]).unwrap();
+            let outcome = import();
+            let (said, refusal) = (says(&outcome.stdout), says(&outcome.stderr));
+            match (outcome.status.success(), *len) {
+                (false, _) => assert!(refusal.contains("damaged"), "{len} bytes: {refusal}"),
+                // Nothing was written yet: SoftHSM doesn't show it either.
+                (true, 8) => assert!(said.contains("cut off"), "{said}"),
+                (true, _) => assert!(said.contains(remark), "{len} bytes of {}: {said}", path.display()),
+            }
+        }
+        fs::write(&path, &file).unwrap();
+    }
+    assert_eq!(says(&import().stdout), whole);
+}
+
+#[test]
+fn what_is_no_file_in_a_token_is_named_and_never_waited_for() {
+    let scene = Scene::new();
+    let token = scene.token_directory();
+    let odd = token.join("odd.object");
+    stage::succeed(Command::new("mkfifo").arg(&odd));
+    let refusal = scene.refused(SOFTHSM);
+    assert!(refusal.contains("odd.object") && refusal.contains("no regular file"), "{refusal}");
+    fs::remove_file(&odd).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &odd).unwrap();
+    assert!(scene.refused(SOFTHSM).contains("odd.object"));
+    fs::remove_file(&odd).unwrap();
+    let named = token.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xFF.object"));
+    fs::write(&named, "").unwrap();
+    assert!(scene.refused(SOFTHSM).contains("such a name"));
+    fs::remove_file(&named).unwrap();
+    let about = token.join("token.object");
+    fs::remove_file(&about).unwrap();
+    stage::succeed(Command::new("mkfifo").arg(&about));
+    let refusal = scene.refused(&format!("{SOFTHSM} --token {TOKEN}"));
+    assert!(refusal.contains("no such token"), "{refusal}");
+    assert!(scene.refused("/dev/zero").contains("more than"), "a file that never ends");
+}
+
+#[test]
+fn a_bundle_whose_last_block_is_cut_is_refused() {
+    let scene = Scene::new();
+    scene.stage.openssl("req -x509 -newkey rsa:2048 -nodes -keyout www.key -out www.crt -subj /CN=www -days 3");
+    let [key, certificate] = ["www.key", "www.crt"].map(|file| fs::read_to_string(scene.stage.path(file)).unwrap());
+    for cut in [30, 300, certificate.len() - 8] {
+        scene.stage.file("bundle.pem", format!("{key}{}", &certificate[..cut]));
+        let refusal = scene.refused("bundle.pem");
+        assert!(refusal.contains("bundle.pem") && refusal.contains("PEM is damaged"), "{refusal}");
+    }
+}
+
 /// A file system that is unmounted when the test ends.
 struct Disk<'a>(&'a Path);
 
