@@ -134,6 +134,18 @@ fn a_key_that_both_wraps_and_decrypts_keeps_one_of_the_two_and_it_is_said() {
     assert!(outcome.remarks("both").contains("wrap and unwrap"), "{:#}", outcome.0);
 }
 
+#[test]
+fn a_private_key_that_was_deleted_comes_back_under_the_name_of_its_public_half() {
+    let scene = Scene::new();
+    imported_key(&scene, "www", "01");
+    scene.import_softhsm();
+    scene.stage.pkcs11_tool_logged_in("--delete-object --type privkey --id 01");
+    assert_eq!(scene.import_softhsm().imported(), ["private key www", "public key www"]);
+    let keys: Value = serde_json::from_str(&scene.stage.strongroom("--json key list")).unwrap();
+    assert_eq!(keys.as_array().unwrap().len(), 1, "{keys:#}");
+    assert_eq!(keys[0]["name"], "www", "{keys:#}");
+}
+
 /// A key that may not be used now is compared by its value like any other.
 #[test]
 fn another_secret_key_of_the_same_label_and_id_comes_also_beside_a_disabled_one() {

@@ -92,7 +92,7 @@ impl Plan {
 
     /// Gives every object that has one its name.
     fn name(&mut self, image: &Image) -> Result<()> {
-        let mut names = Names { image, given: HashSet::new() };
+        let mut names = Names { image, replaced: &self.replaced, given: HashSet::new() };
         let mut pairs: HashMap<Half, Name> = HashMap::new();
         for Candidate { draft, .. } in &mut self.candidates {
             let Some(collection) = Collection::of(&draft.content).filter(|_| draft.naming == Naming::FromLabel) else {
@@ -131,6 +131,8 @@ impl Half {
 /// Names that are given out.
 struct Names<'a> {
     image: &'a Image,
+    /// Objects that go in the same transaction, with their names.
+    replaced: &'a [ObjectNumber],
     given: HashSet<(Collection, String)>,
 }
 
@@ -155,7 +157,7 @@ impl Names<'_> {
 
     fn is_taken(&self, collection: Collection, name: &Name) -> bool {
         self.given.contains(&(collection, name.folded()))
-            || self.image.with_name(collection, name.as_str()).next().is_some()
+            || self.image.with_name(collection, name.as_str()).any(|object| !self.replaced.contains(&object.number))
     }
 }
 
