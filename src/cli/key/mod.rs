@@ -1,13 +1,15 @@
 //! `strongroom key`.
 
+mod blocks;
 mod create;
 mod import;
 mod material;
 mod show;
 mod state;
 
+pub(super) use blocks::{TRUSTED_CERTIFICATE, pem_blocks};
 pub(super) use import::read_key_file;
-pub(super) use material::{Block, der_to_pkcs8, pem, pem_blocks, unsupported_kind};
+pub(super) use material::{Block, der_to_pkcs8, encoded_len, pem, unsupported_kind, unsupported_public_kind};
 pub(super) use show::public_of;
 
 use std::collections::BTreeMap;
