@@ -1,5 +1,6 @@
 //! `strongroom backup` and `restore` as an operator and a timer use them: the real program on a vault of its own.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,10 +14,10 @@ use crate::faults::{pair, unlocked};
 use crate::stage::{Stage, cli, fail, is_root, output, set_mode, succeed, wait_until};
 
 /// A stage with a vault, its recovery key and a passphrase in files.
-struct Desk(Stage);
+pub struct Desk(pub Stage);
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let desk = Self(Stage::without_token());
         let made = desk.json("init --label Test");
         desk.secret("recovery-key", made["recovery_key"].as_str().unwrap());
@@ -24,32 +25,32 @@ impl Desk {
         desk
     }
 
-    fn secret(&self, name: &str, text: &str) {
+    pub fn secret(&self, name: &str, text: &str) {
         set_mode(Path::new(&self.0.file(name, format!("{text}\n"))), 0o600);
     }
 
-    fn run(&self, arguments: &str) -> String {
+    pub fn run(&self, arguments: &str) -> String {
         self.0.strongroom(arguments)
     }
 
-    fn json(&self, arguments: &str) -> Value {
+    pub fn json(&self, arguments: &str) -> Value {
         let printed = output(&mut self.0.strongroom_command(&format!("--json {arguments}")));
         assert!(printed.status.success(), "{arguments}: {}", String::from_utf8_lossy(&printed.stderr));
         serde_json::from_slice(&printed.stdout).unwrap()
     }
 
-    fn refused(&self, arguments: &str) -> String {
+    pub fn refused(&self, arguments: &str) -> String {
         fail(&mut self.0.strongroom_command(arguments))
     }
 
     /// Without the PIN.
-    fn bare(&self, arguments: &str) -> Command {
+    pub fn bare(&self, arguments: &str) -> Command {
         let mut command = self.0.command(cli());
         command.args(arguments.split_whitespace());
         command
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path(name)
     }
 
@@ -67,10 +68,16 @@ impl Desk {
         self.run(&format!("secret set note --file {value}"));
     }
 
-    fn names(&self) -> Vec<String> {
+    pub fn names(&self) -> Vec<String> {
         let listed = self.json("key list");
         listed.as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// Where `verify` restores to.
+fn scratches() -> BTreeSet<std::ffi::OsString> {
+    let names = fs::read_dir("/dev/shm").unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| name.to_string_lossy().starts_with("strongroom-verify-")).collect()
 }
 
 fn mode(path: &Path) -> u32 {
@@ -94,6 +101,7 @@ fn a_backup_is_made_shown_verified_and_restored_where_nothing_is_left() {
     let shown = succeed(&mut desk.bare("backup show backup"));
     assert!(shown.contains("Test") && shown.contains("recovery key") && shown.contains("private keys"), "{shown}");
 
+    let before = scratches();
     let by_pin = desk.json("backup verify backup");
     let by_paper = succeed(&mut desk.bare("--json backup verify backup --recovery-key-file recovery-key"));
     assert_eq!(by_pin, serde_json::from_str::<Value>(&by_paper).unwrap());
@@ -111,11 +119,8 @@ fn a_backup_is_made_shown_verified_and_restored_where_nothing_is_left() {
     ] {
         assert!(tried.contains(what), "{what}: {tried}");
     }
-    // Other tests have theirs; one that was left behind stays.
-    let is_scratch = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("strongroom-verify-");
-    wait_until("scratch directories are gone", || {
-        !fs::read_dir("/dev/shm").unwrap().any(|entry| is_scratch(&entry.unwrap().file_name()))
-    });
+    // Other tests have theirs for a while; one that was there before is nobody's of this test.
+    wait_until("scratch directories are gone", || scratches().is_subset(&before));
 
     let (keys, uri) = (desk.run("key list"), desk.run("pkcs11 uri my-p-256"));
     fs::remove_dir_all(desk.0.vault()).unwrap();

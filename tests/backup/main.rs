@@ -8,6 +8,7 @@ mod faults;
 mod format;
 mod restore;
 mod running;
+mod schedule;
 #[path = "../stage/mod.rs"]
 mod stage;
 #[path = "../faults/zoo.rs"]

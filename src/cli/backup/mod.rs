@@ -111,12 +111,35 @@ fn create(context: &Context, create: &Create) -> Result<()> {
         }
     });
     let mut json = label_json(&file, &label);
-    if let (Some(directory), Some(keep)) = (&create.into, create.keep) {
-        json["removed"] = json!(schedule::remove_old(&*opened.vault, directory, &opened.info, keep as usize)?);
+    let tidied = match (&create.into, create.keep) {
+        (Some(directory), Some(keep)) => {
+            let written = (file.as_path(), label.created);
+            schedule::remove_old(&*opened.vault, directory, &opened.info, written, keep as usize)
+        }
+        _ => schedule::Tidied::default(),
+    };
+    if create.keep.is_some() {
+        json["removed"] = json!(tidied.removed);
+        json["dated_later"] = json!(tidied.later);
+    }
+    if let [first, ..] = &tidied.later[..] {
+        context.output.note(&format!(
+            "{} and what else is dated later than this backup was left there and not counted: look at the clock, and \
+             remove by hand what is not needed.",
+            first.display()
+        ));
     }
     context
         .output
-        .done(&format!("Backed up {} of {} to {}.", counted(label.objects()), label.label, file.display()), &json)
+        .done(&format!("Backed up {} of {} to {}.", counted(label.objects()), label.label, file.display()), &json)?;
+    // Only now: what was made is made.
+    match tidied.failed {
+        None => Ok(()),
+        Some((path, error)) => Err(Error::refused(format!(
+            "The backup was made; {} could not be removed: {error}. Remove the old ones by hand.",
+            path.display()
+        ))),
+    }
 }
 
 fn show(context: &Context, show: &Show) -> Result<()> {

@@ -16,8 +16,9 @@ mod file;
 mod format;
 mod stream;
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{BufReader, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use globset::GlobSet;
@@ -247,6 +248,12 @@ pub(super) fn label(path: &Path) -> Result<BackupLabel> {
 }
 
 fn open_file(path: &Path) -> Result<impl Read> {
-    let file = File::open(path).map_err(|source| VaultError::Io { path: path.display().to_string(), source })?;
+    let fail = |source| VaultError::Io { path: path.display().to_string(), source };
+    // Non-blocking: a named pipe among the files must not hang who looks at them.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(fail)?;
+    if !file.metadata().map_err(fail)?.is_file() {
+        let problem = "is no regular file: name the file of a backup".to_owned();
+        return Err(VaultError::Unsafe { path: path.display().to_string(), problem });
+    }
     Ok(BufReader::with_capacity(1 << 18, file))
 }
