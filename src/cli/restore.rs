@@ -154,21 +154,18 @@ fn restore_asking(
 }
 
 fn question(label: &BackupLabel, losses: &Losses) -> String {
-    let mut parts = Vec::new();
-    if !losses.missing.is_empty() {
-        parts.push(format!(
-            "{} are not in the backup and will be deleted: {}",
-            count(&losses.missing),
-            names(&losses.missing)
-        ));
-    }
-    if !losses.newer.is_empty() {
-        parts.push(format!(
-            "{} were changed since and will be as they were: {}",
-            count(&losses.newer),
-            names(&losses.newer)
-        ));
-    }
+    let parts: Vec<String> = [
+        (&losses.missing, "not in the backup and will be deleted"),
+        (&losses.changed, "different now and will be as in the backup"),
+        (&losses.revived, "disabled or deleted now and can be used again"),
+    ]
+    .into_iter()
+    .filter(|(objects, _)| !objects.is_empty())
+    .map(|(objects, what)| {
+        let verb = if objects.len() == 1 { "is" } else { "are" };
+        format!("{} {verb} {what}: {}", count(objects), names(objects))
+    })
+    .collect();
     format!("Bring {} back to its state of {}? {}.", label.label, time::text(label.created), parts.join("; "))
 }
 

@@ -109,19 +109,21 @@ pub struct RestoreWish<'a> {
     pub move_aside: bool,
 }
 
-/// What the present vault has and a backup hasn't.
+/// What restoring takes from the present vault: also what was decided since the backup, to end a key's use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Losses {
     /// Objects that are not in the backup: they are deleted.
     pub missing: Vec<Arc<Object>>,
-    /// Objects that were changed after the backup: they become what they were.
-    pub newer: Vec<Arc<Object>>,
+    /// Objects that are not as in the backup, whenever that came about: they become what they were.
+    pub changed: Vec<Arc<Object>>,
+    /// Keys that were disabled or deleted since, as the backup has them: they can be used again.
+    pub revived: Vec<Arc<Object>>,
 }
 
 impl Losses {
     /// Nothing is lost.
     pub fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.newer.is_empty()
+        self.missing.is_empty() && self.changed.is_empty() && self.revived.is_empty()
     }
 }
 

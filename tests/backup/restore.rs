@@ -97,7 +97,9 @@ fn in_place_the_objects_become_the_backups_and_the_present_ways_to_unlock_stay()
     assert!(matches!(refused, Err(VaultError::Declined)));
     let numbers = |objects: &[std::sync::Arc<Object>]| objects.iter().map(|object| object.number).collect::<Vec<_>>();
     assert_eq!(numbers(&asked.missing), [newer.number, newer.number + 1]);
-    assert_eq!(numbers(&asked.newer), [disabled.number]);
+    assert_eq!(numbers(&asked.changed), [disabled.number]);
+    let revived: std::collections::BTreeSet<_> = numbers(&asked.revived).into_iter().collect();
+    assert_eq!(revived, [deleted[0], disabled.number].into());
     assert!(sign_with(&*held).is_ok(), "nothing was done");
 
     let restored = restore(&*writer, &file, &BackupKey::Vault, true).unwrap();
@@ -113,6 +115,18 @@ fn in_place_the_objects_become_the_backups_and_the_present_ways_to_unlock_stay()
     // Once more finds nothing to do.
     let again = restore(&*fresh, &file, &BackupKey::Vault, false).unwrap();
     assert_eq!((again.written, again.deleted), (0, 0));
+}
+
+#[test]
+fn a_key_that_was_deleted_comes_back_only_after_a_question() {
+    let scene = Scene::new();
+    let writer = unlocked(&scene.vault);
+    let leaked = pair(&*writer, "leaked").unwrap().map(|object| object.number);
+    let file = scene.back_up("backup");
+    writer.delete(&leaked).unwrap();
+    let refused = restore(&*writer, &file, &BackupKey::Vault, false);
+    assert!(matches!(refused, Err(VaultError::Declined)), "{refused:?}");
+    assert_eq!(writer.image().len(), 0);
 }
 
 #[test]
@@ -196,6 +210,29 @@ fn one_name_comes_back_with_all_its_versions() {
     assert_eq!(contents(&*writer), before, "versions, labels, ids, and numbers too");
     assert_eq!(contents(&*unlocked(&scene.vault)), before);
     signs_correctly(&*writer, &private(&*writer, "www")).unwrap();
+}
+
+#[test]
+fn one_name_that_comes_back_takes_nothing_from_another_name() {
+    let scene = Scene::new();
+    let writer = unlocked(&scene.vault);
+    let numbers = pair(&*writer, "www").unwrap().map(|object| object.number);
+    let file = scene.back_up("backup");
+    let source = BackupSource { file: &file, key: &BackupKey::Vault };
+    let (www, old) = (name("www"), name("www-old"));
+    writer.delete(&numbers).unwrap();
+    writer.restore_named(&source, &NamedInBackup { rename: Some(&old), ..named(&www) }).unwrap();
+    let before = contents(&*writer);
+    writer.restore_named(&source, &named(&www)).unwrap();
+    let after = contents(&*writer);
+    assert!(after.len() == 4 && before.iter().all(|object| after.contains(object)), "www-old is as it was");
+    for name in ["www", "www-old"] {
+        signs_correctly(&*writer, &private(&*writer, name)).unwrap();
+    }
+    // A half that was left is its key's again, under either name.
+    writer.delete(&[private(&*writer, "www-old").number]).unwrap();
+    writer.restore_named(&source, &NamedInBackup { rename: Some(&old), ..named(&www) }).unwrap();
+    assert_eq!(contents(&*unlocked(&scene.vault)).len(), 4);
 }
 
 #[test]
