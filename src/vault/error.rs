@@ -1,5 +1,7 @@
 //! Every way in which a vault can refuse or fail. Each variant is a situation; its text says what to do.
 
+use std::path::Path;
+
 use crate::crypto::CryptoError;
 
 /// A situation in which a vault could not do what was asked.
@@ -11,7 +13,10 @@ pub enum VaultError {
     /// The root key was replaced while this process was logged in.
     #[error("the vault was rekeyed: log in again")]
     Rekeyed,
-    /// Wrong PIN, key file or recovery key.
+    /// Wrong key file or recovery key: they are too long to be guessed, so nobody counts.
+    #[error("{0} doesn't open this vault: give the one that it has now")]
+    KeyIncorrect(&'static str),
+    /// Wrong PIN.
     #[error("the PIN is wrong ({remaining} attempts left)")]
     PinIncorrect {
         /// Attempts before it locks.
@@ -190,6 +195,14 @@ pub enum VaultError {
         /// What is there.
         problem: String,
     },
+    /// What lay in a vault's place was renamed, and then something failed.
+    #[error("{error}; what lay in the vault's place is at {aside} now")]
+    MovedAside {
+        /// What failed.
+        error: Box<VaultError>,
+        /// Where it is.
+        aside: String,
+    },
     /// Nobody agreed to what would have been lost.
     #[error("nothing was done")]
     Declined,
@@ -205,4 +218,15 @@ pub enum VaultError {
     /// From the cryptography.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+}
+
+impl VaultError {
+    /// Says where what lay in the vault's place is now, if it was moved.
+    #[must_use]
+    pub fn beside(self, aside: Option<&Path>) -> Self {
+        match aside {
+            None => self,
+            Some(aside) => Self::MovedAside { error: Box::new(self), aside: aside.display().to_string() },
+        }
+    }
 }

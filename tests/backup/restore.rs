@@ -1,12 +1,14 @@
 //! A vault comes back: where nothing lies, where it lies itself, and one thing of it.
 
 use std::fs;
+use std::path::Path;
 
 use strongroom::backend::local::LocalVault;
 use strongroom::config::{Backend, VaultConfig};
 use strongroom::vault::*;
 
 use crate::faults::*;
+use crate::stage::set_mode;
 use crate::{PASSPHRASE, Scene, back_up, contents, passphrase, private, restore, zoo};
 
 fn named(name: &Name) -> NamedInBackup<'_> {
@@ -181,6 +183,102 @@ fn another_vault_or_a_damaged_one_is_in_the_way_until_it_is_moved_aside() {
         assert!(std::path::Path::new(&restored.moved_aside.unwrap()).is_dir());
         signs_correctly(&*unlocked(path), &private(&*unlocked(path), "www")).unwrap();
     }
+}
+
+/// Restores whole, whatever lies there.
+fn restore_aside(scene: &Scene, file: &Path, to: &Path) -> Result<Restored> {
+    let wish = RestoreWish { new_pin: None, move_aside: true };
+    let key = scene.recovery();
+    open(to).restore(&BackupSource { file, key: &key }, &wish, &mut |_| false, &mut |_, _| {})
+}
+
+#[test]
+fn whatever_keeps_a_vault_from_being_read_is_moved_aside_with_it() {
+    let scene = Scene::new();
+    pair(&*unlocked(&scene.vault), "www").unwrap();
+    let file = scene.back_up("backup");
+    let spoil: [(&str, &dyn Fn(&Path)); 7] = [
+        ("no lock", &|path| fs::remove_file(path.join("lock")).unwrap()),
+        ("a mode", &|path| set_mode(path, 0o755)),
+        ("a folder for a lock", &|path| {
+            fs::remove_file(path.join("lock")).unwrap();
+            fs::create_dir(path.join("lock")).unwrap();
+        }),
+        ("a folder for a database", &|path| {
+            fs::remove_file(path.join("vault.db")).unwrap();
+            fs::create_dir(path.join("vault.db")).unwrap();
+        }),
+        ("no page", &|path| fs::write(path.join("changes"), "x").unwrap()),
+        ("a file", &|path| {
+            fs::remove_dir_all(path).unwrap();
+            fs::write(path, "somebody's").unwrap();
+        }),
+        ("a link", &|path| {
+            fs::rename(path, path.with_extension("target")).unwrap();
+            std::os::unix::fs::symlink(path.with_extension("target"), path).unwrap();
+        }),
+    ];
+    for (index, (what, spoil)) in spoil.into_iter().enumerate() {
+        let to = scene.path(&format!("vault-{index}"));
+        copy(&scene.vault, &to);
+        spoil(&to);
+        let restored = restore_aside(&scene, &file, &to).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(Path::new(&restored.moved_aside.unwrap()).symlink_metadata().is_ok(), "{what}");
+        signs_correctly(&*unlocked(&to), &private(&*unlocked(&to), "www")).unwrap();
+    }
+}
+
+#[test]
+fn a_program_with_the_old_vault_signs_no_more_once_it_was_moved_aside() {
+    let scene = Scene::new();
+    let writer = unlocked(&scene.vault);
+    let [www, _] = pair(&*writer, "www").unwrap();
+    let file = scene.back_up("backup");
+    let held = writer.private_key(www.number).unwrap();
+    // Also where nobody can lock it any more.
+    fs::remove_file(scene.vault.join("lock")).unwrap();
+    restore_aside(&scene, &file, &scene.vault).unwrap();
+    assert!(matches!(sign_with(&*held), Err(VaultError::StateUnknown)));
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_by_the_next_and_what_is_being_made_is_not() {
+    let scene = Scene::new();
+    let file = scene.back_up("backup");
+    let to = scene.path("restored");
+    let sibling = |suffix: &str| {
+        let path = scene.path(&format!(".restored.new-{suffix}"));
+        copy(&scene.vault, &path);
+        path
+    };
+    let (left, others) = (sibling("0123456789abcdef"), sibling("notes"));
+    scene.restore(&file, &to).unwrap();
+    assert!(!left.exists() && others.exists());
+    // Two at once: each finishes, and neither takes the other's for left behind.
+    let (one, other) = (scene.path("at-once"), &scene);
+    let results = std::thread::scope(|scope| {
+        let runs = [(); 4].map(|()| scope.spawn(|| other.restore(&file, &one)));
+        runs.map(|run| run.join().unwrap())
+    });
+    assert!(results.iter().any(|result| result.is_ok()));
+    for error in results.into_iter().filter_map(Result::err) {
+        assert!(matches!(error, VaultError::Unsafe { .. }), "the place was taken meanwhile: {error}");
+    }
+}
+
+#[test]
+fn a_scratch_vault_holds_no_wrapped_key() {
+    let scene = Scene::new();
+    pair(&*unlocked(&scene.vault), "www").unwrap();
+    let file = scene.back_up("backup");
+    let key = scene.recovery();
+    let scratch = scene.path("scratch");
+    let copy = open(&scene.path("nowhere")).try_backup(&BackupSource { file: &file, key: &key }, &scratch).unwrap();
+    signs_correctly(&*copy, &private(&*copy, "www")).unwrap();
+    let database = rusqlite::Connection::open(scratch.join("vault.db")).unwrap();
+    let wrapped: u32 = database.query_row("SELECT count(*) FROM wrapped_key", [], |row| row.get(0)).unwrap();
+    assert_eq!(wrapped, 0);
+    assert!(open(&scratch).unlock(&user(USER_PIN)).is_err());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod accept;
 mod admin;
+mod aside;
 mod backup;
 mod changes;
 mod directory;
