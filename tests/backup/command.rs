@@ -180,6 +180,50 @@ fn a_vault_with_a_machine_key_comes_back_with_both_keys() {
 }
 
 #[test]
+fn what_a_new_machine_has_not_yet_stands_in_no_way() {
+    let desk = Desk::new();
+    desk.run("key create www --kind p-256");
+    desk.run("backup create backup");
+    let configured = |unlock: &str, arguments: &str| {
+        let text = format!("[[vault]]\nname = \"www\"\npath = {:?}\n{unlock}\n", desk.0.vault());
+        desk.secret("config.toml", &text);
+        let mut command = desk.bare(arguments);
+        command.env_remove("STRONGROOM_VAULT").env("STRONGROOM_CONF", desk.path("config.toml"));
+        command
+    };
+    desk.secret("wrong", "not-the-pin");
+    for unlock in
+        ["pin_file = \"missing\"", "pin_command = [\"false\"]", "pin_file = \"wrong\"", "machine_key = \"missing\""]
+    {
+        succeed(&mut configured(unlock, "backup show backup"));
+        succeed(&mut configured(unlock, "backup verify backup --recovery-key-file recovery-key"));
+        succeed(&mut configured(unlock, "restore backup --recovery-key-file recovery-key"));
+        if unlock.starts_with("pin") {
+            let said = fail(&mut configured(unlock, "backup verify backup"));
+            assert!(said.contains("is no help") && said.contains("--recovery-key-file"), "{said}");
+        }
+    }
+    fs::remove_dir_all(desk.0.vault()).unwrap();
+    let missing = "pin_file = \"missing\"";
+    let restored = output(&mut configured(missing, "restore backup --recovery-key-file recovery-key"));
+    let said = String::from_utf8_lossy(&restored.stderr).into_owned();
+    assert!(restored.status.success() && said.contains("restart them"), "{said}");
+    assert_eq!(desk.names(), ["www"]);
+}
+
+#[test]
+fn a_wrong_recovery_key_is_called_one() {
+    let desk = Desk::new();
+    desk.secret("wrong-key", &["0000"; 16].join("-"));
+    let database = desk.0.vault().join("vault.db");
+    let old = fs::read(&database).unwrap();
+    desk.run("key create lost --kind p-256");
+    fs::write(&database, old).unwrap();
+    let refused = fail(&mut desk.bare("restore --accept --yes --recovery-key-file wrong-key"));
+    assert!(refused.contains("the recovery key doesn't open this vault") && !refused.contains("PIN"), "{refused}");
+}
+
+#[test]
 fn a_target_that_exists_is_kept_unless_it_is_to_be_replaced() {
     let desk = Desk::new();
     desk.0.file("backup", "something of somebody");

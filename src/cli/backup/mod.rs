@@ -143,7 +143,7 @@ fn create(context: &Context, create: &Create) -> Result<()> {
 }
 
 fn show(context: &Context, show: &Show) -> Result<()> {
-    let anywhere = open::open(&Config::load()?, VaultConfig::local("backup", "/nonexistent"))?;
+    let anywhere = open::open(&Config::load_without_secrets()?, VaultConfig::local("backup", "/nonexistent"))?;
     let label = anywhere.backup_label(&show.file)?;
     let mut pairs = vec![
         ("vault", label.label.clone()),
@@ -169,16 +169,17 @@ fn tallied(tally: &Tally) -> String {
 }
 
 fn verify(context: &Context, verify: &Verify) -> Result<()> {
-    let config = Config::load()?;
-    let mut place = open::select(&config, context.global.vault.as_deref())
-        .unwrap_or_else(|_| VaultConfig::local("backup", "/nonexistent"));
-    verify.opening.apply(&mut place)?;
-    let present = context.open_at(&config, place)?;
+    let place = |config: &Config| {
+        let mut place = open::select(config, context.global.vault.as_deref())
+            .unwrap_or_else(|_| VaultConfig::local("backup", "/nonexistent"));
+        verify.opening.apply(&mut place)?;
+        Ok(place)
+    };
+    let config = Config::load_without_secrets()?;
+    let present = context.open_at(&config, place(&config)?)?;
     let label = present.vault.backup_label(&verify.file)?;
-    if context.unlocks_by_itself(&present) {
-        present.vault.unlock(&context.users_way(&present)?)?;
-    }
-    let (_scratch, copy) = verify.opening.open_with(context, &present, &label, &mut |key| {
+    let unlocked = || context.unlocked_by_itself(&place);
+    let (_scratch, copy) = verify.opening.open_with(context, present, &label, &unlocked, &mut |present, key| {
         let source = BackupSource { file: &verify.file, key };
         let restore = |place: &Path| restore_to_scratch(&*present.vault, &source, place);
         // In memory where the machine has such a place and room in it. What lies there is sealed as a vault is.
@@ -203,14 +204,6 @@ fn restore_to_scratch(
     Ok((scratch, copy))
 }
 
-impl Context {
-    /// Whether the vault opens without a question.
-    pub(super) fn unlocks_by_itself(&self, opened: &Opened) -> bool {
-        opened.info.initialized
-            && (self.global.pin_file.is_some() || self.global.pin_stdin || opened.info.unlock_configured)
-    }
-}
-
 impl Opening {
     /// Makes the place know the machine key.
     pub(super) fn apply(&self, place: &mut VaultConfig) -> Result<()> {
@@ -221,25 +214,36 @@ impl Opening {
         Ok(())
     }
 
-    /// Does `act` with what opens the backup: what is named, else the root key of the vault that is there, unlocked, if it
-    /// is the right one, else what is asked for.
+    /// Does `act` with what opens the backup: what is named, else the root key of the vault that is there, if that is
+    /// unlocked or `unlocked` gives it so, and is the right one; else what is asked for.
     pub(super) fn open_with<T>(
         &self,
         context: &Context,
-        present: &Opened,
+        present: Opened,
         label: &BackupLabel,
-        act: &mut dyn FnMut(&BackupKey) -> Result<T>,
+        unlocked: &dyn Fn() -> Result<Option<Opened>>,
+        act: &mut dyn FnMut(&Opened, &BackupKey) -> Result<T>,
     ) -> Result<T> {
         let named = self.recovery_key_file.is_some() || self.passphrase_file.is_some();
-        if !named && label.way == BackupWay::Recovery && present.vault.is_unlocked() {
-            match act(&BackupKey::Vault) {
+        let own = match named || label.way != BackupWay::Recovery || !present.info.initialized {
+            true => Ok(None),
+            false if present.vault.is_unlocked() => Ok(Some(present.clone())),
+            false => unlocked(),
+        };
+        match own {
+            Ok(None) => act(&present, &self.ask(label)?),
+            Ok(Some(own)) => match act(&own, &BackupKey::Vault) {
                 Err(Error::Vault(error @ VaultError::BackupKeyMissing { .. })) => {
-                    context.output.note(&error.to_string())
+                    context.output.note(&error.to_string());
+                    act(&own, &self.ask(label)?)
                 }
-                done => return done,
+                done => done,
+            },
+            Err(error) => {
+                context.output.note(&format!("The vault at {} is no help: {error}", present.info.location));
+                act(&present, &self.ask(label)?)
             }
         }
-        act(&self.ask(label)?)
     }
 
     /// What is named opens it; else who is asked.
