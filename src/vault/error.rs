@@ -143,9 +143,9 @@ pub enum VaultError {
     )]
     NoRecoveryKey(String),
     /// A passphrase of a backup that is soon guessed.
-    #[error("a backup's passphrase has {min} bytes or more: who finds the file may guess as often as they like")]
+    #[error("a backup's passphrase has {min} characters or more: who finds the file may guess as often as they like")]
     PassphraseLength {
-        /// Shortest.
+        /// Shortest, in characters.
         min: usize,
     },
     /// Not one of ours.

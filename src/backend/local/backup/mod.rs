@@ -103,7 +103,7 @@ impl LocalVault {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<BackupLabel> {
         let _wipe = WipeStack;
-        if request.passphrase.is_some_and(|passphrase| passphrase.expose().len() < MIN_PASSPHRASE_LEN) {
+        if request.passphrase.is_some_and(|passphrase| characters(passphrase.expose()) < MIN_PASSPHRASE_LEN) {
             return Err(VaultError::PassphraseLength { min: MIN_PASSPHRASE_LEN });
         }
         file::check_target(request.file, request.replace)?;
@@ -231,6 +231,11 @@ impl LocalVault {
                        its passphrase";
         Err(VaultError::BackupKeyMissing { file: file.to_owned(), problem: problem.into() })
     }
+}
+
+/// What a person counts; bytes where they are no text.
+fn characters(passphrase: &[u8]) -> usize {
+    std::str::from_utf8(passphrase).map_or(passphrase.len(), |text| text.chars().count())
 }
 
 /// Damage in a backup is not mended by restoring one.
