@@ -192,28 +192,31 @@ fn restore_aside(scene: &Scene, file: &Path, to: &Path) -> Result<Restored> {
     open(to).restore(&BackupSource { file, key: &key }, &wish, &mut |_| false, &mut |_, _| {})
 }
 
+/// What somebody or a disk did to a vault.
+type Spoil = fn(&Path);
+
 #[test]
 fn whatever_keeps_a_vault_from_being_read_is_moved_aside_with_it() {
     let scene = Scene::new();
     pair(&*unlocked(&scene.vault), "www").unwrap();
     let file = scene.back_up("backup");
-    let spoil: [(&str, &dyn Fn(&Path)); 7] = [
-        ("no lock", &|path| fs::remove_file(path.join("lock")).unwrap()),
-        ("a mode", &|path| set_mode(path, 0o755)),
-        ("a folder for a lock", &|path| {
+    let spoil: [(&str, Spoil); 7] = [
+        ("no lock", |path| fs::remove_file(path.join("lock")).unwrap()),
+        ("a mode", |path| set_mode(path, 0o755)),
+        ("a folder for a lock", |path| {
             fs::remove_file(path.join("lock")).unwrap();
             fs::create_dir(path.join("lock")).unwrap();
         }),
-        ("a folder for a database", &|path| {
+        ("a folder for a database", |path| {
             fs::remove_file(path.join("vault.db")).unwrap();
             fs::create_dir(path.join("vault.db")).unwrap();
         }),
-        ("no page", &|path| fs::write(path.join("changes"), "x").unwrap()),
-        ("a file", &|path| {
+        ("no page", |path| fs::write(path.join("changes"), "x").unwrap()),
+        ("a file", |path| {
             fs::remove_dir_all(path).unwrap();
             fs::write(path, "somebody's").unwrap();
         }),
-        ("a link", &|path| {
+        ("a link", |path| {
             fs::rename(path, path.with_extension("target")).unwrap();
             std::os::unix::fs::symlink(path.with_extension("target"), path).unwrap();
         }),
