@@ -247,6 +247,7 @@ fn a_program_with_the_old_vault_signs_no_more_once_it_was_moved_aside() {
 #[test]
 fn what_a_killed_run_left_is_removed_by_the_next_and_what_is_being_made_is_not() {
     let scene = Scene::new();
+    pair(&*unlocked(&scene.vault), "www").unwrap();
     let file = scene.back_up("backup");
     let to = scene.path("restored");
     let sibling = |suffix: &str| {
@@ -257,16 +258,25 @@ fn what_a_killed_run_left_is_removed_by_the_next_and_what_is_being_made_is_not()
     let (left, others) = (sibling("0123456789abcdef"), sibling("notes"));
     scene.restore(&file, &to).unwrap();
     assert!(!left.exists() && others.exists());
-    // Two at once: each finishes, and neither takes the other's for left behind.
-    let (one, other) = (scene.path("at-once"), &scene);
-    let results = std::thread::scope(|scope| {
-        let runs = [(); 4].map(|()| scope.spawn(|| other.restore(&file, &one)));
-        runs.map(|run| run.join().unwrap())
+    // One in the middle of another: it finds the other's, and lets it be.
+    let at_once = scene.path("at-once");
+    let unfinished = || {
+        let names = fs::read_dir(scene.place.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with(".at-once.new-")).count()
+    };
+    let mut found = Vec::new();
+    let key = scene.recovery();
+    let source = BackupSource { file: &file, key: &key };
+    let outer = open(&at_once).restore(&source, &RestoreWish::default(), &mut |_| false, &mut |_, _| {
+        if found.is_empty() {
+            found.push(unfinished());
+            scene.restore(&file, &at_once).unwrap();
+            found.push(unfinished());
+        }
     });
-    assert!(results.iter().any(|result| result.is_ok()));
-    for error in results.into_iter().filter_map(Result::err) {
-        assert!(matches!(error, VaultError::Unsafe { .. }), "the place was taken meanwhile: {error}");
-    }
+    assert_eq!(found, [1, 1]);
+    assert!(matches!(outer, Err(VaultError::Unsafe { .. })), "the place was taken meanwhile: {outer:?}");
+    assert_eq!(unfinished(), 0);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::open::{self, Opened};
 use super::{Context, Error, Result, progress, time};
 use crate::config::{Backend, Config, VaultConfig};
 use crate::vault::{
-    BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Class, MIN_PASSPHRASE_LEN, RecoveryKey, Tally,
+    BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Class, MIN_PASSPHRASE_LEN, Pin, RecoveryKey, Tally,
     VaultAdmin, VaultError,
 };
 
@@ -89,13 +89,7 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
 
 fn create(context: &Context, create: &Create) -> Result<()> {
     let opened = context.unlocked()?;
-    let source = Source { file: create.passphrase_file.as_deref(), stdin: false, option: "--passphrase-file" };
-    let passphrase = match create.passphrase || create.passphrase_file.is_some() {
-        true => {
-            Some(ask::new_pin(source, &format!("Passphrase of the backup ({MIN_PASSPHRASE_LEN} characters or more)"))?)
-        }
-        false => None,
-    };
+    let passphrase = create.passphrase()?;
     let file = match (&create.file, &create.into) {
         (Some(file), _) => file.clone(),
         (None, Some(directory)) => schedule::new_file(directory, &opened.info)?,
@@ -110,18 +104,23 @@ fn create(context: &Context, create: &Create) -> Result<()> {
             "It opens with the vault's recovery key and its machine key together: keep a copy of both elsewhere."
         }
     });
-    let mut json = label_json(&file, &label);
-    let tidied = match (&create.into, create.keep) {
+    let written = format!("Backed up {} of {} to {}.", counted(label.objects()), label.label, file.display());
+    let json = label_json(&file, &label);
+    match (&create.into, create.keep) {
         (Some(directory), Some(keep)) => {
-            let written = (file.as_path(), label.created);
-            schedule::remove_old(&*opened.vault, directory, &opened.info, written, keep as usize)
+            let made = (file.as_path(), label.created);
+            let tidied = schedule::remove_old(&*opened.vault, directory, &opened.info, made, keep as usize);
+            tell_of_both(context, &written, json, tidied)
         }
-        _ => schedule::Tidied::default(),
-    };
-    if create.keep.is_some() {
-        json["removed"] = json!(tidied.removed);
-        json["dated_later"] = json!(tidied.later);
+        _ => context.output.done(&written, &json),
     }
+}
+
+/// The backup first: what was made is made, whatever became of the old ones.
+fn tell_of_both(context: &Context, written: &str, mut json: Value, tidied: schedule::Tidied) -> Result<()> {
+    json["removed"] = json!(tidied.removed);
+    json["dated_later"] = json!(tidied.later);
+    context.output.done(written, &json)?;
     if let [first, ..] = &tidied.later[..] {
         context.output.note(&format!(
             "{} and what else is dated later than this backup was left there and not counted: look at the clock, and \
@@ -129,16 +128,23 @@ fn create(context: &Context, create: &Create) -> Result<()> {
             first.display()
         ));
     }
-    context
-        .output
-        .done(&format!("Backed up {} of {} to {}.", counted(label.objects()), label.label, file.display()), &json)?;
-    // Only now: what was made is made.
     match tidied.failed {
         None => Ok(()),
         Some((path, error)) => Err(Error::refused(format!(
             "The backup was made; {} could not be removed: {error}. Remove the old ones by hand.",
             path.display()
         ))),
+    }
+}
+
+impl Create {
+    /// A passphrase of the backup's own, if it is to have one.
+    fn passphrase(&self) -> Result<Option<Pin>> {
+        if !self.passphrase && self.passphrase_file.is_none() {
+            return Ok(None);
+        }
+        let source = Source { file: self.passphrase_file.as_deref(), stdin: false, option: "--passphrase-file" };
+        ask::new_pin(source, &format!("Passphrase of the backup ({MIN_PASSPHRASE_LEN} characters or more)")).map(Some)
     }
 }
 

@@ -23,14 +23,8 @@ impl LocalVault {
         move_aside: bool,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Restored> {
-        let saved = &backup.saved;
-        let counters = Counters {
-            generation: backup.counters.generation + 1,
-            wrapped_digest: wrapped::digest_of(&wrapped),
-            ..backup.counters
-        };
-        let mut header = HeaderRow { commit: saved.header.commit + 1, ..saved.header.clone() };
-        counters.seal_into(&saved.root, &mut header)?;
+        let rows = &backup.saved.rows;
+        let header = header_after(backup, &wrapped)?;
         let mut aside = None;
         let mut fill = |directory: &Path| {
             self.lay_out(directory)?;
@@ -39,20 +33,17 @@ impl LocalVault {
                 for (kind, body) in &wrapped {
                     transaction.set_wrapped_key(*kind, Some(body))?;
                 }
-                for (done, row) in saved.rows.iter().enumerate() {
+                for (done, row) in rows.iter().enumerate() {
                     transaction.put(row, None)?;
-                    progress(done + 1, saved.rows.len());
+                    progress(done + 1, rows.len());
                 }
                 transaction.commit()
             })?;
             self.seal_off(directory)
         };
-        let made = self.make_whole(&mut fill, &mut |staging| match move_aside {
-            false => self.take_empty_place(staging),
-            true => {
-                aside = Some(self.replace_by(staging, true)?);
-                Ok(())
-            }
+        let made = self.make_whole(&mut fill, &mut |staging| {
+            aside = if move_aside { Some(self.replace_by(staging, true)?) } else { None };
+            if move_aside { Ok(()) } else { self.take_empty_place(staging) }
         });
         made.and_then(|()| self.enter_anew(backup)).map_err(|error| error.beside(aside.as_deref()))?;
         Ok(Restored {
@@ -103,4 +94,17 @@ impl LocalVault {
         self.unlocked.store(true, Ordering::Release);
         Ok(())
     }
+}
+
+/// One commit and one generation on.
+fn header_after(backup: &Opened, wrapped: &Stored) -> Result<HeaderRow> {
+    let saved = &backup.saved;
+    let counters = Counters {
+        generation: backup.counters.generation + 1,
+        wrapped_digest: wrapped::digest_of(wrapped),
+        ..backup.counters
+    };
+    let mut header = HeaderRow { commit: saved.header.commit + 1, ..saved.header.clone() };
+    counters.seal_into(&saved.root, &mut header)?;
+    Ok(header)
 }
