@@ -219,10 +219,10 @@ CK_RV C_UnwrapKeyAuthenticated(CK_SESSION_HANDLE session,
                                CK_ULONG associatedDataLen,
                                CK_OBJECT_HANDLE *key);
 
-// Not done.
+// Begins to encrypt messages; a NULL mechanism ends it.
 CK_RV C_MessageEncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key);
 
-// Not done.
+// Encrypts a message in one part.
 CK_RV C_EncryptMessage(CK_SESSION_HANDLE session,
                        void *parameter,
                        CK_ULONG parameterLen,
@@ -233,14 +233,14 @@ CK_RV C_EncryptMessage(CK_SESSION_HANDLE session,
                        CK_BYTE *ciphertext,
                        CK_ULONG *ciphertextLen);
 
-// Not done.
+// Begins to encrypt a message in parts.
 CK_RV C_EncryptMessageBegin(CK_SESSION_HANDLE session,
                             void *parameter,
                             CK_ULONG parameterLen,
                             CK_BYTE *associatedData,
                             CK_ULONG associatedDataLen);
 
-// Not done.
+// Encrypts a part of a message, with `CKF_END_OF_MESSAGE` the last one.
 CK_RV C_EncryptMessageNext(CK_SESSION_HANDLE session,
                            void *parameter,
                            CK_ULONG parameterLen,
@@ -250,13 +250,13 @@ CK_RV C_EncryptMessageNext(CK_SESSION_HANDLE session,
                            CK_ULONG *ciphertextPartLen,
                            CK_FLAGS flags);
 
-// Not done.
+// Ends encrypting messages.
 CK_RV C_MessageEncryptFinal(CK_SESSION_HANDLE session);
 
-// Not done.
+// Begins to decrypt messages; a NULL mechanism ends it.
 CK_RV C_MessageDecryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key);
 
-// Not done.
+// Decrypts a message in one part.
 CK_RV C_DecryptMessage(CK_SESSION_HANDLE session,
                        void *parameter,
                        CK_ULONG parameterLen,
@@ -267,14 +267,14 @@ CK_RV C_DecryptMessage(CK_SESSION_HANDLE session,
                        CK_BYTE *plaintext,
                        CK_ULONG *plaintextLen);
 
-// Not done.
+// Begins to decrypt a message in parts.
 CK_RV C_DecryptMessageBegin(CK_SESSION_HANDLE session,
                             void *parameter,
                             CK_ULONG parameterLen,
                             CK_BYTE *associatedData,
                             CK_ULONG associatedDataLen);
 
-// Not done.
+// Decrypts a part of a message, with `CKF_END_OF_MESSAGE` the last one.
 CK_RV C_DecryptMessageNext(CK_SESSION_HANDLE session,
                            void *parameter,
                            CK_ULONG parameterLen,
@@ -284,7 +284,7 @@ CK_RV C_DecryptMessageNext(CK_SESSION_HANDLE session,
                            CK_ULONG *plaintextPartLen,
                            CK_FLAGS flags);
 
-// Not done.
+// Ends decrypting messages.
 CK_RV C_MessageDecryptFinal(CK_SESSION_HANDLE session);
 
 // Not done.

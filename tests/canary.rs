@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
-use client::{Attribute, Mechanism, Oaep, Outcome, Parameter, Session, Token, attribute};
+use client::{Attribute, GcmMessage, Mechanism, Oaep, Outcome, Parameter, Session, Token, attribute};
 
 /// How long a piece of a key has to be to be looked for.
 const PIECE: usize = 8;
@@ -222,11 +222,25 @@ impl<'m> Attack<'m> {
             12 => ("C_DigestKey", bytes(self.digest_key(key))),
             13 => ("C_GenerateKey", made(session.generate(CKM_AES_KEY_GEN, &generated(b)))),
             14 => ("C_GetOperationState", bytes(self.state(key))),
+            15 if d % 2 == 0 => ("a message", bytes(self.message(key, &input, d % 4 == 0))),
             _ => ("C_DecryptUpdate", bytes(self.decrypt_in_parts(cipher, key, &input))),
         };
         // A call that failed half-way leaves nothing under way.
         let _ = session.cancel(CK_FLAGS::MAX);
         self.take(name, outcome.ok()?)
+    }
+
+    /// Encrypts or decrypts a message whose tag is what comes last of it.
+    fn message(&self, key: CK_OBJECT_HANDLE, input: &[u8], opens: bool) -> Outcome<Vec<u8>> {
+        let session = self.session;
+        let (text, tag) = input.split_at(input.len().saturating_sub(16));
+        if opens {
+            session.message_decrypt_init(CKM_AES_GCM, key)?;
+            return session.decrypt_message(&mut GcmMessage::with_tag(&[5; 12], tag), &[], text);
+        }
+        session.message_encrypt_init(CKM_AES_GCM, key)?;
+        let mut message = GcmMessage::given(&[5; 12], 16);
+        session.encrypt_message(&mut message, &[], input).map(|sealed| [sealed, message.tag].concat())
     }
 
     /// Takes a result in, and looks through it.

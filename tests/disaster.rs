@@ -52,10 +52,10 @@ fn machine(port: u16) -> Debian {
 /// The page, and the public key that its server proved to have.
 fn served(debian: &Debian, port: u16) -> (String, String) {
     let seen = debian.run(&format!(
-        "OPENSSL_CONF=/etc/nginx/openssl.cnf nginx
+        "export OPENSSL_CONF=/etc/nginx/openssl.cnf; nginx
          curl --silent --retry 20 --retry-connrefused --cacert /etc/nginx/www.crt https://localhost:{port}/
-         openssl s_client -connect localhost:{port} </dev/null 2>/dev/null | openssl x509 -noout -pubkey
-         nginx -s quit"
+         openssl s_client -connect 127.0.0.1:{port} </dev/null 2>/dev/null | openssl x509 -noout -pubkey
+         nginx -s quit 2>/dev/null"
     ));
     let (page, key) = seen.split_once("-----BEGIN").unwrap_or_else(|| panic!("{seen}"));
     (page.trim().to_owned(), key.to_owned())

@@ -111,8 +111,10 @@ fn mechanisms_that_the_configuration_leaves_out_are_nowhere() {
         call!(token, C_DigestInit(session, &mut plain(CKM_SHA512))),
         without(&token, session, aes, generic),
         call!(token, C_GenerateKey(session, &mut plain(CKM_AES_KEY_GEN), null_mut(), 0, &mut copy)),
+        token.init(list.C_MessageEncryptInit, session, plain(CKM_AES_GCM), aes),
+        token.init(list.C_MessageDecryptInit, session, plain(CKM_AES_GCM), aes),
     ];
-    assert_eq!(refused, [CKR_MECHANISM_INVALID; 9]);
+    assert_eq!(refused, [CKR_MECHANISM_INVALID; 11]);
     let restored = call!(token, C_SetOperationState(session, bytes(&saved), saved.len() as CK_ULONG, 0, 0));
     assert_eq!(restored, CKR_SAVED_STATE_INVALID);
     let (mut generate, mut one, mut two) = (plain(CKM_RSA_PKCS_KEY_PAIR_GEN), 0, 0);

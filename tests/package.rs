@@ -79,10 +79,33 @@ fn load_an_upgrade_a_removal_and_a_purge_leave_a_vault_untouched() {
 }
 
 #[test]
-fn load_systemd_finds_no_fault_in_the_units() {
+fn load_systemd_finds_no_fault_in_the_units_and_a_purge_leaves_none_enabled() {
     let debian = Debian::fresh("bookworm");
     install(&debian, &package(), "systemd");
-    debian.run("systemd-analyze verify --man=no strongroom-backup@web.timer strongroom-backup@web.service");
+    // What it only warns of, a misspelt setting, is a setting that doesn't hold.
+    let said = debian.run("systemd-analyze verify --man=no strongroom-backup@web.timer strongroom-backup@web.service");
+    assert_eq!(said, "");
+    debian.run("systemctl enable strongroom-backup@web.timer");
+    let enabled = "/etc/systemd/system/timers.target.wants/strongroom-backup@web.timer";
+    assert!(debian.path(enabled).is_symlink());
+    debian.run("dpkg --purge strongroom");
+    assert!(!debian.path(enabled).is_symlink());
+}
+
+#[test]
+fn load_the_units_restrictions_let_a_backup_be_made() {
+    let debian = Debian::fresh("bookworm");
+    install(&debian, &package(), "util-linux");
+    // What of the unit doesn't need systemd: capabilities, privileges, umask, memory that is never both.
+    debian.run(
+        "umask 077; mkdir /etc/strongroom; echo fresh-machine-pin >/etc/strongroom/web.pin
+         strongroom init --name web --pin-file /etc/strongroom/web.pin 2>&1
+         printf '[[vault]]\nname = \"web\"\npin_file = \"/etc/strongroom/web.pin\"\n' >/etc/strongroom/config.toml
+         strongroom key create www --kind p-256
+         command=$(sed -n 's/^ExecStart=//p' /usr/lib/systemd/system/strongroom-backup@.service | sed 's/%i/web/')
+         setpriv --bounding-set=-all,+dac_override --inh-caps=-all --no-new-privs $command
+         ls /var/backups/strongroom/web-*.backup",
+    );
 }
 
 /// Installs a package and further ones of Debian's.

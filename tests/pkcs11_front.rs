@@ -369,7 +369,7 @@ fn digests_in_parts_and_at_once_are_the_same_and_may_be_written_over_the_input()
 fn what_is_not_done_says_so_and_what_can_not_be_done_too() {
     let token = Token::new();
     let session = token.user_session();
-    assert_eq!(call!(token, C_MessageEncryptInit(session, null_mut(), 0)), CKR_FUNCTION_NOT_SUPPORTED);
+    assert_eq!(call!(token, C_MessageSignInit(session, null_mut(), 0)), CKR_FUNCTION_NOT_SUPPORTED);
     assert_eq!(call!(token, C_AsyncGetID(session, null_mut(), null_mut())), CKR_FUNCTION_NOT_SUPPORTED);
     assert_eq!(call!(token, C_GetFunctionStatus(session)), CKR_FUNCTION_NOT_PARALLEL);
     assert_eq!(call!(token, C_SeedRandom(session, bytes(b"x"), 1)), CKR_RANDOM_SEED_NOT_SUPPORTED);

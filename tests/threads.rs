@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use cryptoki_sys::*;
 
-use client::{Attribute, Mechanism, Oaep, Outcome, Parameter, Session, Token, attribute};
+use client::{Attribute, GcmMessage, Mechanism, Oaep, Outcome, Parameter, Session, Token, attribute};
 
 const THREADS: usize = 64;
 /// Threads that share one session.
@@ -81,11 +81,12 @@ impl Keys {
 type Work = fn(Session<'_>, &Keys) -> Outcome<()>;
 
 /// Every class of operation.
-const WORK: [(&str, Work); 9] = [
+const WORK: [(&str, Work); 10] = [
     ("signing with RSA", sign_rsa),
     ("signing with curves", sign_curves),
     ("MACs", authenticate),
     ("AES", cipher),
+    ("messages under AES", messages),
     ("RSA encryption", encrypt_rsa),
     ("wrapping", wrap),
     ("agreement and derivation", derive),
@@ -140,6 +141,17 @@ fn cipher(session: Session<'_>, keys: &Keys) -> Outcome<()> {
         assert_eq!(session.decrypt_parts(mechanism, keys.aes, &[&whole[..33], &whole[33..]])?, TEXT);
     }
     Ok(())
+}
+
+fn messages(session: Session<'_>, keys: &Keys) -> Outcome<()> {
+    let mut sent = GcmMessage::generated(CKG_GENERATE, b"here");
+    session.message_encrypt_init(CKM_AES_GCM, keys.aes)?;
+    session.encrypt_message(&mut sent.clone(), b"aad", TEXT)?;
+    let sealed = session.encrypt_message_parts(&mut sent, b"aad", &[&TEXT[..20], &TEXT[20..]])?;
+    session.message_encrypt_final()?;
+    session.message_decrypt_init(CKM_AES_GCM, keys.aes)?;
+    assert_eq!(session.decrypt_message(&mut sent, b"aad", &sealed)?, TEXT);
+    session.message_decrypt_final()
 }
 
 fn encrypt_rsa(session: Session<'_>, keys: &Keys) -> Outcome<()> {

@@ -21,7 +21,7 @@ use child::{become_nobody, fork, is_root};
 use faults::*;
 use keys::Canary;
 use strongroom::config::VaultConfig;
-use strongroom::crypto::{CipherScheme, DigestAlgorithm, Direction, MacScheme};
+use strongroom::crypto::{CipherScheme, DigestAlgorithm, Direction, MacScheme, Text};
 use strongroom::pkcs11::slot::session_objects::SessionObjects;
 use strongroom::sys;
 use strongroom::vault::*;
@@ -95,6 +95,11 @@ fn used(key: &dyn SecretKey) -> Vec<u8> {
     let mut out = vec![0; 64];
     let len = match key.algorithm() {
         KeyAlgorithm::Aes { .. } => {
+            // An expanded key begins with the key itself.
+            let mut messages = key.gcm_messages(Direction::Encrypt).unwrap();
+            messages.at_work().begin(&[0; 12], &[]).unwrap();
+            messages.at_work().pass(Text::InPlace(&mut out)).unwrap();
+            messages.at_work().tag(&mut [0; 16]).unwrap();
             let scheme = CipherScheme::AesGcm { iv: &[0; 12], aad: &[], tag_len: 16 };
             key.cipher(&scheme, Direction::Encrypt).unwrap().whole(b"message", &mut out)
         }
@@ -114,6 +119,7 @@ fn refuses(key: &dyn SecretKey) -> bool {
     let scheme = CipherScheme::AesGcm { iv: &[0; 12], aad: &[], tag_len: 16 };
     key.value().is_err()
         && key.cipher(&scheme, Direction::Encrypt).is_err()
+        && key.gcm_messages(Direction::Encrypt).is_err()
         && key.mac(MacScheme::Hmac(DigestAlgorithm::Sha256)).is_err()
         && key.mac(MacScheme::AesCmac).is_err()
 }

@@ -14,7 +14,7 @@ const SYSTEMCTL: &str = r#"#!/bin/sh
 case "$*" in
 daemon-reload | "enable --now strongroom-backup@web.timer") exit 0 ;;
 "restart nginx")
-    if [ -s /run/nginx.pid ]; then nginx -s stop; for _ in 1 2 3 4 5 6 7 8 9; do [ ! -s /run/nginx.pid ] || sleep 0.2; done; fi
+    if [ -s /run/nginx.pid ]; then kill "$(cat /run/nginx.pid)"; for _ in 1 2 3 4 5 6 7 8 9; do [ ! -s /run/nginx.pid ] || sleep 0.2; done; fi
     env "$(sed -n 's/^Environment=//p' /etc/systemd/system/nginx.service.d/strongroom.conf)" nginx
     ;;
 "start strongroom-backup@web.service")

@@ -14,6 +14,8 @@
 
 #include "../../tests/c/token.h"
 
+static void *library;
+
 static const char *pin(void) {
     const char *value = getenv("PIN");
     if (!value) fail("the variable PIN isn't set");
@@ -291,27 +293,7 @@ static void command_memory(char **argument) {
     printf("%ld", pss_kib());
 }
 
-/* ---- allocations KIND LABEL COUNT, under tests' preload count_allocations.so ---- */
-
-static void command_allocations(char **argument) {
-    void (*begin)(void) = (void (*)(void))dlsym(RTLD_DEFAULT, "count_allocations_begin");
-    void (*end)(FILE *, int) = (void (*)(FILE *, int))dlsym(RTLD_DEFAULT, "count_allocations_end");
-    if (!begin || !end) fail("needs LD_PRELOAD=count_allocations.so");
-    CK_SESSION_HANDLE session = logged_in();
-    CK_OBJECT_HANDLE key = find_key(session, CKO_PRIVATE_KEY, argument[1]);
-    Signing how = signing(argument[0]);
-    CK_BYTE out[1024];
-    int count = atoi(argument[2]);
-    for (int i = -50; i < count; i++) {
-        if (i == 0) begin();
-        CK_ULONG length = sizeof out;
-        must(sign(session, &how, key, out, &length), "C_Sign");
-    }
-    end(stdout, count);
-}
-
-/* ---- data KIND SECONDS → operations a second, median, p99: kinds as of benches/raw.rs ---- */
-
+/* ---- messages ---- */
 static CK_OBJECT_HANDLE session_aes_key(CK_SESSION_HANDLE session) {
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     CK_ULONG type = CKK_AES;
@@ -325,6 +307,55 @@ static CK_OBJECT_HANDLE session_aes_key(CK_SESSION_HANDLE session) {
     must(p11->C_CreateObject(session, template, 5, &key), "C_CreateObject");
     return key;
 }
+
+/* The functions of 3.2, which SoftHSM doesn't have. */
+static CK_FUNCTION_LIST_3_2 *newest(void) {
+    CK_RV (*get)(CK_UTF8CHAR *, CK_VERSION *, CK_INTERFACE **, CK_FLAGS) =
+        (CK_RV(*)(CK_UTF8CHAR *, CK_VERSION *, CK_INTERFACE **, CK_FLAGS))dlsym(library, "C_GetInterface");
+    CK_INTERFACE *interface;
+    must(get ? get((CK_UTF8CHAR *)"PKCS 11", &(CK_VERSION){3, 2}, &interface, 0) : CKR_FUNCTION_NOT_SUPPORTED,
+         "C_GetInterface");
+    return interface->functions;
+}
+
+/* 16 KiB in place, as the raw peer does it, in a process of messages that was begun. */
+static void seal_message(CK_FUNCTION_LIST_3_2 *list, CK_SESSION_HANDLE session, CK_BYTE *text) {
+    CK_BYTE nonce[12] = {9}, tag[16];
+    CK_GCM_MESSAGE_PARAMS parameter = {.iv = nonce, .iv_length = 12, .tag = tag, .tag_bits = 128};
+    CK_ULONG length = 16 << 10;
+    must(list->C_EncryptMessage(session, &parameter, sizeof parameter, NULL, 0, text, length, text, &length),
+         "C_EncryptMessage");
+}
+
+static CK_FUNCTION_LIST_3_2 *begin_messages(CK_SESSION_HANDLE session) {
+    CK_FUNCTION_LIST_3_2 *list = newest();
+    CK_MECHANISM mechanism = {CKM_AES_GCM, NULL, 0};
+    must(list->C_MessageEncryptInit(session, &mechanism, session_aes_key(session)), "C_MessageEncryptInit");
+    return list;
+}
+
+/* ---- allocations KIND|message LABEL COUNT, under tests' preload count_allocations.so ---- */
+
+static void command_allocations(char **argument) {
+    void (*begin)(void) = (void (*)(void))dlsym(RTLD_DEFAULT, "count_allocations_begin");
+    void (*end)(FILE *, int) = (void (*)(FILE *, int))dlsym(RTLD_DEFAULT, "count_allocations_end");
+    if (!begin || !end) fail("needs LD_PRELOAD=count_allocations.so");
+    CK_SESSION_HANDLE session = logged_in();
+    CK_BYTE out[16 << 10] = {0};
+    int count = atoi(argument[2]);
+    CK_FUNCTION_LIST_3_2 *list = strcmp(argument[0], "message") ? NULL : begin_messages(session);
+    CK_OBJECT_HANDLE key = list ? 0 : find_key(session, CKO_PRIVATE_KEY, argument[1]);
+    Signing how = signing(list ? "p256" : argument[0]);
+    for (int i = -50; i < count; i++) {
+        if (i == 0) begin();
+        CK_ULONG length = sizeof out;
+        if (list) seal_message(list, session, out);
+        else must(sign(session, &how, key, out, &length), "C_Sign");
+    }
+    end(stdout, count);
+}
+
+/* ---- data KIND SECONDS → operations a second, median, p99: kinds as of benches/raw.rs ---- */
 
 /* A session key pair, so that both halves are at hand; which vault key it is makes no difference to the work. */
 static void session_rsa_pair(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *public, CK_OBJECT_HANDLE *private) {
@@ -340,6 +371,7 @@ static void command_data(char **argument) {
     const char *kind = argument[0];
     CK_SESSION_HANDLE session = logged_in();
     CK_BYTE nonce[16] = {9}, *in = calloc(1, 1 << 20), *out = malloc((16 << 10) + 64), sealed[256];
+    CK_FUNCTION_LIST_3_2 *messages = NULL;
     CK_GCM_PARAMS gcm = {.iv = nonce, .iv_length = 12, .iv_bits = 96, .tag_bits = 128};
     CK_RSA_PKCS_OAEP_PARAMS oaep = {.hash = CKM_SHA256, .mgf = 2 /* MGF1 with SHA-256 */, .source = 1 /* data specified */};
     CK_MECHANISM mechanism = {0};
@@ -347,6 +379,7 @@ static void command_data(char **argument) {
     CK_ULONG length = sizeof sealed;
     int decrypts = 0, digests = 0;
     if (!strcmp(kind, "gcm")) mechanism = (CK_MECHANISM){CKM_AES_GCM, &gcm, sizeof gcm};
+    else if (!strcmp(kind, "message")) messages = begin_messages(session);
     else if (!strcmp(kind, "cbc-pad")) mechanism = (CK_MECHANISM){CKM_AES_CBC_PAD, nonce, sizeof nonce};
     else if (!strcmp(kind, "sha256")) mechanism.mechanism = CKM_SHA256, digests = 1;
     else if (!strcmp(kind, "sha512")) mechanism.mechanism = CKM_SHA512, digests = 1;
@@ -358,13 +391,14 @@ static void command_data(char **argument) {
         must(p11->C_EncryptInit(session, &mechanism, public), "C_EncryptInit");
         must(p11->C_Encrypt(session, in, 32, sealed, &length), "C_Encrypt");
     } else if (digests) must(p11->C_DigestInit(session, &mechanism), "C_DigestInit");
-    else key = session_aes_key(session);
+    else if (!messages) key = session_aes_key(session);
     Samples *times = samples();
     double end = 0, begin = 0, before = 0, seconds = atof(argument[1]);
     for (int i = -20; i <= 0 || before < end; i++) {
         if (i == 0) begin = before = now(), end = begin + seconds;
         CK_ULONG room = (16 << 10) + 64;
-        if (digests) must(p11->C_DigestUpdate(session, in, 1 << 20), "C_DigestUpdate");
+        if (messages) seal_message(messages, session, in);
+        else if (digests) must(p11->C_DigestUpdate(session, in, 1 << 20), "C_DigestUpdate");
         else if (decrypts) {
             must(p11->C_DecryptInit(session, &mechanism, key), "C_DecryptInit");
             must(p11->C_Decrypt(session, sealed, length, out, &room), "C_Decrypt");
@@ -446,7 +480,7 @@ int main(int count, char **argument) {
     if (count < 3) fail("module MODULE COMMAND [ARGUMENT...]");
     long bare = pss_kib();
     double before = now();
-    void *library = load(argument[1]);
+    library = load(argument[1]);
     if (!strcmp(argument[2], "load")) {
         initialize();
         printf("%.1f\n", (now() - before) * 1e6);

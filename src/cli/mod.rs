@@ -6,6 +6,7 @@
 mod ask;
 mod backup;
 mod cert;
+mod delete;
 pub mod doctor;
 mod error;
 mod generate;

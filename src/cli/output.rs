@@ -26,7 +26,7 @@ impl Output {
         if rows.is_empty() {
             self.note(nothing);
         }
-        self.raw(table::rows(headings, rows, self.terminal).as_bytes())
+        self.raw(table::rows(headings, rows, self.reader()).as_bytes())
     }
 
     /// One thing, field by field.
@@ -60,6 +60,10 @@ impl Output {
     /// A terminal that nobody asked to keep plain (<https://no-color.org>).
     pub(super) fn has_colours(&self) -> bool {
         self.terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+
+    fn reader(&self) -> table::Reader {
+        if self.terminal { table::Reader::Person { colours: self.has_colours() } } else { table::Reader::Program }
     }
 
     /// How many letters a line of the terminal has.

@@ -1,22 +1,43 @@
 //! Tables: drawn on a terminal, aligned columns without any drawing where a program reads.
 
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
+
+/// Who reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// A program, or a person through a pipe.
+    Program,
+    /// A person at a terminal.
+    Person {
+        /// What needs attention may be coloured.
+        colours: bool,
+    },
+}
 
 /// One line a row; what people call headings is absent where a program reads.
-pub(super) fn rows(headings: &[&str], rows: &[Vec<String>], terminal: bool) -> String {
+pub(super) fn rows(headings: &[&str], rows: &[Vec<String>], reader: Reader) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    if !terminal {
-        return aligned(rows);
-    }
+    let Reader::Person { colours } = reader else { return aligned(rows) };
     let mut table = Table::new();
     table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
     // A cell that is broken can't be copied: the terminal breaks lines that are too long.
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
+    if colours {
+        // Whoever asks has made sure that it is a terminal.
+        table.enforce_styling();
+    }
+    table.set_header(headings.iter().map(|heading| {
+        let cell = Cell::new(heading.to_uppercase());
+        if colours { cell.add_attribute(Attribute::Bold) } else { cell }
+    }));
     for row in rows {
-        table.add_row(row.iter().map(|cell| printable(cell)));
+        table.add_row(row.iter().zip(headings).map(|(text, heading)| {
+            let cell = Cell::new(printable(text));
+            let attention = colours && *heading == "state" && text != "enabled";
+            if attention { cell.fg(Color::Yellow) } else { cell }
+        }));
     }
     format!("{}\n", table.trim_fmt())
 }
@@ -60,7 +81,7 @@ mod tests {
     #[test]
     fn columns_are_aligned_and_never_empty_where_a_program_reads() {
         let rows = [vec!["a".into(), String::new(), "x".into()], vec!["long".into(), "b".into(), "y".into()]];
-        assert_eq!(super::rows(&["1", "2", "3"], &rows, false), "a     -  x\nlong  b  y\n");
+        assert_eq!(super::rows(&["1", "2", "3"], &rows, Reader::Program), "a     -  x\nlong  b  y\n");
     }
 
     #[test]
@@ -70,6 +91,14 @@ mod tests {
 
     #[test]
     fn on_a_terminal_the_columns_have_headings() {
-        assert!(rows(&["name"], &[vec!["www".into()]], true).contains("NAME"));
+        assert!(rows(&["name"], &[vec!["www".into()]], Reader::Person { colours: false }).contains("NAME"));
+    }
+
+    #[test]
+    fn what_is_not_enabled_is_coloured_only_where_colours_are_wanted() {
+        let keys = [vec!["www".into(), "enabled".into()], vec!["old".into(), "disabled".into()]];
+        let shown = |colours| rows(&["name", "state"], &keys, Reader::Person { colours });
+        let coloured = |text: &str| text.lines().filter(|line| line.contains("\u{1b}[38;5;11m")).count();
+        assert_eq!((coloured(&shown(true)), shown(false).contains('\u{1b}')), (1, false));
     }
 }

@@ -17,7 +17,7 @@ use crate::sys::fork::Section;
 const MOST_KEPT: usize = 64 << 20;
 
 /// The most that GCM encrypts under one IV (SP 800-38D §5.2.1.1).
-const MOST_OF_GCM: u64 = (1 << 36) - 32;
+pub(super) const MOST_OF_GCM: u64 = (1 << 36) - 32;
 
 /// Which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

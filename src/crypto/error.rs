@@ -33,6 +33,9 @@ pub enum CryptoError {
     /// More bytes than the algorithm, or this implementation, takes in one operation.
     #[error("the message is too long")]
     TooLong,
+    /// Every IV that the caller left room for was used under this key.
+    #[error("every IV of this form was used: begin anew, with another fixed part or another key")]
+    IvsUsedUp,
     /// What the input asks for can't be had.
     #[error("there is not enough memory")]
     NoMemory,

@@ -8,6 +8,7 @@ use std::fmt;
 use super::cipher::{Cipher, CipherScheme, Direction};
 use super::key_wrap::{self, KeyWrapScheme};
 use super::mac::{Mac, MacScheme};
+use super::message::GcmMessages;
 use super::{CryptoError, KeyAlgorithm, Result, SecretBytes};
 use crate::sys::memory::OwnSecret;
 
@@ -49,6 +50,11 @@ impl SecretKey {
     /// Begins to encrypt or decrypt, with an AES key.
     pub fn cipher(&self, scheme: &CipherScheme<'_>, direction: Direction) -> Result<Cipher> {
         Cipher::new(self.aes()?, scheme, direction)
+    }
+
+    /// Begins to encrypt or decrypt messages with AES-GCM, with an AES key.
+    pub fn gcm_messages(&self, direction: Direction) -> Result<GcmMessages> {
+        GcmMessages::new(self.aes()?, direction)
     }
 
     /// Begins a code: CMAC with an AES key, HMAC with any other.

@@ -59,8 +59,10 @@ impl From<VaultError> for Rv {
 
 impl From<CryptoError> for Rv {
     fn from(error: CryptoError) -> Self {
-        if let CryptoError::Internal(_) = error {
-            tracing::error!("{error}");
+        match error {
+            CryptoError::Internal(_) => tracing::error!("{error}"),
+            CryptoError::IvsUsedUp => tracing::warn!("{error}"),
+            _ => {}
         }
         Self(crypto_code(error))
     }
@@ -123,7 +125,7 @@ fn crypto_code(error: CryptoError) -> CK_RV {
         CryptoError::SignatureInvalid => CKR_SIGNATURE_INVALID,
         CryptoError::CiphertextInvalid => CKR_ENCRYPTED_DATA_INVALID,
         CryptoError::NoMemory => CKR_HOST_MEMORY,
-        CryptoError::Internal(_) => CKR_FUNCTION_FAILED,
+        CryptoError::IvsUsedUp | CryptoError::Internal(_) => CKR_FUNCTION_FAILED,
     }
 }
 

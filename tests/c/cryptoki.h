@@ -15,6 +15,12 @@ typedef struct { CK_MECHANISM_TYPE mechanism; void *parameter; CK_ULONG length; 
 typedef struct { CK_ULONG min, max; CK_FLAGS flags; } CK_MECHANISM_INFO;
 typedef struct { CK_MECHANISM_TYPE hash; CK_ULONG mgf, salt_length; } CK_RSA_PKCS_PSS_PARAMS;
 typedef struct { CK_BYTE *iv; CK_ULONG iv_length, iv_bits; CK_BYTE *aad; CK_ULONG aad_length, tag_bits; } CK_GCM_PARAMS;
+typedef struct {
+    CK_BYTE *iv;
+    CK_ULONG iv_length, iv_fixed_bits, iv_generator;
+    CK_BYTE *tag;
+    CK_ULONG tag_bits;
+} CK_GCM_MESSAGE_PARAMS;
 typedef struct { CK_ULONG hash, mgf, source; void *data; CK_ULONG data_length; } CK_RSA_PKCS_OAEP_PARAMS;
 typedef struct { CK_BBOOL prehash; CK_ULONG context_length; CK_BYTE *context; } CK_EDDSA_PARAMS;
 typedef struct { CK_SLOT_ID slot; CK_ULONG state; CK_FLAGS flags; CK_ULONG device_error; } CK_SESSION_INFO;

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 mod mechanism;
+mod message;
 mod operation;
 mod session;
 mod template;
@@ -19,6 +20,7 @@ use cryptoki_sys::*;
 use tempfile::TempDir;
 
 pub use mechanism::{Mechanism, Oaep, Parameter};
+pub use message::GcmMessage;
 pub use session::Session;
 pub use template::{Attribute, Value, attribute, number};
 

@@ -26,6 +26,11 @@ impl<'m> Session<'m> {
         self.module.list()
     }
 
+    /// Those of PKCS#11 3.2.
+    pub fn newest(&self) -> &'static CK_FUNCTION_LIST_3_2 {
+        self.module.newest()
+    }
+
     pub fn close(self) -> Outcome<()> {
         call!(self.list(), C_CloseSession(self.handle))
     }

@@ -8,7 +8,7 @@ use crate::token;
 
 /// Mechanisms by the file here that runs vectors with them.
 const COVERED: &[(&str, &[CK_MECHANISM_TYPE])] = &[
-    ("aes.rs, aes_files.rs", &[CKM_AES_ECB, CKM_AES_CBC, CKM_AES_CBC_PAD, CKM_AES_CTR, CKM_AES_GCM]),
+    ("aes.rs, aes_files.rs, messages.rs", &[CKM_AES_ECB, CKM_AES_CBC, CKM_AES_CBC_PAD, CKM_AES_CTR, CKM_AES_GCM]),
     ("agreement.rs, x963.rs", &[CKM_ECDH1_DERIVE, CKM_ECDH1_COFACTOR_DERIVE]),
     (
         "digests.rs",

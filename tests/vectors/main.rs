@@ -21,6 +21,7 @@ mod eddsa;
 mod hkdf;
 mod key_wrap;
 mod mac;
+mod messages;
 mod rsa_encryption;
 mod rsa_files;
 mod rsa_signatures;

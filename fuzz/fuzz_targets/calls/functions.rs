@@ -9,7 +9,7 @@ use cryptoki_sys::*;
 use crate::attributes::{Template, boolean, bytes, number};
 use crate::caller::{Caller, Ordinary};
 use crate::keys::{self, Family};
-use crate::mechanisms::{CIPHERS, DERIVING, DIGESTS, GENERATING, Mechanism, PAIRS, SIGNING, WRAPPING};
+use crate::mechanisms::{CIPHERS, DERIVING, DIGESTS, GENERATING, MESSAGES, Mechanism, PAIRS, SIGNING, WRAPPING};
 use crate::world;
 
 type Function = fn(&mut Caller<'_>);
@@ -101,9 +101,9 @@ const FUNCTIONS: &[Function] = &[
     init_pin, set_pin, init_token, close_all_sessions, slot_list, slot_info, token_info, mechanism_list, mechanism_info,
     wait_for_slot_event, get_info, function_list, interface_list, interface, initialize, finalize,
     alike!(session C_GetFunctionStatus), alike!(session C_CancelFunction), validation_flags,
-    alike!(false init C_MessageEncryptInit CIPHERS), encrypt_message, encrypt_message_begin, encrypt_message_next,
+    alike!(false init C_MessageEncryptInit MESSAGES), encrypt_message, encrypt_message_begin, encrypt_message_next,
     alike!(session C_MessageEncryptFinal),
-    alike!(true init C_MessageDecryptInit CIPHERS), decrypt_message, decrypt_message_begin, decrypt_message_next,
+    alike!(true init C_MessageDecryptInit MESSAGES), decrypt_message, decrypt_message_begin, decrypt_message_next,
     alike!(session C_MessageDecryptFinal),
     alike!(true init C_MessageSignInit SIGNING), sign_message, sign_message_begin, sign_message_next,
     alike!(session C_MessageSignFinal),

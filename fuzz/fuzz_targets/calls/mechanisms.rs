@@ -15,6 +15,8 @@ pub enum Parameter {
     Iv,
     Counter,
     Gcm,
+    /// The initialisation vector's bits that are given, its generator, the tag's bits.
+    GcmMessage,
     Ccm,
     Oaep,
     /// With the hash that the mechanism itself names, if it does.
@@ -68,6 +70,12 @@ pub const CIPHERS: &[Mechanism] = &[
     (CKM_AES_GCM, Aes, Gcm), (CKM_RSA_PKCS, Rsa, Nothing), (CKM_RSA_PKCS_OAEP, Rsa, Oaep), (CKM_RSA_X_509, Rsa, Nothing),
     (CKM_AES_CCM, Aes, Ccm), (CKM_AES_CTS, Aes, Iv), (CKM_AES_OFB, Aes, Iv), (CKM_AES_XTS, Aes, Iv),
     (CKM_AES_KEY_WRAP, AesWrap, Nothing), (CKM_SHA256, Without, Nothing), (0xFFFF, Aes, Nothing),
+];
+
+#[rustfmt::skip]
+pub const MESSAGES: &[Mechanism] = &[
+    (CKM_AES_GCM, Aes, Nothing), (CKM_AES_GCM, Aes, GcmMessage), (CKM_AES_CCM, Aes, Ccm), (CKM_AES_CTR, Aes, Counter),
+    (CKM_RSA_PKCS, Rsa, Nothing), (CKM_AES_GCM, AesWrap, Nothing), (0xFFFF, Aes, Nothing),
 ];
 
 #[rustfmt::skip]
@@ -180,6 +188,10 @@ impl Caller<'_> {
                 self.kept(CK_AES_CTR_PARAMS { ulCounterBits: bits, cb })
             }
             Gcm => self.gcm(),
+            GcmMessage => {
+                let message = self.gcm_message();
+                self.kept(message)
+            }
             Ccm => self.ccm(),
             Oaep => {
                 let oaep = self.oaep();
@@ -267,6 +279,23 @@ impl Caller<'_> {
             ulTagBits: tag,
         };
         self.kept(params)
+    }
+
+    /// With a vector and a place for the tag that are as long as it says, or the tag's is NULL.
+    pub fn gcm_message(&mut self) -> CK_GCM_MESSAGE_PARAMS {
+        let len = self.or(12) % 1024;
+        let iv = self.bytes.take(len);
+        let (fixed_bits, generator) = (self.or(0) as CK_ULONG, self.bytes.byte() % 6);
+        let tag_bits = self.or(128) as CK_ULONG;
+        let tag = if tag_bits < 1024 { self.arena.keep(vec![0u8; tag_bits.div_ceil(8) as usize]) } else { ptr::null_mut() };
+        CK_GCM_MESSAGE_PARAMS {
+            pIv: self.arena.keep(iv),
+            ulIvLen: len as CK_ULONG,
+            ulIvFixedBits: fixed_bits,
+            ivGenerator: generator.into(),
+            pTag: tag,
+            ulTagBits: tag_bits,
+        }
     }
 
     fn ccm(&mut self) -> (*mut c_void, usize) {

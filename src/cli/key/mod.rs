@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
 
-use super::{Context, Error, Result, kind, time};
-use crate::vault::{Content, Draft, KeyAlgorithm, Name, Naming, Usage};
+use super::{Context, Error, Result, delete, kind, time};
+use crate::vault::{Collection, Content, Draft, KeyAlgorithm, Name, Naming, Usage};
 
 /// What is done with keys.
 #[derive(Subcommand)]
@@ -35,7 +35,7 @@ pub(super) enum Verb {
     /// Refuse the use of a key's newest version, or of another one, at once in every process
     Disable(Which),
     /// Delete a key for good, or one version of it
-    Delete(Which),
+    Delete(delete::Delete),
     /// Print the public key as PEM
     Public(Which),
 }
@@ -86,7 +86,7 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
         Verb::Rotate(rotate) => create::rotate(context, rotate),
         Verb::Enable(which) => state::set_enabled(context, &which, true),
         Verb::Disable(which) => state::set_enabled(context, &which, false),
-        Verb::Delete(which) => state::delete(context, &which),
+        Verb::Delete(what) => delete::run(context, Collection::Keys, &what),
         Verb::Public(which) => show::public(context, &which),
     }
 }

@@ -43,7 +43,7 @@ impl Aes {
     pub fn gcm(key: &[u8], iv: &[u8], encrypt: bool) -> Result<Self> {
         let len = c_int::try_from(iv.len()).map_err(|_| CryptoError::ParametersInvalid)?;
         let aes = Self::empty()?;
-        let cipher = cipher(key, [EVP_aes_128_gcm, EVP_aes_192_gcm, EVP_aes_256_gcm])?;
+        let cipher = gcm_cipher(key)?;
         let (none, nobody, direction) = (ptr::null(), ptr::null_mut(), c_int::from(encrypt));
         // SAFETY: the context is new and ours; the cipher is a static table, the key as long as it says; the IV is as
         // long as the context was told before.
@@ -55,6 +55,27 @@ impl Aes {
             succeeded(status, "EVP_CipherInit_ex")?;
         }
         Ok(aes)
+    }
+
+    /// Galois counter mode for many messages: each begins with [`restart`](Self::restart).
+    pub fn gcm_messages(key: &[u8], encrypt: bool) -> Result<Self> {
+        Self::start(gcm_cipher(key)?, key, None, encrypt)
+    }
+
+    /// Begins another GCM message under the same key, which isn't expanded again; what came of an earlier message is
+    /// forgotten. `new_length` says that the IV isn't as long as the last one (at first: 12 bytes).
+    pub fn restart(&mut self, iv: &[u8], new_length: bool) -> Result<()> {
+        let len = c_int::try_from(iv.len()).map_err(|_| CryptoError::ParametersInvalid)?;
+        let (none, nobody) = (ptr::null(), ptr::null_mut());
+        // SAFETY: the context was started with its key; the IV is as long as the context was told, now or before.
+        unsafe {
+            if new_length {
+                let status = EVP_CIPHER_CTX_ctrl(self.as_ptr(), EVP_CTRL_AEAD_SET_IVLEN, len, ptr::null_mut());
+                succeeded(status, "EVP_CTRL_AEAD_SET_IVLEN")?;
+            }
+            let status = EVP_CipherInit_ex(self.as_ptr(), ptr::null(), nobody, none, iv.as_ptr(), -1);
+            succeeded(status, "EVP_CipherInit_ex")
+        }
     }
 
     fn start(cipher: *const EVP_CIPHER, key: &[u8], iv: Option<&[u8; 16]>, encrypt: bool) -> Result<Self> {
@@ -106,19 +127,32 @@ impl Aes {
     pub fn apply(&mut self, input: &[u8], out: &mut [u8]) -> Result<()> {
         let out = out.get_mut(..input.len()).ok_or(CryptoError::OutputLength)?;
         for (part, out) in input.chunks(MOST_AT_ONCE).zip(out.chunks_mut(MOST_AT_ONCE)) {
-            let mut len = 0;
-            // SAFETY: `out` is as long as `part`, and AWS-LC writes no more than that: padding is off, and nothing of a
-            // block was left over before, for that would have failed below.
-            let status = unsafe {
-                let (input, input_len) = (part.as_ptr(), part.len() as c_int);
-                EVP_CipherUpdate(self.as_ptr(), out.as_mut_ptr(), &raw mut len, input, input_len)
-            };
-            succeeded(status, "EVP_CipherUpdate")?;
-            if len as usize != part.len() {
-                return Err(CryptoError::InputLength);
-            }
+            // SAFETY: `out` is as long as `part`.
+            unsafe { self.pass(part.as_ptr(), out.as_mut_ptr(), part.len())? };
         }
         Ok(())
+    }
+
+    /// [`apply`](Self::apply), with the output in the place of the input.
+    pub fn apply_in_place(&mut self, text: &mut [u8]) -> Result<()> {
+        for part in text.chunks_mut(MOST_AT_ONCE) {
+            let out = part.as_mut_ptr();
+            // SAFETY: AWS-LC reads and writes `part`, and takes an output that begins where the input does.
+            unsafe { self.pass(out.cast_const(), out, part.len())? };
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    ///
+    /// `input` can be read and `out` written for `len` bytes, at most [`MOST_AT_ONCE`]; they are one place, or don't overlap.
+    unsafe fn pass(&mut self, input: *const u8, out: *mut u8, len: usize) -> Result<()> {
+        let mut written = 0;
+        // SAFETY: the caller's promise; AWS-LC writes no more than `len` bytes: padding is off, and nothing of a block was
+        // left over before, for that would have failed below.
+        let status = unsafe { EVP_CipherUpdate(self.as_ptr(), out, &raw mut written, input, len as c_int) };
+        succeeded(status, "EVP_CipherUpdate")?;
+        if written as usize == len { Ok(()) } else { Err(CryptoError::InputLength) }
     }
 
     /// Ends GCM encryption with the tag, of which the leftmost bytes are written to `tag` (up to 16).
@@ -162,6 +196,10 @@ fn tag_len(tag: &[u8]) -> Result<c_int> {
 }
 
 type CipherTable = unsafe extern "C" fn() -> *const EVP_CIPHER;
+
+fn gcm_cipher(key: &[u8]) -> Result<*const EVP_CIPHER> {
+    cipher(key, [EVP_aes_128_gcm, EVP_aes_192_gcm, EVP_aes_256_gcm])
+}
 
 pub(super) fn cbc_cipher(key: &[u8]) -> Result<*const EVP_CIPHER> {
     cipher(key, [EVP_aes_128_cbc, EVP_aes_192_cbc, EVP_aes_256_cbc])

@@ -1,7 +1,7 @@
 //! Ciphers: published values, and that parts, lengths and errors are what they promise.
 
 use super::*;
-use crate::crypto::{Cipher, CipherScheme, CryptoError, Direction, Result, SecretBytes, SecretKey};
+use crate::crypto::{Cipher, CipherScheme, CryptoError, Direction, Result, SecretBytes, SecretKey, Text};
 
 const DIRECTIONS: [Direction; 2] = [Direction::Encrypt, Direction::Decrypt];
 
@@ -195,6 +195,41 @@ fn lengths_that_no_message_has_are_refused() {
             assert_eq!(in_parts(cipher(&scheme, direction), &input, 9), Err(CryptoError::InputLength));
         }
     }
+}
+
+/// One expanded key for messages with vectors of all lengths, in parts and in place, gives what a cipher for each gives.
+#[test]
+fn messages_one_after_the_other_are_what_each_would_be_alone() {
+    let key = aes(&[0x11; 32]);
+    let [mut seals, mut opens] = DIRECTIONS.map(|direction| key.gcm_messages(direction).unwrap());
+    for (count, iv_len) in [12, 1, 12, 16, 17, 600, 33, 12, 13, 8].into_iter().enumerate() {
+        let (iv, aad, tag_len) = (vec![count as u8; iv_len], vec![0xAD; 7 * count], 12 + count % 5);
+        let text: Vec<u8> = (0..60 * count + 1).map(|byte| byte as u8).collect();
+        let alone = whole(cipher(&gcm(&iv, &aad, tag_len), Direction::Encrypt), &text).unwrap();
+        // One that was begun and left is forgotten.
+        seals.at_work().begin(&[9; 12], b"left").unwrap();
+        seals.at_work().pass(Text::Beside(b"text", &mut [0; 4])).unwrap();
+        seals.at_work().begin(&iv, &aad).unwrap();
+        let (mut sealed, middle) = (text.clone(), text.len() / 3);
+        seals.at_work().pass(Text::InPlace(&mut sealed[..middle])).unwrap();
+        seals.at_work().pass(Text::Beside(&text[middle..], &mut sealed[middle..])).unwrap();
+        let mut tag = vec![0; tag_len];
+        seals.at_work().tag(&mut tag).unwrap();
+        assert_eq!([&sealed[..], &tag].concat(), alone, "{iv_len}");
+        opens.at_work().begin(&iv, &aad).unwrap();
+        opens.at_work().pass(Text::InPlace(&mut sealed)).unwrap();
+        assert_eq!(opens.at_work().check(&tag), Ok(()));
+        assert_eq!(sealed, text);
+        tag[0] ^= 1;
+        opens.at_work().begin(&iv, &aad).unwrap();
+        opens.at_work().pass(Text::InPlace(&mut sealed)).unwrap();
+        assert_eq!(opens.at_work().check(&tag), Err(CryptoError::CiphertextInvalid));
+    }
+    assert_eq!(seals.at_work().begin(&[], b""), Err(CryptoError::ParametersInvalid));
+    assert!(
+        key.gcm_messages(Direction::Encrypt).unwrap().at_work().pass(Text::InPlace(&mut [0])).is_err(),
+        "without a vector"
+    );
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use cryptoki_sys::*;
 
+use super::output::output;
 use super::parameter::mechanism as read_mechanism;
-use super::pointers::output;
 use crate::crypto::Direction;
 use crate::pkcs11::operation::Kind;
 

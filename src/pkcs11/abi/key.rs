@@ -2,8 +2,9 @@
 
 use cryptoki_sys::*;
 
+use super::output::output;
 use super::parameter::mechanism as read_mechanism;
-use super::pointers::{Arrays, Place, elements, output, template as read_template};
+use super::pointers::{Arrays, Place, elements, template as read_template};
 
 /// Generates a secret key.
 #[unsafe(no_mangle)]

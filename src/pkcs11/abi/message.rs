@@ -1,125 +1,204 @@
-//! Message-based operations (PKCS#11 v3.2 §5.9, §5.11, §5.14 and §5.16): not done.
+//! Message-based operations (PKCS#11 v3.2 §5.9, §5.11, §5.14 and §5.16): those that sign and verify are not done.
 
 use std::ffi::c_void;
 
 use cryptoki_sys::*;
 
-/// Not done.
+use super::output::{Exchange, output};
+use super::parameter::{GcmMessage, message_mechanism};
+use super::pointers::CallerBytes;
+use crate::crypto::Direction;
+use crate::pkcs11::error::Rv;
+use crate::pkcs11::operation::Kind;
+
+/// Begins to encrypt messages; a NULL mechanism ends it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_MessageEncryptInit(
-    _session: CK_SESSION_HANDLE,
-    _mechanism: *mut CK_MECHANISM,
-    _key: CK_OBJECT_HANDLE,
+    session: CK_SESSION_HANDLE,
+    mechanism: *mut CK_MECHANISM,
+    key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    call!(C_MessageEncryptInit, unsupported)
+    call!(C_MessageEncryptInit, module => {
+        let mut session = module.session(session)?;
+        if mechanism.is_null() {
+            return session.cancel(Kind::MessageEncrypt);
+        }
+        // SAFETY: the caller's promise.
+        session.messages_init(Direction::Encrypt, unsafe { message_mechanism(mechanism)? }, key)
+    })
 }
 
-/// Not done.
+/// Encrypts a message in one part.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_EncryptMessage(
-    _session: CK_SESSION_HANDLE,
-    _parameter: *mut c_void,
-    _parameter_len: CK_ULONG,
-    _associated_data: *mut CK_BYTE,
-    _associated_data_len: CK_ULONG,
-    _plaintext: *mut CK_BYTE,
-    _plaintext_len: CK_ULONG,
-    _ciphertext: *mut CK_BYTE,
-    _ciphertext_len: *mut CK_ULONG,
+    session: CK_SESSION_HANDLE,
+    parameter: *mut c_void,
+    parameter_len: CK_ULONG,
+    associated_data: *mut CK_BYTE,
+    associated_data_len: CK_ULONG,
+    plaintext: *mut CK_BYTE,
+    plaintext_len: CK_ULONG,
+    ciphertext: *mut CK_BYTE,
+    ciphertext_len: *mut CK_ULONG,
 ) -> CK_RV {
-    call!(C_EncryptMessage, unsupported)
+    call!(C_EncryptMessage, module => {
+        let mut session = module.session(session)?;
+        session.expect_messages(Direction::Encrypt)?;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let message = GcmMessage::new(parameter, parameter_len)?;
+            let aad = CallerBytes::new(associated_data, associated_data_len)?;
+            output(ciphertext, ciphertext_len, |out| {
+                session.message(Direction::Encrypt, message, &aad, Exchange::new(out, plaintext, plaintext_len)?)
+            })
+        }
+        .map(drop)
+    })
 }
 
-/// Not done.
+/// Begins to encrypt a message in parts.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_EncryptMessageBegin(
-    _session: CK_SESSION_HANDLE,
-    _parameter: *mut c_void,
-    _parameter_len: CK_ULONG,
-    _associated_data: *mut CK_BYTE,
-    _associated_data_len: CK_ULONG,
+    session: CK_SESSION_HANDLE,
+    parameter: *mut c_void,
+    parameter_len: CK_ULONG,
+    associated_data: *mut CK_BYTE,
+    associated_data_len: CK_ULONG,
 ) -> CK_RV {
-    call!(C_EncryptMessageBegin, unsupported)
+    call!(C_EncryptMessageBegin, module => {
+        let mut session = module.session(session)?;
+        session.expect_messages(Direction::Encrypt)?;
+        // SAFETY: the caller's promise.
+        let (message, aad) = unsafe {
+            (GcmMessage::new(parameter, parameter_len)?, CallerBytes::new(associated_data, associated_data_len)?)
+        };
+        session.message_begin(Direction::Encrypt, message, &aad)
+    })
 }
 
-/// Not done.
+/// Encrypts a part of a message, with `CKF_END_OF_MESSAGE` the last one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_EncryptMessageNext(
-    _session: CK_SESSION_HANDLE,
-    _parameter: *mut c_void,
-    _parameter_len: CK_ULONG,
-    _plaintext_part: *mut CK_BYTE,
-    _plaintext_part_len: CK_ULONG,
-    _ciphertext_part: *mut CK_BYTE,
-    _ciphertext_part_len: *mut CK_ULONG,
-    _flags: CK_FLAGS,
+    session: CK_SESSION_HANDLE,
+    parameter: *mut c_void,
+    parameter_len: CK_ULONG,
+    plaintext_part: *mut CK_BYTE,
+    plaintext_part_len: CK_ULONG,
+    ciphertext_part: *mut CK_BYTE,
+    ciphertext_part_len: *mut CK_ULONG,
+    flags: CK_FLAGS,
 ) -> CK_RV {
-    call!(C_EncryptMessageNext, unsupported)
+    call!(C_EncryptMessageNext, module => {
+        // SAFETY: the caller's promise.
+        module.session(session)?.message_step(Direction::Encrypt, |session| unsafe {
+            session.expect_messages(Direction::Encrypt)?;
+            let last = last(parameter, parameter_len, flags)?;
+            output(ciphertext_part, ciphertext_part_len, |out| {
+                session.message_next(Direction::Encrypt, last, Exchange::new(out, plaintext_part, plaintext_part_len)?)
+            })
+        })
+    })
 }
 
-/// Not done.
+/// Ends encrypting messages.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_MessageEncryptFinal(_session: CK_SESSION_HANDLE) -> CK_RV {
-    call!(C_MessageEncryptFinal, unsupported)
+pub unsafe extern "C" fn C_MessageEncryptFinal(session: CK_SESSION_HANDLE) -> CK_RV {
+    call!(C_MessageEncryptFinal, module => { module.session(session)?.messages_final(Direction::Encrypt) })
 }
 
-/// Not done.
+/// Begins to decrypt messages; a NULL mechanism ends it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_MessageDecryptInit(
-    _session: CK_SESSION_HANDLE,
-    _mechanism: *mut CK_MECHANISM,
-    _key: CK_OBJECT_HANDLE,
+    session: CK_SESSION_HANDLE,
+    mechanism: *mut CK_MECHANISM,
+    key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    call!(C_MessageDecryptInit, unsupported)
+    call!(C_MessageDecryptInit, module => {
+        let mut session = module.session(session)?;
+        if mechanism.is_null() {
+            return session.cancel(Kind::MessageDecrypt);
+        }
+        // SAFETY: the caller's promise.
+        session.messages_init(Direction::Decrypt, unsafe { message_mechanism(mechanism)? }, key)
+    })
 }
 
-/// Not done.
+/// Decrypts a message in one part.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_DecryptMessage(
-    _session: CK_SESSION_HANDLE,
-    _parameter: *mut c_void,
-    _parameter_len: CK_ULONG,
-    _associated_data: *mut CK_BYTE,
-    _associated_data_len: CK_ULONG,
-    _ciphertext: *mut CK_BYTE,
-    _ciphertext_len: CK_ULONG,
-    _plaintext: *mut CK_BYTE,
-    _plaintext_len: *mut CK_ULONG,
+    session: CK_SESSION_HANDLE,
+    parameter: *mut c_void,
+    parameter_len: CK_ULONG,
+    associated_data: *mut CK_BYTE,
+    associated_data_len: CK_ULONG,
+    ciphertext: *mut CK_BYTE,
+    ciphertext_len: CK_ULONG,
+    plaintext: *mut CK_BYTE,
+    plaintext_len: *mut CK_ULONG,
 ) -> CK_RV {
-    call!(C_DecryptMessage, unsupported)
+    call!(C_DecryptMessage, module => {
+        let mut session = module.session(session)?;
+        session.expect_messages(Direction::Decrypt)?;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let message = GcmMessage::new(parameter, parameter_len)?;
+            let aad = CallerBytes::new(associated_data, associated_data_len)?;
+            output(plaintext, plaintext_len, |out| {
+                session.message(Direction::Decrypt, message, &aad, Exchange::new(out, ciphertext, ciphertext_len)?)
+            })
+        }
+        .map(drop)
+    })
 }
 
-/// Not done.
+/// Begins to decrypt a message in parts.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_DecryptMessageBegin(
-    _session: CK_SESSION_HANDLE,
-    _parameter: *mut c_void,
-    _parameter_len: CK_ULONG,
-    _associated_data: *mut CK_BYTE,
-    _associated_data_len: CK_ULONG,
+    session: CK_SESSION_HANDLE,
+    parameter: *mut c_void,
+    parameter_len: CK_ULONG,
+    associated_data: *mut CK_BYTE,
+    associated_data_len: CK_ULONG,
 ) -> CK_RV {
-    call!(C_DecryptMessageBegin, unsupported)
+    call!(C_DecryptMessageBegin, module => {
+        let mut session = module.session(session)?;
+        session.expect_messages(Direction::Decrypt)?;
+        // SAFETY: the caller's promise.
+        let (message, aad) = unsafe {
+            (GcmMessage::new(parameter, parameter_len)?, CallerBytes::new(associated_data, associated_data_len)?)
+        };
+        session.message_begin(Direction::Decrypt, message, &aad)
+    })
 }
 
-/// Not done.
+/// Decrypts a part of a message, with `CKF_END_OF_MESSAGE` the last one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_DecryptMessageNext(
-    _session: CK_SESSION_HANDLE,
-    _parameter: *mut c_void,
-    _parameter_len: CK_ULONG,
-    _ciphertext_part: *mut CK_BYTE,
-    _ciphertext_part_len: CK_ULONG,
-    _plaintext_part: *mut CK_BYTE,
-    _plaintext_part_len: *mut CK_ULONG,
-    _flags: CK_FLAGS,
+    session: CK_SESSION_HANDLE,
+    parameter: *mut c_void,
+    parameter_len: CK_ULONG,
+    ciphertext_part: *mut CK_BYTE,
+    ciphertext_part_len: CK_ULONG,
+    plaintext_part: *mut CK_BYTE,
+    plaintext_part_len: *mut CK_ULONG,
+    flags: CK_FLAGS,
 ) -> CK_RV {
-    call!(C_DecryptMessageNext, unsupported)
+    call!(C_DecryptMessageNext, module => {
+        // SAFETY: the caller's promise.
+        module.session(session)?.message_step(Direction::Decrypt, |session| unsafe {
+            session.expect_messages(Direction::Decrypt)?;
+            let last = last(parameter, parameter_len, flags)?;
+            output(plaintext_part, plaintext_part_len, |out| {
+                session.message_next(Direction::Decrypt, last, Exchange::new(out, ciphertext_part, ciphertext_part_len)?)
+            })
+        })
+    })
 }
 
-/// Not done.
+/// Ends decrypting messages.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_MessageDecryptFinal(_session: CK_SESSION_HANDLE) -> CK_RV {
-    call!(C_MessageDecryptFinal, unsupported)
+pub unsafe extern "C" fn C_MessageDecryptFinal(session: CK_SESSION_HANDLE) -> CK_RV {
+    call!(C_MessageDecryptFinal, module => { module.session(session)?.messages_final(Direction::Decrypt) })
 }
 
 /// Not done.
@@ -228,4 +307,22 @@ pub unsafe extern "C" fn C_VerifyMessageNext(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_MessageVerifyFinal(_session: CK_SESSION_HANDLE) -> CK_RV {
     call!(C_MessageVerifyFinal, unsupported)
+}
+
+/// The parameter with the last part, where its tag is; before that nothing of it is needed, and it isn't looked at.
+///
+/// # Safety
+///
+/// As for [`GcmMessage::new`].
+unsafe fn last<'a>(
+    parameter: *const c_void,
+    parameter_len: CK_ULONG,
+    flags: CK_FLAGS,
+) -> Result<Option<GcmMessage<'a>>, Rv> {
+    match flags {
+        0 => Ok(None),
+        // SAFETY: the caller's promise.
+        CKF_END_OF_MESSAGE => unsafe { GcmMessage::new(parameter, parameter_len).map(Some) },
+        _ => Err(Rv(CKR_ARGUMENTS_BAD)),
+    }
 }

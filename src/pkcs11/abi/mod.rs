@@ -38,6 +38,7 @@ mod key;
 mod lists;
 mod message;
 mod object;
+mod output;
 mod parameter;
 mod pointers;
 mod random;
@@ -50,7 +51,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cryptoki_sys::*;
 
-pub use pointers::{AttributeBuffers, Output};
+pub use output::{Exchange, Output};
+pub use parameter::GcmMessage;
+pub use pointers::{AttributeBuffers, CallerBytes};
 
 use super::error::Rv;
 use crate::sys::exit;

@@ -1,11 +1,13 @@
 //! Mechanisms and their parameters: structures whose pointers are followed here, once.
 
+use std::ffi::c_void;
+
 use cryptoki_sys::*;
 
-use super::pointers::{elements, required};
+use super::pointers::{CallerBytes, elements, required};
 use crate::pkcs11::error::Rv;
-use crate::pkcs11::mechanism::parameter::Oaep;
-use crate::pkcs11::mechanism::{self, Parameter, Request, Shape};
+use crate::pkcs11::mechanism::parameter::{GcmNumbers, Oaep};
+use crate::pkcs11::mechanism::{self, MessageRequest, Parameter, Request, Shape};
 
 const WRONG: Rv = Rv(CKR_MECHANISM_PARAM_INVALID);
 
@@ -27,6 +29,69 @@ pub unsafe fn mechanism<'a>(pointer: *const CK_MECHANISM) -> Result<Request<'a>,
         shape => unsafe { structure(shape, bytes) }.map_err(|_| WRONG)?,
     };
     Ok(Request { number: mechanism.mechanism, parameter })
+}
+
+/// A mechanism for messages, that must be there: what a parameter says of each message comes with the message, so that none
+/// is needed here, and no pointer in one is followed.
+///
+/// # Safety
+///
+/// As for [`mechanism()`].
+pub unsafe fn message_mechanism(pointer: *const CK_MECHANISM) -> Result<MessageRequest, Rv> {
+    // SAFETY: the caller's promise.
+    let mechanism = unsafe { required(pointer)? };
+    let bytes = mechanism.pParameter.cast_const().cast::<u8>();
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { elements(bytes, mechanism.ulParameterLen) }.map_err(|_| WRONG)?;
+    let numbers = match mechanism::shape(mechanism.mechanism) {
+        // SAFETY: numbers and pointers, of which any bytes make one.
+        Shape::Gcm if !bytes.is_empty() => Some(numbers(&unsafe { read(bytes)? })),
+        _ => None,
+    };
+    Ok(MessageRequest { number: mechanism.mechanism, numbers })
+}
+
+/// `CK_GCM_MESSAGE_PARAMS` of one message.
+pub struct GcmMessage<'a> {
+    /// The initialisation vector: given, or given back.
+    pub iv: CallerBytes<'a>,
+    /// The tag: given, or given back.
+    pub tag: CallerBytes<'a>,
+    /// What else it says.
+    pub numbers: GcmNumbers,
+}
+
+impl GcmMessage<'_> {
+    /// Follows the pointers of a parameter that must be there.
+    ///
+    /// # Safety
+    ///
+    /// `pointer` is NULL or points to `len` bytes, which are a `CK_GCM_MESSAGE_PARAMS` if they are as many; its pointers are
+    /// NULL or lead to as many bytes as it says, which live for `'a`, can be written, and are used by nobody else meanwhile.
+    pub unsafe fn new(pointer: *const c_void, len: CK_ULONG) -> Result<Self, Rv> {
+        // SAFETY: the caller's promise; of numbers and pointers any bytes make one.
+        let parameter =
+            unsafe { elements(pointer.cast::<u8>(), len).and_then(|bytes| read(bytes)) }.map_err(|_| WRONG)?;
+        let numbers = numbers(&parameter);
+        // Where no tag is needed yet, it may not be there yet.
+        let tag_bits = if parameter.pTag.is_null() { 0 } else { parameter.ulTagBits };
+        // SAFETY: the caller's promise.
+        let [iv, tag] = unsafe {
+            [
+                CallerBytes::new(parameter.pIv, parameter.ulIvLen).map_err(|_| WRONG)?,
+                CallerBytes::new(parameter.pTag, tag_bits.div_ceil(8)).map_err(|_| WRONG)?,
+            ]
+        };
+        Ok(Self { iv, tag, numbers })
+    }
+}
+
+fn numbers(parameter: &CK_GCM_MESSAGE_PARAMS) -> GcmNumbers {
+    GcmNumbers {
+        iv_fixed_bits: parameter.ulIvFixedBits,
+        iv_generator: parameter.ivGenerator,
+        tag_bits: parameter.ulTagBits,
+    }
 }
 
 unsafe fn structure<'a>(shape: Shape, bytes: &'a [u8]) -> Result<Parameter<'a>, Rv> {

@@ -4,20 +4,17 @@
 //! The lifetimes are those of the call.
 
 use std::marker::PhantomData;
-use std::ops::Deref;
 use std::ptr;
 use std::slice;
 
 use cryptoki_sys::*;
-use zeroize::Zeroizing;
 
 use crate::pkcs11::attribute::{self, Form, Lookup, array};
 use crate::pkcs11::error::Rv;
-use crate::pkcs11::operation::Step;
 use crate::pkcs11::template::Template;
 use crate::vault::Pin;
 
-const BAD: Rv = Rv(CKR_ARGUMENTS_BAD);
+pub(super) const BAD: Rv = Rv(CKR_ARGUMENTS_BAD);
 
 /// No process of any architecture that we run on has more address space.
 const EXTENT_MAX: usize = 1 << 56;
@@ -51,7 +48,7 @@ pub unsafe fn elements_mut<'a, T>(pointer: *mut T, count: CK_ULONG) -> Result<&'
     Ok(if count == 0 { &mut [] } else { unsafe { slice::from_raw_parts_mut(pointer, count) } })
 }
 
-fn check_extent<T>(pointer: *const T, count: CK_ULONG) -> Result<usize, Rv> {
+pub(super) fn check_extent<T>(pointer: *const T, count: CK_ULONG) -> Result<usize, Rv> {
     if count == 0 {
         return Ok(0);
     }
@@ -93,6 +90,39 @@ impl<T> Place<T> {
         // SAFETY: `new` saw that it isn't NULL; that it can be written is the promise of who made it. Alignment isn't
         // asked for.
         unsafe { ptr::write_unaligned(self.0, value) }
+    }
+}
+
+/// Bytes of the caller's that are read and written, but never borrowed for longer than that: they may lie in what the call
+/// gives out elsewhere.
+pub struct CallerBytes<'a> {
+    pointer: *mut u8,
+    len: usize,
+    lifetime: PhantomData<&'a mut [u8]>,
+}
+
+impl CallerBytes<'_> {
+    /// `len` bytes; NULL is as good as none.
+    ///
+    /// # Safety
+    ///
+    /// `pointer` is NULL or points to `len` bytes that live for `'a`, that nobody else uses meanwhile, and that can be
+    /// written if they are written here.
+    pub unsafe fn new(pointer: *mut u8, len: CK_ULONG) -> Result<Self, Rv> {
+        Ok(Self { pointer, len: check_extent(pointer, len)?, lifetime: PhantomData })
+    }
+
+    /// The bytes.
+    pub fn read(&self) -> &[u8] {
+        // SAFETY: `new` checked pointer and length; the rest is its caller's promise.
+        if self.len == 0 { &[] } else { unsafe { slice::from_raw_parts(self.pointer, self.len) } }
+    }
+
+    /// Writes the first of them.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let len = bytes.len().min(self.len);
+        // SAFETY: as above; what is written is ours and lies elsewhere.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.pointer, len) };
     }
 }
 
@@ -184,127 +214,6 @@ pub unsafe fn pin(pointer: *const CK_UTF8CHAR, len: CK_ULONG) -> Result<Option<P
 
 /// Far above what any vault takes.
 const PIN_MAX: usize = 1 << 16;
-
-/// A buffer of the caller's for a result of variable length (PKCS#11 v3.2 §5.2): NULL asks for the length.
-pub struct Output<'a> {
-    buffer: *mut u8,
-    capacity: usize,
-    answer: Option<usize>,
-    lifetime: PhantomData<&'a mut [u8]>,
-}
-
-impl Output<'_> {
-    /// Room for `needed` bytes: `None` when only the length is asked for, `CKR_BUFFER_TOO_SMALL` when there is less. In
-    /// both cases the length is answered.
-    pub fn room(&mut self, needed: usize) -> Result<Option<&mut [u8]>, Rv> {
-        self.answer = Some(needed);
-        if self.buffer.is_null() {
-            return Ok(None);
-        }
-        if self.capacity < needed {
-            return Err(Rv(CKR_BUFFER_TOO_SMALL));
-        }
-        // SAFETY: not NULL, and `output` was promised `capacity` bytes that nobody else uses during the call.
-        Ok(Some(unsafe { slice::from_raw_parts_mut(self.buffer, needed) }))
-    }
-
-    /// Whether only the length is asked for.
-    pub fn is_query(&self) -> bool {
-        self.buffer.is_null()
-    }
-
-    /// Whether there is room for so many bytes.
-    pub fn fits(&self, len: usize) -> bool {
-        !self.buffer.is_null() && len <= self.capacity
-    }
-
-    /// Answers this result, at the end of an operation.
-    pub fn give(&mut self, result: &[u8]) -> Result<Step, Rv> {
-        let Some(room) = self.room(result.len())? else { return Ok(Step::Pending) };
-        room.copy_from_slice(result);
-        Ok(Step::Done)
-    }
-
-    /// What was written.
-    pub fn given(&self) -> &[u8] {
-        match self.answer {
-            // SAFETY: not NULL, `output` was promised `capacity` bytes, and as many as the answer says were written.
-            Some(len) if !self.buffer.is_null() && len <= self.capacity => unsafe {
-                slice::from_raw_parts(self.buffer, len)
-            },
-            _ => &[],
-        }
-    }
-
-    /// How much of the room was used.
-    pub fn written(&mut self, len: usize) {
-        self.answer = Some(len);
-    }
-
-    /// The input, or a copy of it if the caller has the output written over it.
-    ///
-    /// # Safety
-    ///
-    /// As for [`elements`].
-    pub unsafe fn input_beside<'i>(&self, pointer: *const u8, len: CK_ULONG) -> Result<Input<'i>, Rv> {
-        // SAFETY: the caller's promise.
-        let input: &'i [u8] = unsafe { elements(pointer, len)? };
-        let (start, end) = (pointer as usize, pointer as usize + input.len());
-        let (out_start, out_end) = (self.buffer as usize, (self.buffer as usize).saturating_add(self.capacity));
-        if self.buffer.is_null() || end <= out_start || out_end <= start {
-            return Ok(Input::Caller(input));
-        }
-        let mut copy = Zeroizing::new(Vec::new());
-        copy.try_reserve_exact(input.len()).map_err(|_| Rv(CKR_HOST_MEMORY))?;
-        copy.extend_from_slice(input);
-        Ok(Input::Copy(copy))
-    }
-}
-
-/// What a function works on.
-pub enum Input<'i> {
-    /// The caller's memory.
-    Caller(&'i [u8]),
-    /// A copy, wiped afterwards: it may be what nobody else shall read.
-    Copy(Zeroizing<Vec<u8>>),
-}
-
-impl Deref for Input<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Caller(bytes) => bytes,
-            Self::Copy(bytes) => bytes,
-        }
-    }
-}
-
-/// Hands `body` the caller's buffer, and answers the length when it says one.
-///
-/// # Safety
-///
-/// `len` is NULL or can be read and written; `buffer` is NULL or points to as many bytes as it says, that nobody else uses
-/// during the call.
-pub unsafe fn output(
-    buffer: *mut u8,
-    len: *mut CK_ULONG,
-    body: impl FnOnce(&mut Output<'_>) -> Result<Step, Rv>,
-) -> Result<Step, Rv> {
-    if len.is_null() {
-        return Err(BAD);
-    }
-    // SAFETY: not NULL; the rest is the caller's promise.
-    let capacity = unsafe { ptr::read_unaligned(len) };
-    let capacity = if buffer.is_null() { 0 } else { check_extent(buffer, capacity)? };
-    let mut output = Output { buffer, capacity, answer: None, lifetime: PhantomData };
-    let outcome = body(&mut output);
-    if let Some(answer) = output.answer {
-        // SAFETY: as above.
-        unsafe { ptr::write_unaligned(len, answer as CK_ULONG) };
-    }
-    outcome
-}
 
 /// Answers a list in two calls, as PKCS#11 v3.2 §5.5.1 has them: its length, then its elements.
 ///
@@ -433,43 +342,6 @@ mod tests {
             assert_eq!(elements(bytes.as_ptr().cast::<u64>(), 1 << 62), Err(BAD));
             assert_eq!(elements(bytes.as_ptr(), CK_ULONG::MAX / 2), Err(BAD));
             assert_eq!(elements(bytes.as_ptr(), 3), Ok(&bytes[..]));
-        }
-    }
-
-    #[test]
-    fn a_length_query_and_a_short_buffer_answer_the_length() {
-        let mut buffer = [0u8; 4];
-        let ask = |buffer: *mut u8, mut len: CK_ULONG| {
-            // SAFETY: a live buffer with its length, or NULL.
-            let outcome = unsafe {
-                output(buffer, &mut len, |out| match out.room(3)? {
-                    None => Ok(Step::Pending),
-                    Some(room) => {
-                        room.copy_from_slice(b"abc");
-                        Ok(Step::Done)
-                    }
-                })
-            };
-            (outcome, len)
-        };
-        assert_eq!(ask(ptr::null_mut(), 77), (Ok(Step::Pending), 3));
-        assert_eq!(ask(buffer.as_mut_ptr(), 2), (Err(Rv(CKR_BUFFER_TOO_SMALL)), 3));
-        assert_eq!(ask(buffer.as_mut_ptr(), 4), (Ok(Step::Done), 3));
-        assert_eq!(&buffer, b"abc\0");
-    }
-
-    #[test]
-    fn an_input_under_the_output_is_copied_first() {
-        let mut buffer = *b"abcdefgh";
-        let (pointer, mut len) = (buffer.as_mut_ptr(), 8);
-        // SAFETY: one live buffer, which is the case that is tested.
-        unsafe {
-            output(pointer, &mut len, |out| {
-                assert!(matches!(out.input_beside(pointer.add(4), 4)?, Input::Copy(_)));
-                assert!(matches!(out.input_beside(b"other".as_ptr(), 5)?, Input::Caller(_)));
-                Ok(Step::Done)
-            })
-            .unwrap();
         }
     }
 

@@ -4,7 +4,8 @@ use std::ffi::c_void;
 
 use cryptoki_sys::*;
 
-use super::pointers::{Place, elements, output, pin};
+use super::output::output;
+use super::pointers::{Place, elements, pin};
 use crate::pkcs11::error::Rv;
 
 /// Opens a session. There are no notifications to call back for.

@@ -2,8 +2,9 @@
 
 use cryptoki_sys::*;
 
+use super::output::output;
 use super::parameter::mechanism as read_mechanism;
-use super::pointers::{elements, output};
+use super::pointers::elements;
 use crate::pkcs11::operation::Kind;
 
 /// Begins a check of a signature; a NULL mechanism ends one.

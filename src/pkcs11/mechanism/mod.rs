@@ -13,6 +13,7 @@ use cryptoki_sys::*;
 pub use allowed::Allowed;
 pub use parameter::{Parameter, Shape};
 
+use self::parameter::GcmNumbers;
 use super::error::Rv;
 use super::template::{PairKind, SecretKind};
 use crate::crypto::{
@@ -26,6 +27,15 @@ pub struct Request<'a> {
     pub number: CK_MECHANISM_TYPE,
     /// The parameter.
     pub parameter: Parameter<'a>,
+}
+
+/// A mechanism as a caller names it for messages.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageRequest {
+    /// `CKM_*`.
+    pub number: CK_MECHANISM_TYPE,
+    /// What the parameter says, if there is one.
+    pub numbers: Option<GcmNumbers>,
 }
 
 /// One line of the table.
@@ -83,6 +93,8 @@ pub enum Service {
     Mac(MacScheme, MacLen),
     /// `C_Encrypt*`, `C_Decrypt*`, `C_WrapKey`, `C_UnwrapKey`, as the flags say.
     Transform(TransformParser),
+    /// `C_MessageEncrypt*`, `C_MessageDecrypt*`: AES-GCM, with [`GcmNumbers`] for each message.
+    Messages,
     /// `C_DeriveKey`.
     Derive(DeriveParser),
 }
@@ -296,6 +308,24 @@ impl<'a> Request<'a> {
     }
 }
 
+impl MessageRequest {
+    /// For `C_MessageEncryptInit` and its kin, before the key is looked at; `function` is its `CKF_*`.
+    pub fn check(&self, function: CK_FLAGS) -> Result<(), Rv> {
+        let mechanism = find(self.number)?;
+        mechanism.expect_flag(function)?;
+        mechanism.service(|service| matches!(service, Service::Messages).then_some(()))
+    }
+
+    /// The same, with a key of this kind and size.
+    pub fn check_key(&self, function: CK_FLAGS, key: KeyAlgorithm) -> Result<(), Rv> {
+        find(self.number)?.check_key(function, key)?;
+        let Some(numbers) = &self.numbers else { return Ok(()) };
+        numbers.tag_len()?;
+        // Whoever decrypts has it ignored.
+        if function == CKF_MESSAGE_ENCRYPT { numbers.iv_form().map(drop) } else { Ok(()) }
+    }
+}
+
 impl Mechanism {
     /// What `pick` takes from one of its services; `CKR_MECHANISM_INVALID` if it has no such service.
     fn service<T>(&self, pick: impl Fn(&Service) -> Option<T>) -> Result<T, Rv> {
@@ -372,6 +402,9 @@ const FUNCTIONS: &[(CK_FLAGS, &str)] = &[
     (CKF_WRAP, "wrap"),
     (CKF_UNWRAP, "unwrap"),
     (CKF_DERIVE, "derive"),
+    (CKF_MESSAGE_ENCRYPT, "message-encrypt"),
+    (CKF_MESSAGE_DECRYPT, "message-decrypt"),
+    (CKF_MULTI_MESSAGE, "multi-message"),
 ];
 
 impl KeyKind {

@@ -6,7 +6,7 @@
 use cryptoki_sys::*;
 
 use super::{DerivePlan, Hkdf, Salt, TransformPlan};
-use crate::crypto::{CipherScheme, DigestAlgorithm, EncryptScheme, Kdf, KeyWrapScheme, SignScheme};
+use crate::crypto::{CipherScheme, DigestAlgorithm, EncryptScheme, IvForm, IvSource, Kdf, KeyWrapScheme, SignScheme};
 use crate::pkcs11::error::Rv;
 
 const WRONG: Rv = Rv(CKR_MECHANISM_PARAM_INVALID);
@@ -89,6 +89,17 @@ pub struct Oaep<'a> {
     pub source: CK_RSA_PKCS_OAEP_SOURCE_TYPE,
     /// The label.
     pub source_data: &'a [u8],
+}
+
+/// What `CK_GCM_MESSAGE_PARAMS` says beside what its pointers lead to.
+#[derive(Clone, Copy, Debug)]
+pub struct GcmNumbers {
+    /// Bits at the front of the initialisation vector that the caller chooses.
+    pub iv_fixed_bits: CK_ULONG,
+    /// `CKG_*`: how the others are made.
+    pub iv_generator: CK_GENERATOR_FUNCTION,
+    /// Bits of the tag.
+    pub tag_bits: CK_ULONG,
 }
 
 impl<'a> Parameter<'a> {
@@ -233,15 +244,40 @@ pub(super) fn aes_ctr<'a>(parameter: &Parameter<'a>) -> Result<TransformPlan<'a>
 
 pub(super) fn aes_gcm<'a>(parameter: &Parameter<'a>) -> Result<TransformPlan<'a>, Rv> {
     let Parameter::Gcm { iv, aad, tag_bits } = *parameter else { return Err(WRONG) };
-    let tag_len = match tag_bits {
-        96 | 104 | 112 | 120 | 128 => tag_bits as usize / 8,
-        _ => return Err(WRONG),
-    };
+    let tag_len = gcm_tag_len(tag_bits)?;
     // An empty one would be the same for every message.
     if iv.is_empty() {
         return Err(WRONG);
     }
     Ok(TransformPlan::Cipher(CipherScheme::AesGcm { iv, aad, tag_len }))
+}
+
+fn gcm_tag_len(bits: CK_ULONG) -> Result<usize, Rv> {
+    match bits {
+        96 | 104 | 112 | 120 | 128 => Ok(bits as usize / 8),
+        _ => Err(WRONG),
+    }
+}
+
+impl GcmNumbers {
+    /// Bytes of the tag.
+    pub fn tag_len(&self) -> Result<usize, Rv> {
+        gcm_tag_len(self.tag_bits)
+    }
+
+    /// How an initialisation vector is made for what is encrypted; `None` if the caller gives it.
+    pub fn iv_form(&self) -> Result<Option<IvForm>, Rv> {
+        let source = match self.iv_generator {
+            CKG_NO_GENERATE => return Ok(None),
+            CKG_GENERATE => IvSource::Module,
+            CKG_GENERATE_COUNTER => IvSource::Counter,
+            CKG_GENERATE_RANDOM => IvSource::Random,
+            CKG_GENERATE_COUNTER_XOR => IvSource::CounterXor,
+            _ => return Err(WRONG),
+        };
+        let fixed_bits = u32::try_from(self.iv_fixed_bits).map_err(|_| WRONG)?;
+        Ok(Some(IvForm { source, fixed_bits }))
+    }
 }
 
 pub(super) fn aes_kw<'a>(parameter: &Parameter<'a>) -> Result<TransformPlan<'a>, Rv> {

@@ -3,7 +3,7 @@
 
 use cryptoki_sys::*;
 
-use super::Service::{Derive, Digest, GeneratePair, GenerateSecret, Mac, Sign, Transform};
+use super::Service::{Derive, Digest, GeneratePair, GenerateSecret, Mac, Messages, Sign, Transform};
 use super::parameter::{self, Shape};
 use super::{KeyKind, MacLen, Mechanism};
 use crate::crypto::{self, DigestAlgorithm, MacScheme};
@@ -11,6 +11,8 @@ use crate::pkcs11::template::{MAX_GENERIC_LEN, PairKind, SecretKind};
 
 const SIGN: CK_FLAGS = CKF_SIGN | CKF_VERIFY;
 const CIPHER: CK_FLAGS = CKF_ENCRYPT | CKF_DECRYPT;
+/// In one call or in parts.
+const MESSAGES: CK_FLAGS = CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_DECRYPT | CKF_MULTI_MESSAGE;
 const WRAP: CK_FLAGS = CKF_WRAP | CKF_UNWRAP;
 const RECOVER: CK_FLAGS = CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER;
 const EC: CK_FLAGS = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS;
@@ -77,10 +79,7 @@ macro_rules! digest {
 /// An AES mode that encrypts and decrypts.
 macro_rules! aes {
     ($number:ident, $flags:expr, $parse:ident) => {
-        aes!($number, $flags, $parse, Plain)
-    };
-    ($number:ident, $flags:expr, $parse:ident, $shape:ident) => {
-        line!($number, Aes, AES_BYTES, $flags, [Transform(parameter::$parse)], $shape)
+        line!($number, Aes, AES_BYTES, $flags, [Transform(parameter::$parse)])
     };
 }
 
@@ -130,7 +129,7 @@ pub(super) static TABLE: &[Mechanism] = &[
     aes!(CKM_AES_CBC, CIPHER, aes_cbc),
     aes!(CKM_AES_CBC_PAD, CIPHER | WRAP, aes_cbc_pad),
     aes!(CKM_AES_CTR, CIPHER, aes_ctr),
-    aes!(CKM_AES_GCM, CIPHER, aes_gcm, Gcm),
+    line!(CKM_AES_GCM, Aes, AES_BYTES, CIPHER | MESSAGES, [Transform(parameter::aes_gcm), Messages], Gcm),
     aes!(CKM_AES_KEY_WRAP, CIPHER | WRAP, aes_kw),
     aes!(CKM_AES_KEY_WRAP_PAD, CIPHER | WRAP, aes_kwp),
     aes!(CKM_AES_KEY_WRAP_KWP, CIPHER | WRAP, aes_kwp),

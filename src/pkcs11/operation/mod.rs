@@ -10,6 +10,7 @@ mod dual;
 pub mod find;
 mod intake;
 mod mac;
+pub mod message;
 pub mod recover;
 pub mod sign;
 pub mod verify;
@@ -18,7 +19,7 @@ use cryptoki_sys::*;
 
 use super::error::Rv;
 
-/// What a session does that gives no ciphertext or plaintext.
+/// What a session does beside a [`Ciphering`](cipher::Ciphering), or alone.
 #[derive(Default)]
 pub enum Operation {
     /// Nothing.
@@ -36,6 +37,8 @@ pub enum Operation {
     SignRecover(recover::SignRecover),
     /// After `C_VerifyRecoverInit`.
     VerifyRecover(recover::VerifyRecover),
+    /// After `C_MessageEncryptInit` or `C_MessageDecryptInit`: nothing goes on beside it.
+    Messages(Box<message::Messages>),
 }
 
 /// Which operation.
@@ -57,6 +60,10 @@ pub enum Kind {
     Encrypt,
     /// A decryption.
     Decrypt,
+    /// An encryption of messages.
+    MessageEncrypt,
+    /// A decryption of messages.
+    MessageDecrypt,
 }
 
 /// What a step of an operation left.
@@ -79,6 +86,7 @@ impl Operation {
             Self::Verify(_) => Kind::Verify,
             Self::SignRecover(_) => Kind::SignRecover,
             Self::VerifyRecover(_) => Kind::VerifyRecover,
+            Self::Messages(messages) => messages.kind(),
         })
     }
 
@@ -105,6 +113,8 @@ impl Kind {
             Self::VerifyRecover => CKF_VERIFY_RECOVER,
             Self::Encrypt => CKF_ENCRYPT,
             Self::Decrypt => CKF_DECRYPT,
+            Self::MessageEncrypt => CKF_MESSAGE_ENCRYPT,
+            Self::MessageDecrypt => CKF_MESSAGE_DECRYPT,
         }
     }
 

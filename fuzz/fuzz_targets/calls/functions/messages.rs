@@ -14,15 +14,7 @@ fn parameter(c: &mut Caller<'_>) -> (*mut c_void, CK_ULONG) {
     if c.bytes.byte() > 200 {
         return (ptr::null_mut(), 0);
     }
-    let (iv, tag) = (c.arena.keep(vec![0u8; 12]), c.arena.keep(vec![0u8; 16]));
-    let parameter = CK_GCM_MESSAGE_PARAMS {
-        pIv: iv,
-        ulIvLen: 12,
-        ulIvFixedBits: 0,
-        ivGenerator: c.bytes.byte().into(),
-        pTag: tag,
-        ulTagBits: 128,
-    };
+    let parameter = c.gcm_message();
     (c.arena.keep(vec![parameter]).cast(), size_of::<CK_GCM_MESSAGE_PARAMS>() as CK_ULONG)
 }
 
