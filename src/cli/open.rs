@@ -12,6 +12,7 @@ use crate::config::{Backend, Config, VaultConfig};
 use crate::vault::{Name, Object, Role, Unlock, VaultAdmin, VaultInfo};
 
 /// A vault that exists, and what it says of itself.
+#[derive(Clone)]
 pub(super) struct Opened {
     pub vault: Arc<dyn VaultAdmin>,
     pub info: VaultInfo,
@@ -20,6 +21,9 @@ pub(super) struct Opened {
     /// The file that the configuration takes the PIN or key from.
     pub unlock_file: Option<PathBuf>,
 }
+
+/// Which of a configuration's vaults is meant.
+pub(super) type Place<'a> = dyn Fn(&Config) -> Result<VaultConfig> + 'a;
 
 impl Opened {
     /// Says that programs on this machine won't see what was just made, if it is so.
@@ -66,6 +70,19 @@ impl Context {
             return Err(crate::vault::VaultError::NotInitialized(opened.info.location).into());
         }
         Ok(opened)
+    }
+
+    /// The vault that `place` finds in the configuration, unlocked, if that takes no question: only here what unlocks it is
+    /// read.
+    pub(super) fn unlocked_by_itself(&self, place: &Place<'_>) -> Result<Option<Opened>> {
+        let config = Config::load()?;
+        let opened = self.open_at(&config, place(&config)?)?;
+        let given = self.global.pin_file.is_some() || self.global.pin_stdin;
+        if !opened.info.initialized || !given && !opened.info.unlock_configured {
+            return Ok(None);
+        }
+        opened.vault.unlock(&self.users_way(&opened)?)?;
+        Ok(Some(opened))
     }
 
     /// The vault in this place, which may not exist. What can't say what it is says so when it is asked for more.

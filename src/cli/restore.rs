@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::ask::{self, Source};
 use super::backup::{Opening, class_name, counted, label_json};
-use super::open::{self, Opened};
+use super::open::{self, Opened, Place};
 use super::{Context, Error, Result, init, progress, time};
 use crate::config::{Backend, Config, VaultConfig};
 use crate::sys::env;
@@ -71,23 +71,15 @@ impl From<Kind> for Collection {
 }
 
 pub(super) fn run(context: &Context, restore: Restore) -> Result<()> {
-    let config = Config::load()?;
-    let mut place = place(context, &restore, &config)?;
-    restore.opening.apply(&mut place)?;
-    let Backend::Local(local) = &place.backend;
-    let (name, directory, machine_key) = (place.name.clone(), local.path.clone(), local.machine_key.clone());
-    let present = context.open_at(&config, place)?;
+    let place = |config: &Config| {
+        let mut place = place(context, &restore, config)?;
+        restore.opening.apply(&mut place)?;
+        Ok(place)
+    };
     match (&restore.file, &restore.object) {
-        (Some(file), Some(object)) => one_object(context, &restore, &present, file, object),
-        (Some(file), None) => {
-            let restored = whole(context, &restore, &present, file)?;
-            report(context, &present, file, &restored)?;
-            if !restored.in_place {
-                init::explain_configuration(context, &config, &name, &directory, machine_key.as_deref());
-            }
-            Ok(())
-        }
-        (None, _) => accept(context, &restore, &present),
+        (Some(file), Some(object)) => one_object(context, &restore, &place, file, object),
+        (Some(file), None) => whole(context, &restore, &place, file),
+        (None, _) => accept(context, &restore, &place),
     }
 }
 
@@ -99,31 +91,42 @@ fn place(context: &Context, restore: &Restore, config: &Config) -> Result<VaultC
     Ok(configured.unwrap_or_else(|| VaultConfig::local(init::last_part(&path), &path)))
 }
 
-fn whole(context: &Context, restore: &Restore, present: &Opened, file: &Path) -> Result<Restored> {
+fn whole(context: &Context, restore: &Restore, place: &Place<'_>, file: &Path) -> Result<()> {
+    // On a new machine the configuration is there first, and the PIN's file later.
+    let config = Config::load_without_secrets()?;
+    let configured = place(&config)?;
+    let present = context.open_at(&config, configured.clone())?;
     let label = present.vault.backup_label(file)?;
-    if context.unlocks_by_itself(present) && !restore.move_aside {
-        unlock_present(context, present)?;
-    }
-    let new_pin = new_pin(restore, present)?;
+    let new_pin = new_pin(restore, &present)?;
     let wish = RestoreWish { new_pin: new_pin.as_ref(), move_aside: restore.move_aside };
-    restore.opening.open_with(context, present, &label, &mut |key| {
+    let location = present.vault.location();
+    let unlocked = || if restore.move_aside { Ok(None) } else { context.unlocked_by_itself(place) };
+    let restored = restore.opening.open_with(context, present, &label, &unlocked, &mut |present, key| {
         let source = BackupSource { file, key };
         match restore_asking(context, present, &source, &wish, &label) {
             // The root key was replaced since the backup: only what opens the vault now gives the present one.
             Err(Error::Vault(VaultError::Locked)) => {
-                unlock_present(context, present)?;
-                restore_asking(context, present, &source, &wish, &label)
+                restore_asking(context, &unlock_present(context, place)?, &source, &wish, &label)
             }
             done => done,
         }
-    })
+    })?;
+    report(context, &location, file, &restored)?;
+    if !restored.in_place {
+        let Backend::Local(local) = &configured.backend;
+        init::explain_configuration(context, &config, &configured.name, &local.path, local.machine_key.as_deref());
+    }
+    Ok(())
 }
 
-fn unlock_present(context: &Context, present: &Opened) -> Result<()> {
-    let how = context.users_way(present)?;
+fn unlock_present(context: &Context, place: &Place<'_>) -> Result<Opened> {
+    let config = Config::load()?;
+    let present = context.open_at(&config, place(&config)?)?;
+    let how = context.users_way(&present)?;
     present.vault.unlock(&how).map_err(|error| match error {
         VaultError::Damaged { .. }
         | VaultError::PinIncorrect { .. }
+        | VaultError::KeyIncorrect(_)
         | VaultError::PinLocked
         | VaultError::PinNotSet => Error::refused(format!(
             "The vault at {} can't be unlocked, {error}. To restore without it, add --move-aside, which renames it, \
@@ -131,7 +134,8 @@ fn unlock_present(context: &Context, present: &Opened) -> Result<()> {
             present.info.location
         )),
         other => other.into(),
-    })
+    })?;
+    Ok(present)
 }
 
 fn restore_asking(
@@ -154,21 +158,18 @@ fn restore_asking(
 }
 
 fn question(label: &BackupLabel, losses: &Losses) -> String {
-    let mut parts = Vec::new();
-    if !losses.missing.is_empty() {
-        parts.push(format!(
-            "{} are not in the backup and will be deleted: {}",
-            count(&losses.missing),
-            names(&losses.missing)
-        ));
-    }
-    if !losses.newer.is_empty() {
-        parts.push(format!(
-            "{} were changed since and will be as they were: {}",
-            count(&losses.newer),
-            names(&losses.newer)
-        ));
-    }
+    let parts: Vec<String> = [
+        (&losses.missing, "not in the backup and will be deleted"),
+        (&losses.changed, "different now and will be as in the backup"),
+        (&losses.revived, "disabled or deleted now and can be used again"),
+    ]
+    .into_iter()
+    .filter(|(objects, _)| !objects.is_empty())
+    .map(|(objects, what)| {
+        let verb = if objects.len() == 1 { "is" } else { "are" };
+        format!("{} {verb} {what}: {}", count(objects), names(objects))
+    })
+    .collect();
     format!("Bring {} back to its state of {}? {}.", label.label, time::text(label.created), parts.join("; "))
 }
 
@@ -204,8 +205,7 @@ fn new_pin(restore: &Restore, present: &Opened) -> Result<Option<Pin>> {
     Ok(Some(ask::new_pin(source, &format!("New PIN ({shortest} characters or more)"))?))
 }
 
-fn report(context: &Context, present: &Opened, file: &Path, restored: &Restored) -> Result<()> {
-    let location = present.vault.location();
+fn report(context: &Context, location: &str, file: &Path, restored: &Restored) -> Result<()> {
     if let Some(aside) = &restored.moved_aside {
         context.output.note(&format!("What was there lies at {aside} now."));
     }
@@ -236,23 +236,32 @@ fn report(context: &Context, present: &Opened, file: &Path, restored: &Restored)
             "written": restored.written,
             "deleted": restored.deleted,
         }),
-    )
+    )?;
+    if !restored.in_place {
+        context.output.note(
+            "Programs that had the vault open go on with what they loaded, and later changes don't reach them: restart \
+             them.",
+        );
+    }
+    Ok(())
 }
 
-fn one_object(context: &Context, restore: &Restore, present: &Opened, file: &Path, object: &str) -> Result<()> {
+fn one_object(context: &Context, restore: &Restore, place: &Place<'_>, file: &Path, object: &str) -> Result<()> {
+    let config = Config::load()?;
+    let present = context.open_at(&config, place(&config)?)?;
     let name = Name::new(object)?;
     let rename = restore.new_name.as_deref().map(Name::new).transpose()?;
     if !present.info.initialized {
         return Err(VaultError::NotInitialized(present.vault.location()).into());
     }
     let label = present.vault.backup_label(file)?;
-    present.vault.unlock(&context.users_way(present)?)?;
+    present.vault.unlock(&context.users_way(&present)?)?;
+    let location = present.vault.location();
     let named = NamedInBackup { name: &name, collection: restore.kind.map(Into::into), rename: rename.as_ref() };
-    let created = restore.opening.open_with(context, present, &label, &mut |key| {
+    let created = restore.opening.open_with(context, present, &label, &|| Ok(None), &mut |present, key| {
         Ok(present.vault.restore_named(&BackupSource { file, key }, &named)?)
     })?;
     let name = rename.as_ref().unwrap_or(&name);
-    let location = present.vault.location();
     record(&format!("{name} was restored from a backup of {} into the vault at {location}", time::text(label.created)));
     context.output.done(
         &format!("Restored {name} as of {}: {}.", time::text(label.created), count(&created)),
@@ -264,14 +273,17 @@ fn one_object(context: &Context, restore: &Restore, present: &Opened, file: &Pat
     )
 }
 
-fn accept(context: &Context, restore: &Restore, present: &Opened) -> Result<()> {
+fn accept(context: &Context, restore: &Restore, place: &Place<'_>) -> Result<()> {
+    let recovery_key = restore.opening.recovery_key()?;
+    let config = if recovery_key.is_some() { Config::load_without_secrets()? } else { Config::load()? };
+    let present = context.open_at(&config, place(&config)?)?;
     if !present.info.initialized {
         return Err(VaultError::NotInitialized(present.vault.location()).into());
     }
     // The PIN is the one of the older state, which may be forgotten.
-    let how = match restore.opening.recovery_key()? {
+    let how = match recovery_key {
         Some(key) => Unlock::Recovery(key),
-        None => context.users_way(present)?,
+        None => context.users_way(&present)?,
     };
     let mut answer = Ok(());
     let mut agree = |rollback: &Rollback| {

@@ -267,7 +267,7 @@ impl Source<'_> {
             backend: Backend::Local(local),
             unlock,
             unlock_file: table.pin_file.or(table.key_file).map(|file| self.absolute(file.get_ref())),
-            pin_command: table.pin_command.map(Spanned::into_inner),
+            pin_command: table.pin_command.map(Spanned::into_inner).filter(|_| self.environment.reads_secrets),
             objects: table.objects.into_iter().map(Spanned::into_inner).collect(),
             show_all_versions,
             mechanisms: table.mechanisms.map(|names| names.into_iter().map(listed).collect()),
@@ -332,6 +332,9 @@ impl Source<'_> {
 
     fn unlock(&self, table: &VaultTable, trusted: &Trusted) -> Result<Option<UnlockConfig>, ConfigError> {
         self.one_way_to_unlock(table)?;
+        if !self.environment.reads_secrets {
+            return Ok(None);
+        }
         if let Some(pin) = &table.pin {
             return Ok(Some(UnlockConfig::Pin(Zeroizing::new(pin.get_ref().as_bytes().to_vec()))));
         }

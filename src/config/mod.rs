@@ -121,6 +121,12 @@ impl Config {
         places::load(&places::Environment::of_process())
     }
 
+    /// The same, but nothing that unlocks a vault is read or kept: no PIN, no file that holds one, no command. For who
+    /// restores a vault on a machine where all of that isn't there yet.
+    pub fn load_without_secrets() -> Result<Self, ConfigError> {
+        places::load(&places::Environment::of_process().without_secrets())
+    }
+
     /// What [`load`](Self::load) answers in a process of another user: for who examines a service as root.
     pub fn load_for(uid: u32) -> Result<Self, ConfigError> {
         places::load(&places::Environment::of_user(uid))

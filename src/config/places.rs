@@ -15,6 +15,8 @@ use crate::sys::descriptor::VAULT_FILE;
 pub(super) struct Environment {
     /// The effective user.
     pub(super) uid: u32,
+    /// What unlocks a vault is wanted too.
+    pub(super) reads_secrets: bool,
     variables: Lookup<str, OsString>,
     home_of_user: Lookup<u32, PathBuf>,
     system_file: PathBuf,
@@ -29,11 +31,17 @@ impl Environment {
         let uid = sys::env::effective_uid();
         Self {
             uid,
+            reads_secrets: true,
             variables: Box::new(|name| sys::env::variable(&CString::new(name).ok()?)),
             home_of_user: Box::new(|uid| sys::env::home_of(*uid)),
             system_file: "/etc/strongroom/config.toml".into(),
             system_vaults: "/var/lib/strongroom/vaults".into(),
         }
+    }
+
+    /// The same, for reading a configuration without what unlocks its vaults.
+    pub(super) fn without_secrets(self) -> Self {
+        Self { reads_secrets: false, ..self }
     }
 
     /// What a process of this user would have that is started with this one's `STRONGROOM_*` variables.
@@ -265,6 +273,7 @@ mod tests {
             let home = self.path("home");
             load(&Environment {
                 uid: self.uid,
+                reads_secrets: true,
                 variables: Box::new(move |name| variables.get(name).map(|path| path.clone().into_os_string())),
                 home_of_user: Box::new(move |_| Some(home.clone())),
                 system_file: self.path("etc/config.toml"),

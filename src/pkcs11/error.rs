@@ -71,7 +71,7 @@ impl From<CryptoError> for Rv {
 fn code(error: &VaultError) -> CK_RV {
     match error {
         VaultError::Locked | VaultError::Rekeyed => CKR_USER_NOT_LOGGED_IN,
-        VaultError::PinIncorrect { .. } => CKR_PIN_INCORRECT,
+        VaultError::PinIncorrect { .. } | VaultError::KeyIncorrect(_) => CKR_PIN_INCORRECT,
         VaultError::PinLocked => CKR_PIN_LOCKED,
         VaultError::PinLength { .. } => CKR_PIN_LEN_RANGE,
         VaultError::PinNotSet => CKR_USER_PIN_NOT_INITIALIZED,
@@ -104,6 +104,7 @@ fn code(error: &VaultError) -> CK_RV {
         | VaultError::BackupKeyMissing { .. }
         | VaultError::NotInBackup { .. }
         | VaultError::InTheWay { .. }
+        | VaultError::MovedAside { .. }
         | VaultError::Declined
         | VaultError::ChangedMeanwhile(_)
         | VaultError::NotRolledBack(_) => CKR_FUNCTION_FAILED,

@@ -196,9 +196,28 @@ pub fn effective_uid() -> u32 {
     unsafe { libc::geteuid() }
 }
 
-/// Makes what a directory lists durable.
+/// Makes what a directory lists durable. A file system that knows no such sync says so, and has nothing to be waited for.
 pub fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    match File::open(path)?.sync_all() {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EOPNOTSUPP)) => Ok(()),
+        synced => synced,
+    }
+}
+
+/// Two entries of directories change places, in one step. False where the file system can't do that.
+pub fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
+    let names = [CString::new(one.as_os_str().as_bytes())?, CString::new(other.as_os_str().as_bytes())?];
+    let [one, other] = names.each_ref().map(|name| name.as_ptr());
+    // SAFETY: both paths end with a NUL.
+    let result = unsafe { libc::renameat2(libc::AT_FDCWD, one, libc::AT_FDCWD, other, libc::RENAME_EXCHANGE) };
+    if result == 0 {
+        return Ok(true);
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP) => Ok(false),
+        _ => Err(error),
+    }
 }
 
 /// Writes `bytes` at `offset` and no more.

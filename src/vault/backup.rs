@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Class, Collection, Image, Name, Object, Pin, RecoveryKey};
 
-/// Shortest passphrase of a backup, in bytes: it travels, and nobody counts the attempts of who has it.
+/// Shortest passphrase of a backup, in characters: it travels, and nobody counts the attempts of who has it.
 pub const MIN_PASSPHRASE_LEN: usize = 12;
 
 /// What a backup is to become.
@@ -86,12 +86,20 @@ pub struct Tally {
     pub names: u64,
 }
 
+/// Every class that isn't ours: PKCS#11's first number for vendors.
+const OTHER: Class = Class::Other(0x8000_0000);
+
 impl Tally {
     /// Of every class in the image, in the classes' order.
     pub fn of(image: &Image) -> Vec<Self> {
         let mut classes: BTreeMap<Class, (u64, HashSet<String>)> = BTreeMap::new();
         for object in image.objects() {
-            let (objects, names) = classes.entry(object.content.class).or_default();
+            // Programs may number classes of their own as they like: all of these are one line.
+            let class = match object.content.class {
+                Class::Other(_) => OTHER,
+                class => class,
+            };
+            let (objects, names) = classes.entry(class).or_default();
             *objects += 1;
             names.extend(object.name.as_ref().map(Name::folded));
         }
@@ -109,19 +117,21 @@ pub struct RestoreWish<'a> {
     pub move_aside: bool,
 }
 
-/// What the present vault has and a backup hasn't.
+/// What restoring takes from the present vault: also what was decided since the backup, to end a key's use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Losses {
     /// Objects that are not in the backup: they are deleted.
     pub missing: Vec<Arc<Object>>,
-    /// Objects that were changed after the backup: they become what they were.
-    pub newer: Vec<Arc<Object>>,
+    /// Objects that are not as in the backup, whenever that came about: they become what they were.
+    pub changed: Vec<Arc<Object>>,
+    /// Keys that were disabled or deleted since, as the backup has them: they can be used again.
+    pub revived: Vec<Arc<Object>>,
 }
 
 impl Losses {
     /// Nothing is lost.
     pub fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.newer.is_empty()
+        self.missing.is_empty() && self.changed.is_empty() && self.revived.is_empty()
     }
 }
 
@@ -173,6 +183,8 @@ mod tests {
             (2, Class::PrivateKey, Some("WWW")),
             (3, Class::PublicKey, Some("www")),
             (4, Class::Certificate, None),
+            (5, Class::Other(0x8000_0001), None),
+            (6, Class::Other(0x8000_0002), None),
         ] {
             image.insert(Arc::new(Object {
                 number,
@@ -189,7 +201,12 @@ mod tests {
         let tally = |class, objects, names| Tally { class, objects, names };
         assert_eq!(
             Tally::of(&image),
-            [tally(Class::Certificate, 1, 0), tally(Class::PublicKey, 1, 1), tally(Class::PrivateKey, 2, 1)]
+            [
+                tally(Class::Certificate, 1, 0),
+                tally(Class::PublicKey, 1, 1),
+                tally(Class::PrivateKey, 2, 1),
+                tally(OTHER, 2, 0)
+            ]
         );
     }
 }

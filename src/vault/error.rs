@@ -1,5 +1,7 @@
 //! Every way in which a vault can refuse or fail. Each variant is a situation; its text says what to do.
 
+use std::path::Path;
+
 use crate::crypto::CryptoError;
 
 /// A situation in which a vault could not do what was asked.
@@ -11,7 +13,10 @@ pub enum VaultError {
     /// The root key was replaced while this process was logged in.
     #[error("the vault was rekeyed: log in again")]
     Rekeyed,
-    /// Wrong PIN, key file or recovery key.
+    /// Wrong key file or recovery key: they are too long to be guessed, so nobody counts.
+    #[error("{0} doesn't open this vault: give the one that it has now")]
+    KeyIncorrect(&'static str),
+    /// Wrong PIN.
     #[error("the PIN is wrong ({})", attempts(*.remaining))]
     PinIncorrect {
         /// Attempts before it locks.
@@ -140,9 +145,9 @@ pub enum VaultError {
     )]
     NoRecoveryKey(String),
     /// A passphrase of a backup that is soon guessed.
-    #[error("a backup's passphrase has {min} bytes or more: who finds the file may guess as often as they like")]
+    #[error("a backup's passphrase has {min} characters or more: who finds the file may guess as often as they like")]
     PassphraseLength {
-        /// Shortest.
+        /// Shortest, in characters.
         min: usize,
     },
     /// Not one of ours.
@@ -192,6 +197,14 @@ pub enum VaultError {
         /// What is there.
         problem: String,
     },
+    /// What lay in a vault's place was renamed, and then something failed.
+    #[error("{error}; what lay in the vault's place is at {aside} now")]
+    MovedAside {
+        /// What failed.
+        error: Box<VaultError>,
+        /// Where it is.
+        aside: String,
+    },
     /// Nobody agreed to what would have been lost.
     #[error("nothing was done")]
     Declined,
@@ -207,6 +220,17 @@ pub enum VaultError {
     /// From the cryptography.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+}
+
+impl VaultError {
+    /// Says where what lay in the vault's place is now, if it was moved.
+    #[must_use]
+    pub fn beside(self, aside: Option<&Path>) -> Self {
+        match aside {
+            None => self,
+            Some(aside) => Self::MovedAside { error: Box::new(self), aside: aside.display().to_string() },
+        }
+    }
 }
 
 fn attempts(remaining: u32) -> String {

@@ -129,10 +129,38 @@ fn a_short_passphrase_and_a_vault_without_a_recovery_key_are_refused() {
     let file = place.path().join("backup");
     let vault = unlocked(&vault);
     assert!(matches!(back_up(&*vault, &file, None), Err(VaultError::NoRecoveryKey(_))));
-    assert!(matches!(back_up(&*vault, &file, Some("elevenchars")), Err(VaultError::PassphraseLength { .. })));
+    for short in ["elevenchars", "élévén-chär"] {
+        assert!(matches!(back_up(&*vault, &file, Some(short)), Err(VaultError::PassphraseLength { .. })));
+    }
     assert!(!file.exists());
     back_up(&*vault, &file, Some(PASSPHRASE)).unwrap();
     assert!(matches!(back_up(&*vault, &file, Some(PASSPHRASE)), Err(VaultError::FileExists(_))));
+}
+
+#[test]
+fn a_header_that_no_restore_would_read_is_not_written() {
+    let place = place();
+    let vault = open(&place.path().join("vault"));
+    vault.initialize(&"x".repeat(70_000), &pin(SO_PIN)).unwrap();
+    vault.unlock(&officer(SO_PIN)).unwrap();
+    let file = place.path().join("backup");
+    let refused = back_up(&*vault, &file, Some(PASSPHRASE)).unwrap_err();
+    assert!(refused.to_string().contains("a label as long"), "{refused}");
+    assert!(!file.exists());
+}
+
+#[test]
+fn classes_of_other_programs_fill_no_header() {
+    let scene = Scene::new();
+    let vault = unlocked(&scene.vault);
+    let drafts = (0..6000).map(|number| {
+        let content = Content::new(Class::Other(0x8000_0000 + number));
+        Draft { content, naming: Naming::None, secret: None }
+    });
+    vault.create(drafts.collect()).unwrap();
+    let file = scene.back_up("backup");
+    let restored = scene.restore(&file, &scene.path("restored")).unwrap();
+    assert_eq!((restored.written, restored.label.tallies.len()), (6000, 1));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Backups and what comes back from them: a damaged file is never read as a good one, a restored vault is the vault that
 //! was backed up, and running programs follow a restore as they follow any change.
 
+mod aside;
 mod command;
 mod damage;
 #[path = "../faults/mod.rs"]
@@ -8,6 +9,7 @@ mod faults;
 mod format;
 mod restore;
 mod running;
+mod schedule;
 #[path = "../stage/mod.rs"]
 mod stage;
 #[path = "../faults/zoo.rs"]

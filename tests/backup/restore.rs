@@ -1,12 +1,14 @@
 //! A vault comes back: where nothing lies, where it lies itself, and one thing of it.
 
 use std::fs;
+use std::path::Path;
 
 use strongroom::backend::local::LocalVault;
 use strongroom::config::{Backend, VaultConfig};
 use strongroom::vault::*;
 
 use crate::faults::*;
+use crate::stage::set_mode;
 use crate::{PASSPHRASE, Scene, back_up, contents, passphrase, private, restore, zoo};
 
 fn named(name: &Name) -> NamedInBackup<'_> {
@@ -97,7 +99,9 @@ fn in_place_the_objects_become_the_backups_and_the_present_ways_to_unlock_stay()
     assert!(matches!(refused, Err(VaultError::Declined)));
     let numbers = |objects: &[std::sync::Arc<Object>]| objects.iter().map(|object| object.number).collect::<Vec<_>>();
     assert_eq!(numbers(&asked.missing), [newer.number, newer.number + 1]);
-    assert_eq!(numbers(&asked.newer), [disabled.number]);
+    assert_eq!(numbers(&asked.changed), [disabled.number]);
+    let revived: std::collections::BTreeSet<_> = numbers(&asked.revived).into_iter().collect();
+    assert_eq!(revived, [deleted[0], disabled.number].into());
     assert!(sign_with(&*held).is_ok(), "nothing was done");
 
     let restored = restore(&*writer, &file, &BackupKey::Vault, true).unwrap();
@@ -113,6 +117,18 @@ fn in_place_the_objects_become_the_backups_and_the_present_ways_to_unlock_stay()
     // Once more finds nothing to do.
     let again = restore(&*fresh, &file, &BackupKey::Vault, false).unwrap();
     assert_eq!((again.written, again.deleted), (0, 0));
+}
+
+#[test]
+fn a_key_that_was_deleted_comes_back_only_after_a_question() {
+    let scene = Scene::new();
+    let writer = unlocked(&scene.vault);
+    let leaked = pair(&*writer, "leaked").unwrap().map(|object| object.number);
+    let file = scene.back_up("backup");
+    writer.delete(&leaked).unwrap();
+    let refused = restore(&*writer, &file, &BackupKey::Vault, false);
+    assert!(matches!(refused, Err(VaultError::Declined)), "{refused:?}");
+    assert_eq!(writer.image().len(), 0);
 }
 
 #[test]
@@ -169,6 +185,115 @@ fn another_vault_or_a_damaged_one_is_in_the_way_until_it_is_moved_aside() {
     }
 }
 
+/// Restores whole, whatever lies there.
+fn restore_aside(scene: &Scene, file: &Path, to: &Path) -> Result<Restored> {
+    let wish = RestoreWish { new_pin: None, move_aside: true };
+    let key = scene.recovery();
+    open(to).restore(&BackupSource { file, key: &key }, &wish, &mut |_| false, &mut |_, _| {})
+}
+
+/// What somebody or a disk did to a vault.
+type Spoil = fn(&Path);
+
+#[test]
+fn whatever_keeps_a_vault_from_being_read_is_moved_aside_with_it() {
+    let scene = Scene::new();
+    pair(&*unlocked(&scene.vault), "www").unwrap();
+    let file = scene.back_up("backup");
+    let spoil: [(&str, Spoil); 7] = [
+        ("no lock", |path| fs::remove_file(path.join("lock")).unwrap()),
+        ("a mode", |path| set_mode(path, 0o755)),
+        ("a folder for a lock", |path| {
+            fs::remove_file(path.join("lock")).unwrap();
+            fs::create_dir(path.join("lock")).unwrap();
+        }),
+        ("a folder for a database", |path| {
+            fs::remove_file(path.join("vault.db")).unwrap();
+            fs::create_dir(path.join("vault.db")).unwrap();
+        }),
+        ("no page", |path| fs::write(path.join("changes"), "x").unwrap()),
+        ("a file", |path| {
+            fs::remove_dir_all(path).unwrap();
+            fs::write(path, "somebody's").unwrap();
+        }),
+        ("a link", |path| {
+            fs::rename(path, path.with_extension("target")).unwrap();
+            std::os::unix::fs::symlink(path.with_extension("target"), path).unwrap();
+        }),
+    ];
+    for (index, (what, spoil)) in spoil.into_iter().enumerate() {
+        let to = scene.path(&format!("vault-{index}"));
+        copy(&scene.vault, &to);
+        spoil(&to);
+        let restored = restore_aside(&scene, &file, &to).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(Path::new(&restored.moved_aside.unwrap()).symlink_metadata().is_ok(), "{what}");
+        signs_correctly(&*unlocked(&to), &private(&*unlocked(&to), "www")).unwrap();
+    }
+}
+
+#[test]
+fn a_program_with_the_old_vault_signs_no_more_once_it_was_moved_aside() {
+    let scene = Scene::new();
+    let writer = unlocked(&scene.vault);
+    let [www, _] = pair(&*writer, "www").unwrap();
+    let file = scene.back_up("backup");
+    let held = writer.private_key(www.number).unwrap();
+    // Also where nobody can lock it any more.
+    fs::remove_file(scene.vault.join("lock")).unwrap();
+    restore_aside(&scene, &file, &scene.vault).unwrap();
+    assert!(matches!(sign_with(&*held), Err(VaultError::StateUnknown)));
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_by_the_next_and_what_is_being_made_is_not() {
+    let scene = Scene::new();
+    pair(&*unlocked(&scene.vault), "www").unwrap();
+    let file = scene.back_up("backup");
+    let to = scene.path("restored");
+    let sibling = |suffix: &str| {
+        let path = scene.path(&format!(".restored.new-{suffix}"));
+        copy(&scene.vault, &path);
+        path
+    };
+    let (left, others) = (sibling("0123456789abcdef"), sibling("notes"));
+    scene.restore(&file, &to).unwrap();
+    assert!(!left.exists() && others.exists());
+    // One in the middle of another: it finds the other's, and lets it be.
+    let at_once = scene.path("at-once");
+    let unfinished = || {
+        let names = fs::read_dir(scene.place.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with(".at-once.new-")).count()
+    };
+    let mut found = Vec::new();
+    let key = scene.recovery();
+    let source = BackupSource { file: &file, key: &key };
+    let outer = open(&at_once).restore(&source, &RestoreWish::default(), &mut |_| false, &mut |_, _| {
+        if found.is_empty() {
+            found.push(unfinished());
+            scene.restore(&file, &at_once).unwrap();
+            found.push(unfinished());
+        }
+    });
+    assert_eq!(found, [1, 1]);
+    assert!(matches!(outer, Err(VaultError::Unsafe { .. })), "the place was taken meanwhile: {outer:?}");
+    assert_eq!(unfinished(), 0);
+}
+
+#[test]
+fn a_scratch_vault_holds_no_wrapped_key() {
+    let scene = Scene::new();
+    pair(&*unlocked(&scene.vault), "www").unwrap();
+    let file = scene.back_up("backup");
+    let key = scene.recovery();
+    let scratch = scene.path("scratch");
+    let copy = open(&scene.path("nowhere")).try_backup(&BackupSource { file: &file, key: &key }, &scratch).unwrap();
+    signs_correctly(&*copy, &private(&*copy, "www")).unwrap();
+    let database = rusqlite::Connection::open(scratch.join("vault.db")).unwrap();
+    let wrapped: u32 = database.query_row("SELECT count(*) FROM wrapped_key", [], |row| row.get(0)).unwrap();
+    assert_eq!(wrapped, 0);
+    assert!(open(&scratch).unlock(&user(USER_PIN)).is_err());
+}
+
 #[test]
 fn one_name_comes_back_with_all_its_versions() {
     let scene = Scene::new();
@@ -196,6 +321,29 @@ fn one_name_comes_back_with_all_its_versions() {
     assert_eq!(contents(&*writer), before, "versions, labels, ids, and numbers too");
     assert_eq!(contents(&*unlocked(&scene.vault)), before);
     signs_correctly(&*writer, &private(&*writer, "www")).unwrap();
+}
+
+#[test]
+fn one_name_that_comes_back_takes_nothing_from_another_name() {
+    let scene = Scene::new();
+    let writer = unlocked(&scene.vault);
+    let numbers = pair(&*writer, "www").unwrap().map(|object| object.number);
+    let file = scene.back_up("backup");
+    let source = BackupSource { file: &file, key: &BackupKey::Vault };
+    let (www, old) = (name("www"), name("www-old"));
+    writer.delete(&numbers).unwrap();
+    writer.restore_named(&source, &NamedInBackup { rename: Some(&old), ..named(&www) }).unwrap();
+    let before = contents(&*writer);
+    writer.restore_named(&source, &named(&www)).unwrap();
+    let after = contents(&*writer);
+    assert!(after.len() == 4 && before.iter().all(|object| after.contains(object)), "www-old is as it was");
+    for name in ["www", "www-old"] {
+        signs_correctly(&*writer, &private(&*writer, name)).unwrap();
+    }
+    // A half that was left is its key's again, under either name.
+    writer.delete(&[private(&*writer, "www-old").number]).unwrap();
+    writer.restore_named(&source, &NamedInBackup { rename: Some(&old), ..named(&www) }).unwrap();
+    assert_eq!(contents(&*unlocked(&scene.vault)).len(), 4);
 }
 
 #[test]

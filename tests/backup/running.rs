@@ -107,6 +107,57 @@ fn a_running_program_follows_a_restore_in_place_and_goes_on_signing() {
 }
 
 #[test]
+fn a_running_program_whose_vault_was_lost_and_restored_sees_later_changes_once_it_looked() {
+    let scene = Scene::new();
+    let writer = unlocked(&scene.vault);
+    let [www, _] = pair(&*writer, "www").unwrap();
+    let [gone, _] = pair(&*writer, "gone").unwrap();
+    enable(&*writer, gone.number, false).unwrap();
+    let file = scene.back_up("backup");
+    enable(&*writer, gone.number, true).unwrap();
+    pair(&*writer, "later").unwrap();
+    let running = unlocked(&scene.vault);
+    sign(&*running, www.number).unwrap();
+    std::fs::remove_dir_all(&scene.vault).unwrap();
+    scene.restore(&file, &scene.vault).unwrap();
+
+    running.refresh().unwrap();
+    assert_eq!(contents(&*running), contents(&*unlocked(&scene.vault)));
+    sign(&*running, www.number).unwrap();
+    assert!(matches!(sign(&*running, gone.number), Err(VaultError::Disabled)));
+    // From here on as ever: a change reaches it without another look, and it writes.
+    enable(&*unlocked(&scene.vault), www.number, false).unwrap();
+    assert!(matches!(sign(&*running, www.number), Err(VaultError::Disabled)));
+    pair(&*running, "after").unwrap();
+    // A program that logs in again needs no look.
+    writer.unlock(&user(USER_PIN)).unwrap();
+    assert_eq!(contents(&*writer), contents(&*running));
+}
+
+#[test]
+fn a_running_program_refuses_keys_of_a_vault_that_came_back_from_before_its_rekey() {
+    let scene = Scene::new();
+    let writer = unlocked(&scene.vault);
+    let [disabled, _] = pair(&*writer, "disabled").unwrap();
+    let [www, _] = pair(&*writer, "www").unwrap();
+    let file = scene.back_up("backup");
+    writer.delete(&[www.number]).unwrap();
+    enable(&*writer, disabled.number, false).unwrap();
+    // The numbers in its page are others from now on, and the restored vault's generation is the same.
+    writer.rekey(&[user(USER_PIN)], true, &mut |_, _| {}).unwrap();
+    let running = unlocked(&scene.vault);
+    pair(&*running, "new").unwrap();
+    let new = private(&*running, "new").number;
+    sign(&*running, new).unwrap();
+    std::fs::remove_dir_all(&scene.vault).unwrap();
+    scene.restore(&file, &scene.vault).unwrap();
+    assert!(matches!(running.refresh(), Err(VaultError::Rekeyed)));
+    assert!(sign(&*running, new).is_err() && sign(&*running, disabled.number).is_err());
+    running.unlock(&user(USER_PIN)).unwrap();
+    signs_correctly(&*running, &private(&*running, "www")).unwrap();
+}
+
+#[test]
 fn a_restore_in_place_that_dies_at_any_step_leaves_the_old_state_or_the_new() {
     const TEST: &str = "running::a_restore_in_place_that_dies_at_any_step_leaves_the_old_state_or_the_new";
     if let Some((_, path)) = role() {

@@ -100,6 +100,11 @@ impl Page {
         std::fs::symlink_metadata(&self.path).is_ok_and(|metadata| self.mapping.is_of(&metadata))
     }
 
+    /// Whether another file has its name by now: the directory was lost and came back.
+    pub fn is_replaced(&self) -> bool {
+        std::fs::symlink_metadata(&self.path).is_ok_and(|metadata| !self.mapping.is_of(&metadata))
+    }
+
     /// The byte of a key version for an image of this generation: memory loads only.
     pub fn state(&self, key_number: u32, generation: u64) -> u8 {
         let place = key_number as usize;

@@ -134,6 +134,10 @@ impl LocalVault {
         let published = self.published.load();
         let Some(header) = &published.header else { return false };
         let page = self.page.load();
+        // One look at the disk: nobody writes to a page whose file is gone.
+        if page.as_ref().is_some_and(|page| page.is_replaced()) {
+            return false;
+        }
         let stamp = page.as_ref().map(|page| page.stamp());
         match published.verified {
             true => is_current(stamp.as_ref(), header, published.generation),

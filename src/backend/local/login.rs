@@ -85,7 +85,7 @@ impl LocalVault {
     }
 
     fn open_with_key(&self, way: Way, key: &[u8]) -> Result<RootKey> {
-        self.try_way(way, key)?.root.ok_or(VaultError::PinIncorrect { remaining: self.local.max_attempts })
+        self.try_way(way, key)?.root.ok_or(VaultError::KeyIncorrect(way.text()))
     }
 
     /// One attempt at a time on one vault, each counted durably before it is made. The same wrong PIN again isn't
@@ -124,7 +124,6 @@ impl LocalVault {
 
     fn try_way(&self, way: Way, secret: &[u8]) -> Result<wrapped::Tried> {
         let file = self.directory.database().display().to_string();
-        let machine_key = self.machine_key()?;
         let mut found = None;
         self.read(&mut |snapshot| {
             let header = snapshot.header()?;
@@ -137,6 +136,7 @@ impl LocalVault {
         })?;
         let (header, body) = found.ok_or_else(|| VaultError::NotInitialized(self.directory.text()))?;
         let body = body.ok_or(VaultError::PinNotSet)?;
+        let machine_key = if wrapped::needs_machine_key(&body) { self.machine_key()? } else { None };
         let opener = Opener { way, secret, machine_key: machine_key.as_ref() };
         wrapped::unwrap(&body, &opener, &header.vault_id, header.root_number, &file)
     }

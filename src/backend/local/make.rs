@@ -1,8 +1,8 @@
 //! Making a vault: whole or not at all.
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
 
 use aws_lc_rs::digest;
 
@@ -33,42 +33,45 @@ impl LocalVault {
 
     pub(super) fn make(&self, label: &str, so_pin: &Pin, identity: Option<Identity>) -> Result<()> {
         let mut identity = identity;
-        self.make_whole(&mut |directory| self.fill(directory, label, so_pin, identity.take()), &mut || Ok(()))
+        let mut fill = |directory: &Path| self.fill(directory, label, so_pin, identity.take());
+        self.make_whole(&mut fill, &mut |staging| self.take_empty_place(staging))
     }
 
-    /// Makes the directory under another name, filled by `fill`, and renames it, so that it is there whole or not at all.
-    /// Before that `make_room` takes away what lies in its place.
+    /// Makes the directory under another name, filled by `fill`, and puts it in its place by `put`, so that it is there
+    /// whole or not at all.
     pub(super) fn make_whole(
         &self,
         fill: &mut dyn FnMut(&Path) -> Result<()>,
-        make_room: &mut dyn FnMut() -> Result<()>,
+        put: &mut dyn FnMut(&Path) -> Result<()>,
     ) -> Result<()> {
-        let path = self.directory.path();
-        let fail = |source| VaultError::Io { path: path.display().to_string(), source };
-        let parent = path.parent().unwrap_or(Path::new("/"));
+        let parent = self.parent();
+        let fail = |source| VaultError::Io { path: parent.display().to_string(), source };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(fail)?;
         if self.directory.check_file_system(parent)? {
             return Err(VaultError::ReadOnly(parent.display().to_string()));
         }
-        let mut suffix = [0; 8];
-        crypto::random(&mut suffix)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let staging = parent.join(format!(".{name}.new-{}", super::loaded::hex(&suffix)));
-        let made = fill(&staging).and_then(|()| make_room()).and_then(|()| {
-            std::fs::rename(&staging, path).map_err(|source| match source.kind() {
-                io::ErrorKind::DirectoryNotEmpty => VaultError::Unsafe {
-                    path: path.display().to_string(),
-                    problem: "holds other files: name an empty or a new directory for the vault".into(),
-                },
-                _ => fail(source),
-            })?;
-            file::sync_directory(parent).map_err(fail)
-        });
+        self.remove_unfinished();
+        let staging = self.begin_staging()?;
+        let made = fill(&staging.path)
+            .and_then(|()| put(&staging.path))
+            .and_then(|()| file::sync_directory(parent).map_err(fail));
         if made.is_err() {
             // Nothing in there is anybody's yet.
-            let _ = std::fs::remove_dir_all(&staging);
+            let _ = std::fs::remove_dir_all(&staging.path);
         }
         made
+    }
+
+    /// Renames what was made; nothing but an empty directory may be there.
+    pub(super) fn take_empty_place(&self, staging: &Path) -> Result<()> {
+        let path = self.directory.path();
+        std::fs::rename(staging, path).map_err(|source| match source.kind() {
+            io::ErrorKind::DirectoryNotEmpty => VaultError::Unsafe {
+                path: self.directory.text(),
+                problem: "holds other files: name an empty or a new directory for the vault".into(),
+            },
+            _ => VaultError::Io { path: self.directory.text(), source },
+        })
     }
 
     fn fill(&self, directory: &Path, label: &str, so_pin: &Pin, identity: Option<Identity>) -> Result<()> {
@@ -96,13 +99,10 @@ impl LocalVault {
         self.seal_off(directory)
     }
 
-    /// The directory with its files, empty, and a page that refuses every key.
+    /// The files of a new directory, empty, and a page that refuses every key.
     pub(super) fn lay_out(&self, directory: &Path) -> Result<()> {
         let fail = |source| VaultError::Io { path: directory.display().to_string(), source };
-        std::fs::DirBuilder::new().mode(0o700).create(directory).map_err(fail)?;
-        for name in ["lock", VAULT_FILE] {
-            drop(TrackedFile::create(&directory.join(name), self.directory.file_mode()).map_err(fail)?);
-        }
+        drop(TrackedFile::create(&directory.join(VAULT_FILE), self.directory.file_mode()).map_err(fail)?);
         Page::create(directory, self.directory.file_mode())
     }
 
@@ -139,50 +139,18 @@ impl LocalVault {
             identity = Some(Identity { vault_id: header.vault_id, slot_id: header.slot_id });
             Ok(())
         })?;
-        let aside = self.move_aside()?;
-        tracing::warn!(from = %self.directory.text(), to = %aside.display(), "the old vault was moved aside");
+        let mut aside = None;
+        let mut fill = |directory: &Path| self.fill(directory, label, so_pin, identity.take());
+        self.make_whole(&mut fill, &mut |staging| {
+            aside = Some(self.replace_by(staging, false)?);
+            Ok(())
+        })
+        .map_err(|error| error.beside(aside.as_deref()))?;
+        if let Some(aside) = aside {
+            tracing::warn!(from = %self.directory.text(), to = %aside.display(), "the old vault was moved aside");
+        }
         self.page.store(None);
-        self.make(label, so_pin, identity)
-    }
-
-    /// Renames the vault's directory; from before that on, nobody goes on with its page.
-    pub(super) fn move_aside(&self) -> Result<PathBuf> {
-        let fail = |source| VaultError::Io { path: self.directory.text(), source };
-        let path = self.directory.path();
-        let parent = path.parent().unwrap_or(Path::new("/"));
-        let devices = [path, parent].map(|path| std::fs::metadata(path).map(|metadata| metadata.dev()));
-        if let [Ok(own), Ok(above)] = devices
-            && own != above
-        {
-            let problem = "is a mount point and can't be moved aside: unmount it first".to_owned();
-            return Err(VaultError::Unsafe { path: self.directory.text(), problem });
-        }
-        let _process = self.directory.lock_process()?;
-        let _writer = self.directory.lock_writer()?;
-        let writer = self.page().map(|page| page.writer()).transpose()?;
-        if let Some(writer) = &writer {
-            writer.close()?;
-        }
-        let aside = free_name(path);
-        std::fs::rename(path, &aside).map_err(|source| {
-            // It stays where it is: the next login writes its page anew.
-            if let Some(Err(error)) = writer.map(|writer| writer.open_again()) {
-                tracing::warn!("{error}");
-            }
-            fail(source)
-        })?;
-        Ok(aside)
-    }
-
-    /// Renames whatever lies in the vault's place, a vault or not.
-    pub(super) fn set_aside(&self) -> Result<PathBuf> {
-        let path = self.directory.path();
-        if path.join("lock").is_file() {
-            return self.move_aside();
-        }
-        let aside = free_name(path);
-        std::fs::rename(path, &aside).map_err(|source| VaultError::Io { path: self.directory.text(), source })?;
-        Ok(aside)
+        Ok(())
     }
 }
 
@@ -200,11 +168,4 @@ fn new_header(label: &str, identity: &Identity) -> Result<HeaderRow> {
         salt: [0; 32],
         sealed: Vec::new(),
     })
-}
-
-/// A name beside `path` that nobody has.
-fn free_name(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let names = (1..).map(|number| path.with_file_name(format!("{name}.old-{number}")));
-    names.into_iter().find(|path| !path.exists()).unwrap_or_else(|| path.with_extension("old"))
 }

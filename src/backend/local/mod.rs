@@ -6,6 +6,7 @@
 
 mod accept;
 mod admin;
+mod aside;
 mod backup;
 mod changes;
 mod directory;
@@ -245,6 +246,40 @@ impl LocalVault {
 
     /// Loads the newest state and mends the page where this process may.
     fn reload(&self, state: &mut State) -> Result<()> {
+        let followed = self.follow_restored(state)?;
+        let reloaded = self.load_newest(state);
+        if followed && reloaded.is_err() {
+            // The numbers of what is published mean nothing in the new page: no key may be used by them.
+            state.counters[0] = Counters::default();
+            self.publish(state);
+        }
+        reloaded
+    }
+
+    /// The directory was lost while this process had it open, and the vault was restored in its place: its new page is
+    /// mapped, and everything is loaded anew. A vault that was moved aside says so in its page, and another vault is none
+    /// of ours: then all stays as it is.
+    fn follow_restored(&self, state: &mut State) -> Result<bool> {
+        let page = self.page.load();
+        let Some(header) = state.loaded.header.as_ref() else { return Ok(false) };
+        if !page.as_ref().is_some_and(|page| page.is_replaced() && !page.stamp().closed) {
+            return Ok(false);
+        }
+        let mut same = false;
+        self.read(&mut |snapshot| {
+            same = snapshot.header()?.vault_id == header.vault_id;
+            Ok(())
+        })?;
+        if same {
+            state.loaded.verified = false;
+            self.page.store(None);
+            self.private_keys.clear();
+            self.secret_keys.clear();
+        }
+        Ok(same)
+    }
+
+    fn load_newest(&self, state: &mut State) -> Result<()> {
         let before = self.page().map(|page| page.stamp());
         let mut loaded = Ok(());
         self.read(&mut |snapshot| {

@@ -40,7 +40,8 @@ impl Way {
         }
     }
 
-    fn text(self) -> &'static str {
+    /// As errors call what opens it.
+    pub fn text(self) -> &'static str {
         match self {
             Self::UserPin => "the user's PIN",
             Self::SoPin => "the security officer's PIN",
@@ -81,6 +82,8 @@ const COST: Cost = Cost { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
 const COST: Cost = Cost { memory_kib: 64, passes: 1, lanes: 1 };
 /// Whoever changes the file may not make us spend more than this.
 const HIGHEST: Cost = Cost { memory_kib: 1024 * 1024, passes: 64, lanes: 16 };
+/// A backup comes from anywhere, and nobody chose its cost in a configuration.
+const HIGHEST_OF_BACKUP: Cost = Cost { memory_kib: 256 * 1024, passes: 8, lanes: 4 };
 
 /// Every wrapped key has this size, so that a new one overwrites the old one in place.
 const BODY_LEN: usize = 128;
@@ -214,7 +217,7 @@ fn check(body: &[u8], way: Way, vault: &[u8; 16], root_number: u64) -> [u8; 32] 
 fn wrapping_key(body: &[u8], opener: &Opener<'_>) -> Result<(PartKey, u32)> {
     let salt = &body[PARAMETERS_LEN..SALT_END];
     let stretched = if opener.way.is_pin() {
-        stretch(&cost_of(body)?, opener.secret, salt)?
+        stretch(&cost_of(body, opener.way)?, opener.secret, salt)?
     } else {
         Zeroizing::new(opener.secret.to_vec())
     };
@@ -230,10 +233,11 @@ fn wrapping_key(body: &[u8], opener: &Opener<'_>) -> Result<(PartKey, u32)> {
     Ok((PartKey::from_bytes(&key), u32::from_le_bytes(fingerprint)))
 }
 
-fn cost_of(body: &[u8]) -> Result<Cost> {
+fn cost_of(body: &[u8], way: Way) -> Result<Cost> {
+    let highest = if way == Way::Passphrase { HIGHEST_OF_BACKUP } else { HIGHEST };
     let number = |at: usize| u32::from_le_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
     let cost = Cost { memory_kib: number(2), passes: number(6), lanes: number(10) };
-    let too_high = cost.memory_kib > HIGHEST.memory_kib || cost.passes > HIGHEST.passes || cost.lanes > HIGHEST.lanes;
+    let too_high = cost.memory_kib > highest.memory_kib || cost.passes > highest.passes || cost.lanes > highest.lanes;
     let too_low = cost.memory_kib < COST.memory_kib || cost.passes < COST.passes || cost.lanes < 1;
     if too_high || too_low {
         return Err(VaultError::Unsupported("a wrapped key's cost is outside of what this build accepts"));
@@ -319,6 +323,20 @@ mod tests {
             forged[at..at + 4].copy_from_slice(&value.to_le_bytes());
             let forged = with_check(forged, &[1; 16]);
             assert!(unwrap(&forged, &opener(b"12345678"), &[1; 16], 1, "f").is_err(), "{at} {value}");
+        }
+    }
+    #[test]
+    fn a_backup_may_cost_less_than_a_vault() {
+        let mut body = vec![0; BODY_LEN];
+        let mut cost = |memory_kib: u32, passes: u32, lanes: u32, way| {
+            for (place, number) in [memory_kib, passes, lanes].into_iter().enumerate() {
+                body[2 + 4 * place..6 + 4 * place].copy_from_slice(&number.to_le_bytes());
+            }
+            cost_of(&body, way).is_ok()
+        };
+        assert!(cost(256 * 1024, 8, 4, Way::Passphrase) && cost(1024 * 1024, 64, 16, Way::UserPin));
+        for (memory_kib, passes, lanes) in [(256 * 1024 + 1, 8, 4), (256 * 1024, 9, 4), (256 * 1024, 8, 5)] {
+            assert!(!cost(memory_kib, passes, lanes, Way::Passphrase), "{memory_kib} {passes} {lanes}");
         }
     }
 }

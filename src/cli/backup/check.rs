@@ -1,7 +1,7 @@
 //! Trying a restored backup: what it says of itself is counted, and every object is used for what it is.
 //!
 //! All of it happens in a scratch vault, where keys that are disabled or out of their time are allowed first: what is
-//! asked is whether they are whole. That is one write, so that the restored vault is known to take one.
+//! asked is whether they are whole.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -14,7 +14,7 @@ use super::open::{self, Opened};
 use super::{Context, Error, Result, progress, time};
 use crate::config::{Backend, Config, VaultConfig};
 use crate::vault::{
-    BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Class, MIN_PASSPHRASE_LEN, RecoveryKey, Tally,
+    BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Class, MIN_PASSPHRASE_LEN, Pin, RecoveryKey, Tally,
     VaultAdmin, VaultError,
 };
 
@@ -89,13 +89,7 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
 
 fn create(context: &Context, create: &Create) -> Result<()> {
     let opened = context.unlocked()?;
-    let source = Source { file: create.passphrase_file.as_deref(), stdin: false, option: "--passphrase-file" };
-    let passphrase = match create.passphrase || create.passphrase_file.is_some() {
-        true => {
-            Some(ask::new_pin(source, &format!("Passphrase of the backup ({MIN_PASSPHRASE_LEN} characters or more)"))?)
-        }
-        false => None,
-    };
+    let passphrase = create.passphrase()?;
     let file = match (&create.file, &create.into) {
         (Some(file), _) => file.clone(),
         (None, Some(directory)) => schedule::new_file(directory, &opened.info)?,
@@ -110,17 +104,52 @@ fn create(context: &Context, create: &Create) -> Result<()> {
             "It opens with the vault's recovery key and its machine key together: keep a copy of both elsewhere."
         }
     });
-    let mut json = label_json(&file, &label);
-    if let (Some(directory), Some(keep)) = (&create.into, create.keep) {
-        json["removed"] = json!(schedule::remove_old(&*opened.vault, directory, &opened.info, keep as usize)?);
+    let written = format!("Backed up {} of {} to {}.", counted(label.objects()), label.label, file.display());
+    let json = label_json(&file, &label);
+    match (&create.into, create.keep) {
+        (Some(directory), Some(keep)) => {
+            let made = (file.as_path(), label.created);
+            let tidied = schedule::remove_old(&*opened.vault, directory, &opened.info, made, keep as usize);
+            tell_of_both(context, &written, json, tidied)
+        }
+        _ => context.output.done(&written, &json),
     }
-    context
-        .output
-        .done(&format!("Backed up {} of {} to {}.", counted(label.objects()), label.label, file.display()), &json)
+}
+
+/// The backup first: what was made is made, whatever became of the old ones.
+fn tell_of_both(context: &Context, written: &str, mut json: Value, tidied: schedule::Tidied) -> Result<()> {
+    json["removed"] = json!(tidied.removed);
+    json["dated_later"] = json!(tidied.later);
+    context.output.done(written, &json)?;
+    if let [first, ..] = &tidied.later[..] {
+        context.output.note(&format!(
+            "{} and what else is dated later than this backup was left there and not counted: look at the clock, and \
+             remove by hand what is not needed.",
+            first.display()
+        ));
+    }
+    match tidied.failed {
+        None => Ok(()),
+        Some((path, error)) => Err(Error::refused(format!(
+            "The backup was made; {} could not be removed: {error}. Remove the old ones by hand.",
+            path.display()
+        ))),
+    }
+}
+
+impl Create {
+    /// A passphrase of the backup's own, if it is to have one.
+    fn passphrase(&self) -> Result<Option<Pin>> {
+        if !self.passphrase && self.passphrase_file.is_none() {
+            return Ok(None);
+        }
+        let source = Source { file: self.passphrase_file.as_deref(), stdin: false, option: "--passphrase-file" };
+        ask::new_pin(source, &format!("Passphrase of the backup ({MIN_PASSPHRASE_LEN} characters or more)")).map(Some)
+    }
 }
 
 fn show(context: &Context, show: &Show) -> Result<()> {
-    let anywhere = open::open(&Config::load()?, VaultConfig::local("backup", "/nonexistent"))?;
+    let anywhere = open::open(&Config::load_without_secrets()?, VaultConfig::local("backup", "/nonexistent"))?;
     let label = anywhere.backup_label(&show.file)?;
     let mut pairs = vec![
         ("vault", label.label.clone()),
@@ -146,16 +175,17 @@ fn tallied(tally: &Tally) -> String {
 }
 
 fn verify(context: &Context, verify: &Verify) -> Result<()> {
-    let config = Config::load()?;
-    let mut place = open::select(&config, context.global.vault.as_deref())
-        .unwrap_or_else(|_| VaultConfig::local("backup", "/nonexistent"));
-    verify.opening.apply(&mut place)?;
-    let present = context.open_at(&config, place)?;
+    let place = |config: &Config| {
+        let mut place = open::select(config, context.global.vault.as_deref())
+            .unwrap_or_else(|_| VaultConfig::local("backup", "/nonexistent"));
+        verify.opening.apply(&mut place)?;
+        Ok(place)
+    };
+    let config = Config::load_without_secrets()?;
+    let present = context.open_at(&config, place(&config)?)?;
     let label = present.vault.backup_label(&verify.file)?;
-    if context.unlocks_by_itself(&present) {
-        present.vault.unlock(&context.users_way(&present)?)?;
-    }
-    let (_scratch, copy) = verify.opening.open_with(context, &present, &label, &mut |key| {
+    let unlocked = || context.unlocked_by_itself(&place);
+    let (_scratch, copy) = verify.opening.open_with(context, present, &label, &unlocked, &mut |present, key| {
         let source = BackupSource { file: &verify.file, key };
         let restore = |place: &Path| restore_to_scratch(&*present.vault, &source, place);
         // In memory where the machine has such a place and room in it. What lies there is sealed as a vault is.
@@ -180,14 +210,6 @@ fn restore_to_scratch(
     Ok((scratch, copy))
 }
 
-impl Context {
-    /// Whether the vault opens without a question.
-    pub(super) fn unlocks_by_itself(&self, opened: &Opened) -> bool {
-        opened.info.initialized
-            && (self.global.pin_file.is_some() || self.global.pin_stdin || opened.info.unlock_configured)
-    }
-}
-
 impl Opening {
     /// Makes the place know the machine key.
     pub(super) fn apply(&self, place: &mut VaultConfig) -> Result<()> {
@@ -198,25 +220,36 @@ impl Opening {
         Ok(())
     }
 
-    /// Does `act` with what opens the backup: what is named, else the root key of the vault that is there, unlocked, if it
-    /// is the right one, else what is asked for.
+    /// Does `act` with what opens the backup: what is named, else the root key of the vault that is there, if that is
+    /// unlocked or `unlocked` gives it so, and is the right one; else what is asked for.
     pub(super) fn open_with<T>(
         &self,
         context: &Context,
-        present: &Opened,
+        present: Opened,
         label: &BackupLabel,
-        act: &mut dyn FnMut(&BackupKey) -> Result<T>,
+        unlocked: &dyn Fn() -> Result<Option<Opened>>,
+        act: &mut dyn FnMut(&Opened, &BackupKey) -> Result<T>,
     ) -> Result<T> {
         let named = self.recovery_key_file.is_some() || self.passphrase_file.is_some();
-        if !named && label.way == BackupWay::Recovery && present.vault.is_unlocked() {
-            match act(&BackupKey::Vault) {
+        let own = match named || label.way != BackupWay::Recovery || !present.info.initialized {
+            true => Ok(None),
+            false if present.vault.is_unlocked() => Ok(Some(present.clone())),
+            false => unlocked(),
+        };
+        match own {
+            Ok(None) => act(&present, &self.ask(label)?),
+            Ok(Some(own)) => match act(&own, &BackupKey::Vault) {
                 Err(Error::Vault(error @ VaultError::BackupKeyMissing { .. })) => {
-                    context.output.note(&error.to_string())
+                    context.output.note(&error.to_string());
+                    act(&own, &self.ask(label)?)
                 }
-                done => return done,
+                done => done,
+            },
+            Err(error) => {
+                context.output.note(&format!("The vault at {} is no help: {error}", present.info.location));
+                act(&present, &self.ask(label)?)
             }
         }
-        act(&self.ask(label)?)
     }
 
     /// What is named opens it; else who is asked.

@@ -293,6 +293,12 @@ fn log_in(examination: &mut Examination, looked: &mut Looked, vault: &dyn VaultA
             let found = wrong_pin(examination, looked, remaining);
             examination.report.found(found);
         }
+        // Of a key file nobody counts the attempts.
+        Err(VaultError::KeyIncorrect(_)) => {
+            let Backend::Local(local) = &looked.config.backend;
+            let found = wrong_pin(examination, looked, local.max_attempts);
+            examination.report.found(found);
+        }
         Err(error) => examination.report.found(failed(looked, &error)),
     }
 }

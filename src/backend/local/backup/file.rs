@@ -34,6 +34,8 @@ pub fn write_whole(path: &Path, replace: bool, fill: &mut dyn FnMut(&mut dyn Wri
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let staging = staging_name(path)?;
     let file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&staging).map_err(fail)?;
+    // Who finds it without this lock knows that its writer is gone.
+    let _ = file.try_lock();
     let written = file.set_permissions(PermissionsExt::from_mode(MODE)).map_err(fail).and_then(|()| {
         let mut buffered = BufWriter::with_capacity(1 << 18, &file);
         fill(&mut buffered)?;

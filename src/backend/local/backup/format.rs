@@ -24,7 +24,7 @@ pub const FORMAT: u32 = 1;
 const MAGIC: [u8; 16] = *b"strongroombackup";
 const PREAMBLE: usize = 32;
 const CHECKSUM: usize = 32;
-/// Longest header that is read.
+/// Longest header that is read, and so the longest that is written.
 const HEADER_MAX: usize = 64 * 1024;
 
 /// The readable header.
@@ -108,6 +108,9 @@ pub fn write(
 ) -> Result<()> {
     let mut beginning = preamble(FORMAT);
     let encoded = encode(head)?;
+    if encoded.len() > HEADER_MAX {
+        return Err(VaultError::Unsupported("a backup of a vault with a label as long as this one's"));
+    }
     beginning.extend_from_slice(&(encoded.len() as u32).to_le_bytes());
     let sum = sha256(&beginning);
     beginning.extend_from_slice(&sum[..PREAMBLE - beginning.len()]);

@@ -16,8 +16,9 @@ mod file;
 mod format;
 mod stream;
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{BufReader, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use globset::GlobSet;
@@ -102,7 +103,7 @@ impl LocalVault {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<BackupLabel> {
         let _wipe = WipeStack;
-        if request.passphrase.is_some_and(|passphrase| passphrase.expose().len() < MIN_PASSPHRASE_LEN) {
+        if request.passphrase.is_some_and(|passphrase| characters(passphrase.expose()) < MIN_PASSPHRASE_LEN) {
             return Err(VaultError::PassphraseLength { min: MIN_PASSPHRASE_LEN });
         }
         file::check_target(request.file, request.replace)?;
@@ -232,6 +233,11 @@ impl LocalVault {
     }
 }
 
+/// What a person counts; bytes where they are no text.
+fn characters(passphrase: &[u8]) -> usize {
+    std::str::from_utf8(passphrase).map_or(passphrase.len(), |text| text.chars().count())
+}
+
 /// Damage in a backup is not mended by restoring one.
 fn in_backup(error: VaultError) -> VaultError {
     match error {
@@ -247,6 +253,12 @@ pub(super) fn label(path: &Path) -> Result<BackupLabel> {
 }
 
 fn open_file(path: &Path) -> Result<impl Read> {
-    let file = File::open(path).map_err(|source| VaultError::Io { path: path.display().to_string(), source })?;
+    let fail = |source| VaultError::Io { path: path.display().to_string(), source };
+    // Non-blocking: a named pipe among the files must not hang who looks at them.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(fail)?;
+    if !file.metadata().map_err(fail)?.is_file() {
+        let problem = "is no regular file: name the file of a backup".to_owned();
+        return Err(VaultError::Unsafe { path: path.display().to_string(), problem });
+    }
     Ok(BufReader::with_capacity(1 << 18, file))
 }

@@ -2,7 +2,7 @@
 //! ids, so that what other programs wrote down of it stays true. Its rows are put in as they are; the header is sealed
 //! anew, one commit and one generation on, and `changes` is made from it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -19,19 +19,12 @@ impl LocalVault {
     pub(super) fn restore_anew(
         &self,
         backup: &Opened,
-        wish: &RestoreWish<'_>,
-        make_room: &mut dyn FnMut() -> Result<Option<PathBuf>>,
+        wrapped: Stored,
+        move_aside: bool,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Restored> {
-        let saved = &backup.saved;
-        let wrapped = self.ways_after(backup, wish)?;
-        let counters = Counters {
-            generation: backup.counters.generation + 1,
-            wrapped_digest: wrapped::digest_of(&wrapped),
-            ..backup.counters
-        };
-        let mut header = HeaderRow { commit: saved.header.commit + 1, ..saved.header.clone() };
-        counters.seal_into(&saved.root, &mut header)?;
+        let rows = &backup.saved.rows;
+        let header = header_after(backup, &wrapped)?;
         let mut aside = None;
         let mut fill = |directory: &Path| {
             self.lay_out(directory)?;
@@ -40,24 +33,19 @@ impl LocalVault {
                 for (kind, body) in &wrapped {
                     transaction.set_wrapped_key(*kind, Some(body))?;
                 }
-                for (done, row) in saved.rows.iter().enumerate() {
+                for (done, row) in rows.iter().enumerate() {
                     transaction.put(row, None)?;
-                    progress(done + 1, saved.rows.len());
+                    progress(done + 1, rows.len());
                 }
                 transaction.commit()
             })?;
             self.seal_off(directory)
         };
-        // Only when the new one is ready to take its place.
-        self.make_whole(&mut fill, &mut || {
-            aside = make_room()?;
-            Ok(())
-        })
-        .inspect_err(|_| {
-            // The next login writes its page anew. Where even that fails it is there under its other name.
-            let _ = aside.as_ref().map(|aside| std::fs::rename(aside, self.directory.path()));
-        })?;
-        self.enter_anew(backup)?;
+        let made = self.make_whole(&mut fill, &mut |staging| {
+            aside = if move_aside { Some(self.replace_by(staging, true)?) } else { None };
+            if move_aside { Ok(()) } else { self.take_empty_place(staging) }
+        });
+        made.and_then(|()| self.enter_anew(backup)).map_err(|error| error.beside(aside.as_deref()))?;
         Ok(Restored {
             label: backup.label.clone(),
             in_place: false,
@@ -67,7 +55,8 @@ impl LocalVault {
         })
     }
 
-    /// As a vault of its own in `scratch`, for trying what is in the backup.
+    /// As a vault of its own in `scratch`, for trying what is in the backup. Nothing opens it afterwards: where it is left
+    /// lying, by a machine that went down, it holds no wrapped key of a PIN that somebody could guess.
     pub(in super::super) fn restore_into_scratch(
         &self,
         source: &BackupSource<'_>,
@@ -77,11 +66,12 @@ impl LocalVault {
         let backup = self.open_backup(source, &mut |_, _| {})?;
         let config = VaultConfig::local("scratch", scratch);
         let vault = LocalVault::build(&config)?;
-        vault.restore_anew(&backup, &RestoreWish::default(), &mut || Ok(None), &mut |_, _| {})?;
+        vault.restore_anew(&backup, Stored::new(), false, &mut |_, _| {})?;
         Ok(Arc::new(vault))
     }
 
-    fn ways_after(&self, backup: &Opened, wish: &RestoreWish<'_>) -> Result<Stored> {
+    /// The ways to unlock, with a new PIN if one is wished for.
+    pub(super) fn ways_after(&self, backup: &Opened, wish: &RestoreWish<'_>) -> Result<Stored> {
         let saved = &backup.saved;
         let Some(pin) = wish.new_pin else { return Ok(saved.wrapped.clone()) };
         let machine_key = self.machine_key()?;
@@ -104,4 +94,17 @@ impl LocalVault {
         self.unlocked.store(true, Ordering::Release);
         Ok(())
     }
+}
+
+/// One commit and one generation on.
+fn header_after(backup: &Opened, wrapped: &Stored) -> Result<HeaderRow> {
+    let saved = &backup.saved;
+    let counters = Counters {
+        generation: backup.counters.generation + 1,
+        wrapped_digest: wrapped::digest_of(wrapped),
+        ..backup.counters
+    };
+    let mut header = HeaderRow { commit: saved.header.commit + 1, ..saved.header.clone() };
+    counters.seal_into(&saved.root, &mut header)?;
+    Ok(header)
 }

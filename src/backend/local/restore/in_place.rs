@@ -17,7 +17,7 @@ use super::super::write::Plan;
 use super::super::{LocalVault, State};
 use super::Tombstones;
 use crate::crypto::SecretBytes;
-use crate::vault::{Losses, Object, RestoreWish, Restored, Result, VaultError};
+use crate::vault::{Class, Losses, Object, RestoreWish, Restored, Result, VaultError};
 
 impl LocalVault {
     pub(super) fn restore_in_place(
@@ -32,7 +32,7 @@ impl LocalVault {
         if !losses.is_empty() && !agree(&losses) {
             return Err(VaultError::Declined);
         }
-        let machine_key = self.machine_key()?;
+        let machine_key = wish.new_pin.map_or(Ok(None), |_| self.machine_key())?;
         let mut restored = Restored {
             label: backup.label.clone(),
             in_place: true,
@@ -144,19 +144,21 @@ impl LocalVault {
     }
 }
 
-/// What `present` has and `backup` hasn't.
+/// What `present` has and `backup` hasn't, compared as it is: a clock may have been wrong.
 fn losses(present: &Loaded, backup: &Loaded) -> Losses {
     let mut losses = Losses::default();
     for object in present.image.objects() {
         match backup.image.with_unique_id(&object.unique_id) {
             None => losses.missing.push(Arc::clone(object)),
-            Some(saved) => {
-                let same = Object { number: saved.number, ..(**object).clone() } == **saved;
-                if !same && object.updated >= saved.updated {
-                    losses.newer.push(Arc::clone(object));
-                }
-            }
+            Some(saved) if Object { number: saved.number, ..(**object).clone() } == **saved => {}
+            Some(_) => losses.changed.push(Arc::clone(object)),
         }
     }
+    let is_key = |object: &Object| matches!(object.content.class, Class::PrivateKey | Class::SecretKey);
+    let revived =
+        backup.image.objects().filter(|saved| is_key(saved) && saved.content.enabled).filter(|saved| {
+            present.image.with_unique_id(&saved.unique_id).is_none_or(|present| !present.content.enabled)
+        });
+    losses.revived = revived.map(Arc::clone).collect();
     losses
 }

@@ -45,10 +45,15 @@ impl LocalVault {
             self.check_pin_len(pin.expose())?;
         }
         let backup = self.open_backup(source, &mut |_, _| {})?;
-        match self.look_at_place(&backup)? {
-            Place::Empty => self.restore_anew(&backup, wish, &mut || Ok(None), progress),
+        let place = match self.look_at_place(&backup) {
+            // Whatever keeps us from looking at it, it is to be renamed.
+            Err(error) if wish.move_aside => Place::Taken(error),
+            looked => looked?,
+        };
+        match place {
+            Place::Empty => self.restore_anew(&backup, self.ways_after(&backup, wish)?, false, progress),
             Place::Itself | Place::Taken(_) if wish.move_aside => {
-                self.restore_anew(&backup, wish, &mut || self.set_aside().map(Some), progress)
+                self.restore_anew(&backup, self.ways_after(&backup, wish)?, true, progress)
             }
             Place::Itself => self.restore_in_place(&backup, wish, agree, progress),
             Place::Taken(error) => Err(error),
@@ -56,9 +61,13 @@ impl LocalVault {
     }
 
     fn look_at_place(&self, backup: &Opened) -> Result<Place> {
+        let path = self.directory.path();
+        if path.symlink_metadata().is_ok() && !path.is_dir() {
+            return Ok(Place::Taken(self.in_the_way("is no directory")));
+        }
         if !self.directory.exists()? {
             // Files without a database are no vault, but somebody's.
-            let entries = std::fs::read_dir(self.directory.path());
+            let entries = std::fs::read_dir(path);
             return match entries.is_ok_and(|mut entries| entries.next().is_some()) {
                 true => Ok(Place::Taken(self.in_the_way("holds files, but no vault"))),
                 false => Ok(Place::Empty),

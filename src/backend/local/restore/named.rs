@@ -39,8 +39,11 @@ impl LocalVault {
                 let present = state.loaded.image.with_unique_id(&object.unique_id);
                 let present = present.and_then(|present| state.loaded.entries.get(&present.number));
                 let replaced = match (present, tombstones.of(&object.unique_id)) {
-                    // The public half that was left of a key that was deleted is that key's again.
-                    (Some(entry), _) if named.rename.is_none() => Some((entry.code.clone(), entry.object.number)),
+                    // The public half that was left of a key that was deleted is that key's again. Whatever else has the id
+                    // by now is somebody's, under whatever name, and stays.
+                    (Some(entry), _) if is_left_half(&entry.object, name) => {
+                        Some((entry.code.clone(), entry.object.number))
+                    }
                     (Some(_), _) => {
                         crypto::random(&mut object.unique_id)?;
                         None
@@ -80,6 +83,12 @@ fn collection_of(backup: &Opened, source: &BackupSource<'_>, named: &NamedInBack
 /// The public half of a key that was deleted holds no name.
 fn is_taken(image: &Image, collection: Collection, name: &Name) -> bool {
     image.with_name(collection, name.as_str()).any(|object| object.content.class != Class::PublicKey)
+}
+
+/// Which of the objects that have the name may be replaced, as [`is_taken`] allows.
+fn is_left_half(present: &Object, name: &Name) -> bool {
+    present.content.class == Class::PublicKey
+        && present.name.as_ref().is_some_and(|present| present.folded() == name.folded())
 }
 
 fn renamed(saved: &Object, name: &Name) -> Object {
