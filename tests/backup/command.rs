@@ -106,6 +106,8 @@ fn a_backup_is_made_shown_verified_and_restored_where_nothing_is_left() {
     let by_paper = succeed(&mut desk.bare("--json backup verify backup --recovery-key-file recovery-key"));
     assert_eq!(by_pin, serde_json::from_str::<Value>(&by_paper).unwrap());
     assert_eq!(by_pin["problems"], serde_json::json!([]));
+    let names = by_pin["names"]["keys"].to_string();
+    assert!(names.contains("\"my-p-256\"") && names.contains("\"my-aes-128\""), "{names}");
     let tried = by_pin["tried"].to_string();
     for what in [
         "\"signed and verified\":7",

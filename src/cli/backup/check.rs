@@ -10,13 +10,15 @@ use serde_json::json;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-use super::super::{Context, Error, Result, progress};
+use super::super::{Context, Error, Result, progress, versions};
 use super::{class_name, label_json};
 use crate::crypto::{
     self, CipherScheme, CryptoError, Digest, DigestAlgorithm, Direction, EncryptScheme, KeyAlgorithm, MacScheme,
     PublicKey, SecretBytes, SignScheme,
 };
-use crate::vault::{BackupLabel, Class, Object, PrivateKey, SecretKey, Tally, Usage, VaultAdmin, VaultError};
+use crate::vault::{
+    BackupLabel, Class, Collection, Image, Object, PrivateKey, SecretKey, Tally, Usage, VaultAdmin, VaultError,
+};
 
 /// What was found out of one object.
 type Tried = std::result::Result<&'static str, String>;
@@ -58,6 +60,7 @@ pub(super) fn run(context: &Context, file: &Path, label: &BackupLabel, vault: &d
     let json = json!({
         "backup": label_json(file, label),
         "tried": tried.collect::<Vec<_>>(),
+        "names": names(&image),
         "problems": problems,
     });
     context.output.list(&["what", "objects", "names", "tried"], &rows, &json, "The backup holds no objects.")?;
@@ -70,6 +73,17 @@ pub(super) fn run(context: &Context, file: &Path, label: &BackupLabel, vault: &d
         file.display(),
         if problems.len() > 1 { format!(", and {} more", problems.len() - 1) } else { String::new() },
     )))
+}
+
+/// What can be restored by its name, by collection.
+fn names(image: &Image) -> serde_json::Value {
+    let of =
+        |collection| -> Vec<String> { versions::all(image, collection).into_iter().map(|named| named.name).collect() };
+    json!({
+        "keys": of(Collection::Keys),
+        "secrets": of(Collection::Secrets),
+        "certificates": of(Collection::Certificates),
+    })
 }
 
 /// What was done with the objects of a class, and how often.

@@ -70,9 +70,10 @@ fn collection_of(backup: &Opened, source: &BackupSource<'_>, named: &NamedInBack
     let refused = |problem: String| VaultError::NotInBackup { file: source.file.display().to_string(), problem };
     match found[..] {
         [only] => Ok(only),
-        [] => {
-            Err(refused(format!("holds nothing called {}: `strongroom backup verify` lists what is in it", named.name)))
-        }
+        [] => Err(refused(format!(
+            "holds nothing called {}: `strongroom --json backup verify` lists the names in it",
+            named.name
+        ))),
         _ => Err(refused(format!(
             "holds several things called {}: say which with --kind key, secret or certificate",
             named.name
