@@ -23,12 +23,17 @@ pub(super) fn examine(examination: &mut Examination, looked: &Looked) {
     }
 }
 
-/// The newest backup of this vault: its file begins with the vault's name.
+/// The newest backup of this vault: its file begins with the name of the vault's directory, and the time follows.
 pub(super) fn newest(looked: &Looked) -> Option<PathBuf> {
-    let name = looked.config.name.as_str();
+    let directory = looked.directory().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let is_of = |file: &str, name: &str| {
+        let rest = file.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+        rest.is_some_and(|rest| rest.starts_with(|digit: char| digit.is_ascii_digit()) && rest.ends_with(".backup"))
+    };
+    let is_ours = |file: &str| is_of(file, &directory) || is_of(file, &looked.config.name);
     let files = file::files_in(Path::new(DIRECTORY)).into_iter();
     files
-        .filter(|path| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(name)))
+        .filter(|path| path.file_name().is_some_and(|file| is_ours(&file.to_string_lossy())))
         .filter_map(|path| Some((Seen::at(&path).filter(Seen::is_file)?.age_in_days(), path)))
         .min_by_key(|(days, _)| *days)
         .map(|(_, path)| path)

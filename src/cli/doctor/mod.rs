@@ -16,6 +16,7 @@ mod nginx;
 mod nginx_certificates;
 mod nginx_conf;
 mod nginx_keys;
+mod nginx_slips;
 mod objects;
 mod objects_line;
 mod openssl;

@@ -29,6 +29,8 @@ struct Program {
 pub(super) enum Scheme {
     Engine,
     Store,
+    /// None: nginx takes the URI for the name of a file.
+    File,
 }
 
 /// A key of a vault in nginx's configuration.
@@ -41,6 +43,8 @@ pub(super) struct Key<'a> {
     pub uri: &'a str,
     /// The certificate's file that goes with it; one with variables in its name is known only at a request.
     pub certificate: Option<PathBuf>,
+    /// What follows a bare `;` in the URI: nginx takes each piece for a directive.
+    pub cut: Vec<&'a Directive>,
 }
 
 pub(super) fn examine(examination: &mut Examination) {
@@ -120,13 +124,23 @@ fn keys_of<'a>(conf: &'a Conf, key: &'a str, certificate: &'a str) -> Vec<Key<'a
         let certificate = conf.in_force(certificate, directive.block).get(place).copied();
         let is_file = |directive: &&Directive| !directive.value().contains(['$', ':']);
         let certificate = certificate.filter(is_file).map(|directive| conf.base.join(directive.value()));
-        keys.push(Key { directive, scheme, engine, uri, certificate });
+        keys.push(Key { directive, scheme, engine, uri, certificate, cut: cut(conf, directive) });
     }
     keys
 }
 
+/// The rest of a URI that a bare `;` ended. No directive of nginx's has a `=` in its name.
+fn cut<'a>(conf: &'a Conf, directive: &Directive) -> Vec<&'a Directive> {
+    let after = conf.directives.iter().skip_while(|other| !std::ptr::eq(*other, directive)).skip(1);
+    let same_line = after.take_while(|other| other.file == directive.file && other.line == directive.line);
+    same_line.take_while(|other| other.words.len() == 1 && other.words[0].contains('=')).collect()
+}
+
 /// Scheme, engine and URI of a key that isn't a file.
 fn named_key(value: &str) -> Option<(Scheme, &str, &str)> {
+    if value.starts_with("pkcs11:") {
+        return Some((Scheme::File, "pkcs11", value));
+    }
     if let Some(uri) = value.strip_prefix("store:").filter(|uri| uri.starts_with("pkcs11:")) {
         return Some((Scheme::Store, "pkcs11", uri));
     }

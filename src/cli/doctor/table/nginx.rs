@@ -31,7 +31,12 @@ pub(super) const CHECKS: &[Check] = &[
     fault(
         "nginx-uri",
         "every key's URI is well-formed",
-        &["pkcs11 engine::invalid id", "ENGINE_by_id() failed … could not load the shared library"],
+        &[
+            "pkcs11 engine::invalid id",
+            "ENGINE_by_id() failed … could not load the shared library",
+            "unknown directive \"object=…\"",
+            "cannot load certificate key \"…pkcs11:…\": BIO_new_file() failed",
+        ],
         "{file}, line {line}: {problem}.",
         &["sed -i {edit} {file}", "strongroom pkcs11 uri --type private"],
     ),
@@ -47,7 +52,18 @@ pub(super) const CHECKS: &[Check] = &[
         "every URI names a key that is there",
         &["The private key was not found at: …", "pkcs11 engine::object not found"],
         "{file}, line {line}: the vault {vault} has no private key with {what}.",
-        &["sed -i {edit} {file}", "strongroom --vault {vault} pkcs11 uri --type private"],
+        &[
+            "sed -i {edit} {file}",
+            "strongroom --vault {vault} restore {backup} --object {object} --kind key",
+            "strongroom --vault {vault} pkcs11 uri --type private",
+        ],
+    ),
+    fault(
+        "nginx-uri-version",
+        "every id in a URI is a current version's",
+        &["The private key was not found at: …", "pkcs11 engine::object not found"],
+        "{file}, line {line}: the `id` in the URI is of a version of {key} that isn't the current one, and {why}.",
+        &["sed -i {edit} {file}", "${EDITOR:-vi} +{line} {file}"],
     ),
     fault(
         "nginx-uri-type",
@@ -66,8 +82,8 @@ pub(super) const CHECKS: &[Check] = &[
     fault(
         "nginx-key-disabled",
         "nginx's keys are enabled",
-        &["pkcs11 engine::object not found"],
-        "{file}, line {line}, names the key {key}, which is disabled.",
+        &["pkcs11 engine::object not found", "key values mismatch"],
+        "{file}, line {line}, names the key {key}, whose version {version} is disabled.",
         &["strongroom --vault {vault} key enable {key} --version {version}"],
     ),
     fault(
