@@ -100,13 +100,14 @@ pub(super) struct Kept {
 impl Kept {
     /// Whether nothing is lost where it takes another one's place: what a CA issued gives way only to what one issued
     /// later.
-    pub(super) fn may_replace(&self, old: &Parsed) -> bool {
+    fn may_replace(&self, old: &Parsed) -> bool {
         old.self_signed || !self.parsed.self_signed && self.parsed.facts.not_before >= old.facts.not_before
     }
 }
 
-/// A certificate in the vault for this public key that is valid now, the newest.
-pub(super) fn fitting(image: &Image, public: &[u8]) -> Option<Kept> {
+/// A certificate in the vault for this public key that is valid now and may take an old one's place: a CA's before
+/// others, then the one that is valid longest.
+pub(super) fn fitting(image: &Image, public: &[u8], old: Option<&Parsed>) -> Option<Kept> {
     let mut fitting: Vec<Kept> = Vec::new();
     for named in versions::all(image, Collection::Certificates) {
         for version in &named.versions {
@@ -118,7 +119,8 @@ pub(super) fn fitting(image: &Image, public: &[u8]) -> Option<Kept> {
             fitting.extend(fits.map(|parsed| Kept { name: name.clone(), version: version.clone(), parsed }));
         }
     }
-    fitting.into_iter().max_by_key(|kept| kept.parsed.facts.not_after)
+    fitting.retain(|kept| old.is_none_or(|old| kept.may_replace(old)));
+    fitting.into_iter().max_by_key(|kept| (!kept.parsed.self_signed, kept.parsed.facts.not_after))
 }
 
 /// What a new certificate for a key needs, by what the old one says: values for the remedies.

@@ -46,7 +46,7 @@ use crate::sys::user::User;
 #[derive(Args)]
 pub(super) struct Doctor {
     /// nginx's configuration (default: that of the nginx that is installed)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "/etc/nginx/nginx.conf")]
     nginx: Option<PathBuf>,
     /// The module (default: the first in the usual places)
     #[arg(long, value_name = "FILE")]

@@ -50,6 +50,12 @@ pub(super) struct Key<'a> {
 pub(super) fn examine(examination: &mut Examination) {
     let program = Program::installed();
     let named = examination.arguments.nginx.clone().and_then(|path| std::path::absolute(path).ok());
+    if named.is_none() && env::effective_uid() != 0 {
+        // Its master opens root's vaults, not this user's.
+        let why =
+            "nginx wasn't looked at: it is root's (`sudo strongroom doctor`), unless --nginx names a configuration";
+        return examination.report.left_out(Area::Nginx, why);
+    }
     let installed = program.as_ref().map(|program| program.conf_file.clone()).filter(|file| file.exists());
     let Some(path) = named.or(installed) else {
         return examination
@@ -195,17 +201,26 @@ fn not_loaded(examination: &mut Examination, key: &Key<'_>, bridge: Bridge) {
         let found = found.with("edit", addition.edit).with_command("lines", lines(addition.lines));
         return examination.report.found(found);
     }
-    let usual = Path::new("/etc/nginx/openssl.cnf");
+    // One that loads it is there already, and only nginx doesn't know of it.
+    let ready = PLACES
+        .iter()
+        .map(Path::new)
+        .find(|place| openssl_conf::Conf::read(place).is_some_and(|conf| bridge.is_loaded_by(&conf)));
     // Somebody's file is nobody's to overwrite.
-    let new = if usual.exists() { Path::new("/etc/nginx/strongroom-openssl.cnf") } else { usual };
+    let new = ready.or_else(|| PLACES.iter().map(Path::new).find(|place| !place.exists()));
+    let Some(new) = new else { return examination.report.found(found) };
     let environment = format!("Environment=OPENSSL_CONF={}", new.display());
     let found = found
-        .with_command("lines", lines(bridge.whole(&module)))
-        .with("new-conf", new.display())
         .with("unit", "/etc/systemd/system/nginx.service.d/strongroom.conf")
         .with_command("service", shell::quote_all(["[Service]", &environment]));
-    examination.report.found(found);
+    examination.report.found(match ready {
+        Some(_) => found,
+        None => found.with_command("lines", lines(bridge.whole(&module))).with("new-conf", new.display()),
+    });
 }
+
+/// Where an OpenSSL configuration of nginx's own lies, or is put.
+const PLACES: &[&str] = &["/etc/nginx/openssl.cnf", "/etc/nginx/strongroom-openssl.cnf"];
 
 /// The finding with the place in nginx's configuration.
 pub(super) fn at(finding: super::report::Finding, key: &Key<'_>) -> super::report::Finding {

@@ -75,11 +75,10 @@ impl Case<'_> {
         let found = at(finding(id), self.key);
         let public = certificate::public_of(self.object);
         let image = self.vault.image.as_ref();
-        let fitting = image.zip(public).and_then(|(image, public)| certificate::fitting(image, public));
+        let fitting = image.zip(public).and_then(|(image, public)| certificate::fitting(image, public, old));
         let name = certificate::name_of(self.object);
         // One in the vault that ends soon itself helps nobody.
-        let fitting = fitting.filter(|_| id != "nginx-certificate-expires-soon");
-        if let Some(kept) = fitting.filter(|kept| old.is_none_or(|old| kept.may_replace(old))) {
+        if let Some(kept) = fitting.filter(|_| id != "nginx-certificate-expires-soon") {
             return found
                 .with("vault", &self.vault.name)
                 .with("key", name)

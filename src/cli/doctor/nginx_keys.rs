@@ -301,11 +301,29 @@ fn pin(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looked) 
         }
         return;
     }
-    let configured = vault.config.unlock.is_some();
-    if configured || examination.openssl.as_ref().is_some_and(|openssl| openssl.gives_pin) {
-        return;
+    if examination.openssl.as_ref().is_some_and(|openssl| openssl.pin.is_some()) {
+        return stated_pin(examination, vault);
     }
-    no_pin(examination, vault);
+    // A command that fails is said by itself.
+    if vault.config.unlock.is_none() && vault.config.pin_command.is_none() {
+        no_pin(examination, vault);
+    }
+}
+
+/// The PIN of OpenSSL's configuration, which it gives to whatever vault asks for one.
+fn stated_pin(examination: &mut Examination, vault: &Looked) {
+    let Some(stated) = examination.openssl.as_ref().and_then(|openssl| openssl.pin.as_ref()) else { return };
+    let found = finding("openssl-pin-wrong").with("file", stated.file.display()).with("line", stated.line);
+    let wrong = match (&stated.pin, &vault.pin) {
+        (Some(stated), Some(right)) => !bool::from(right.expose().ct_eq(stated.expose())),
+        _ => false,
+    };
+    // The PIN of Strongroom's configuration is right: OpenSSL's needs none.
+    let edit = vault.config.unlock.as_ref().map(|_| shell::delete(stated.line));
+    examination.report.looked(&["openssl-pin-wrong"]);
+    if wrong {
+        examination.report.found(found.with("vault", &vault.name).maybe("edit", edit));
+    }
 }
 
 /// The PIN goes into a file beside the configuration, which is made where there is none.
@@ -360,9 +378,18 @@ pub(super) fn open_vaults(examination: &mut Examination, keys: &[Key<'_>]) {
             vault.label().is_some() && vault.label() == token.as_deref() || token.is_none() && only
         };
         let Some(vault) = vaults.iter_mut().find(meant).filter(|vault| vault.image.is_none()) else { continue };
-        let Some(pin) = given(&uri).filter(|_| vault.config.unlock.is_none()) else { continue };
+        let stated = examination.openssl.as_ref().and_then(|openssl| openssl.pin.as_ref());
+        let in_uri = uri.pin_value.is_some() || uri.pin_source.is_some();
+        let pin = if in_uri { given(&uri) } else { stated.and_then(|stated| stated.pin.clone()) };
+        let Some(pin) = pin.filter(|_| vault.config.unlock.is_none()) else { continue };
         match vault.try_pin(pin) {
             Some(true) => objects::examine(examination, vault),
+            Some(false) if !in_uri => {
+                let found = finding("openssl-pin-wrong").with("vault", &vault.name);
+                let place = stated.map(|stated| (stated.file.display().to_string(), stated.line));
+                let (file, line) = place.unwrap_or_default();
+                examination.report.found(found.with("file", file).with("line", line));
+            }
             Some(false) => {
                 let file = uri.pin_source.as_ref();
                 let found = at(finding("nginx-pin-wrong"), key).with("vault", &vault.name).maybe("pin-file", file);

@@ -19,6 +19,7 @@ pub(super) const CHECKS: &[Check] = &[
             "sed -i {edit} {conf} && printf '%s\\n' {lines} >> {conf}",
             "printf '%s\\n' {lines} > {new-conf} && printf '%s\\n' {service} | install -D -m 644 /dev/stdin {unit} && \
              systemctl daemon-reload",
+            "printf '%s\\n' {service} | install -D -m 644 /dev/stdin {unit} && systemctl daemon-reload",
         ],
     ),
     fault(
