@@ -40,7 +40,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Crates that only these modules may name.
 const CRATES: &[(&str, &[&str])] = &[
     ("cryptoki_sys", &["pkcs11", "cli"]),
-    ("cryptoki", &["cli::import::module"]),
+    // Two verbs load modules as programs do: one to read a token, one to try what programs will meet.
+    ("cryptoki", &["cli::import::module", "cli::doctor::module"]),
     ("rusqlite", &["backend::local::store", "sys::sqlite_open"]),
     ("aws_lc_sys", &["crypto::aws_lc_raw"]),
     ("clap", &["cli"]),

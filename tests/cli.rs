@@ -386,14 +386,25 @@ fn after_a_rekey_everything_is_there_and_the_old_recovery_key_is_worthless() {
 }
 
 #[test]
-fn the_uri_names_token_object_id_and_type() {
+fn the_uri_names_token_object_and_type_and_the_id_of_a_version_that_is_asked_for() {
     let vault = Vault::new();
-    let id = vault.json("key create www --kind p-256")["id"].as_str().unwrap().to_uppercase();
-    let uri = vault.run("pkcs11 uri www");
+    let made = vault.json("key create www --kind p-256");
+    let (id, version) = (made["id"].as_str().unwrap().to_uppercase(), made["version"].as_str().unwrap());
+    assert_eq!(vault.run("pkcs11 uri www"), "pkcs11:token=Test;object=www;type=private\n");
+    let uri = vault.run(&format!("pkcs11 uri www --version {version}"));
     assert!(uri.starts_with("pkcs11:token=Test;object=www;id=%") && uri.ends_with(";type=private\n"), "{uri}");
     assert_eq!(uri.split(';').nth(2).unwrap().replace("id=", "").replace('%', ""), id);
     assert!(vault.run("pkcs11 uri www --type public").contains("type=public"));
     assert_eq!(vault.run("pkcs11 uri").lines().count(), 2);
+}
+
+#[test]
+fn whoever_disables_a_version_is_told_which_one_is_current_now() {
+    let vault = Vault::new();
+    let first = vault.json("key create www --kind p-256")["version"].as_str().unwrap().to_owned();
+    vault.run("key rotate www");
+    assert!(vault.run("key disable www").contains(&format!("Version {first} is the current one now")));
+    assert!(vault.run(&format!("key disable www --version {first}")).contains("no enabled version"));
 }
 
 #[test]

@@ -31,13 +31,13 @@ pub(super) fn completions(context: &Context, completions: &Completions) -> Resul
 
 /// Writes a page for the command and one for each of its verbs: `strongroom.1`, `strongroom-key.1`, …
 pub(super) fn manual_pages(pages: &ManualPages) -> Result<()> {
-    let mut command = Arguments::command();
+    let mut command = without_help(Arguments::command());
     command.build();
     page(pages, command)
 }
 
 fn page(pages: &ManualPages, command: Command) -> Result<()> {
-    let verbs: Vec<Command> = command.get_subcommands().filter(|verb| is_shown(verb)).cloned().collect();
+    let verbs: Vec<Command> = command.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
     let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
     let path = pages.directory.join(format!("{name}.1"));
     let mut text = Vec::new();
@@ -46,6 +46,7 @@ fn page(pages: &ManualPages, command: Command) -> Result<()> {
     verbs.into_iter().try_for_each(|verb| page(pages, verb))
 }
 
-fn is_shown(verb: &Command) -> bool {
-    !verb.is_hide_set() && verb.get_name() != "help"
+/// `help VERB` has no page of its own.
+fn without_help(command: Command) -> Command {
+    command.disable_help_subcommand(true).mut_subcommands(without_help)
 }

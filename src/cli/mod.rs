@@ -6,6 +6,7 @@
 mod ask;
 mod backup;
 mod cert;
+mod delete;
 pub mod doctor;
 mod error;
 mod generate;
@@ -37,13 +38,28 @@ use crate::sys;
 
 #[derive(Parser)]
 #[command(name = "strongroom", version, about = "A vault for keys, secrets and certificates", long_about = None)]
-#[command(arg_required_else_help = true)]
+#[command(arg_required_else_help = true, after_long_help = MORE)]
 struct Arguments {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
     verb: Verb,
 }
+
+/// What no option says.
+const MORE: &str = "\
+Files:
+  /etc/strongroom/config.toml            the configuration; a user's own in ~/.config/strongroom goes before it
+  /var/lib/strongroom/vaults             root's vaults; a user's own lie in ~/.local/share/strongroom/vaults
+  /usr/share/doc/strongroom              documentation, with every key of the configuration in examples/config.toml
+
+Environment:
+  STRONGROOM_CONF     another configuration file
+  STRONGROOM_VAULT    the directory of one vault, without any configuration
+  STRONGROOM_LOG      off, error, warn, info, debug or trace: what the PKCS#11 module writes
+  NO_COLOR            no colours
+
+Exit status: 0 if it was done, 1 if it failed, 2 for wrong arguments.";
 
 /// Options that every verb takes.
 #[derive(Args)]

@@ -1,6 +1,6 @@
 //! Which vault a verb works on, and unlocking it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use globset::Glob;
@@ -17,6 +17,8 @@ pub(super) struct Opened {
     pub info: VaultInfo,
     /// `objects` of the configuration: what programs on this machine see. The command itself sees everything.
     shown: Vec<String>,
+    /// The file that the configuration takes the PIN or key from.
+    pub unlock_file: Option<PathBuf>,
 }
 
 impl Opened {
@@ -72,9 +74,10 @@ impl Context {
             place.run_pin_command()?;
         }
         let shown = std::mem::take(&mut place.objects);
+        let unlock_file = place.unlock_file.clone();
         let vault = open(config, place)?;
         let info = vault.info().unwrap_or_default();
-        Ok(Opened { vault, info, shown })
+        Ok(Opened { vault, info, shown, unlock_file })
     }
 
     /// A PIN that is given, else what the configuration says, else a PIN that is asked for.

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::ask::{self, Source};
+use super::open::Opened;
 use super::{Context, Error, Result};
 use crate::vault::{Role, Unlock};
 
@@ -67,6 +68,7 @@ fn change(context: &Context, change: &Change) -> Result<()> {
         "Copies of the vault that were made earlier still open with the old PIN. If it may be known to others, \
          `strongroom rekey` makes what is in the vault worthless to them from now on.",
     );
+    note_what_is_configured(context, &opened, role);
     context.output.done(&format!("Changed the PIN of the {whose}."), &json!({ "changed": whose }))
 }
 
@@ -83,7 +85,16 @@ fn reset(context: &Context, reset: &Reset) -> Result<()> {
     let new = ask::new_pin(new_pin_source(context, reset.new_pin_file.as_ref()), &format!("New PIN of the {whose}"))?;
     opened.vault.unlock(&how)?;
     opened.vault.set_pin(role, &new)?;
+    note_what_is_configured(context, &opened, role);
     context.output.done(&format!("Set the PIN of the {whose}."), &json!({ "reset": whose }))
+}
+
+/// A service that logs in by itself goes on with the PIN that its configuration has.
+fn note_what_is_configured(context: &Context, opened: &Opened, role: Role) {
+    if role == Role::User && opened.info.unlock_configured {
+        let place = opened.unlock_file.as_ref().map_or("the configuration".into(), |file| file.display().to_string());
+        context.output.note(&format!("Put the new PIN into {place} too: programs log in with what stands there."));
+    }
 }
 
 fn new_pin_source<'a>(context: &Context, file: Option<&'a PathBuf>) -> Source<'a> {

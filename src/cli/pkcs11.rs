@@ -19,7 +19,7 @@ pub(super) enum Verb {
         /// Which object of that name (default: the private key, certificate, secret key or data object)
         #[arg(long = "type", value_name = "TYPE")]
         kind: Option<Kind>,
-        /// One version: its id, or how that begins
+        /// One version: its id, or how that begins. Without it the URI means the current one, whichever that is
         #[arg(long, value_name = "ID", requires = "name")]
         version: Option<String>,
     },
@@ -50,23 +50,35 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
     }
 }
 
-/// The object's URI. Token, label, id and type are always there, since each is what some client looks for; only a data
-/// object has no id, and a URI with one would match none.
+/// The object's URI. Token, label, id and type are there, since each is what some client looks for; only a data object
+/// has no id, and a URI with one would match none.
 pub(super) fn uri(info: &VaultInfo, object: &Object) -> String {
-    let mut uri = format!("pkcs11:token={}", escaped(info.label.as_bytes()));
-    uri.push_str(&format!(";object={}", escaped(&object.content.label)));
+    let mut id = String::new();
     if object.content.class != Class::Data {
-        uri.push_str(";id=");
+        id.push_str(";id=");
     }
-    object.content.id.iter().for_each(|byte| uri.push_str(&format!("%{byte:02X}")));
-    uri.push_str(&format!(";type={}", type_name(object.content.class)));
-    uri
+    object.content.id.iter().for_each(|byte| id.push_str(&format!("%{byte:02X}")));
+    uri_with(info, object, &id)
+}
+
+/// The URI of whichever version is current, for what shall outlive a rotation: the id names one version for ever.
+fn uri_of_current(info: &VaultInfo, object: &Object) -> String {
+    if object.content.label.is_empty() { uri(info, object) } else { uri_with(info, object, "") }
+}
+
+fn uri_with(info: &VaultInfo, object: &Object, id: &str) -> String {
+    format!(
+        "pkcs11:token={};object={}{id};type={}",
+        escaped(info.label.as_bytes()),
+        escaped(&object.content.label),
+        type_name(object.content.class)
+    )
 }
 
 fn one_uri(context: &Context, name: &str, kind: Option<Kind>, version: Option<&str>) -> Result<()> {
     let opened = context.unlocked()?;
     let object = find(&opened, name, kind, version)?;
-    let uri = uri(&opened.info, &object);
+    let uri = if version.is_some() { uri(&opened.info, &object) } else { uri_of_current(&opened.info, &object) };
     context
         .output
         .text(&format!("{uri}\n"), &json!({ "name": name, "type": type_name(object.content.class), "uri": uri }))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::open::Opened;
 use super::versions::{self, Versioned};
-use super::{Context, Error, Result, ask, key, pkcs11, time};
+use super::{Context, Error, Result, ask, delete, key, pkcs11, time};
 use crate::vault::{Class, Collection, Content, Draft, Name, Naming, SecretBytes, VaultError};
 
 /// What is done with secrets.
@@ -38,13 +38,7 @@ pub(super) enum Verb {
     /// List the secrets, without their values
     List,
     /// Delete a secret for good, or one version of it
-    Delete {
-        /// The secret's name
-        name: String,
-        /// One version: its id, or how that begins
-        #[arg(long, value_name = "ID")]
-        version: Option<String>,
-    },
+    Delete(delete::Delete),
 }
 
 pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
@@ -52,7 +46,7 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
         Verb::Set { name, file, content_type, tags } => set(context, &name, file, content_type, tags),
         Verb::Get { name, version } => get(context, &name, version.as_deref()),
         Verb::List => list(context),
-        Verb::Delete { name, version } => delete(context, &name, version.as_deref()),
+        Verb::Delete(what) => delete::run(context, Collection::Secrets, &what),
     }
 }
 
@@ -69,6 +63,9 @@ fn set(
     let value = ask::value(file.as_deref())?;
     if value.is_empty() {
         return Err(Error::refused("The value is empty: nothing was set."));
+    }
+    if value.ends_with(b"\n") {
+        context.output.note("The value ends with a line's end, which is a part of it (`printf %s` writes none).");
     }
     let mut content = Content::new(Class::Data);
     content.private = true;
@@ -129,21 +126,6 @@ fn list(context: &Context) -> Result<()> {
         secrets.iter().map(|secret| versions::json(secret, secret_json(&opened, secret.current()))).collect();
     let headings = ["name", "state", "versions", "bytes", "type", "created"];
     context.output.list(&headings, &rows, &Value::Array(values), "There are no secrets.")
-}
-
-fn delete(context: &Context, name: &str, version: Option<&str>) -> Result<()> {
-    let opened = context.unlocked()?;
-    let secret = versions::named(&opened.vault.image(), Collection::Secrets, name)?;
-    let (what, numbers) = match version {
-        Some(id) => {
-            let version = secret.version(id)?;
-            (format!("version {} of the secret {}", version.id, secret.name), version.numbers())
-        }
-        None => (format!("the secret {} with all its versions", secret.name), secret.numbers()),
-    };
-    context.confirm(&format!("Delete {what} from {}? This can't be undone.", opened.info.label))?;
-    opened.vault.delete(&numbers)?;
-    context.output.done(&format!("Deleted {what}."), &json!({ "name": secret.name, "deleted": numbers.len() }))
 }
 
 fn secret_json(opened: &Opened, version: &Versioned) -> Value {

@@ -93,6 +93,8 @@ const VAULT_KEYS: &[&str] = &[
     "max_attempts",
     "machine_key",
 ];
+/// Those of [`VAULT_KEYS`] that are lists.
+const LISTS: &[&str] = &["pin_command", "objects", "mechanisms"];
 const LOG_LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
 /// Reads and checks the file. `hint` says in an error where its name came from.
@@ -163,12 +165,23 @@ impl Source<'_> {
     fn parse(&self) -> Result<TopLevel, ConfigError> {
         let table = DeTable::parse(self.text).map_err(|error| self.syntax(&error))?;
         self.check_keys(table.get_ref(), TOP_LEVEL_KEYS)?;
-        if let Some(DeValue::Array(vaults)) = table.get_ref().get("vault").map(Spanned::get_ref) {
-            for vault in vaults.iter() {
-                if let DeValue::Table(vault) = vault.get_ref() {
-                    self.check_keys(vault, VAULT_KEYS)?;
+        match table.get_ref().get("vault").map(|vault| (vault.span(), vault.get_ref())) {
+            Some((_, DeValue::Array(vaults))) => {
+                for vault in vaults.iter() {
+                    if let DeValue::Table(vault) = vault.get_ref() {
+                        self.check_keys(vault, VAULT_KEYS)?;
+                        self.check_lists(vault)?;
+                    }
                 }
             }
+            Some((span, DeValue::Table(_))) => {
+                return Err(self.value(
+                    span,
+                    "vault",
+                    "write `[[vault]]`, with two brackets: there may be several".into(),
+                ));
+            }
+            _ => {}
         }
         TopLevel::deserialize(Deserializer::from(table)).map_err(|error| self.syntax(&error))
     }
@@ -183,6 +196,18 @@ impl Source<'_> {
                 advice: nearest(key.get_ref(), known),
             }),
         }
+    }
+
+    /// One thing where a list belongs is the commonest slip; TOML's own words for it help nobody.
+    fn check_lists(&self, table: &DeTable<'_>) -> Result<(), ConfigError> {
+        for (key, value) in table.iter() {
+            if LISTS.contains(&key.get_ref().as_ref())
+                && let DeValue::String(one) = value.get_ref()
+            {
+                return Err(self.value(value.span(), key.get_ref(), format!("it is a list: [{one:?}]")));
+            }
+        }
+        Ok(())
     }
 
     fn resolve(&self, top_level: TopLevel) -> Result<Read, ConfigError> {

@@ -228,3 +228,11 @@ fn the_example_names_every_key_and_is_accepted() {
         assert!(*key == "vault" || example.lines().any(said), "{key}");
     }
 }
+
+#[test]
+fn one_thing_where_a_list_belongs_is_told_in_words() {
+    let error = Written::new("[vault]\nname = \"a\"\n").error();
+    assert!(error.contains("`[[vault]]`") && error.contains("config.toml:1:"), "{error}");
+    let error = Written::new("[[vault]]\nname = \"a\"\nobjects = \"www*\"\n").error();
+    assert!(error.contains("[\"www*\"]") && error.contains("config.toml:3: `objects`"), "{error}");
+}

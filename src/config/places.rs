@@ -135,10 +135,16 @@ fn find_file(environment: &Environment) -> Result<Option<(PathBuf, Read)>, Confi
         return Ok(Some((path, read)));
     }
     let users = environment.user_dir("XDG_CONFIG_HOME", ".config").map(|base| base.join("strongroom/config.toml"));
+    // Who may not read the system's is meant to have one of their own, and an empty one is enough.
+    let hint = match &users {
+        Some(own) => format!("it isn't for you; a configuration of your own goes before it: {}", own.display()),
+        None => "name another file with STRONGROOM_CONF".to_owned(),
+    };
     for path in users.into_iter().chain([environment.system_file.clone()]) {
-        match file::read(&path, environment, "make it readable, or name another file with STRONGROOM_CONF") {
-            Err(ConfigError::Unreadable { source, .. })
-                if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+        match file::read(&path, environment, &hint) {
+            // Only the configuration's own absence is none: a file that it names and that isn't there is an error of it.
+            Err(ConfigError::Unreadable { path: missing, source, .. })
+                if missing == path && matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             result => return result.map(|read| Some((path, read))),
         }
     }
@@ -323,6 +329,14 @@ mod tests {
         assert_eq!(machine.load().unwrap().log.as_deref(), Some("debug"));
         machine.variables.insert("STRONGROOM_LOG", "trace".into());
         assert_eq!(machine.load().unwrap().log.as_deref(), Some("trace"));
+    }
+
+    #[test]
+    fn a_configuration_that_names_a_file_that_is_gone_is_not_passed_over() {
+        let machine = user();
+        machine.write("etc/config.toml", "[[vault]]\nname = \"web\"\npin_file = \"/gone/pin\"\nobjects = [\"www*\"]\n");
+        let error = machine.load().unwrap_err().to_string();
+        assert!(error.contains("/gone/pin") && error.contains("`pin_file`"), "{error}");
     }
 
     #[test]

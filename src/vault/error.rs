@@ -12,7 +12,7 @@ pub enum VaultError {
     #[error("the vault was rekeyed: log in again")]
     Rekeyed,
     /// Wrong PIN, key file or recovery key.
-    #[error("the PIN is wrong ({remaining} attempts left)")]
+    #[error("the PIN is wrong ({})", attempts(*.remaining))]
     PinIncorrect {
         /// Attempts before it locks.
         remaining: u32,
@@ -32,7 +32,7 @@ pub enum VaultError {
     #[error("no user PIN has been set: set one with `strongroom pin reset`")]
     PinNotSet,
     /// There is no vault yet.
-    #[error("no vault at {0}: make one with `strongroom init`")]
+    #[error("no vault at {0}: make one with `strongroom init`, or bring one back with `strongroom restore`")]
     NotInitialized(String),
     /// [`VaultAdmin::initialize`](super::VaultAdmin::initialize) on a vault that holds objects.
     #[error(
@@ -58,7 +58,9 @@ pub enum VaultError {
     #[error("the key expired at {0} (seconds since 1970)")]
     Expired(i64),
     /// A name that exists.
-    #[error("the name {0} is taken")]
+    #[error(
+        "the name {0} is taken: choose another, or make a new version (`key rotate`, `cert create --renew`, `cert import --renew`)"
+    )]
     NameTaken(String),
     /// Not a name.
     #[error("{0:?} is no valid name: 1 to 127 letters, digits and hyphens")]
@@ -205,4 +207,12 @@ pub enum VaultError {
     /// From the cryptography.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+}
+
+fn attempts(remaining: u32) -> String {
+    match remaining {
+        0 => "no attempt left".to_owned(),
+        1 => "1 attempt left".to_owned(),
+        several => format!("{several} attempts left"),
+    }
 }

@@ -128,6 +128,14 @@ pub trait VaultAdmin: Vault {
     /// `renumber` keys get new places in what other processes see of them; those refuse every key until they load again.
     fn rekey(&self, keep: &[Unlock], renumber: bool, progress: &mut dyn FnMut(usize, usize)) -> Result<()>;
 
+    /// Whether the secret part of an object is this value, also of an object that may not be used now. Compared in
+    /// constant time; nothing of it comes out.
+    fn is_secret_of(&self, number: ObjectNumber, value: &SecretBytes) -> Result<bool>;
+
+    /// Creates objects as [`create`](Vault::create) does and deletes others in the same transaction: a half of a key
+    /// that lay alone comes again beside its other half, under one name.
+    fn create_in_place_of(&self, drafts: Vec<Draft>, replaced: &[ObjectNumber]) -> Result<Vec<Arc<Object>>>;
+
     /// Overwrites what deleted objects left in the vault's file.
     fn purge(&self) -> Result<()>;
 

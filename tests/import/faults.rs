@@ -96,13 +96,66 @@ fn a_file_of_a_token_that_is_cut_short_stops_the_import() {
 #[test]
 fn a_pair_whose_halves_do_not_match_stops_the_import() {
     let scene = Scene::new();
-    scene.softhsm("--keypairgen --key-type EC:prime256v1 --label one --id 01");
-    scene.softhsm("--keypairgen --key-type EC:prime256v1 --label two --id 02");
+    mixed_pair(&scene, "one", "one");
+    let refusal = scene.refused(SOFTHSM);
+    assert!(refusal.contains("doesn't match the public key"), "{refusal}");
+}
+
+/// A private key beside the public key of another: the two have one id.
+fn mixed_pair(scene: &Scene, private: &str, public: &str) {
+    scene.softhsm(&format!("--keypairgen --key-type EC:prime256v1 --label {private} --id 01"));
+    scene.softhsm(&format!("--keypairgen --key-type EC:prime256v1 --label {public} --id 02"));
     scene.softhsm("--delete-object --type pubkey --id 01");
     scene.softhsm("--delete-object --type privkey --id 02");
     scene.softhsm("--set-id 01 --type pubkey --id 02");
-    let refusal = scene.refused(SOFTHSM);
-    assert!(refusal.contains("doesn't match the public key"), "{refusal}");
+}
+
+#[test]
+fn a_private_key_beside_anothers_public_key_stays_and_the_rest_comes() {
+    let scene = Scene::new();
+    mixed_pair(&scene, "one", "two");
+    let outcome = scene.import_softhsm();
+    assert_eq!(outcome.imported(), ["public key two"]);
+    assert!(outcome.reason("one").contains("for another key"));
+}
+
+#[test]
+fn a_private_key_without_its_public_half_is_held_against_its_certificate_or_comes_with_a_remark() {
+    let scene = Scene::new();
+    for id in ["01", "02"] {
+        scene.stage.openssl(&format!("ecparam -genkey -name prime256v1 -noout -out {id}.key"));
+        scene.stage.openssl(&format!("pkcs8 -topk8 -nocrypt -in {id}.key -out {id}.p8"));
+        scene.softhsm(&format!("--write-object {id}.p8 --type privkey --label curve --id {id} --usage-sign"));
+    }
+    assert_eq!(
+        scene
+            .import("--softhsm --source-pin-file source-pin --dry-run")
+            .remarks("curve")
+            .matches("nothing to check")
+            .count(),
+        2
+    );
+    scene.stage.openssl("ecparam -genkey -name prime256v1 -noout -out other.key");
+    for (id, key) in [("01", "01.key"), ("02", "other.key")] {
+        scene.stage.openssl(&format!("req -x509 -key {key} -subj /CN=curve -days 3 -outform DER -out {id}.der"));
+        scene.softhsm(&format!("--write-object {id}.der --type cert --label curve --id {id}"));
+    }
+    let outcome = scene.import_softhsm();
+    assert_eq!(outcome.list("left_behind"), ["private key curve"], "{:#}", outcome.0);
+    assert_eq!(outcome.0["left_behind"][0]["id"], "02", "the certificate with its id is for another key");
+    assert!(!outcome.remarks("curve").contains("nothing to check"), "the certificate spoke for the other");
+}
+
+/// Two curves under one id, one of them without a public key: nothing is wrong with such a token.
+#[test]
+fn a_key_of_another_kind_with_the_same_id_is_no_damage() {
+    let scene = Scene::new();
+    scene.softhsm("--keypairgen --key-type EC:prime256v1 --label a --id 01");
+    scene.softhsm("--delete-object --type pubkey --id 01");
+    scene.softhsm("--keypairgen --key-type EC:secp384r1 --label b --id 01");
+    let outcome = scene.import_softhsm();
+    assert_eq!(outcome.imported(), ["private key a", "private key b", "public key b"]);
+    assert!(outcome.remarks("a").contains("nothing to check"));
 }
 
 #[test]
@@ -149,6 +202,89 @@ fn softhsms_database_store_is_named_and_not_read() {
     scene.stage.file("tokens/database/sqlite3.db", "SQLite format 3");
     assert!(scene.refused(SOFTHSM).contains("objectstore.backend = db"));
     assert!(scene.refused("--softhsm tokens/database --source-pin-file source-pin").contains("database"));
+}
+
+/// Where attributes of an object's file begin, and where the last one ends.
+fn boundaries(file: &[u8]) -> Vec<usize> {
+    let number = |at: usize| u64::from_be_bytes(file[at..at + 8].try_into().unwrap()) as usize;
+    let mut all = vec![8];
+    while let Some(at) = all.last().copied().filter(|at| *at < file.len()) {
+        let value = at + 16;
+        all.push(match number(at + 8) {
+            1 => value + 1,
+            2 => value + 8,
+            3 | 4 => value + 8 + number(value),
+            5 => value + 8 + 8 * number(value),
+            form => panic!("a form {form}"),
+        });
+    }
+    all
+}
+
+#[test]
+fn a_key_whose_file_is_cut_between_two_attributes_never_passes_as_whole() {
+    let scene = Scene::new();
+    scene.softhsm("--keypairgen --key-type EC:prime256v1 --label curve --id 02");
+    scene.softhsm("--keygen --key-type AES:16 --label aes --id 03 --usage-decrypt");
+    let import = || output(&mut scene.stage.strongroom_command(&format!("--json import {SOFTHSM} --dry-run")));
+    let says = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    let remark = "CKA_ALLOWED_MECHANISMS";
+    let whole = says(&import().stdout);
+    assert!(!whole.contains(remark), "{whole}");
+    let is_object = |path: &Path| path.extension().is_some_and(|extension| extension == "object");
+    for (path, file) in scene.object_files().into_iter().filter(|(path, _)| is_object(path)) {
+        let all = boundaries(&file);
+        assert!(all.len() > 15 && all.last() == Some(&file.len()), "{all:?}");
+        for len in &all[..all.len() - 1] {
+            fs::write(&path, &file[..*len]).unwrap();
+            let outcome = import();
+            let (said, refusal) = (says(&outcome.stdout), says(&outcome.stderr));
+            match (outcome.status.success(), *len) {
+                (false, _) => assert!(refusal.contains("damaged"), "{len} bytes: {refusal}"),
+                // Nothing was written yet: SoftHSM doesn't show it either.
+                (true, 8) => assert!(said.contains("cut off"), "{said}"),
+                (true, _) => assert!(said.contains(remark), "{len} bytes of {}: {said}", path.display()),
+            }
+        }
+        fs::write(&path, &file).unwrap();
+    }
+    assert_eq!(says(&import().stdout), whole);
+}
+
+#[test]
+fn what_is_no_file_in_a_token_is_named_and_never_waited_for() {
+    let scene = Scene::new();
+    let token = scene.token_directory();
+    let odd = token.join("odd.object");
+    stage::succeed(Command::new("mkfifo").arg(&odd));
+    let refusal = scene.refused(SOFTHSM);
+    assert!(refusal.contains("odd.object") && refusal.contains("no regular file"), "{refusal}");
+    fs::remove_file(&odd).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &odd).unwrap();
+    assert!(scene.refused(SOFTHSM).contains("odd.object"));
+    fs::remove_file(&odd).unwrap();
+    let named = token.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xFF.object"));
+    fs::write(&named, "").unwrap();
+    assert!(scene.refused(SOFTHSM).contains("such a name"));
+    fs::remove_file(&named).unwrap();
+    let about = token.join("token.object");
+    fs::remove_file(&about).unwrap();
+    stage::succeed(Command::new("mkfifo").arg(&about));
+    let refusal = scene.refused(&format!("{SOFTHSM} --token {TOKEN}"));
+    assert!(refusal.contains("no such token"), "{refusal}");
+    assert!(scene.refused("/dev/zero").contains("more than"), "a file that never ends");
+}
+
+#[test]
+fn a_bundle_whose_last_block_is_cut_is_refused() {
+    let scene = Scene::new();
+    scene.stage.openssl("req -x509 -newkey rsa:2048 -nodes -keyout www.key -out www.crt -subj /CN=www -days 3");
+    let [key, certificate] = ["www.key", "www.crt"].map(|file| fs::read_to_string(scene.stage.path(file)).unwrap());
+    for cut in [30, 300, certificate.len() - 8] {
+        scene.stage.file("bundle.pem", format!("{key}{}", &certificate[..cut]));
+        let refusal = scene.refused("bundle.pem");
+        assert!(refusal.contains("bundle.pem") && refusal.contains("PEM is damaged"), "{refusal}");
+    }
 }
 
 /// A file system that is unmounted when the test ends.

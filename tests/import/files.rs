@@ -165,11 +165,30 @@ fn keys_of_other_kinds_are_listed_with_the_reason_and_the_rest_comes() {
     scene.stage.openssl("genrsa -out small.pem 1024");
     scene.stage.openssl("ecparam -genkey -noout -name brainpoolP256r1 -out brainpool.pem");
     scene.stage.openssl("genpkey -algorithm ed448 -out ed448.pem");
-    let outcome = scene.import("small.pem brainpool.pem ed448.pem www.key");
+    scene.stage.openssl("ecparam -genkey -noout -name prime256v1 -param_enc explicit -out explicit.pem");
+    scene.stage.openssl("pkey -in ed448.pem -pubout -out public.pem");
+    scene.stage.openssl("pkey -in ed448.pem -pubout -outform DER -out public-der.der");
+    let outcome = scene.import("small.pem brainpool.pem ed448.pem explicit.pem public.pem public-der.der www.key");
     assert_eq!(outcome.imported(), ["private key www", "public key www"]);
     assert!(outcome.reason("small").contains("2048"));
     assert!(outcome.reason("brainpool").contains("curve"));
     assert!(outcome.reason("ed448").contains("type"));
+    assert!(outcome.reason("explicit").contains("written out"));
+    assert!(outcome.reason("public").contains("type"));
+    assert!(outcome.reason("public-der").contains("type"));
+}
+
+#[test]
+fn a_certificate_comes_without_the_trust_that_openssl_wrote_behind_it() {
+    let scene = Scene::new();
+    chain(&scene);
+    scene.stage.openssl("x509 -in ca.crt -trustout -addtrust serverAuth -setalias Ours -out trusted.pem");
+    let outcome = scene.import("trusted.pem");
+    assert_eq!(outcome.imported(), ["certificate Authority"]);
+    assert!(outcome.0["remarks"].to_string().contains("trusted for"), "{:#}", outcome.0);
+    scene.stage.strongroom("cert import again trusted.pem");
+    let shown: serde_json::Value = serde_json::from_str(&scene.stage.strongroom("--json cert show again")).unwrap();
+    assert_eq!(shown["name"], "again");
 }
 
 #[test]
@@ -182,6 +201,18 @@ fn two_keys_of_one_label_stay_two_keys() {
     assert_eq!(outcome.imported().len(), 4);
     let keys: serde_json::Value = serde_json::from_str(&scene.stage.strongroom("--json key list")).unwrap();
     assert_eq!(keys.as_array().unwrap().len(), 2, "{keys:#}");
+}
+
+#[test]
+fn a_flag_that_is_asked_for_again_and_not_given_is_said() {
+    let scene = Scene::new();
+    chain(&scene);
+    scene.import("www.key");
+    assert_eq!(scene.import("www.key").0["already_there"][0]["remarks"].as_array().unwrap().len(), 0);
+    let outcome = scene.import("www.key --exportable");
+    assert!(outcome.imported().is_empty());
+    let remarks = outcome.0["already_there"][0]["remarks"].to_string();
+    assert!(remarks.contains("whether it may leave"), "{remarks}");
 }
 
 #[test]

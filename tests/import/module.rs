@@ -131,10 +131,42 @@ fn a_token_that_goes_away_in_the_middle_leaves_nothing_behind() {
     for after in [0, 1, 7, 20, 40] {
         let text = stage::fail(&mut run(after));
         assert!(text.contains("went away") && text.contains("DeviceRemoved"), "{after}: {text}");
+        assert_eq!(text.matches("the module was ended").count(), 1, "{after}: {text}");
         assert_eq!(scene.listed(), listed, "after {after} calls");
     }
     assert_eq!(scene.object_files(), before);
+    // One that has no token to choose from is ended, too.
+    let text = stage::fail(run(10_000).args(["--slot", "7"]));
+    assert!(text.contains("no such token") && text.contains("the module was ended"), "{text}");
     stage::succeed(&mut run(10_000));
+}
+
+#[test]
+fn a_key_whose_restriction_cannot_be_read_stays_behind() {
+    let scene = Scene::new();
+    // A mechanism that no list of names has.
+    scene.softhsm("--keypairgen --key-type rsa:2048 --label only --id 01 --extractable --allowed-mechanisms 0x7ff0");
+    let outcome = scene.import(&options());
+    assert_eq!(outcome.imported(), ["public key only"], "{:#}", outcome.0);
+    assert!(outcome.reason("only").contains("CKA_ALLOWED_MECHANISMS"));
+    let outcome = scene.import("--softhsm --source-pin-file source-pin");
+    assert_eq!(outcome.list("left_behind"), Vec::<String>::new(), "the remedy that is named helps");
+}
+
+#[test]
+fn a_private_key_that_comes_after_its_public_half_becomes_one_key_with_it() {
+    let scene = Scene::new();
+    scene.softhsm("--keypairgen --key-type rsa:2048 --label www --id 01");
+    let outcome = scene.import(&options());
+    assert_eq!(outcome.imported(), ["public key www"]);
+    let outcome = scene.import("--softhsm --source-pin-file source-pin");
+    assert_eq!(outcome.imported(), ["private key www", "public key www"], "{:#}", outcome.0);
+    assert!(outcome.remarks("www").contains("one key"));
+    let keys: serde_json::Value = serde_json::from_str(&scene.stage.strongroom("--json key list")).unwrap();
+    assert_eq!(keys.as_array().unwrap().len(), 1, "{keys:#}");
+    assert_eq!(scene.listed().matches("www").count(), 2);
+    scene.stage.strongroom("key delete www --yes");
+    assert!(!scene.listed().contains("www"), "no half is left");
 }
 
 #[test]

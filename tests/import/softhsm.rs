@@ -135,6 +135,45 @@ fn a_key_that_both_wraps_and_decrypts_keeps_one_of_the_two_and_it_is_said() {
 }
 
 #[test]
+fn a_private_key_that_was_deleted_comes_back_under_the_name_of_its_public_half() {
+    let scene = Scene::new();
+    imported_key(&scene, "www", "01");
+    scene.import_softhsm();
+    scene.stage.pkcs11_tool_logged_in("--delete-object --type privkey --id 01");
+    assert_eq!(scene.import_softhsm().imported(), ["private key www", "public key www"]);
+    let keys: Value = serde_json::from_str(&scene.stage.strongroom("--json key list")).unwrap();
+    assert_eq!(keys.as_array().unwrap().len(), 1, "{keys:#}");
+    assert_eq!(keys[0]["name"], "www", "{keys:#}");
+}
+
+/// A key that may not be used now is compared by its value like any other.
+#[test]
+fn another_secret_key_of_the_same_label_and_id_comes_also_beside_a_disabled_one() {
+    let scene = Scene::new();
+    scene.softhsm("--keygen --key-type AES:32 --label aes --id 07 --usage-decrypt");
+    scene.import_softhsm();
+    scene.stage.strongroom("key disable aes");
+    assert_eq!(scene.import_softhsm().list("already_there"), ["secret key aes"]);
+    scene.softhsm("--delete-object --type secrkey --id 07");
+    scene.softhsm("--keygen --key-type AES:32 --label aes --id 07 --usage-decrypt");
+    assert_eq!(scene.import_softhsm().imported(), ["secret key aes"]);
+}
+
+#[test]
+fn two_public_keys_of_a_kind_that_is_only_kept_are_told_apart_by_their_values() {
+    let scene = Scene::new();
+    for _ in 0..2 {
+        scene.stage.openssl("dsaparam -out dsa.param 1024");
+        scene.stage.openssl("gendsa -out dsa.pem dsa.param");
+        scene.stage.openssl("pkcs8 -topk8 -nocrypt -in dsa.pem -out dsa.p8");
+        scene.softhsm_util(&format!("--import dsa.p8 --token {TOKEN} --label dsa --id 04 --force --pin {PIN}"));
+        scene.softhsm("--delete-object --type privkey --id 04");
+    }
+    assert_eq!(scene.import_softhsm().imported(), ["public key dsa", "public key dsa"]);
+    assert_eq!(scene.import_softhsm().list("already_there").len(), 2);
+}
+
+#[test]
 fn keys_of_other_kinds_stay_behind_and_the_rest_comes() {
     let scene = Scene::new();
     scene.softhsm("--keypairgen --key-type rsa:1024 --label small --id 01");

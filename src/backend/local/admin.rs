@@ -11,8 +11,8 @@ use super::{LocalVault, backup};
 use crate::crypto::{self, SecretBytes};
 use crate::sys::memory::WipeStack;
 use crate::vault::{
-    BackupLabel, BackupRequest, BackupSource, Losses, NamedInBackup, Object, Pin, RecoveryKey, RestoreWish, Restored,
-    Result, Role, Rollback, Unlock, VaultAdmin, VaultError,
+    BackupLabel, BackupRequest, BackupSource, Draft, Losses, NamedInBackup, Object, ObjectNumber, Pin, RecoveryKey,
+    RestoreWish, Restored, Result, Role, Rollback, Unlock, VaultAdmin, VaultError,
 };
 
 impl VaultAdmin for LocalVault {
@@ -81,6 +81,18 @@ impl VaultAdmin for LocalVault {
         let root = root.ok_or(VaultError::Unsupported("a rekey keeps at least one way to unlock"))?;
         let new = RootKey::generate(root.number() + 1)?;
         self.rewrite(root, &Renewal { root: Some(new), label: None, renumber }, &ways, progress)
+    }
+
+    fn is_secret_of(&self, number: ObjectNumber, value: &SecretBytes) -> Result<bool> {
+        Ok(self.secret_part(number, false)? == *value)
+    }
+
+    fn create_in_place_of(&self, drafts: Vec<Draft>, replaced: &[ObjectNumber]) -> Result<Vec<Arc<Object>>> {
+        let mut drafts = Some(drafts);
+        self.write(&mut |state, counters, plan| {
+            plan.create(state, counters, drafts.take().unwrap_or_default(), false)?;
+            plan.delete(state, replaced)
+        })
     }
 
     fn purge(&self) -> Result<()> {

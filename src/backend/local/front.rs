@@ -82,18 +82,7 @@ impl Vault for LocalVault {
     }
 
     fn secret(&self, number: ObjectNumber) -> Result<SecretBytes> {
-        let _wipe = WipeStack;
-        // What is published under the lock fits the root key.
-        let state = (!self.heir).then(|| self.state());
-        let published = self.published.load();
-        let Some(entry) = published.entries.get(&number) else { return Err(VaultError::NotFound) };
-        let Some(header) = &published.header else { return Err(VaultError::NotFound) };
-        if entry.key_number != 0 {
-            let page = self.page_of_keys();
-            key::check_state(key::state(page.as_deref(), entry, published.generation, self.is_read_only()))?;
-        }
-        let root = state.as_ref().and_then(|state| state.root.as_ref());
-        entry.open_secret(header, root, &self.directory.database())
+        self.secret_part(number, true)
     }
 
     fn create(&self, drafts: Vec<Draft>) -> Result<Vec<Arc<Object>>> {
@@ -159,6 +148,22 @@ impl LocalVault {
     /// The page, if it can say anything of keys: where nothing can be written, one of another boot never will.
     fn page_of_keys(&self) -> Option<Arc<Page>> {
         self.page().filter(|page| self.heir || !self.is_read_only() || page.stamp().this_boot)
+    }
+
+    /// The secret part of an object; `usable`: of a key only if it may be used now.
+    pub(super) fn secret_part(&self, number: ObjectNumber, usable: bool) -> Result<SecretBytes> {
+        let _wipe = WipeStack;
+        // What is published under the lock fits the root key.
+        let state = (!self.heir).then(|| self.state());
+        let published = self.published.load();
+        let Some(entry) = published.entries.get(&number) else { return Err(VaultError::NotFound) };
+        let Some(header) = &published.header else { return Err(VaultError::NotFound) };
+        if usable && entry.key_number != 0 {
+            let page = self.page_of_keys();
+            key::check_state(key::state(page.as_deref(), entry, published.generation, self.is_read_only()))?;
+        }
+        let root = state.as_ref().and_then(|state| state.root.as_ref());
+        entry.open_secret(header, root, &self.directory.database())
     }
 
     /// A key, from the cache or out of its record.

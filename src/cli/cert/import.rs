@@ -7,7 +7,7 @@ use spki::der::Encode;
 use x509_cert::Certificate;
 use x509_cert::der::asn1::{Any, ObjectIdentifier};
 
-use super::super::key::{pem_blocks, read_key_file};
+use super::super::key::{Block, pem_blocks, read_key_file};
 use super::super::{Context, Error, Result};
 use super::{draft, parse_certificate, show};
 use crate::crypto::{Digest, DigestAlgorithm, PublicKey};
@@ -85,7 +85,7 @@ fn certificate(contents: &[u8]) -> Result<(Vec<u8>, usize)> {
     }
     let mut certificates: Vec<Vec<u8>> = blocks
         .into_iter()
-        .filter(|(tag, _)| matches!(tag.as_str(), "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE"))
+        .filter(|(tag, _)| Block::of(tag) == Block::Certificate)
         .map(|(_, der)| der.to_vec())
         .collect();
     if certificates.is_empty() {

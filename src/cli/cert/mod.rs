@@ -17,8 +17,8 @@ use cryptoki_sys::{CKA_CERTIFICATE_TYPE, CKA_ISSUER, CKA_SERIAL_NUMBER, CKA_SUBJ
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
 
-use super::{Context, Error, Result};
-use crate::vault::{Class, Content, Draft, Name, Naming};
+use super::{Context, Error, Result, delete};
+use crate::vault::{Class, Collection, Content, Draft, Name, Naming};
 
 /// What is done with certificates.
 #[derive(Subcommand)]
@@ -34,7 +34,7 @@ pub(super) enum Verb {
     /// Show a certificate
     Show(show::Show),
     /// Delete a certificate for good; its key stays
-    Delete(show::Delete),
+    Delete(delete::Delete),
 }
 
 /// Who the certificate is for.
@@ -56,7 +56,7 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
         Verb::Import(import) => import::run(context, &import),
         Verb::List => show::list(context),
         Verb::Show(which) => show::show(context, &which),
-        Verb::Delete(which) => show::delete(context, &which),
+        Verb::Delete(what) => delete::run(context, Collection::Certificates, &what),
     }
 }
 

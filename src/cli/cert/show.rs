@@ -33,15 +33,6 @@ pub(in super::super) struct Show {
     out: Option<PathBuf>,
 }
 
-#[derive(Args)]
-pub(in super::super) struct Delete {
-    /// The certificate's name
-    name: String,
-    /// One version: its id, or how that begins
-    #[arg(long, value_name = "ID")]
-    version: Option<String>,
-}
-
 pub(super) fn list(context: &Context) -> Result<()> {
     let opened = context.unlocked()?;
     let image = opened.vault.image();
@@ -103,23 +94,6 @@ pub(super) fn show(context: &Context, which: &Show) -> Result<()> {
         ],
         &value,
     )
-}
-
-pub(super) fn delete(context: &Context, which: &Delete) -> Result<()> {
-    let opened = context.unlocked()?;
-    let named = versions::named(&opened.vault.image(), Collection::Certificates, &which.name)?;
-    let (what, numbers) = match &which.version {
-        Some(id) => {
-            let version = named.version(id)?;
-            (format!("version {} of the certificate {}", version.id, named.name), version.numbers())
-        }
-        None => (format!("the certificate {}", named.name), named.numbers()),
-    };
-    context.confirm(&format!("Delete {what} from {}? This can't be undone.", opened.info.label))?;
-    opened.vault.delete(&numbers)?;
-    context
-        .output
-        .done(&format!("Deleted {what}; its key stays."), &json!({ "name": named.name, "deleted": numbers.len() }))
 }
 
 /// What was just made.

@@ -31,6 +31,7 @@ pub(super) fn judge(mut found: Found, allow_conflicting_usage: bool) -> Result<V
         remarks.extend(settle_usage(&mut found));
     }
     drop_what_does_not_fit(&mut found, kind, &mut remarks);
+    remarks.extend(deny_what_is_not_said(&mut found, kind));
     if found.boolean(CKA_TRUSTED) {
         remarks.push("it stays trusted (CKA_TRUSTED)".to_owned());
     }
@@ -97,6 +98,20 @@ fn settle_usage(found: &mut Found) -> Option<String> {
     })
 }
 
+/// A key may do what its source says, not what a template without a word of it would get here.
+fn deny_what_is_not_said(found: &mut Found, kind: Kinds) -> Option<String> {
+    if !kind.intersects(Kinds::KEY) {
+        return None;
+    }
+    let applies = |usage| matches!(attribute::lookup(kind, usage), Lookup::Row(row) if row.unset == Unset::Derived);
+    let missing: Vec<_> = USAGES.into_iter().filter(|usage| applies(*usage) && found.get(*usage).is_none()).collect();
+    for usage in &missing {
+        found.set(*usage, &[CK_FALSE]);
+    }
+    let useless = !missing.is_empty() && !USAGES.iter().any(|usage| found.boolean(*usage));
+    useless.then(|| "the source doesn't say what it may be used for, so it may be used for nothing here".to_owned())
+}
+
 /// Leaves what a template for this kind may hold.
 fn drop_what_does_not_fit(found: &mut Found, kind: Kinds, remarks: &mut Vec<String>) {
     if kind == Kinds::X509 && found.get(CKA_CERTIFICATE_TYPE).is_none() {
@@ -109,7 +124,12 @@ fn drop_what_does_not_fit(found: &mut Found, kind: Kinds, remarks: &mut Vec<Stri
             Lookup::Row(row) if row.rule(Phase::Create) == Rule::Never => false,
             // Nothing where a vault knows something itself.
             Lookup::Row(row) if value.is_empty() && row.unset == Unset::Derived && row.form != Form::Bytes => false,
-            Lookup::Row(row) if row.form.check(value).is_err() && row.rule(Phase::Create) != Rule::Must => {
+            // Without its value an object isn't itself any more; one that is too long is no impossible one.
+            Lookup::Row(row)
+                if *number != CKA_VALUE
+                    && row.rule(Phase::Create) != Rule::Must
+                    && row.form.check(value) == Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID)) =>
+            {
                 remarks.push(format!("{} was dropped: it has an impossible value", row.name));
                 false
             }
@@ -158,6 +178,18 @@ fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
+
+const USAGES: [CK_ATTRIBUTE_TYPE; 9] = [
+    CKA_ENCRYPT,
+    CKA_DECRYPT,
+    CKA_SIGN,
+    CKA_SIGN_RECOVER,
+    CKA_VERIFY,
+    CKA_VERIFY_RECOVER,
+    CKA_WRAP,
+    CKA_UNWRAP,
+    CKA_DERIVE,
+];
 
 #[cfg(test)]
 mod tests {
@@ -236,6 +268,42 @@ mod tests {
         found.set(CKA_SERIAL_NUMBER, b"1");
         let candidate = comes(found);
         assert_eq!(candidate.remarks.len(), 2, "{:?}", candidate.remarks);
+    }
+
+    #[test]
+    fn a_value_that_is_too_long_stays_whole_where_it_is() {
+        let mut data = Found::default();
+        data.set(CKA_CLASS, &CKO_DATA.to_ne_bytes());
+        data.set(CKA_TOKEN, &[CK_TRUE]);
+        data.set(CKA_LABEL, b"long");
+        data.set(CKA_VALUE, &vec![1; attribute::MAX_LEN]);
+        assert!(comes(again(&data)).draft.content.value.is_some());
+        data.set(CKA_VALUE, &vec![1; attribute::MAX_LEN + 1]);
+        assert!(stays_because(again(&data)).contains("too large"));
+        data.set(CKA_PRIVATE, &[CK_TRUE]);
+        assert!(stays_because(data).contains("too large"));
+    }
+
+    fn again(found: &Found) -> Found {
+        let mut again = Found::default();
+        found.attributes.iter().for_each(|(number, value)| again.set(*number, value.expose()));
+        again
+    }
+
+    #[test]
+    fn a_key_may_do_only_what_its_source_says() {
+        let mut found = aes(&[CKA_SIGN]);
+        for usage in [CKA_ENCRYPT, CKA_DECRYPT, CKA_VERIFY] {
+            found.attributes.remove(&usage);
+        }
+        let candidate = comes(found);
+        assert_eq!(candidate.draft.content.usage, Usage::SIGN);
+        assert!(candidate.remarks.is_empty(), "{:?}", candidate.remarks);
+        let mut silent = aes(&[]);
+        USAGES.iter().for_each(|usage| drop(silent.attributes.remove(usage)));
+        let candidate = comes(silent);
+        assert_eq!(candidate.draft.content.usage, Usage::empty());
+        assert!(candidate.remarks[0].contains("nothing"), "{:?}", candidate.remarks);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod file;
 mod found;
 mod judge;
 mod module;
+mod pairs;
 mod plan;
 mod report;
 mod softhsm;
@@ -64,14 +65,17 @@ pub(super) fn run(context: &Context, import: Import) -> Result<()> {
     import.check(context)?;
     let opened = context.locked()?;
     let mut harvest = import.harvest(context, opened.info.allow_conflicting_usage)?;
-    plan::check_pairs(&harvest.candidates)?;
+    pairs::check(&mut harvest)?;
     opened.vault.unlock(&context.users_way(&opened)?)?;
     let plan = Plan::new(&*opened.vault, std::mem::take(&mut harvest.candidates))?;
     carry_out(context, &opened, import.dry_run, plan, harvest)
 }
 
 fn carry_out(context: &Context, opened: &Opened, dry_run: bool, mut plan: Plan, harvest: Harvest) -> Result<()> {
-    let made = if dry_run { Vec::new() } else { opened.vault.create(plan.take_drafts())? };
+    let made = match dry_run {
+        true => Vec::new(),
+        false => opened.vault.create_in_place_of(plan.take_drafts(), &plan.replaced)?,
+    };
     let mut remarks = harvest.remarks;
     remarks.extend(label_remark(&opened.info.label, harvest.token_label.as_deref()));
     let hidden = made.iter().filter(|object| opened.hides(object)).count();

@@ -1,25 +1,37 @@
 //! What of a harvest is created, and under which names; what is there already.
 //!
 //! Halves of a pair get one name, two keys of one label two, and an object that the vault has (same class, id, label
-//! and value) isn't made again, so that an import can be repeated.
+//! and value) isn't made again, so that an import can be repeated. A public key that lay alone in the vault comes again
+//! beside its private half, so that the two are one key.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cryptoki_sys::{CKA_APPLICATION, CKA_OBJECT_ID};
 
-use super::super::{Error, Result, cert};
+use super::super::{Result, cert};
 use super::found::{Candidate, What};
 use crate::crypto;
+use crate::pkcs11::object::Guard;
 use crate::vault::{
-    Class, Collection, Content, Draft, Image, KeyAlgorithm, Name, Naming, Object, SecretBytes, VaultAdmin, VaultError,
+    Class, Collection, Content, Draft, Image, KeyAlgorithm, Name, Naming, Object, ObjectNumber, VaultAdmin,
 };
 
 /// See the [module](self).
 #[derive(Default)]
 pub(super) struct Plan {
     pub candidates: Vec<Candidate>,
-    pub present: Vec<What>,
+    pub present: Vec<Present>,
+    /// Public keys that come again, beside their private halves.
+    pub replaced: Vec<ObjectNumber>,
+}
+
+/// What isn't made again.
+pub(super) struct Present {
+    pub what: What,
+    pub remarks: Vec<String>,
+    /// The vault's object, if it isn't one that comes in the same call.
+    number: Option<ObjectNumber>,
 }
 
 impl Plan {
@@ -33,15 +45,39 @@ impl Plan {
                 candidate.draft.content.id = id;
             }
             let draft = &candidate.draft;
-            if is_present(vault, &image, draft)? || seen.holds(&plan.candidates, draft) {
-                plan.present.push(What::of(draft));
+            if let Some(object) = present(vault, &image, draft)? {
+                let remarks = difference(&object.content, &draft.content).into_iter().collect();
+                plan.present.push(Present { what: What::of(draft), remarks, number: Some(object.number) });
+            } else if seen.holds(&plan.candidates, draft) {
+                plan.present.push(Present { what: What::of(draft), remarks: Vec::new(), number: None });
             } else {
                 seen.add(plan.candidates.len(), draft);
                 plan.candidates.push(candidate);
             }
         }
+        plan.complete_pairs(&image);
         plan.name(&image)?;
         Ok(plan)
+    }
+
+    /// Lets public keys that lie alone in the vault come again beside their private halves.
+    fn complete_pairs(&mut self, image: &Image) {
+        let half = |class| move |candidate: &Candidate| Half::of(&candidate.draft.content, class);
+        let mut complete: HashSet<Half> = self.candidates.iter().filter_map(half(Class::PublicKey)).collect();
+        for private in self.candidates.iter().filter_map(half(Class::PrivateKey)).collect::<Vec<_>>() {
+            let alone = image.with_id(&private.id).find(|object| {
+                Half::of(&object.content, Class::PublicKey).as_ref() == Some(&private) && is_alone(image, object)
+            });
+            let Some(object) = alone.filter(|_| !complete.contains(&private)) else { continue };
+            self.present.retain(|present| present.number != Some(object.number));
+            self.replaced.push(object.number);
+            self.candidates.push(Candidate {
+                draft: Draft { content: object.content.clone(), naming: Naming::None, secret: None },
+                remarks: vec!["it was there alone, and becomes one key with its private half".to_owned()],
+                adopts_id: false,
+            });
+            complete.insert(private);
+        }
     }
 
     /// The drafts for the vault, with their values; what they say stays here for the report.
@@ -56,7 +92,7 @@ impl Plan {
 
     /// Gives every object that has one its name.
     fn name(&mut self, image: &Image) -> Result<()> {
-        let mut names = Names { image, given: HashSet::new() };
+        let mut names = Names { image, replaced: &self.replaced, given: HashSet::new() };
         let mut pairs: HashMap<Half, Name> = HashMap::new();
         for Candidate { draft, .. } in &mut self.candidates {
             let Some(collection) = Collection::of(&draft.content).filter(|_| draft.naming == Naming::FromLabel) else {
@@ -78,30 +114,6 @@ impl Plan {
     }
 }
 
-/// Refuses a private key beside a public key of the same id that isn't its own: one of the two is damaged.
-pub(super) fn check_pairs(candidates: &[Candidate]) -> Result<()> {
-    let place = |content: &Content, algorithm| (content.id.clone(), std::mem::discriminant::<KeyAlgorithm>(algorithm));
-    let mut publics: HashMap<_, HashSet<&[u8]>> = HashMap::new();
-    for content in candidates.iter().map(|candidate| &candidate.draft.content) {
-        if let (Class::PublicKey, Some(key)) = (content.class, &content.key) {
-            publics.entry(place(content, &key.algorithm)).or_default().insert(&key.public);
-        }
-    }
-    for candidate in candidates {
-        let content = &candidate.draft.content;
-        let (Class::PrivateKey, Some(key), false) = (content.class, &content.key, content.id.is_empty()) else {
-            continue;
-        };
-        if publics.get(&place(content, &key.algorithm)).is_some_and(|publics| !publics.contains(&*key.public)) {
-            return Err(Error::refused(format!(
-                "{} doesn't match the public key with its id: the source is damaged, nothing was imported.",
-                What::of(&candidate.draft)
-            )));
-        }
-    }
-    Ok(())
-}
-
 /// What the halves of a pair have in common.
 #[derive(PartialEq, Eq, Hash)]
 struct Half {
@@ -119,6 +131,8 @@ impl Half {
 /// Names that are given out.
 struct Names<'a> {
     image: &'a Image,
+    /// Objects that go in the same transaction, with their names.
+    replaced: &'a [ObjectNumber],
     given: HashSet<(Collection, String)>,
 }
 
@@ -143,7 +157,7 @@ impl Names<'_> {
 
     fn is_taken(&self, collection: Collection, name: &Name) -> bool {
         self.given.contains(&(collection, name.folded()))
-            || self.image.with_name(collection, name.as_str()).next().is_some()
+            || self.image.with_name(collection, name.as_str()).any(|object| !self.replaced.contains(&object.number))
     }
 }
 
@@ -179,7 +193,8 @@ fn adopted_id(image: &Image, candidate: &Candidate) -> Result<Option<Vec<u8>>> {
     }
 }
 
-fn is_present(vault: &dyn VaultAdmin, image: &Image, draft: &Draft) -> Result<bool> {
+/// The vault's object that this would be again.
+fn present<'i>(vault: &dyn VaultAdmin, image: &'i Image, draft: &Draft) -> Result<Option<&'i Arc<Object>>> {
     let content = &draft.content;
     let (by_id, by_label) = (image.count_id(&content.id), image.count_label(&content.label));
     let objects: Box<dyn Iterator<Item = &Arc<Object>>> = if by_id <= by_label {
@@ -188,11 +203,11 @@ fn is_present(vault: &dyn VaultAdmin, image: &Image, draft: &Draft) -> Result<bo
         Box::new(image.with_label(&content.label))
     };
     for object in objects.filter(|object| says_the_same(&object.content, content)) {
-        if same_secret(vault, object, draft.secret.as_ref())? {
-            return Ok(true);
+        if same_secret(vault, object, draft)? {
+            return Ok(Some(object));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 fn says_the_same(one: &Content, other: &Content) -> bool {
@@ -200,16 +215,48 @@ fn says_the_same(one: &Content, other: &Content) -> bool {
         let kept = |attribute| content.attributes.get(&attribute).cloned();
         (content.class, content.key.clone(), content.value.clone(), kept(CKA_APPLICATION), kept(CKA_OBJECT_ID))
     };
-    one.label == other.label && one.id == other.id && public(one) == public(other)
+    one.label == other.label
+        && one.id == other.id
+        && one.private == other.private
+        && public(one) == public(other)
+        && (!lies_in_attributes(one) || one.attributes == other.attributes)
 }
 
-/// A private key is known by its public half; what has none by its value. One that may not be used now isn't looked into:
-/// what says the same of itself is the same then.
-fn same_secret(vault: &dyn VaultAdmin, object: &Object, secret: Option<&SecretBytes>) -> Result<bool> {
-    let (Some(secret), false) = (secret, object.content.class == Class::PrivateKey) else { return Ok(true) };
-    match vault.secret(object.number) {
-        Ok(own) => Ok(own == *secret),
-        Err(VaultError::Disabled | VaultError::NotYetValid(_) | VaultError::Expired(_)) => Ok(true),
-        Err(error) => Err(error.into()),
+/// Whether what an object is stands in attributes that only its kind knows: a public DSA key, domain parameters.
+fn lies_in_attributes(content: &Content) -> bool {
+    match &content.key {
+        Some(key) => matches!(key.algorithm, KeyAlgorithm::Other(_)),
+        None => matches!(content.class, Class::Other(_)) || content.value.is_none(),
     }
+}
+
+/// A private key is known by its public half; what has none by its value, also if it may not be used now.
+fn same_secret(vault: &dyn VaultAdmin, object: &Object, draft: &Draft) -> Result<bool> {
+    match &draft.secret {
+        Some(_) if !object.has_secret => Ok(false),
+        Some(_) if object.content.class == Class::PrivateKey => Ok(true),
+        Some(secret) => Ok(vault.is_secret_of(object.number, secret)?),
+        None => Ok(!object.has_secret),
+    }
+}
+
+/// What a key may do in the vault stays as it is; who asked for something else, or has something else, is told.
+fn difference(own: &Content, other: &Content) -> Option<String> {
+    other.key.as_ref()?;
+    let (guard, theirs) = (Guard::of(own), Guard::of(other));
+    let differences = [
+        ("whether it may leave", guard.extractable != theirs.extractable),
+        ("whether its value shows", guard.sensitive != theirs.sensitive),
+        ("what it may be used for", own.usage != other.usage),
+    ];
+    let names: Vec<&str> = differences.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
+    (!names.is_empty()).then(|| format!("it stays as it is in the vault, which differs in {}", names.join(", ")))
+}
+
+/// Whether the private half of this public key isn't in the vault.
+fn is_alone(image: &Image, public: &Object) -> bool {
+    let (Some(name), Some(collection)) = (&public.name, public.collection()) else { return true };
+    !image.with_name(collection, name.as_str()).any(|object| {
+        object.content.class == Class::PrivateKey && object.version.map(|it| it.id) == public.version.map(|it| it.id)
+    })
 }

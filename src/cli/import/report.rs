@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::{Context, Result};
 use super::found::{Candidate, LeftBehind, What};
-use super::plan::Plan;
+use super::plan::{Plan, Present};
 use crate::vault::{Naming, Object};
 
 /// The outcome of an import, or what it would be.
@@ -37,7 +37,8 @@ impl Report<'_> {
         let comes = |candidate: &Candidate| row(state, &What::of(&candidate.draft), candidate.remarks.join("; "));
         let stays = |left: &LeftBehind| row("left behind", &left.what, format!("{}: {}", left.reason, left.remedy));
         let candidates = self.plan.candidates.iter().map(comes);
-        let present = self.plan.present.iter().map(|what| row("already there", what, String::new()));
+        let present =
+            self.plan.present.iter().map(|present| row("already there", &present.what, present.remarks.join("; ")));
         candidates.chain(present).chain(self.left.iter().map(stays)).collect()
     }
 
@@ -58,10 +59,15 @@ impl Report<'_> {
             value["remedy"] = left.remedy.clone().into();
             value
         };
+        let present = |present: &Present| {
+            let mut value = of(&present.what);
+            value["remarks"] = present.remarks.clone().into();
+            value
+        };
         json!({
             "dry_run": self.dry_run,
             "imported": self.plan.candidates.iter().enumerate().map(comes).collect::<Value>(),
-            "already_there": self.plan.present.iter().map(of).collect::<Value>(),
+            "already_there": self.plan.present.iter().map(present).collect::<Value>(),
             "left_behind": self.left.iter().map(stays).collect::<Value>(),
             "remarks": self.remarks,
         })

@@ -2,12 +2,13 @@
 
 use pkcs8::PrivateKeyInfoRef;
 use pkcs8::der::asn1::{AnyRef, ContextSpecific, Null, ObjectIdentifier, OctetStringRef, SequenceRef, UintRef};
-use pkcs8::der::{self, Decode, Encode, Reader, SliceReader, TagNumber};
-use spki::AlgorithmIdentifierRef;
+use pkcs8::der::{self, Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
+use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
 use super::super::passphrase::{self, Passphrase};
 use super::super::{Error, Result};
+use super::blocks::{ENCRYPTED_BY_HEADERS, TRUSTED_CERTIFICATE, pem_blocks};
 use crate::crypto::{Curve, PrivateKey};
 use crate::vault::SecretBytes;
 
@@ -27,25 +28,6 @@ pub(in super::super) fn pem(tag: &str, der: &[u8]) -> String {
     pem::encode_config(&pem::Pem::new(tag, der), config)
 }
 
-/// The blocks of a PEM file with this tag; none if it isn't PEM.
-pub(in super::super) fn pem_blocks(contents: &[u8]) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
-    if !contents.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN) {
-        return Ok(Vec::new());
-    }
-    let blocks = pem::parse_many(contents).map_err(|error| Error::refused(format!("The PEM is damaged: {error}.")))?;
-    Ok(blocks
-        .into_iter()
-        .map(|block| {
-            let encrypted = block.headers().get("Proc-Type").is_some_and(|kind| kind.contains("ENCRYPTED"));
-            let tag = if encrypted { ENCRYPTED_BY_HEADERS.to_owned() } else { block.tag().to_owned() };
-            (tag, Zeroizing::new(block.into_contents()))
-        })
-        .collect())
-}
-
-const PEM_BEGIN: &[u8] = b"-----BEGIN ";
-/// No tag of PEM: what RFC 1421's headers say is encrypted.
-const ENCRYPTED_BY_HEADERS: &str = "encrypted as RFC 1421 describes";
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
@@ -76,7 +58,7 @@ impl Block {
             "EC PRIVATE KEY" => Self::Sec1,
             "EC PARAMETERS" => Self::Parameters,
             "PUBLIC KEY" => Self::PublicKey,
-            "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => Self::Certificate,
+            "CERTIFICATE" | "X509 CERTIFICATE" | TRUSTED_CERTIFICATE => Self::Certificate,
             ENCRYPTED_BY_HEADERS => Self::Old,
             _ => Self::Other,
         }
@@ -138,18 +120,34 @@ fn no_key(name: &str) -> Error {
     ))
 }
 
-/// Why keys like this aren't taken, if they aren't.
+/// Why private keys like this aren't taken, if they aren't.
 pub(in super::super) fn unsupported_kind(pkcs8: &[u8]) -> Option<&'static str> {
-    let algorithm = PrivateKeyInfoRef::from_der(pkcs8).ok()?.algorithm;
+    unsupported_algorithm(&PrivateKeyInfoRef::from_der(pkcs8).ok()?.algorithm)
+}
+
+/// Why public keys like this aren't taken, if they aren't.
+pub(in super::super) fn unsupported_public_kind(spki: &[u8]) -> Option<&'static str> {
+    unsupported_algorithm(&SubjectPublicKeyInfoRef::from_der(spki).ok()?.algorithm)
+}
+
+fn unsupported_algorithm(algorithm: &AlgorithmIdentifierRef<'_>) -> Option<&'static str> {
     match algorithm.oid {
         RSA_ENCRYPTION | ED25519 | X25519 => None,
+        EC_PUBLIC_KEY if algorithm.parameters.is_some_and(|curve| curve.tag() == Tag::Sequence) => {
+            Some("its curve isn't named but written out")
+        }
         EC_PUBLIC_KEY => {
             let curve = algorithm.parameters.and_then(|curve| curve.to_der().ok());
             let known = Curve::ALL.iter().any(|known| curve.as_deref() == Some(known.oid_der()));
             (!known).then_some("its curve isn't supported: P-256, P-384, P-521, secp256k1, Ed25519 and X25519 are")
         }
-        _ => Some("private keys of its type aren't supported: RSA, EC, Ed25519 and X25519 are"),
+        _ => Some("keys of its type aren't supported: RSA, EC, Ed25519 and X25519 are"),
     }
+}
+
+/// How long the DER is that these bytes begin with.
+pub(in super::super) fn encoded_len(der: &[u8]) -> Option<usize> {
+    SliceReader::new(der).ok()?.tlv_bytes().ok().map(<[u8]>::len)
 }
 
 /// `EncryptedPrivateKeyInfo` (RFC 5958 §3): how it is encrypted, and the rest.
@@ -186,23 +184,23 @@ fn from_pkcs1(der: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     wrap(RSA_ENCRYPTION, AnyRef::from(Null), der)
 }
 
-/// RFC 5915 §3 into RFC 5958 §2. The curve stands in the key or in `parameters`.
+/// RFC 5915 §3 into RFC 5958 §2. The curve stands in the key or in `parameters`, by its name or written out.
 fn from_sec1(der: &[u8], parameters: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>> {
     let inside = sec1_curve(der).map_err(|_| damaged("SEC 1"))?;
-    let outside = parameters.map(ObjectIdentifier::from_der).transpose().map_err(|_| damaged("the EC parameters"))?;
+    let outside = parameters.map(AnyRef::from_der).transpose().map_err(|_| damaged("the EC parameters"))?;
     let curve = inside.or(outside).ok_or_else(|| Error::refused("The key doesn't name its curve."))?;
-    wrap(EC_PUBLIC_KEY, AnyRef::from(&curve), der)
+    wrap(EC_PUBLIC_KEY, curve, der)
 }
 
-/// The curve that an `ECPrivateKey` names, if it does.
-fn sec1_curve(der: &[u8]) -> der::Result<Option<ObjectIdentifier>> {
+/// The curve that an `ECPrivateKey` names or describes, if it does.
+fn sec1_curve(der: &[u8]) -> der::Result<Option<AnyRef<'_>>> {
     let sequence = <&SequenceRef>::from_der(der)?;
     let mut reader = SliceReader::new(sequence.as_bytes())?;
     if u8::decode(&mut reader)? != 1 {
         return Err(der::ErrorKind::Failed.into());
     }
     <&OctetStringRef>::decode(&mut reader)?;
-    let parameters = ContextSpecific::<ObjectIdentifier>::decode_explicit(&mut reader, TagNumber(0))?;
+    let parameters = ContextSpecific::<AnyRef<'_>>::decode_explicit(&mut reader, TagNumber(0))?;
     Ok(parameters.map(|parameters| parameters.value))
 }
 

@@ -1,21 +1,23 @@
 //! `strongroom key`.
 
+mod blocks;
 mod create;
 mod import;
 mod material;
 mod show;
 mod state;
 
+pub(super) use blocks::{TRUSTED_CERTIFICATE, pem_blocks};
 pub(super) use import::read_key_file;
-pub(super) use material::{Block, der_to_pkcs8, pem, pem_blocks, unsupported_kind};
+pub(super) use material::{Block, der_to_pkcs8, encoded_len, pem, unsupported_kind, unsupported_public_kind};
 pub(super) use show::public_of;
 
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
 
-use super::{Context, Error, Result, kind, time};
-use crate::vault::{Content, Draft, KeyAlgorithm, Name, Naming, Usage};
+use super::{Context, Error, Result, delete, kind, time};
+use crate::vault::{Collection, Content, Draft, KeyAlgorithm, Name, Naming, Usage};
 
 /// What is done with keys.
 #[derive(Subcommand)]
@@ -35,7 +37,7 @@ pub(super) enum Verb {
     /// Refuse the use of a key's newest version, or of another one, at once in every process
     Disable(Which),
     /// Delete a key for good, or one version of it
-    Delete(Which),
+    Delete(delete::Delete),
     /// Print the public key as PEM
     Public(Which),
 }
@@ -86,7 +88,7 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
         Verb::Rotate(rotate) => create::rotate(context, rotate),
         Verb::Enable(which) => state::set_enabled(context, &which, true),
         Verb::Disable(which) => state::set_enabled(context, &which, false),
-        Verb::Delete(which) => state::delete(context, &which),
+        Verb::Delete(what) => delete::run(context, Collection::Keys, &what),
         Verb::Public(which) => show::public(context, &which),
     }
 }

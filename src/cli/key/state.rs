@@ -1,4 +1,4 @@
-//! `enable`, `disable` and `delete`.
+//! `enable` and `disable`.
 
 use serde_json::json;
 
@@ -23,30 +23,22 @@ pub(super) fn set_enabled(context: &Context, which: &Which, enabled: bool) -> Re
         })?;
     }
     let already = if changed { "" } else { " already" };
-    context.output.done(
-        &format!("Version {} of {} is{already} {word}.", version.id, key.name),
-        &json!({ "name": key.name, "version": version.id, "enabled": enabled, "changed": changed }),
-    )
-}
-
-pub(super) fn delete(context: &Context, which: &Which) -> Result<()> {
-    let opened = context.unlocked()?;
-    let key = versions::named(&opened.vault.image(), Collection::Keys, &which.name)?;
-    let (what, numbers, ids) = match &which.version {
-        Some(id) => {
-            let version = key.version(id)?;
-            (format!("version {} of the key {}", version.id, key.name), version.numbers(), vec![version.id.clone()])
-        }
-        None => {
-            let ids = key.versions.iter().map(|version| version.id.clone()).collect();
-            (format!("the key {} with {}", key.name, count(key.versions.len())), key.numbers(), ids)
-        }
+    // Who disables a key that was stolen must know that an older one does its work now.
+    let now = versions::named(&opened.vault.image(), Collection::Keys, &which.name)?;
+    let current = now.versions.iter().rev().find(|version| version.enabled()).map(|version| version.id.as_str());
+    let means = match current {
+        None => format!(" {} has no enabled version now.", key.name),
+        Some(id) if !enabled => format!(" Version {id} is the current one now."),
+        Some(_) => String::new(),
     };
-    context.confirm(&format!("Delete {what} from {}? This can't be undone.", opened.info.label))?;
-    opened.vault.delete(&numbers)?;
-    context.output.done(&format!("Deleted {what}."), &json!({ "name": key.name, "deleted_versions": ids }))
-}
-
-fn count(versions: usize) -> String {
-    if versions == 1 { "its one version".to_owned() } else { format!("its {versions} versions") }
+    context.output.done(
+        &format!("Version {} of {} is{already} {word}.{means}", version.id, key.name),
+        &json!({
+            "name": key.name,
+            "version": version.id,
+            "enabled": enabled,
+            "changed": changed,
+            "current_version": current,
+        }),
+    )
 }

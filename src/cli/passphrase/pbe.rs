@@ -105,6 +105,10 @@ fn check_cost(what: &str, kdf: &Kdf) -> Result<()> {
     match kdf {
         Kdf::Pbkdf2(parameters) => check_rounds(what, parameters.iteration_count),
         Kdf::Scrypt(parameters) => {
+            // RFC 7914 §6; the crate counts on it.
+            if !parameters.cost_parameter.is_power_of_two() {
+                return Err(Error::refused(format!("{what} is damaged: its cost for scrypt is no power of two.")));
+            }
             let memory = 128 * u128::from(parameters.cost_parameter) * u128::from(parameters.block_size);
             if memory <= MOST_MEMORY && parameters.parallelization <= MOST_LANES {
                 return Ok(());
@@ -223,6 +227,12 @@ mod tests {
             scrypt.cost_parameter = 1 << 21;
         }
         assert!(refusal(&parameters).contains("memory"));
+        for cost in [0, 3, u64::MAX] {
+            if let Kdf::Scrypt(scrypt) = &mut parameters.kdf {
+                scrypt.cost_parameter = cost;
+            }
+            assert!(refusal(&parameters).contains("power of two"), "{cost}");
+        }
         let many_rounds = b"\x30\x0E\x04\x08saltsalt\x02\x02\x7F\xFF";
         let old = |parameters| Algorithm { oid: OLD[0].0, parameters };
         let refused = |parameters| decrypt("the file", &old(parameters), &[0; 16], "x").unwrap_err().to_string();

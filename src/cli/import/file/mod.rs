@@ -76,6 +76,11 @@ fn read_one(path: &Path, passphrase: &Passphrase<'_>) -> Result<Contents> {
     for (tag, der) in blocks {
         match Block::of(&tag) {
             Block::Certificate => {
+                if tag == key::TRUSTED_CERTIFICATE {
+                    contents.remarks.push(format!(
+                        "{name}: what OpenSSL wrote behind a certificate (what it is trusted for) doesn't come."
+                    ));
+                }
                 contents.certificates.push(Certificate { der: der.to_vec(), label: None, local_id: None });
             }
             Block::PublicKey => contents.publics.push(der),
@@ -98,7 +103,7 @@ fn der(name: &str, bytes: Zeroizing<Vec<u8>>, passphrase: &Passphrase<'_>) -> Re
     let mut contents = Contents::default();
     if cert::parse_certificate(&bytes).is_ok() {
         contents.certificates.push(Certificate { der: bytes.to_vec(), label: None, local_id: None });
-    } else if PublicKey::from_spki(&bytes).is_ok() {
+    } else if PublicKey::from_spki(&bytes).is_ok() || key::unsupported_public_kind(&bytes).is_some() {
         contents.publics.push(bytes);
     } else {
         let pkcs8 = key::der_to_pkcs8(name, &bytes, passphrase)?.ok_or_else(|| {
@@ -147,12 +152,7 @@ impl Drafting<'_> {
             self.secret(secret);
         }
         for public in contents.publics {
-            let key = PublicKey::from_spki(&public).map_err(|error| self.problem(&error.to_string()))?;
-            if !known.iter().any(|known| *known.public == *key.spki()) {
-                let usage = kind::halves(kind::default_usage(key.algorithm())).1;
-                let content = self.half(Class::PublicKey, usage, &key, self.name);
-                self.add(Draft { content, naming: Naming::None, secret: None }, Vec::new());
-            }
+            self.public(&public, &known)?;
         }
         self.harvest.left.extend(contents.left);
         self.harvest.remarks.extend(contents.remarks);
@@ -182,6 +182,23 @@ impl Drafting<'_> {
         let content = self.half(Class::PublicKey, public_usage, public, &label);
         self.add(Draft { content, naming: Naming::None, secret: None }, Vec::new());
         Ok(Some(Known { public: public.spki().into(), label, local_id: key.local_id }))
+    }
+
+    /// A public key, if it isn't the half of a key of this file.
+    fn public(&mut self, spki: &[u8], known: &[Known]) -> Result<()> {
+        let key = match (key::unsupported_public_kind(spki), PublicKey::from_spki(spki)) {
+            (Some(reason), _) | (None, Err(CryptoError::KeyUnsupported(reason))) => {
+                self.leave(Class::PublicKey, self.name, reason);
+                return Ok(());
+            }
+            (None, key) => key.map_err(|error| self.problem(&error.to_string()))?,
+        };
+        if !known.iter().any(|known| *known.public == *key.spki()) {
+            let usage = kind::halves(kind::default_usage(key.algorithm())).1;
+            let content = self.half(Class::PublicKey, usage, &key, self.name);
+            self.add(Draft { content, naming: Naming::None, secret: None }, Vec::new());
+        }
+        Ok(())
     }
 
     fn half(&self, class: Class, usage: Usage, key: &PublicKey, label: &str) -> Content {

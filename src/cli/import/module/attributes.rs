@@ -7,22 +7,23 @@ use cryptoki::error::{Error as Failure, Result};
 use cryptoki::object::{Attribute, AttributeInfo, AttributeType, ObjectHandle};
 use cryptoki::session::Session;
 use cryptoki_sys::{
-    CK_ATTRIBUTE_TYPE, CK_MECHANISM_TYPE, CK_ULONG, CKA_CHECK_VALUE, CKA_DERIVE_TEMPLATE, CKA_UNWRAP_TEMPLATE,
-    CKA_WRAP_TEMPLATE,
+    CK_ATTRIBUTE_TYPE, CK_MECHANISM_TYPE, CK_ULONG, CKA_ALLOWED_MECHANISMS, CKA_CHECK_VALUE, CKA_DERIVE_TEMPLATE,
+    CKA_UNWRAP_TEMPLATE, CKA_WRAP_TEMPLATE,
 };
-
 use zeroize::Zeroizing;
 
 use super::super::found::Found;
+use crate::pkcs11::attribute::{self, Lookup};
 
-/// The object, without what it doesn't show.
-pub(super) fn read(session: &Session, handle: ObjectHandle) -> Result<Found> {
+/// The object, without what it doesn't show; and why it can't come, if one of its restrictions can't be read.
+pub(super) fn read(session: &Session, handle: ObjectHandle) -> Result<(Found, Option<&'static str>)> {
     let mut found = Found::default();
+    let mut unread = Vec::new();
     let attributes = match session.get_attributes(handle, WANTED) {
         Ok(attributes) => attributes,
         Err(failure @ Failure::Pkcs11(..)) => return Err(failure),
         // One of them has a value that the crate can't name: it alone is left out.
-        Err(_) => one_by_one(session, handle)?,
+        Err(_) => one_by_one(session, handle, &mut unread)?,
     };
     for attribute in attributes {
         let number = CK_ATTRIBUTE_TYPE::from(attribute.attribute_type());
@@ -35,16 +36,26 @@ pub(super) fn read(session: &Session, handle: ObjectHandle) -> Result<Found> {
         found.attributes.remove(&CKA_CHECK_VALUE);
     }
     found.remarks = unreadable(session, handle);
-    Ok(found)
+    found.remarks.extend(unread.iter().map(|number| format!("its {} didn't come: it can't be read", name(*number))));
+    let restricted = unread.contains(&CKA_ALLOWED_MECHANISMS);
+    Ok((found, restricted.then_some("the mechanisms that it is restricted to (CKA_ALLOWED_MECHANISMS) can't be read")))
 }
 
-fn one_by_one(session: &Session, handle: ObjectHandle) -> Result<Vec<Attribute>> {
+fn name(number: CK_ATTRIBUTE_TYPE) -> String {
+    match attribute::lookup_any(number) {
+        Lookup::Row(row) => row.name.to_owned(),
+        _ => format!("attribute {number:#x}"),
+    }
+}
+
+/// What can be read; what can't is named in `unread`.
+fn one_by_one(session: &Session, handle: ObjectHandle, unread: &mut Vec<CK_ATTRIBUTE_TYPE>) -> Result<Vec<Attribute>> {
     let mut all = Vec::new();
     for wanted in WANTED {
         match session.get_attributes(handle, std::slice::from_ref(wanted)) {
             Ok(attributes) => all.extend(attributes),
             Err(failure @ Failure::Pkcs11(..)) => return Err(failure),
-            Err(_) => {}
+            Err(_) => unread.push((*wanted).into()),
         }
     }
     Ok(all)

@@ -7,6 +7,7 @@
 mod attributes;
 mod wrapping;
 
+use std::ops::Deref;
 use std::path::Path;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -24,13 +25,56 @@ use crate::vault::{Class, Pin};
 
 /// A loaded module and the slot that is read.
 pub(super) struct Module {
-    library: Pkcs11,
+    library: Loaded,
     path: String,
     slot: Slot,
     label: String,
     /// SoftHSM's files have what its module doesn't let out.
     is_softhsm: bool,
     asks_for_pin: bool,
+}
+
+/// A module that was initialised: it is told when we are done with it, also after a mistake.
+struct Loaded {
+    library: Pkcs11,
+    ended: bool,
+}
+
+impl Loaded {
+    /// Loads and initialises it.
+    fn new(path: &Path, name: &str) -> Result<Self> {
+        let library = Pkcs11::new(path).map_err(|error| match error {
+            Failure::LibraryLoading(error) => {
+                Error::refused(format!("{name} is no module that can be loaded: {error}."))
+            }
+            other => went_wrong(name, other),
+        })?;
+        let asked = library.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK));
+        asked.map_err(|error| went_wrong(name, error))?;
+        Ok(Self { library, ended: false })
+    }
+
+    fn end(mut self) -> std::result::Result<(), Failure> {
+        self.ended = true;
+        self.library.clone().finalize()
+    }
+}
+
+impl Deref for Loaded {
+    type Target = Pkcs11;
+
+    fn deref(&self) -> &Pkcs11 {
+        &self.library
+    }
+}
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        if !self.ended {
+            // Another mistake is being reported.
+            let _ = self.library.clone().finalize();
+        }
+    }
 }
 
 /// A token and how it is found.
@@ -48,14 +92,8 @@ pub(super) struct Which<'a> {
 impl Module {
     pub(super) fn load(path: &Path, which: &Which<'_>) -> Result<Self> {
         let name = path.display().to_string();
-        let library = Pkcs11::new(path).map_err(|error| match error {
-            Failure::LibraryLoading(error) => {
-                Error::refused(format!("{name} is no module that can be loaded: {error}."))
-            }
-            other => went_wrong(&name, other),
-        })?;
+        let library = Loaded::new(path, &name)?;
         let ask = |error| went_wrong(&name, error);
-        library.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).map_err(ask)?;
         let mut tokens = Vec::new();
         for slot in library.get_slots_with_initialized_token().map_err(ask)? {
             tokens.push(Token { slot, about: library.get_token_info(slot).map_err(ask)? });
@@ -89,10 +127,13 @@ impl Module {
         let mut wrapping = Wrapping::new(&self.library, &session, self.slot);
         let (mut found, mut left) = (Vec::new(), Vec::new());
         for (done, handle) in handles.iter().enumerate() {
-            let object = attributes::read(&session, *handle).map_err(|error| self.failed(error))?;
-            match self.with_value(&mut wrapping, *handle, object)? {
-                Ok(object) => found.push(object),
-                Err(stays) => left.push(stays),
+            let (object, restriction) = attributes::read(&session, *handle).map_err(|error| self.failed(error))?;
+            match restriction {
+                Some(reason) => left.push(self.stays(&object, reason)),
+                None => match self.with_value(&mut wrapping, *handle, object)? {
+                    Ok(object) => found.push(object),
+                    Err(stays) => left.push(stays),
+                },
             }
             step(done + 1, handles.len());
         }
@@ -104,7 +145,7 @@ impl Module {
     /// Tells the module that we are done with it.
     pub(super) fn end(self) -> Result<()> {
         let path = self.path;
-        self.library.finalize().map_err(|error| went_wrong(&path, error))
+        self.library.end().map_err(|error| went_wrong(&path, error))
     }
 
     fn log_in(&self, session: &Session, pin: &Pin) -> Result<()> {

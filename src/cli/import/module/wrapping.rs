@@ -7,9 +7,9 @@ use cryptoki::object::{Attribute, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use cryptoki::slot::Slot;
 use cryptoki_sys::*;
-use pkcs8::der::{Reader, SliceReader};
+use zeroize::Zeroize;
 
-use super::super::super::key::unsupported_kind;
+use super::super::super::key::{encoded_len, unsupported_kind};
 use super::super::found::Found;
 use super::short;
 use crate::crypto::{
@@ -115,15 +115,17 @@ impl<'a> Wrapping<'a> {
     /// A key of our own making.
     fn create(&self) -> Result<(ObjectHandle, SecretBytes)> {
         let value = SecretBytes::filled(WRAPPING_KEY, crypto::random).map_err(|_| Failure::InvalidValue)?;
-        let handle = self.session.create_object(&[
+        let mut template = [
             Attribute::Class(ObjectClass::SECRET_KEY),
             Attribute::KeyType(KeyType::AES),
             Attribute::Token(false),
             Attribute::Private(true),
             Attribute::Wrap(true),
             Attribute::Value(value.expose().to_vec()),
-        ])?;
-        Ok((handle, value))
+        ];
+        let handle = self.session.create_object(&template);
+        template.iter_mut().for_each(wipe);
+        Ok((handle?, value))
     }
 
     /// For tokens that take no values: a key of theirs that shows its value.
@@ -139,10 +141,15 @@ impl<'a> Wrapping<'a> {
                 Attribute::ValueLen((WRAPPING_KEY as CK_ULONG).into()),
             ],
         )?;
-        let value = self.session.get_attributes(handle, &[cryptoki::object::AttributeType::Value])?;
-        match value.first() {
-            Some(Attribute::Value(value)) => Ok((handle, SecretBytes::from_slice(value))),
-            _ => Err(Failure::Pkcs11(RvError::AttributeSensitive, cryptoki::context::Function::GetAttributeValue)),
+        let mut shown = self.session.get_attributes(handle, &[cryptoki::object::AttributeType::Value])?;
+        let value = match shown.first() {
+            Some(Attribute::Value(value)) => Some(SecretBytes::from_slice(value)),
+            _ => None,
+        };
+        shown.iter_mut().for_each(wipe);
+        match value {
+            Some(value) => Ok((handle, value)),
+            None => Err(Failure::Pkcs11(RvError::AttributeSensitive, cryptoki::context::Function::GetAttributeValue)),
         }
     }
 }
@@ -180,8 +187,11 @@ fn add(object: &mut Found, value: &SecretBytes) -> std::result::Result<(), Strin
     }
     match PrivateKey::parts_from_pkcs8(pkcs8).map_err(|error| error.to_string())? {
         PrivateParts::Rsa { modulus, public_exponent, private_exponent, primes } => {
-            object.set(CKA_MODULUS, &modulus);
-            object.set(CKA_PUBLIC_EXPONENT, &public_exponent);
+            agrees(object, CKA_KEY_TYPE, &CKK_RSA.to_ne_bytes())?;
+            for (name, number) in [(CKA_MODULUS, &modulus), (CKA_PUBLIC_EXPONENT, &public_exponent)] {
+                agrees(object, name, number)?;
+                object.set(name, number);
+            }
             object.set(CKA_PRIVATE_EXPONENT, private_exponent.expose());
             let names = [CKA_PRIME_1, CKA_PRIME_2, CKA_EXPONENT_1, CKA_EXPONENT_2, CKA_COEFFICIENT];
             for (name, number) in names.into_iter().zip(primes.iter().flatten()) {
@@ -189,12 +199,42 @@ fn add(object: &mut Found, value: &SecretBytes) -> std::result::Result<(), Strin
             }
         }
         PrivateParts::Ec(curve, scalar) => {
+            agrees(object, CKA_KEY_TYPE, &CKK_EC.to_ne_bytes())?;
+            agrees(object, CKA_EC_PARAMS, curve.oid_der())?;
             object.set(CKA_EC_PARAMS, curve.oid_der());
             object.set(CKA_VALUE, scalar.expose());
         }
-        PrivateParts::Ed25519(value) | PrivateParts::X25519(value) => object.set(CKA_VALUE, value.expose()),
+        PrivateParts::Ed25519(value) => {
+            agrees(object, CKA_KEY_TYPE, &CKK_EC_EDWARDS.to_ne_bytes())?;
+            object.set(CKA_VALUE, value.expose());
+        }
+        PrivateParts::X25519(value) => {
+            agrees(object, CKA_KEY_TYPE, &CKK_EC_MONTGOMERY.to_ne_bytes())?;
+            object.set(CKA_VALUE, value.expose());
+        }
     }
     Ok(())
+}
+
+/// What the token shows of a key must be true of what it wrapped. Numbers may begin with zeros.
+fn agrees(object: &Found, attribute: CK_ATTRIBUTE_TYPE, unwrapped: &[u8]) -> std::result::Result<(), String> {
+    let number = |value: &[u8]| {
+        let zeros = value.iter().take_while(|byte| **byte == 0).count();
+        value[zeros..].to_vec()
+    };
+    match object.get(attribute).filter(|shown| !shown.is_empty()) {
+        Some(shown) if number(shown) != number(unwrapped) => {
+            Err("what the token wrapped is another key than the one that it shows".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A value that the crate had in ordinary memory.
+fn wipe(attribute: &mut Attribute) {
+    if let Attribute::Value(value) = attribute {
+        value.zeroize();
+    }
 }
 
 /// SoftHSM 2 fills a key up with zeros to whole blocks before it wraps it, though the mechanism does so by itself.
@@ -203,11 +243,6 @@ fn without_zeros(value: &[u8], len: Option<usize>) -> &[u8] {
         Some((own, filling)) if filling.iter().all(|byte| *byte == 0) => own,
         _ => value,
     }
-}
-
-/// How long the DER is that these bytes begin with.
-fn encoded_len(der: &[u8]) -> Option<usize> {
-    SliceReader::new(der).ok()?.tlv_bytes().ok().map(<[u8]>::len)
 }
 
 /// Whether a token refused this, and not everything.
@@ -246,3 +281,37 @@ fn is_about_the_key(error: &Failure) -> bool {
 }
 
 const WRAPPING_KEY: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(attributes: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> Found {
+        let mut found = Found::default();
+        found.set(CKA_CLASS, &CKO_PRIVATE_KEY.to_ne_bytes());
+        attributes.iter().for_each(|(number, value)| found.set(*number, value));
+        found
+    }
+
+    #[test]
+    fn what_the_token_shows_of_a_key_is_held_against_what_it_wrapped() {
+        let (rsa, pkcs8) = PrivateKey::generate(KeyAlgorithm::Rsa { bits: 2048 }).unwrap();
+        let PrivateParts::Rsa { modulus, .. } = PrivateKey::parts_from_pkcs8(pkcs8.expose()).unwrap() else {
+            panic!("{:?} is no RSA key", rsa.algorithm());
+        };
+        let kind = CKK_RSA.to_ne_bytes();
+        let mut same = shown(&[(CKA_KEY_TYPE, &kind), (CKA_MODULUS, &[&[0][..], &modulus].concat())]);
+        add(&mut same, &pkcs8).unwrap();
+        assert!(same.get(CKA_PRIVATE_EXPONENT).is_some());
+        let mut other = modulus.clone();
+        other[100] ^= 1;
+        let mut other = shown(&[(CKA_KEY_TYPE, &kind), (CKA_MODULUS, &other)]);
+        assert!(add(&mut other, &pkcs8).unwrap_err().contains("another key"));
+        let (_, pkcs8) = PrivateKey::generate(KeyAlgorithm::Ec(crypto::Curve::P256)).unwrap();
+        assert!(add(&mut shown(&[(CKA_KEY_TYPE, &kind)]), &pkcs8).unwrap_err().contains("another key"));
+        let kind = CKK_EC.to_ne_bytes();
+        let p384 = crypto::Curve::P384.oid_der();
+        assert!(add(&mut shown(&[(CKA_KEY_TYPE, &kind), (CKA_EC_PARAMS, p384)]), &pkcs8).is_err());
+        add(&mut shown(&[(CKA_KEY_TYPE, &kind)]), &pkcs8).unwrap();
+    }
+}

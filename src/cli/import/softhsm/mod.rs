@@ -9,6 +9,9 @@ mod place;
 mod token_key;
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use cryptoki_sys::*;
@@ -16,7 +19,7 @@ use zeroize::Zeroizing;
 
 use self::object_file::Value;
 use self::token_key::{Refusal, TokenKey};
-use super::super::{Error, Result};
+use super::super::{Error, Result, ask};
 use super::found::{Found, LeftBehind, What};
 use crate::pkcs11::attribute::array;
 use crate::vault::{Class, Pin, SecretBytes};
@@ -100,8 +103,7 @@ impl Token {
 /// The label of the token in this directory; nothing else of it is read.
 pub(super) fn label_of(directory: &Path) -> Result<String> {
     let path = directory.join(TOKEN_FILE);
-    let file = std::fs::read(&path).map_err(|source| Error::File { path: path.clone(), source })?;
-    parsed(&path, &file).map(|about| label(&about))
+    parsed(&path, &read_file(&path)?).map(|about| label(&about))
 }
 
 fn label(about: &BTreeMap<u64, Value>) -> String {
@@ -116,18 +118,25 @@ fn read_files(directory: &Path) -> Result<Files> {
     let mut files = Files::new();
     for entry in std::fs::read_dir(directory).map_err(|source| fail(directory, source))? {
         let path = entry.map_err(|source| fail(directory, source))?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".object"))
-        else {
-            continue;
-        };
-        let size = path.metadata().map_err(|source| fail(&path, source))?.len();
-        if size > MAX_FILE {
-            return Err(damaged(&path, "no object is so large"));
-        }
-        let file = std::fs::read(&path).map(Zeroizing::new).map_err(|source| fail(&path, source))?;
-        files.insert(name.to_owned(), file);
+        let Some(name) = path.file_name().filter(|name| name.as_bytes().ends_with(b".object")) else { continue };
+        let name = name.to_str().ok_or_else(|| damaged(&path, "SoftHSM gives no file such a name"))?;
+        files.insert(name.to_owned(), read_file(&path)?);
     }
     Ok(files)
+}
+
+/// A file of a token. What isn't one, and could hang or never end, isn't read.
+fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    let fail = |source| Error::File { path: path.into(), source };
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(fail)?;
+    let about = file.metadata().map_err(fail)?;
+    if !about.is_file() {
+        return Err(damaged(path, "it is no regular file"));
+    }
+    if about.len() > MAX_FILE {
+        return Err(damaged(path, "no object is so large"));
+    }
+    ask::read(file, about.len(), MAX_FILE as usize).map_err(fail)
 }
 
 fn parsed(path: &Path, file: &[u8]) -> Result<BTreeMap<u64, Value>> {
@@ -167,8 +176,22 @@ fn object(stored: BTreeMap<u64, Value>, key: &TokenKey) -> std::result::Result<F
     }
     match missing(&found) {
         Some(attribute) => Err(format!("it has no attribute {attribute:#x}, and every object like it has")),
-        None => Ok(without_empty_check_value(found)),
+        None => {
+            found.remarks.extend(maybe_restricted(&found));
+            Ok(without_empty_check_value(found))
+        }
     }
+}
+
+/// A key's list of mechanisms is the last of its attributes. SoftHSM 2.6 writes one into every key, also an empty one;
+/// the first releases knew none.
+fn maybe_restricted(found: &Found) -> Option<String> {
+    let key = matches!(found.class(), Some(Class::PublicKey | Class::PrivateKey | Class::SecretKey));
+    (key && found.get(CKA_ALLOWED_MECHANISMS).is_none()).then(|| {
+        "no mechanisms are named that it is restricted to (CKA_ALLOWED_MECHANISMS): an old SoftHSM made it, or its file was \
+         cut short"
+            .to_owned()
+    })
 }
 
 /// An attribute that SoftHSM writes into every object of its kind. Attributes stand in a file by their numbers, and
