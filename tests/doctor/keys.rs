@@ -107,6 +107,20 @@ fn a_certificate_of_a_ca_is_asked_for_anew_and_never_put_over_by_a_self_signed_o
 }
 
 #[test]
+fn a_file_that_may_hold_a_certificate_in_another_format_is_kept() {
+    let Some(scene) = scene() else { return };
+    let old_label = certificate(&scene).replace("CERTIFICATE", "X509 CERTIFICATE");
+    scene.stage.file("www.crt", old_label);
+    assert!(scene.nginx_starts());
+    scene.is_well();
+    let made = scene.shell("openssl x509 -in www.crt -outform DER -out www.der && cp www.der www.crt", "");
+    assert!(made.status.success());
+    scene.mends_nginx("nginx-certificate", "");
+    let read = |file| std::fs::read(scene.stage.path(file)).unwrap();
+    assert_eq!(read("www.crt.old"), read("www.der"));
+}
+
+#[test]
 fn a_newest_version_that_is_turned_off_is_turned_on_before_anything_is_made_anew() {
     let Some(scene) = scene() else { return };
     scene.strongroom("key rotate www");

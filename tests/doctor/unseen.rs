@@ -85,8 +85,14 @@ fn a_vault_that_is_gone_comes_back_from_its_backup_before_a_new_one_is_made() {
     let Some(report) = scene.doctor_with_backup(BACKUP, "") else { return };
     assert!(report.contains(&format!("strongroom --vault www restore /var/backups/strongroom/{BACKUP}\n")), "{report}");
     assert!(!report.contains("strongroom init"), "{report}");
+    // Another vault beside it is another one, whatever it is called.
+    scene.strongroom(&format!("init --path {}", scene.stage.at("vaults")));
+    let report = scene.doctor_with_backup(BACKUP, "").unwrap();
+    assert!(report.contains(" restore /var/backups/") && !report.contains("vault-misnamed"), "{report}");
+    std::fs::rename(scene.stage.path("vaults"), scene.stage.path("mail")).unwrap();
     // Another vault's, whose name begins in the same way.
     std::fs::remove_dir_all(scene.stage.path("backups")).unwrap();
+    // Nor is one of another name what is meant.
     let report = scene.doctor_with_backup("vault-mail-20261127T120000Z.backup", "").unwrap();
     assert!(report.contains("init --path") && !report.contains("restore"), "{report}");
 }

@@ -71,8 +71,10 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
     let mut start = None;
     for (index, line) in text.lines().enumerate() {
         match line.trim() {
-            "-----BEGIN CERTIFICATE-----" | "-----BEGIN TRUSTED CERTIFICATE-----" => start = Some(index),
-            "-----END CERTIFICATE-----" | "-----END TRUSTED CERTIFICATE-----" => {
+            "-----BEGIN CERTIFICATE-----"
+            | "-----BEGIN X509 CERTIFICATE-----"
+            | "-----BEGIN TRUSTED CERTIFICATE-----" => start = Some(index),
+            "-----END CERTIFICATE-----" | "-----END X509 CERTIFICATE-----" | "-----END TRUSTED CERTIFICATE-----" => {
                 let Some(first) = start.take() else { continue };
                 let lines: Vec<&str> = text.lines().skip(first).take(index - first + 1).collect();
                 let pem = key::pem_blocks(lines.join("\n").as_bytes()).unwrap_or_default();

@@ -91,7 +91,10 @@ impl Case<'_> {
     }
 
     fn unreadable(&self, problem: &str) -> Finding {
-        self.renewed("nginx-certificate", None).with("problem", problem)
+        // What is there may be somebody's certificate all the same, in another format.
+        let is_something = std::fs::metadata(self.path).is_ok_and(|metadata| metadata.len() > 0);
+        let old = Some(format!("{}.old", self.path.display())).filter(|_| is_something);
+        self.renewed("nginx-certificate", None).with("problem", problem).maybe("old-file", old)
     }
 
     /// The blocks of the file, put together anew by their lines.

@@ -14,7 +14,7 @@ use super::super::{ask, open};
 use super::file::{self, Seen};
 use super::report::{Finding, finding};
 use super::table::Area;
-use super::{Examination, backups, objects_line};
+use super::{Examination, backups, objects_line, uri};
 use crate::config::{Backend, Config, LocalConfig, UnlockConfig, VaultConfig};
 use crate::sys::{env, file as system, user};
 use crate::vault::{Image, Object, Pin, PinState, Role, Unlock, VaultAdmin, VaultError, VaultInfo};
@@ -141,7 +141,8 @@ fn empty_pin(examination: &mut Examination, looked: &Looked) {
     examination.report.found(found.with("pin-file", pin_file.display()).maybe("edit", edit));
 }
 
-/// Whether one vault lies there that the configuration doesn't name: it is what is meant.
+/// Whether one vault lies there that the configuration doesn't name and that is called nearly so: it is what is meant.
+/// One of another name is another vault, and no remedy for one that is gone; nor is any where there is a backup.
 fn misnamed(examination: &mut Examination, config: &Config, looked: &Looked) -> bool {
     let (Some(source), Some(place)) = (examination.source.clone(), looked.directory().parent()) else { return false };
     let configured = config.discovery.map_or(config.vaults.len(), |discovery| discovery.configured);
@@ -157,7 +158,12 @@ fn misnamed(examination: &mut Examination, config: &Config, looked: &Looked) -> 
     let is_vault = |path: &PathBuf| path.join("vault.db").exists() && !is_moved_aside(path) && !is_known(path);
     let others: Vec<PathBuf> = file::files_in(place).into_iter().filter(is_vault).collect();
     let [other] = others.as_slice() else { return false };
-    let name = other.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name_of = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = name_of(other);
+    let is_slip = uri::slip(&name_of(looked.directory()), std::iter::once(name.as_str())).is_some();
+    if !is_slip || backups::newest(looked).is_some() {
+        return false;
+    }
     // Its directory follows from its name where no path is given.
     let edit = objects_line::path(&source, looked, other).or_else(|| objects_line::name(&source, looked, &name));
     let found = finding("vault-misnamed").with("config", source.display()).with("vault", &looked.config.name);

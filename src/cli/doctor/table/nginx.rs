@@ -143,7 +143,7 @@ pub(super) const CHECKS: &[Check] = &[
         "every certificate's file can be read",
         &["cannot load certificate \"…\": BIO_new_file() failed", "PEM_read_bio_X509_AUX() failed"],
         "{file}, line {line}: {certificate-file} {problem}.",
-        RENEWALS,
+        RENEWALS_BESIDE_OLD,
     ),
     fault(
         "nginx-certificate-stale",
@@ -223,6 +223,17 @@ const RENEWALS: &[&str] = &[
     "strongroom --vault {vault} cert create {certificate} {renew} --key {key} --subject {subject} {san} --out \
      {certificate-file}",
     "strongroom --vault {vault} cert csr {key} --subject {subject} {san} --out {request}",
+];
+
+/// The same where a file is there that can't be read: it stays beside the new one.
+const RENEWALS_BESIDE_OLD: &[&str] = &[
+    "cp -p --backup=numbered {certificate-file} {old-file} && strongroom --vault {vault} cert show {certificate} \
+     --version {version} --out {certificate-file}",
+    "cp -p --backup=numbered {certificate-file} {old-file} && strongroom --vault {vault} cert create {certificate} \
+     {renew} --key {key} --subject {subject} {san} --out {certificate-file}",
+    RENEWALS[0],
+    RENEWALS[1],
+    RENEWALS[2],
 ];
 
 const fn fault(
