@@ -304,8 +304,9 @@ fn pin(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looked) 
     if examination.openssl.as_ref().is_some_and(|openssl| openssl.pin.is_some()) {
         return stated_pin(examination, vault);
     }
-    // A command that fails is said by itself.
-    if vault.config.unlock.is_none() && vault.config.pin_command.is_none() {
+    // A command that fails is said by itself, and a vault that the configuration misspells has a PIN there.
+    let is_told = vault.config.pin_command.is_some() || examination.report.has("vault-misnamed");
+    if vault.config.unlock.is_none() && !is_told {
         no_pin(examination, vault);
     }
 }

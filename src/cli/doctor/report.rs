@@ -81,6 +81,11 @@ impl Report {
         }
     }
 
+    /// Whether that was found already.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.findings.iter().any(|finding| finding.check.id == id)
+    }
+
     /// Why something wasn't looked at.
     pub(super) fn left_out(&mut self, area: Area, why: impl Into<String>) {
         self.left_out.push((area, why.into()));

@@ -122,6 +122,7 @@ fn one(examination: &mut Examination, config: &Config, vault: VaultConfig, only:
         }
         return Some(looked);
     }
+    examination.report.looked(&["vault-misnamed"]);
     if entries(examination, &looked) {
         open_it(examination, config, &mut looked, only);
     }
