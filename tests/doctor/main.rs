@@ -4,10 +4,12 @@
 //! nginx starts as root with workers of another user, and files change hands: without root these tests say so and end.
 
 mod around;
+mod keys;
 mod nginx;
 mod scene;
 #[path = "../stage/mod.rs"]
 mod stage;
+mod unseen;
 
 use std::os::unix::fs::chown;
 

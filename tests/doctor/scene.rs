@@ -193,6 +193,30 @@ impl Scene {
         Report { json }
     }
 
+    /// What `doctor` prints where a file of this name is the only backup that this machine has; `None` where nothing
+    /// can be mounted.
+    pub fn doctor_with_backup(&self, file: &str, arguments: &str) -> Option<String> {
+        std::fs::create_dir_all(self.stage.path("backups/strongroom")).unwrap();
+        self.stage.file(&format!("backups/strongroom/{file}"), "");
+        self.doctor_beside("backups", "/var/backups", arguments)
+    }
+
+    /// What `doctor` prints where a folder of the scene's is a directory of the system's; `None` where nothing can be
+    /// mounted.
+    pub fn doctor_beside(&self, folder: &str, place: &str, arguments: &str) -> Option<String> {
+        // For one process only.
+        let script = format!(
+            "exec unshare --mount sh -c 'mount --bind {folder} {place} && exec strongroom doctor {arguments} {}'",
+            self.arguments
+        );
+        let output = self.shell(&script, "");
+        if output.stdout.is_empty() {
+            println!("not run: no mounts of one's own here: {}", String::from_utf8_lossy(&output.stderr));
+            return None;
+        }
+        Some(String::from_utf8(output.stdout).unwrap())
+    }
+
     /// There is no fault, and nothing but what is the machine's is warned of.
     pub fn is_well(&self) {
         self.doctor().is_well();
@@ -273,6 +297,12 @@ impl Report {
         Some(failed["remedy"].as_str().unwrap_or_else(|| panic!("{id} has no remedy: {failed:#}")))
     }
 
+    /// Whether something is left out for such a reason.
+    pub fn leaves_out(&self, why: &str) -> bool {
+        let left_out = self.json["left_out"].as_array().unwrap();
+        left_out.iter().any(|left_out| left_out["text"].as_str().unwrap().contains(why))
+    }
+
     /// What is said of a check.
     pub fn text(&self, id: &str) -> &str {
         let checks = self.json["checks"].as_array().unwrap();
@@ -282,7 +312,9 @@ impl Report {
     /// What was found, but for what is the machine's under the test: p11-kit has no files of root's alone.
     fn failed(&self) -> Vec<&Value> {
         let checks = self.json["checks"].as_array().unwrap();
-        let of_machine = |check: &Value| check["area"] == "Machine" || check["id"] == "p11-kit-unregistered";
+        // Nor are there backups of a scene.
+        let none = ["p11-kit-unregistered", "backup-none"];
+        let of_machine = |check: &Value| check["area"] == "Machine" || none.iter().any(|id| check["id"] == *id);
         checks.iter().filter(|check| check["state"] != "ok" && !of_machine(check)).collect()
     }
 

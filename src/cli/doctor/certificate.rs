@@ -20,7 +20,7 @@ pub(super) struct Parsed {
     pub facts: Facts,
     /// Its SubjectPublicKeyInfo.
     pub public: Vec<u8>,
-    self_signed: bool,
+    pub self_signed: bool,
 }
 
 /// Whether it is valid now.
@@ -71,8 +71,10 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
     let mut start = None;
     for (index, line) in text.lines().enumerate() {
         match line.trim() {
-            "-----BEGIN CERTIFICATE-----" | "-----BEGIN TRUSTED CERTIFICATE-----" => start = Some(index),
-            "-----END CERTIFICATE-----" | "-----END TRUSTED CERTIFICATE-----" => {
+            "-----BEGIN CERTIFICATE-----"
+            | "-----BEGIN X509 CERTIFICATE-----"
+            | "-----BEGIN TRUSTED CERTIFICATE-----" => start = Some(index),
+            "-----END CERTIFICATE-----" | "-----END X509 CERTIFICATE-----" | "-----END TRUSTED CERTIFICATE-----" => {
                 let Some(first) = start.take() else { continue };
                 let lines: Vec<&str> = text.lines().skip(first).take(index - first + 1).collect();
                 let pem = key::pem_blocks(lines.join("\n").as_bytes()).unwrap_or_default();
@@ -90,19 +92,37 @@ pub(super) fn public_of(object: &Object) -> Option<&[u8]> {
     object.content.key.as_ref().map(|key| &*key.public).filter(|public| !public.is_empty())
 }
 
-/// A certificate in the vault for this public key that is valid now: its name and version, the newest.
-pub(super) fn fitting(image: &Image, public: &[u8]) -> Option<(String, String)> {
-    let mut fitting = Vec::new();
+/// A certificate in the vault, by its name and version.
+pub(super) struct Kept {
+    pub name: String,
+    pub version: String,
+    parsed: Parsed,
+}
+
+impl Kept {
+    /// Whether nothing is lost where it takes another one's place: what a CA issued gives way only to what one issued
+    /// later.
+    fn may_replace(&self, old: &Parsed) -> bool {
+        old.self_signed || !self.parsed.self_signed && self.parsed.facts.not_before >= old.facts.not_before
+    }
+}
+
+/// A certificate in the vault for this public key that is valid now and may take an old one's place: a CA's before
+/// others, then the one that is valid longest.
+pub(super) fn fitting(image: &Image, public: &[u8], old: Option<&Parsed>) -> Option<Kept> {
+    let mut fitting: Vec<Kept> = Vec::new();
     for named in versions::all(image, Collection::Certificates) {
         for version in &named.versions {
             let parsed = version.main().content.value.as_deref().and_then(Parsed::from_der);
             let fits = parsed.filter(|parsed| {
                 parsed.public == public && matches!(parsed.validity(), Validity::Valid | Validity::Soon(_))
             });
-            fitting.extend(fits.map(|parsed| (parsed.facts.not_after, named.name.clone(), version.id.clone())));
+            let (name, version) = (&named.name, &version.id);
+            fitting.extend(fits.map(|parsed| Kept { name: name.clone(), version: version.clone(), parsed }));
         }
     }
-    fitting.into_iter().max().map(|(_, name, version)| (name, version))
+    fitting.retain(|kept| old.is_none_or(|old| kept.may_replace(old)));
+    fitting.into_iter().max_by_key(|kept| (!kept.parsed.self_signed, kept.parsed.facts.not_after))
 }
 
 /// What a new certificate for a key needs, by what the old one says: values for the remedies.

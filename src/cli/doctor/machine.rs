@@ -32,10 +32,13 @@ fn service_user(examination: &mut Examination) {
             .left_out(Area::Machine, format!("what {name} can reach wasn't looked at: that needs root"));
     };
     examination.report.looked(&["user-cannot-reach"]);
+    let mut handed: Vec<&Path> = Vec::new();
     for (index, ((path, _), _)) in questions.iter().zip(answers).enumerate().filter(|(_, (_, reached))| !reached) {
-        if !path.exists() {
+        // What lies in a directory is handed over with it.
+        if !path.exists() || handed.iter().any(|directory| path.starts_with(directory)) {
             continue;
         }
+        handed.extend((index < vaults.len()).then_some(*path));
         let found = finding("user-cannot-reach").with("file", path.display());
         // What is secret becomes theirs, the rest everybody's.
         let owner = Some(&user.name).filter(|_| index < vaults.len());

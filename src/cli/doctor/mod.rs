@@ -16,6 +16,7 @@ mod nginx;
 mod nginx_certificates;
 mod nginx_conf;
 mod nginx_keys;
+mod nginx_slips;
 mod objects;
 mod objects_line;
 mod openssl;
@@ -45,7 +46,7 @@ use crate::sys::user::User;
 #[derive(Args)]
 pub(super) struct Doctor {
     /// nginx's configuration (default: that of the nginx that is installed)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "/etc/nginx/nginx.conf")]
     nginx: Option<PathBuf>,
     /// The module (default: the first in the usual places)
     #[arg(long, value_name = "FILE")]

@@ -29,6 +29,8 @@ struct Program {
 pub(super) enum Scheme {
     Engine,
     Store,
+    /// None: nginx takes the URI for the name of a file.
+    File,
 }
 
 /// A key of a vault in nginx's configuration.
@@ -41,11 +43,19 @@ pub(super) struct Key<'a> {
     pub uri: &'a str,
     /// The certificate's file that goes with it; one with variables in its name is known only at a request.
     pub certificate: Option<PathBuf>,
+    /// What follows a bare `;` in the URI: nginx takes each piece for a directive.
+    pub cut: Vec<&'a Directive>,
 }
 
 pub(super) fn examine(examination: &mut Examination) {
     let program = Program::installed();
     let named = examination.arguments.nginx.clone().and_then(|path| std::path::absolute(path).ok());
+    if named.is_none() && env::effective_uid() != 0 {
+        // Its master opens root's vaults, not this user's.
+        let why =
+            "nginx wasn't looked at: it is root's (`sudo strongroom doctor`), unless --nginx names a configuration";
+        return examination.report.left_out(Area::Nginx, why);
+    }
     let installed = program.as_ref().map(|program| program.conf_file.clone()).filter(|file| file.exists());
     let Some(path) = named.or(installed) else {
         return examination
@@ -120,13 +130,23 @@ fn keys_of<'a>(conf: &'a Conf, key: &'a str, certificate: &'a str) -> Vec<Key<'a
         let certificate = conf.in_force(certificate, directive.block).get(place).copied();
         let is_file = |directive: &&Directive| !directive.value().contains(['$', ':']);
         let certificate = certificate.filter(is_file).map(|directive| conf.base.join(directive.value()));
-        keys.push(Key { directive, scheme, engine, uri, certificate });
+        keys.push(Key { directive, scheme, engine, uri, certificate, cut: cut(conf, directive) });
     }
     keys
 }
 
+/// The rest of a URI that a bare `;` ended. No directive of nginx's has a `=` in its name.
+fn cut<'a>(conf: &'a Conf, directive: &Directive) -> Vec<&'a Directive> {
+    let after = conf.directives.iter().skip_while(|other| !std::ptr::eq(*other, directive)).skip(1);
+    let same_line = after.take_while(|other| other.file == directive.file && other.line == directive.line);
+    same_line.take_while(|other| other.words.len() == 1 && other.words[0].contains('=')).collect()
+}
+
 /// Scheme, engine and URI of a key that isn't a file.
 fn named_key(value: &str) -> Option<(Scheme, &str, &str)> {
+    if value.starts_with("pkcs11:") {
+        return Some((Scheme::File, "pkcs11", value));
+    }
     if let Some(uri) = value.strip_prefix("store:").filter(|uri| uri.starts_with("pkcs11:")) {
         return Some((Scheme::Store, "pkcs11", uri));
     }
@@ -181,17 +201,26 @@ fn not_loaded(examination: &mut Examination, key: &Key<'_>, bridge: Bridge) {
         let found = found.with("edit", addition.edit).with_command("lines", lines(addition.lines));
         return examination.report.found(found);
     }
-    let usual = Path::new("/etc/nginx/openssl.cnf");
+    // One that loads it is there already, and only nginx doesn't know of it.
+    let ready = PLACES
+        .iter()
+        .map(Path::new)
+        .find(|place| openssl_conf::Conf::read(place).is_some_and(|conf| bridge.is_loaded_by(&conf)));
     // Somebody's file is nobody's to overwrite.
-    let new = if usual.exists() { Path::new("/etc/nginx/strongroom-openssl.cnf") } else { usual };
+    let new = ready.or_else(|| PLACES.iter().map(Path::new).find(|place| !place.exists()));
+    let Some(new) = new else { return examination.report.found(found) };
     let environment = format!("Environment=OPENSSL_CONF={}", new.display());
     let found = found
-        .with_command("lines", lines(bridge.whole(&module)))
-        .with("new-conf", new.display())
         .with("unit", "/etc/systemd/system/nginx.service.d/strongroom.conf")
         .with_command("service", shell::quote_all(["[Service]", &environment]));
-    examination.report.found(found);
+    examination.report.found(match ready {
+        Some(_) => found,
+        None => found.with_command("lines", lines(bridge.whole(&module))).with("new-conf", new.display()),
+    });
 }
+
+/// Where an OpenSSL configuration of nginx's own lies, or is put.
+const PLACES: &[&str] = &["/etc/nginx/openssl.cnf", "/etc/nginx/strongroom-openssl.cnf"];
 
 /// The finding with the place in nginx's configuration.
 pub(super) fn at(finding: super::report::Finding, key: &Key<'_>) -> super::report::Finding {

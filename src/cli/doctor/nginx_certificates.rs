@@ -33,6 +33,13 @@ pub(super) fn examine(examination: &mut Examination, key: &Key<'_>, vault: &Look
     }
 }
 
+/// Whether the certificate's file holds one for this public key.
+pub(super) fn fits(key: &Key<'_>, public: &[u8]) -> bool {
+    let text = key.certificate.as_ref().and_then(|path| file::text(path).ok());
+    let blocks = text.map(|text| certificate::blocks(&text)).unwrap_or_default();
+    blocks.iter().any(|block| block.parsed.as_ref().is_some_and(|parsed| parsed.public == public))
+}
+
 /// One key with its certificate's file.
 struct Case<'a> {
     key: &'a Key<'a>,
@@ -68,15 +75,15 @@ impl Case<'_> {
         let found = at(finding(id), self.key);
         let public = certificate::public_of(self.object);
         let image = self.vault.image.as_ref();
-        let fitting = image.zip(public).and_then(|(image, public)| certificate::fitting(image, public));
+        let fitting = image.zip(public).and_then(|(image, public)| certificate::fitting(image, public, old));
         let name = certificate::name_of(self.object);
         // One in the vault that ends soon itself helps nobody.
-        if let Some((certificate, version)) = fitting.filter(|_| id != "nginx-certificate-expires-soon") {
+        if let Some(kept) = fitting.filter(|_| id != "nginx-certificate-expires-soon") {
             return found
                 .with("vault", &self.vault.name)
                 .with("key", name)
-                .with("certificate", certificate)
-                .with("version", version)
+                .with("certificate", kept.name)
+                .with("version", kept.version)
                 .with("certificate-file", self.path.display());
         }
         let renewal = Renewal { vault: self.vault, key: &name, old, certificate: None, file: Some(self.path) };
@@ -84,7 +91,10 @@ impl Case<'_> {
     }
 
     fn unreadable(&self, problem: &str) -> Finding {
-        self.renewed("nginx-certificate", None).with("problem", problem)
+        // What is there may be somebody's certificate all the same, in another format.
+        let is_something = std::fs::metadata(self.path).is_ok_and(|metadata| metadata.len() > 0);
+        let old = Some(format!("{}.old", self.path.display())).filter(|_| is_something);
+        self.renewed("nginx-certificate", None).with("problem", problem).maybe("old-file", old)
     }
 
     /// The blocks of the file, put together anew by their lines.

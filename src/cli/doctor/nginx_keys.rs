@@ -11,15 +11,27 @@ use super::report::finding;
 use super::table::Area;
 use super::uri::{self, Problem, Uri};
 use super::vault::Looked;
-use super::{Examination, certificate, configuration, file, nginx_certificates, objects, objects_line, shell};
+use super::{
+    Examination, backups, certificate, configuration, file, nginx_certificates, nginx_slips, objects, objects_line,
+    shell,
+};
 use crate::vault::{Class, Content, Object, Pin};
 
-const KEY_CHECKS: &[&str] =
-    &["nginx-uri-object", "nginx-uri-type", "nginx-key-hidden", "nginx-key-disabled", "nginx-key-expired"];
+const KEY_CHECKS: &[&str] = &[
+    "nginx-uri-object",
+    "nginx-uri-version",
+    "nginx-uri-type",
+    "nginx-key-hidden",
+    "nginx-key-disabled",
+    "nginx-key-expired",
+];
 const PIN_CHECKS: &[&str] = &["nginx-pin-missing", "nginx-pin-source", "nginx-pin-line-end", "nginx-pin-wrong"];
 
 pub(super) fn examine(examination: &mut Examination, key: &Key<'_>) {
     examination.report.looked(&["nginx-uri"]);
+    if nginx_slips::examine(examination, key) {
+        return;
+    }
     let uri = match Uri::parse(key.uri) {
         Ok(uri) => uri,
         // libp11's own way to name keys, from before there were URIs.
@@ -38,7 +50,9 @@ pub(super) fn examine(examination: &mut Examination, key: &Key<'_>) {
         pin(examination, key, &uri, vault);
         if let Some(object) = object(examination, key, &uri, vault) {
             usable(examination, key, vault, &object);
-            nginx_certificates::examine(examination, key, vault, &object);
+            if !waits(examination, key, vault, &object) {
+                nginx_certificates::examine(examination, key, vault, &object);
+            }
         }
     }
     examination.vaults = vaults;
@@ -79,7 +93,7 @@ fn token<'a>(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vaults: &'
             let meant = owner(uri, &labelled).and_then(|vault| vault.label());
             ("the URI names no token, and there are several vaults".to_owned(), meant.map(|label| naming(key, label)))
         }
-        Some(token) => (format!("the URI names the token {token:?}"), renaming(key, &token, &labels)),
+        Some(token) => (format!("the URI names the token {token:?}"), renaming(key, uri, &token, &labelled)),
     };
     let known = labels.iter().map(|label| format!("{label:?}")).collect::<Vec<_>>().join(", ");
     let found = at(finding("nginx-uri-token"), key).with("problem", problem).with("known", known);
@@ -95,21 +109,32 @@ fn naming(key: &Key<'_>, label: &str) -> String {
     shell::replace(key.directive.line, before, &format!("{before}token={};", encoded(label)))
 }
 
-/// sed's command that puts the token in the place of a wrong one.
-fn renaming(key: &Key<'_>, token: &str, labels: &[&str]) -> Option<String> {
-    let only = labels.first().copied().filter(|_| labels.len() == 1);
-    let meant = uri::nearest(token, labels.iter().copied()).or(only)?;
+/// sed's command that puts the token in the place of a wrong one: of one that is called nearly so, or that has the
+/// key to the server's certificate.
+fn renaming(key: &Key<'_>, uri: &Uri, token: &str, vaults: &[&Looked]) -> Option<String> {
+    let has_key = |vault: &&&Looked| {
+        let mut keys = private_keys(vault).filter(|object| matches(uri, object));
+        keys.any(|object| is_certified(key, object))
+    };
+    let proven = vaults.iter().copied().find(|vault| has_key(&vault)).and_then(Looked::label);
+    let meant = proven.or_else(|| uri::slip(token, vaults.iter().filter_map(|vault| vault.label())))?;
     let old = format!("token={}", piece(key.uri, "token"));
     Some(shell::replace(key.directive.line, &old, &format!("token={}", encoded(meant))))
 }
 
 /// The one vault that holds what the URI names.
 fn owner<'a>(uri: &Uri, vaults: &[&'a Looked]) -> Option<&'a Looked> {
-    let mut holding = vaults.iter().filter(|vault| {
-        let mut keys = vault.image.iter().flat_map(|image| image.with_class(Class::PrivateKey));
-        keys.any(|object| matches(uri, object))
-    });
+    let mut holding = vaults.iter().filter(|vault| private_keys(vault).any(|object| matches(uri, object)));
     holding.next().copied().filter(|_| holding.next().is_none())
+}
+
+fn private_keys(vault: &Looked) -> impl Iterator<Item = &Arc<Object>> {
+    vault.image.iter().flat_map(|image| image.with_class(Class::PrivateKey))
+}
+
+/// Whether the server's certificate is this key's.
+fn is_certified(key: &Key<'_>, object: &Object) -> bool {
+    certificate::public_of(object).is_some_and(|public| nginx_certificates::fits(key, public))
 }
 
 fn matches(uri: &Uri, object: &Object) -> bool {
@@ -124,6 +149,13 @@ fn object(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looke
     let all: Vec<&Arc<Object>> = image.with_class(Class::PrivateKey).filter(|object| matches(uri, object)).collect();
     let visible = |object: &&&Arc<Object>| vault.shows(object) && object.content.enabled;
     // Without an id the current version is meant: of several that match, clients take the last.
+    if uri.object.is_none() && uri.id.is_none() && all.len() > 1 {
+        nameless(examination, key, uri, vault);
+        return None;
+    }
+    if let Some(current) = all.last().and_then(|object| other_version(examination, key, uri, vault, object)) {
+        return Some(current);
+    }
     if let Some(object) = all.iter().rfind(visible) {
         return Some(Arc::clone(object));
     }
@@ -146,36 +178,96 @@ fn object(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looke
     Some(Arc::clone(object))
 }
 
-fn no_object(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looked) {
-    let labels: Vec<String> = vault
-        .image
-        .iter()
-        .flat_map(|image| image.with_class(Class::PrivateKey))
-        .filter_map(|object| String::from_utf8(object.content.label.clone()).ok())
-        .collect();
+/// A URI that names no key where there are several: no client says which it takes.
+fn nameless(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looked) {
+    let certified = |object: &&Arc<Object>| is_certified(key, object);
+    let meant = private_keys(vault).find(certified).filter(|_| uri.token.is_some());
+    let edit = meant.map(|object| {
+        let token = format!("token={}", piece(key.uri, "token"));
+        let label = super::super::pkcs11::escaped(&object.content.label);
+        shell::replace(key.directive.line, &token, &format!("{token};object={label}"))
+    });
+    let problem = "the URI names no object, and its vault holds several keys";
+    examination.report.found(at(finding("nginx-uri"), key).with("problem", problem).maybe("edit", edit));
+}
+
+/// The current version, where the URI's id is of another one that isn't found or doesn't fit the certificate.
+fn other_version(
+    examination: &mut Examination,
+    key: &Key<'_>,
+    uri: &Uri,
+    vault: &Looked,
+    object: &Object,
+) -> Option<Arc<Object>> {
+    let image = vault.image.as_ref().filter(|_| uri.id.is_some() && object.name.is_some())?;
+    let is_current = |other: &&Arc<Object>| image.is_current(other) && other.name == object.name;
+    let current = private_keys(vault).find(is_current).filter(|current| current.number != object.number)?;
+    let why = if key.scheme == Scheme::Engine && !vault.config.show_all_versions {
+        "OpenSSL's engine finds only current ones"
+    } else if is_certified(key, current) {
+        "the certificate is the current one's"
+    } else {
+        return None;
+    };
+    let name = certificate::name_of(object);
+    let found = at(finding("nginx-uri-version"), key).with("key", name).with("why", why);
+    examination.report.found(found.maybe("edit", without_id(key, uri, object)));
+    Some(Arc::clone(current))
+}
+
+/// sed's command that takes the id out of a URI; the label takes its place where there is none.
+fn without_id(key: &Key<'_>, uri: &Uri, object: &Object) -> Option<String> {
     let line = key.directive.line;
+    let id = format!("id={}", piece(key.uri, "id"));
+    if uri.object.is_none() {
+        let label = super::super::pkcs11::escaped(&object.content.label);
+        return Some(shell::replace(line, &id, &format!("object={label}")));
+    }
+    let pieces = [format!(";{id}"), format!("{id};")];
+    pieces.iter().find(|piece| key.uri.contains(*piece)).map(|piece| shell::replace(line, piece, ""))
+}
+
+/// Whether the certificate is that of the key's newest version, which is turned off: an older one takes its place then.
+fn waits(examination: &mut Examination, key: &Key<'_>, vault: &Looked, object: &Object) -> bool {
+    let newest = private_keys(vault).filter(|other| other.name.is_some() && other.name == object.name).last();
+    let fits = |object: &&Arc<Object>| is_certified(key, object);
+    let newest = newest.filter(|newest| newest.number != object.number && !newest.content.enabled).filter(fits);
+    if let Some(newest) = newest {
+        let found = at(finding("nginx-key-disabled"), key).with("vault", &vault.name);
+        let found = found.with("key", certificate::name_of(newest)).with("version", certificate::version_of(newest));
+        examination.report.found(found);
+    }
+    newest.is_some()
+}
+
+fn no_object(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looked) {
     let label = uri.object.as_ref().map(|label| String::from_utf8_lossy(label).into_owned());
     // A label that is there with another id: the id is of a version that is gone.
-    let right_label = label.as_ref().is_some_and(|label| labels.contains(label));
-    let edit = if right_label {
-        let old = format!(";id={}", piece(key.uri, "id"));
-        key.uri.contains(&old).then(|| shell::replace(line, &old, ""))
-    } else {
-        let mut labels = labels.iter().map(String::as_str);
-        let only = labels.clone().next().filter(|_| labels.len() == 1);
-        let meant = label.as_ref().and_then(|label| uri::nearest(label, &mut labels)).or(only);
-        meant.filter(|_| label.is_some()).map(|meant| {
-            let old = format!("object={}", piece(key.uri, "object"));
-            shell::replace(line, &old, &format!("object={}", encoded(meant)))
-        })
+    let labelled = private_keys(vault).find(|object| uri.object.as_ref() == Some(&object.content.label));
+    let edit = match (labelled, &label) {
+        (Some(object), _) => without_id(key, uri, object),
+        (None, Some(label)) => relabelling(key, vault, label),
+        (None, None) => None,
     };
+    let backup = backups::newest(vault).filter(|_| label.is_some());
     let what = match (&label, &uri.id) {
         (Some(label), None) => format!("the label {label:?}"),
         (Some(label), Some(_)) => format!("the label {label:?} and this id"),
         _ => "this id".to_owned(),
     };
     let found = at(finding("nginx-uri-object"), key).with("vault", &vault.name).with("what", what);
-    examination.report.found(found.maybe("edit", edit));
+    let found = found.maybe("edit", edit).maybe("object", label);
+    examination.report.found(found.maybe("backup", backup.as_deref().map(Path::display)));
+}
+
+/// sed's command that puts a label in the place of one that differs by a letter or two: only that of the key to the
+/// server's certificate. The key that is meant may be deleted, and another one is no remedy.
+fn relabelling(key: &Key<'_>, vault: &Looked, label: &str) -> Option<String> {
+    let certified = private_keys(vault).filter(|object| is_certified(key, object));
+    let labels: Vec<&str> = certified.filter_map(|object| std::str::from_utf8(&object.content.label).ok()).collect();
+    let meant = uri::slip(label, labels.iter().copied())?;
+    let old = format!("object={}", piece(key.uri, "object"));
+    Some(shell::replace(key.directive.line, &old, &format!("object={}", encoded(meant))))
 }
 
 fn usable(examination: &mut Examination, key: &Key<'_>, vault: &Looked, object: &Object) {
@@ -209,11 +301,30 @@ fn pin(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looked) 
         }
         return;
     }
-    let configured = vault.config.unlock.is_some();
-    if configured || examination.openssl.as_ref().is_some_and(|openssl| openssl.gives_pin) {
-        return;
+    if examination.openssl.as_ref().is_some_and(|openssl| openssl.pin.is_some()) {
+        return stated_pin(examination, vault);
     }
-    no_pin(examination, vault);
+    // A command that fails is said by itself, and a vault that the configuration misspells has a PIN there.
+    let is_told = vault.config.pin_command.is_some() || examination.report.has("vault-misnamed");
+    if vault.config.unlock.is_none() && !is_told {
+        no_pin(examination, vault);
+    }
+}
+
+/// The PIN of OpenSSL's configuration, which it gives to whatever vault asks for one.
+fn stated_pin(examination: &mut Examination, vault: &Looked) {
+    let Some(stated) = examination.openssl.as_ref().and_then(|openssl| openssl.pin.as_ref()) else { return };
+    let found = finding("openssl-pin-wrong").with("file", stated.file.display()).with("line", stated.line);
+    let wrong = match (&stated.pin, &vault.pin) {
+        (Some(stated), Some(right)) => !bool::from(right.expose().ct_eq(stated.expose())),
+        _ => false,
+    };
+    // The PIN of Strongroom's configuration is right: OpenSSL's needs none.
+    let edit = vault.config.unlock.as_ref().map(|_| shell::delete(stated.line));
+    examination.report.looked(&["openssl-pin-wrong"]);
+    if wrong {
+        examination.report.found(found.with("vault", &vault.name).maybe("edit", edit));
+    }
 }
 
 /// The PIN goes into a file beside the configuration, which is made where there is none.
@@ -268,9 +379,18 @@ pub(super) fn open_vaults(examination: &mut Examination, keys: &[Key<'_>]) {
             vault.label().is_some() && vault.label() == token.as_deref() || token.is_none() && only
         };
         let Some(vault) = vaults.iter_mut().find(meant).filter(|vault| vault.image.is_none()) else { continue };
-        let Some(pin) = given(&uri).filter(|_| vault.config.unlock.is_none()) else { continue };
+        let stated = examination.openssl.as_ref().and_then(|openssl| openssl.pin.as_ref());
+        let in_uri = uri.pin_value.is_some() || uri.pin_source.is_some();
+        let pin = if in_uri { given(&uri) } else { stated.and_then(|stated| stated.pin.clone()) };
+        let Some(pin) = pin.filter(|_| vault.config.unlock.is_none()) else { continue };
         match vault.try_pin(pin) {
             Some(true) => objects::examine(examination, vault),
+            Some(false) if !in_uri => {
+                let found = finding("openssl-pin-wrong").with("vault", &vault.name);
+                let place = stated.map(|stated| (stated.file.display().to_string(), stated.line));
+                let (file, line) = place.unwrap_or_default();
+                examination.report.found(found.with("file", file).with("line", line));
+            }
             Some(false) => {
                 let file = uri.pin_source.as_ref();
                 let found = at(finding("nginx-pin-wrong"), key).with("vault", &vault.name).maybe("pin-file", file);

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::super::time;
-use super::super::versions::{self, Named};
+use super::super::versions::{self, Named, Versioned};
 use super::certificate::{self, Parsed, Renewal, SOON_IN_SECONDS, Validity};
 use super::report::finding;
 use super::vault::Looked;
@@ -47,7 +47,7 @@ fn certificates(examination: &mut Examination, looked: &Looked, image: &Image) {
         let Some(parsed) = object.content.value.as_deref().and_then(Parsed::from_der) else { continue };
         // A certificate alone, a CA's for instance, is nobody's to renew here.
         let Some(key) = keys.key_of(&named.name, &object.content.id, &parsed) else { continue };
-        let fits = certificate::public_of(key.current().main()) == Some(&*parsed.public);
+        let fits = is_for(&parsed, key.current());
         let (id, end) = match (fits, parsed.validity()) {
             (false, _) => ("certificate-stale", 0),
             (true, Validity::Expired(end)) => ("certificate-expired", end),
@@ -56,9 +56,17 @@ fn certificates(examination: &mut Examination, looked: &Looked, image: &Image) {
         };
         let renewal =
             Renewal { vault: looked, key: &key.name, old: Some(&parsed), certificate: Some(&named.name), file: None };
+        // The certificate waits for its version, which is only turned off.
+        let waits = |key: &&Named| !fits && !key.newest().enabled() && is_for(&parsed, key.newest());
+        let disabled = Some(key).filter(waits).map(|key| &key.newest().id);
         let found = finding(id).with("time", time::text(end)).with("certificate", &named.name);
+        let found = found.maybe("disabled", disabled);
         examination.report.found(renewal.of(found));
     }
+}
+
+fn is_for(parsed: &Parsed, version: &Versioned) -> bool {
+    certificate::public_of(version.main()) == Some(&*parsed.public)
 }
 
 /// Keys as certificates are paired with them: by their public half, else by their id, else by their name.

@@ -45,6 +45,21 @@ pub(super) fn path(configuration: &Path, looked: &Looked, path: &Path) -> Option
     Some(shell::replace(line_at(&text, span.start), text.get(span)?, &format!("{path:?}")))
 }
 
+/// sed's command that puts another name in the place of the vault's.
+pub(super) fn name(configuration: &Path, looked: &Looked, name: &str) -> Option<String> {
+    let text = file::text(configuration).ok()?;
+    let span = span_of(&text, looked, Some("name"))?;
+    Some(shell::replace(line_at(&text, span.start), text.get(span)?, &format!("{name:?}")))
+}
+
+/// sed's command that puts another setting in the place of an empty `pin`.
+pub(super) fn empty_pin(configuration: &Path, looked: &Looked, setting: &str) -> Option<String> {
+    let text = file::text(configuration).ok()?;
+    let span = span_of(&text, looked, Some("pin"))?;
+    let start = text.get(..span.start)?.rfind("pin")?;
+    Some(shell::replace(line_at(&text, start), text.get(start..span.end)?, setting))
+}
+
 /// sed's command that adds a setting to the vault's table; `None` where it has none.
 pub(super) fn setting(configuration: &Path, looked: &Looked, setting: &str) -> Option<String> {
     let text = file::text(configuration).ok()?;

@@ -11,9 +11,9 @@ use super::openssl_lines::Bridge;
 use super::report::finding;
 use super::table::Area;
 use super::vault::Looked;
-use super::{Examination, certificate, module, objects_line, service, shell};
+use super::{Examination, certificate, module, objects_line, service, shell, uri};
 use crate::sys::env;
-use crate::vault::{Class, KeyAlgorithm, Object};
+use crate::vault::{Class, KeyAlgorithm, Object, Pin};
 
 /// The OpenSSL of this machine.
 pub(super) struct OpenSsl {
@@ -23,15 +23,29 @@ pub(super) struct OpenSsl {
     pub conf_file: PathBuf,
     pub loads_engine: bool,
     pub loads_provider: bool,
-    /// It says the PIN, so that no other place must.
-    pub gives_pin: bool,
+    /// Its PIN, if it says one, so that no other place must.
+    pub pin: Option<StatedPin>,
     engines: PathBuf,
     providers: PathBuf,
 }
 
+/// A PIN in OpenSSL's configuration, and where it stands.
+pub(super) struct StatedPin {
+    pub file: PathBuf,
+    pub line: usize,
+    /// `None` if only OpenSSL can tell what it is.
+    pub pin: Option<Pin>,
+}
+
 const CONF_CHECKS: &[&str] = &["openssl-conf-missing", "openssl-conf-open"];
-const ENGINE_CHECKS: &[&str] =
-    &["openssl-engine-missing", "openssl-engine-path", "openssl-module-path", "openssl-init", "openssl-ed25519"];
+const ENGINE_CHECKS: &[&str] = &[
+    "openssl-engine-missing",
+    "openssl-engine-path",
+    "openssl-setting",
+    "openssl-module-path",
+    "openssl-init",
+    "openssl-ed25519",
+];
 const PROVIDER_CHECKS: &[&str] = &["openssl-provider-missing", "openssl-module-path", "openssl-init"];
 
 /// Until which release libp11 stumbles over Ed25519 keys.
@@ -102,7 +116,7 @@ impl OpenSsl {
             providers: variable(c"OPENSSL_MODULES").or_else(|| quoted("MODULESDIR")).unwrap_or_default(),
             loads_engine: false,
             loads_provider: false,
-            gives_pin: false,
+            pin: None,
         })
     }
 
@@ -128,6 +142,7 @@ fn engine(examination: &mut Examination, openssl: &mut OpenSsl, conf: &Conf, sec
             examination.report.found(found.maybe("variable", if_set("OPENSSL_ENGINES")));
         }
     }
+    settings(examination, conf, section);
     module_path(examination, conf.get(section, "MODULE_PATH"));
     pin(examination, openssl, conf.get(section, "PIN"));
     // Left out it is as good as 1; 0 leaves it to programs, and nginx doesn't do it.
@@ -135,6 +150,53 @@ fn engine(examination: &mut Examination, openssl: &mut OpenSsl, conf: &Conf, sec
         lacks(examination, conf, section, Some(init), "init = 1");
     }
     ed25519(examination);
+}
+
+/// What OpenSSL itself reads of an engine's section, what it tells every engine, and what libp11's has.
+const SETTINGS: &[&str] = &[
+    "engine_id",
+    "soft_load",
+    "dynamic_path",
+    "init",
+    "default_algorithms",
+    "SO_PATH",
+    "NO_VCHECK",
+    "ID",
+    "LIST_ADD",
+    "DIR_LOAD",
+    "DIR_ADD",
+    "LOAD",
+    "MODULE_PATH",
+    "PIN",
+    "VERBOSE",
+    "QUIET",
+    "LOAD_CERT_CTRL",
+    "INIT_ARGS",
+    "SET_USER_INTERFACE",
+    "SET_CALLBACK_DATA",
+    "FORCE_LOGIN",
+    "RE_ENUMERATE",
+    "DEBUG_LEVEL",
+    "VLOG_A",
+];
+
+/// One that is unknown, and OpenSSL loads nothing at all.
+fn settings(examination: &mut Examination, conf: &Conf, section: &str) {
+    for setting in conf.section(section) {
+        // What stands before a point only tells settings of one name apart.
+        let name = setting.name.split_once('.').map_or(setting.name.as_str(), |(_, name)| name);
+        if SETTINGS.contains(&name) {
+            continue;
+        }
+        let same = SETTINGS.iter().copied().find(|known| known.eq_ignore_ascii_case(name));
+        let meant = same.or_else(|| uri::slip(name, SETTINGS.iter().copied()));
+        let edit = match meant {
+            Some(meant) => shell::replace(setting.line, name, meant),
+            None => shell::delete(setting.line),
+        };
+        let found = finding("openssl-setting").with("file", setting.file.display()).with("line", setting.line);
+        examination.report.found(found.with("key", name).with("edit", edit));
+    }
 }
 
 fn provider(examination: &mut Examination, openssl: &mut OpenSsl, conf: &Conf, section: &str) {
@@ -188,8 +250,11 @@ fn module_path(examination: &mut Examination, setting: Option<&Setting>) {
 /// A PIN in the file itself makes the file a secret.
 fn pin(examination: &mut Examination, openssl: &mut OpenSsl, setting: Option<&Setting>) {
     let Some(setting) = setting else { return };
-    openssl.gives_pin = true;
     let elsewhere = setting.value.starts_with("file:");
+    // Escapes and variables are OpenSSL's to resolve, and a file's name the provider's.
+    let plain = !elsewhere && !setting.value.contains(['\\', '$', '\'', '"', '#']) && !setting.value.is_empty();
+    let pin = plain.then(|| Pin::new(setting.value.as_bytes().to_vec()));
+    openssl.pin = Some(StatedPin { file: setting.file.clone(), line: setting.line, pin });
     if let Some(seen) = Seen::behind(&setting.file).filter(|seen| !elsewhere && seen.mode() & 0o044 != 0) {
         let found = finding("openssl-conf-open").with("file", setting.file.display());
         examination.report.found(found.with("mode", seen.mode_text()));

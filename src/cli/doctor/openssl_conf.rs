@@ -64,7 +64,7 @@ impl Conf {
         self.settings.iter().rev().find(|setting| setting.section == section && setting.name == name)
     }
 
-    fn section(&self, section: &str) -> impl Iterator<Item = &Setting> {
+    pub(super) fn section(&self, section: &str) -> impl Iterator<Item = &Setting> {
         self.settings.iter().filter(move |setting| setting.section == section)
     }
 

@@ -61,6 +61,14 @@ impl Bridge {
         lines
     }
 
+    /// Whether a configuration loads it.
+    pub(super) fn is_loaded_by(self, conf: &Conf) -> bool {
+        match self {
+            Self::Engine => conf.engine().is_some(),
+            Self::Provider => conf.provider().is_some(),
+        }
+    }
+
     /// A whole file.
     pub(super) fn whole(self, module: &Path) -> Vec<String> {
         let list = self.list();

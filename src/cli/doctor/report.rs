@@ -81,6 +81,11 @@ impl Report {
         }
     }
 
+    /// Whether that was found already.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.findings.iter().any(|finding| finding.check.id == id)
+    }
+
     /// Why something wasn't looked at.
     pub(super) fn left_out(&mut self, area: Area, why: impl Into<String>) {
         self.left_out.push((area, why.into()));
@@ -89,10 +94,10 @@ impl Report {
     /// Prints it; fails if there is a fault.
     pub(super) fn print(&self, output: &Output) -> Result<()> {
         output.text(&self.text(output.has_colours(), output.width()), &self.json())?;
+        // The count is said once: by the error, where there is one.
         match self.count(Level::Fault) {
             0 => Ok(()),
-            1 => Err(Error::refused("One fault was found.")),
-            faults => Err(Error::refused(format!("{faults} faults were found."))),
+            _ => Err(Error::refused(self.summary())),
         }
     }
 
@@ -114,7 +119,10 @@ impl Report {
                 text.push_str(&format!("{}\n{}\n\n", area.name(), lines.join("\n")));
             }
         }
-        text.push_str(&self.summary());
+        if self.count(Level::Fault) == 0 {
+            text.push_str(&self.summary());
+            text.push('\n');
+        }
         text
     }
 
@@ -128,11 +136,16 @@ impl Report {
         let facts = self.facts.iter().filter(|(of, _)| *of == area);
         let mut lines: Vec<String> = facts.map(|(_, fact)| line("", PLAIN, fact)).collect();
         lines.extend(self.holding(area).map(|check| line("ok", GREEN, check.holds)));
-        for finding in self.findings.iter().filter(|finding| finding.check.area == area) {
+        let findings: Vec<&Finding> = self.findings.iter().filter(|finding| finding.check.area == area).collect();
+        for (index, finding) in findings.iter().enumerate() {
             let colour = if finding.check.level == Level::Fault { RED } else { YELLOW };
             let text = format!("{} [{}]", finding.sentence(), finding.check.id);
             lines.push(line(finding.check.level.name(), colour, &text));
-            lines.extend(finding.remedy().map(|remedy| format!("{INDENT}{}", printable(&remedy))));
+            // A command that mends several things stands once, after the last of them.
+            let again =
+                |remedy: &String| findings[index + 1..].iter().any(|later| later.remedy().as_ref() == Some(remedy));
+            let remedy = finding.remedy().filter(|remedy| !again(remedy));
+            lines.extend(remedy.map(|remedy| format!("{INDENT}{}", printable(&remedy))));
         }
         let left_out = self.left_out.iter().filter(|(of, _)| *of == area);
         lines.extend(left_out.map(|(_, why)| line("-", PLAIN, why)));
@@ -141,10 +154,10 @@ impl Report {
 
     fn summary(&self) -> String {
         match (self.count(Level::Fault), self.count(Level::Warning)) {
-            (0, 0) => "All is well.\n".to_owned(),
-            (0, warnings) => format!("No fault, {}.\n", counted(warnings, "warning")),
-            (faults, 0) => format!("{}.\n", counted(faults, "fault")),
-            (faults, warnings) => format!("{}, {}.\n", counted(faults, "fault"), counted(warnings, "warning")),
+            (0, 0) => "All is well.".to_owned(),
+            (0, warnings) => format!("No fault, {}.", counted(warnings, "warning")),
+            (faults, 0) => format!("{}.", counted(faults, "fault")),
+            (faults, warnings) => format!("{}, {}.", counted(faults, "fault"), counted(warnings, "warning")),
         }
     }
 
@@ -236,8 +249,21 @@ mod tests {
             text.contains("fault    The configuration /a b has mode 666: others may write it. [config-open]\n"),
             "{text}"
         );
-        assert!(text.contains("           chmod 600 '/a b'\n") && text.ends_with("1 fault.\n"), "{text}");
+        assert!(text.contains("           chmod 600 '/a b'\n"), "{text}");
+        // The count is the error's.
+        assert!(!text.contains("1 fault") && report().summary() == "1 fault.", "{text}");
         assert!(!text.contains('\u{1b}') && report().text(true, None).contains("\u{1b}[31mfault  \u{1b}[0m"));
+    }
+
+    #[test]
+    fn a_command_that_mends_several_things_is_printed_once() {
+        let mut report = Report::default();
+        for file in ["vault.db", "lock"] {
+            let found = finding("vault-owner").with("file", file).with("owner", "a");
+            report.found(found.with("user", "root").with("directory", "/v"));
+        }
+        let text = report.text(false, None);
+        assert_eq!((text.matches("[vault-owner]").count(), text.matches("chown -R root /v").count()), (2, 1), "{text}");
     }
 
     #[test]

@@ -44,7 +44,12 @@ const QUERY: &[&str] = &["pin-source", "pin-value", "module-name", "module-path"
 impl Uri {
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         let Some(rest) = text.strip_prefix("pkcs11:") else {
-            let scheme = text.split(':').next().unwrap_or_default().to_owned();
+            let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme).to_owned();
+            // Without one it may be anything, a PIN in it too.
+            if scheme.is_empty() || !scheme.bytes().all(|letter| letter.is_ascii_alphanumeric()) {
+                let text = "the key's name is no URI, which begins with \"pkcs11:\"".to_owned();
+                return Err(Problem { old: String::new(), new: None, text });
+            }
             let text = format!("the key's name begins with {scheme:?}, a URI with \"pkcs11:\"");
             // With the colon before it, which ends the engine's name.
             return Err(Problem { new: Some(":pkcs11:".into()), old: format!(":{scheme}:"), text });
@@ -127,6 +132,22 @@ fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     Some(bytes)
 }
 
+/// Whether a URI has an attribute of this name.
+pub(super) fn is_attribute(name: &str) -> bool {
+    PATH.contains(&name) || QUERY.contains(&name)
+}
+
+/// Whether it is a URI but for the scheme at its beginning.
+pub(super) fn lacks_scheme(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| PATH.contains(&name))
+}
+
+/// The one of these that differs by one or two letters.
+pub(super) fn slip<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distances = known.map(|known| (strsim::damerau_levenshtein(word, known), known));
+    distances.filter(|(distance, _)| (1..=2).contains(distance)).min().map(|(_, known)| known)
+}
+
 /// What a slip of the pen stands for.
 pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (distance, nearest) = known.map(|known| (strsim::damerau_levenshtein(word, known), known)).min()?;
@@ -160,6 +181,8 @@ mod tests {
         assert_eq!(problem("pkcs1:object=a"), (":pkcs1:".into(), Some(":pkcs11:".into())));
         assert_eq!(problem("pkcs11:object=a?pin-value=a&1234"), (String::new(), None));
         assert_eq!(problem("pkcs11:object=a?pin-value=1234%"), (String::new(), None));
+        // All of it stands before the first colon.
+        assert_eq!(problem("token=a;object=b?pin-value=1234"), (String::new(), None));
         assert_eq!(problem("pkcs11:object=a?pin-valeu=1234").1, Some("pin-value=".into()));
     }
 }

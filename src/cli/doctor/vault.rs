@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
+use subtle::ConstantTimeEq;
 
 use super::super::{ask, open};
 use super::file::{self, Seen};
 use super::report::{Finding, finding};
 use super::table::Area;
-use super::{Examination, backups, objects_line};
+use super::{Examination, backups, objects_line, uri};
 use crate::config::{Backend, Config, LocalConfig, UnlockConfig, VaultConfig};
 use crate::sys::{env, file as system, user};
 use crate::vault::{Image, Object, Pin, PinState, Role, Unlock, VaultAdmin, VaultError, VaultInfo};
@@ -113,24 +114,78 @@ fn one(examination: &mut Examination, config: &Config, vault: VaultConfig, only:
     let name = if named { vault.name.clone() } else { local.path.display().to_string() };
     let filter = filter(&vault.objects);
     let mut looked = Looked { config: vault, name, info: None, image: None, pin: None, vault: None, filter };
+    empty_pin(examination, &looked);
     let exists = exists.map(drop).map_err(|error| error.kind());
     if let Err(ErrorKind::NotFound | ErrorKind::NotADirectory) = exists {
-        missing(examination, &looked);
+        if !misnamed(examination, config, &looked) {
+            examination.report.found(missing(&looked));
+        }
         return Some(looked);
     }
+    examination.report.looked(&["vault-misnamed"]);
     if entries(examination, &looked) {
         open_it(examination, config, &mut looked, only);
     }
     Some(looked)
 }
 
-fn missing(examination: &mut Examination, looked: &Looked) {
+/// `pin = ""`: an empty file of a PIN is the configuration's matter.
+fn empty_pin(examination: &mut Examination, looked: &Looked) {
+    let is_empty = matches!(&looked.config.unlock, Some(UnlockConfig::Pin(pin)) if pin.is_empty());
+    let Some(source) = examination.source.clone().filter(|_| is_empty && looked.config.unlock_file.is_none()) else {
+        return;
+    };
+    let pin_file = source.with_file_name(format!("{}.pin", looked.config.name));
+    let setting = format!("pin_file = {:?}", pin_file.display().to_string());
+    let edit = objects_line::empty_pin(&source, looked, &setting);
+    let found = finding("pin-empty").with("vault", &looked.name).with("config", source.display());
+    examination.report.found(found.with("pin-file", pin_file.display()).maybe("edit", edit));
+}
+
+/// Whether one vault lies there that the configuration doesn't name and that is called nearly so: it is what is meant.
+/// One of another name is another vault, and no remedy for one that is gone; nor is any where there is a backup.
+fn misnamed(examination: &mut Examination, config: &Config, looked: &Looked) -> bool {
+    let (Some(source), Some(place)) = (examination.source.clone(), looked.directory().parent()) else { return false };
+    let configured = config.discovery.map_or(config.vaults.len(), |discovery| discovery.configured);
+    let configured = &config.vaults[..configured];
+    if !configured.iter().any(|vault| vault.name == looked.config.name) {
+        return false;
+    }
+    let is_known = |path: &PathBuf| {
+        configured.iter().any(|vault| match &vault.backend {
+            Backend::Local(local) => local.path == *path,
+        })
+    };
+    let is_vault = |path: &PathBuf| path.join("vault.db").exists() && !is_moved_aside(path) && !is_known(path);
+    let others: Vec<PathBuf> = file::files_in(place).into_iter().filter(is_vault).collect();
+    let [other] = others.as_slice() else { return false };
+    let name_of = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = name_of(other);
+    let is_slip = uri::slip(&name_of(looked.directory()), std::iter::once(name.as_str())).is_some();
+    if !is_slip || backups::newest(looked).is_some() {
+        return false;
+    }
+    // Its directory follows from its name where no path is given.
+    let edit = objects_line::path(&source, looked, other).or_else(|| objects_line::name(&source, looked, &name));
+    let found = finding("vault-misnamed").with("config", source.display()).with("vault", &looked.config.name);
+    examination.report.found(found.with("place", place.display()).with("other", name).maybe("edit", edit));
+    true
+}
+
+/// As `--move-aside` names it, or one that is being made.
+fn is_moved_aside(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || name.contains(".old-")
+}
+
+fn missing(looked: &Looked) -> Finding {
     let has_pin = matches!(&looked.config.unlock, Some(UnlockConfig::Pin(pin)) if !pin.is_empty());
     let pin_file = looked.config.unlock_file.as_ref().filter(|_| has_pin);
     // The command with the PIN's file goes first: it asks nobody.
-    let mut found = finding("vault-missing").with("directory", looked.directory().display());
-    found = found.maybe("pin-file", pin_file.map(|file| file.display()));
-    examination.report.found(found);
+    let found = finding("vault-missing").with("directory", looked.directory().display()).with("vault", &looked.name);
+    // Keys that were there are worth more than a new place for others.
+    let backup = backups::newest(looked).map(|file| file.display().to_string());
+    found.maybe("pin-file", pin_file.map(|file| file.display())).maybe("backup", backup)
 }
 
 /// Owners and modes of everything that lies there; false if something is wrong.
@@ -282,6 +337,9 @@ fn log_in(examination: &mut Examination, looked: &mut Looked, vault: &dyn VaultA
     match vault.unlock(&way) {
         Ok(()) => {
             examination.report.looked(LOGIN_CHECKS);
+            if by_hand(examination, only) {
+                configured_pin(examination, looked, &way);
+            }
             looked.image = Some(vault.image());
             looked.pin = match (way, &looked.config.unlock) {
                 (Unlock::Pin(_, pin), _) => Some(pin),
@@ -290,7 +348,8 @@ fn log_in(examination: &mut Examination, looked: &mut Looked, vault: &dyn VaultA
             };
         }
         Err(VaultError::PinIncorrect { remaining }) => {
-            let found = wrong_pin(examination, looked, remaining);
+            let given = examination.context.global.pin_file.clone().filter(|_| by_hand(examination, only));
+            let found = wrong_pin(examination, looked, remaining, given);
             examination.report.found(found);
         }
         // Of a key file nobody counts the attempts.
@@ -305,7 +364,7 @@ fn log_in(examination: &mut Examination, looked: &mut Looked, vault: &dyn VaultA
 
 /// The PIN that is given, else what the configuration says. A PIN that is given is for one vault.
 fn way(examination: &mut Examination, looked: &Looked, only: bool) -> Option<Unlock> {
-    if examination.gives_pin() && only {
+    if by_hand(examination, only) {
         return match ask::given(examination.context.pin_source()) {
             Ok(pin) => pin.map(|pin| Unlock::Pin(Role::User, pin)),
             Err(error) => {
@@ -321,9 +380,26 @@ fn way(examination: &mut Examination, looked: &Looked, only: bool) -> Option<Unl
     }
 }
 
-fn wrong_pin(examination: &Examination, looked: &Looked, remaining: u32) -> Finding {
-    let given = examination.context.global.pin_file.as_ref();
-    let file = given.or(looked.config.unlock_file.as_ref()).map(|file| file.display().to_string());
+fn by_hand(examination: &Examination, only: bool) -> bool {
+    examination.gives_pin() && only
+}
+
+/// A right PIN was given: the one of the configuration, which services have, must be the same. It isn't tried.
+fn configured_pin(examination: &mut Examination, looked: &Looked, given: &Unlock) {
+    let (Some(UnlockConfig::Pin(configured)), Unlock::Pin(_, right)) = (&looked.config.unlock, given) else { return };
+    if configured.is_empty() || bool::from(right.expose().ct_eq(configured.as_slice())) {
+        return;
+    }
+    let state = looked.info.as_ref().and_then(|info| info.user_pin);
+    // The right one cleared the count.
+    let left = state.map_or(0, |pin| pin.limit);
+    let found = wrong_pin(examination, looked, left, None);
+    examination.report.found(found);
+}
+
+/// The PIN in this file, or in what the configuration names.
+fn wrong_pin(examination: &Examination, looked: &Looked, remaining: u32, given: Option<PathBuf>) -> Finding {
+    let file = given.or_else(|| looked.config.unlock_file.clone()).map(|file| file.display().to_string());
     let configuration = examination.source.as_ref().map(|file| file.display().to_string());
     let source = file.clone().or_else(|| configuration.clone()).unwrap_or_else(|| "the configuration".into());
     finding("pin-wrong")
@@ -338,7 +414,7 @@ fn wrong_pin(examination: &Examination, looked: &Looked, remaining: u32) -> Find
 fn failed(looked: &Looked, error: &VaultError) -> Finding {
     let id = match error {
         VaultError::NotInitialized(_) => {
-            return finding("vault-missing").with("directory", looked.directory().display());
+            return missing(looked);
         }
         VaultError::Damaged { .. } => "vault-damaged",
         VaultError::RolledBack(_) => "vault-rolled-back",

@@ -19,6 +19,7 @@ pub(super) const CHECKS: &[Check] = &[
             "sed -i {edit} {conf} && printf '%s\\n' {lines} >> {conf}",
             "printf '%s\\n' {lines} > {new-conf} && printf '%s\\n' {service} | install -D -m 644 /dev/stdin {unit} && \
              systemctl daemon-reload",
+            "printf '%s\\n' {service} | install -D -m 644 /dev/stdin {unit} && systemctl daemon-reload",
         ],
     ),
     fault(
@@ -31,7 +32,12 @@ pub(super) const CHECKS: &[Check] = &[
     fault(
         "nginx-uri",
         "every key's URI is well-formed",
-        &["pkcs11 engine::invalid id", "ENGINE_by_id() failed … could not load the shared library"],
+        &[
+            "pkcs11 engine::invalid id",
+            "ENGINE_by_id() failed … could not load the shared library",
+            "unknown directive \"object=…\"",
+            "cannot load certificate key \"…pkcs11:…\": BIO_new_file() failed",
+        ],
         "{file}, line {line}: {problem}.",
         &["sed -i {edit} {file}", "strongroom pkcs11 uri --type private"],
     ),
@@ -47,7 +53,18 @@ pub(super) const CHECKS: &[Check] = &[
         "every URI names a key that is there",
         &["The private key was not found at: …", "pkcs11 engine::object not found"],
         "{file}, line {line}: the vault {vault} has no private key with {what}.",
-        &["sed -i {edit} {file}", "strongroom --vault {vault} pkcs11 uri --type private"],
+        &[
+            "sed -i {edit} {file}",
+            "strongroom --vault {vault} restore {backup} --object {object} --kind key",
+            "strongroom --vault {vault} pkcs11 uri --type private",
+        ],
+    ),
+    fault(
+        "nginx-uri-version",
+        "every id in a URI is a current version's",
+        &["The private key was not found at: …", "pkcs11 engine::object not found"],
+        "{file}, line {line}: the `id` in the URI is of a version of {key} that isn't the current one, and {why}.",
+        &["sed -i {edit} {file}", "${EDITOR:-vi} +{line} {file}"],
     ),
     fault(
         "nginx-uri-type",
@@ -66,8 +83,8 @@ pub(super) const CHECKS: &[Check] = &[
     fault(
         "nginx-key-disabled",
         "nginx's keys are enabled",
-        &["pkcs11 engine::object not found"],
-        "{file}, line {line}, names the key {key}, which is disabled.",
+        &["pkcs11 engine::object not found", "key values mismatch"],
+        "{file}, line {line}, names the key {key}, whose version {version} is disabled.",
         &["strongroom --vault {vault} key enable {key} --version {version}"],
     ),
     fault(
@@ -126,7 +143,7 @@ pub(super) const CHECKS: &[Check] = &[
         "every certificate's file can be read",
         &["cannot load certificate \"…\": BIO_new_file() failed", "PEM_read_bio_X509_AUX() failed"],
         "{file}, line {line}: {certificate-file} {problem}.",
-        RENEWALS,
+        RENEWALS_BESIDE_OLD,
     ),
     fault(
         "nginx-certificate-stale",
@@ -206,6 +223,17 @@ const RENEWALS: &[&str] = &[
     "strongroom --vault {vault} cert create {certificate} {renew} --key {key} --subject {subject} {san} --out \
      {certificate-file}",
     "strongroom --vault {vault} cert csr {key} --subject {subject} {san} --out {request}",
+];
+
+/// The same where a file is there that can't be read: it stays beside the new one.
+const RENEWALS_BESIDE_OLD: &[&str] = &[
+    "cp -p --backup=numbered {certificate-file} {old-file} && strongroom --vault {vault} cert show {certificate} \
+     --version {version} --out {certificate-file}",
+    "cp -p --backup=numbered {certificate-file} {old-file} && strongroom --vault {vault} cert create {certificate} \
+     {renew} --key {key} --subject {subject} {san} --out {certificate-file}",
+    RENEWALS[0],
+    RENEWALS[1],
+    RENEWALS[2],
 ];
 
 const fn fault(

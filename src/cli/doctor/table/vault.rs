@@ -8,9 +8,30 @@ pub(super) const CHECKS: &[Check] = &[
         area: Area::Vault,
         level: Level::Fault,
         holds: "there is a vault",
-        symptoms: &["no vault at …: make one with `strongroom init`", "CKR_TOKEN_NOT_RECOGNIZED"],
+        symptoms: &[
+            "no vault at …: make one with `strongroom init`",
+            "CKR_TOKEN_NOT_RECOGNIZED",
+            "No matching initialized token was found for private key",
+        ],
         finding: "There is no vault in {directory}.",
-        remedies: &["strongroom --pin-file {pin-file} init --path {directory}", "strongroom init --path {directory}"],
+        remedies: &[
+            "strongroom --vault {vault} restore {backup}",
+            "strongroom --pin-file {pin-file} init --path {directory}",
+            "strongroom init --path {directory}",
+        ],
+    },
+    Check {
+        id: "vault-misnamed",
+        area: Area::Vault,
+        level: Level::Fault,
+        holds: "the configuration names vaults that are there",
+        symptoms: &[
+            "no vault at …: make one with `strongroom init`",
+            "CKR_TOKEN_NOT_RECOGNIZED",
+            "No matching initialized token was found for private key",
+        ],
+        finding: "{config} names the vault {vault}; in {place} there is only {other}.",
+        remedies: &["sed -i {edit} {config}", "${EDITOR:-vi} {config}"],
     },
     Check {
         id: "vault-unreadable",
@@ -161,6 +182,16 @@ pub(super) const CHECKS: &[Check] = &[
         remedies: &["install -m 600 /dev/stdin {pin-file}", "${EDITOR:-vi} {file}"],
     },
     Check {
+        id: "pin-empty",
+        area: Area::Vault,
+        level: Level::Fault,
+        holds: "no PIN in the configuration is empty",
+        symptoms: &["the PIN is wrong (… attempts left)", "CKR_PIN_INCORRECT", "PKCS#11 module::PIN incorrect"],
+        finding: "{config} gives {vault} an empty PIN. (The command reads the right one from the keyboard: type it, end \
+                  with Enter and Ctrl-D.)",
+        remedies: &["install -D -m 600 /dev/stdin {pin-file} && sed -i {edit} {config}", "${EDITOR:-vi} {config}"],
+    },
+    Check {
         id: "pin-attempts",
         area: Area::Vault,
         level: Level::Warning,
@@ -179,6 +210,15 @@ pub(super) const CHECKS: &[Check] = &[
         finding: "The vault {vault} has no recovery key: with the PIN lost, so is everything in it. (The command prints a \
                   new one once, and replaces the root key.)",
         remedies: &["strongroom --vault {vault} rekey"],
+    },
+    Check {
+        id: "backup-none",
+        area: Area::Vault,
+        level: Level::Warning,
+        holds: "there is a backup of every vault that holds keys",
+        symptoms: &[],
+        finding: "There is no backup of {vault} in {place}, and a key that exists once is lost with its disk.",
+        remedies: &["strongroom --vault {vault} backup create --into {place}"],
     },
     Check {
         id: "backup-old",
@@ -241,7 +281,7 @@ pub(super) const CHECKS: &[Check] = &[
         holds: "every certificate in the vault belongs to the current version of its key",
         symptoms: &["key values mismatch"],
         finding: "The certificate {certificate} in {vault} isn't for the current version of the key {key}.",
-        remedies: RENEWALS,
+        remedies: &["strongroom --vault {vault} key enable {key} --version {disabled}", RENEWALS[0], RENEWALS[1]],
     },
 ];
 
