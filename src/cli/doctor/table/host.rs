@@ -20,7 +20,7 @@ pub(super) const CONFIGURATION: &[Check] = &[
         area: Area::Configuration,
         level: Level::Fault,
         holds: "the configuration can be read",
-        symptoms: &["can't read …: Permission denied (os error 13): make it readable"],
+        symptoms: &["can't read …: Permission denied (os error 13)"],
         finding: "This user can't read {file}: {problem}.",
         remedies: &["sudo strongroom doctor"],
     },
