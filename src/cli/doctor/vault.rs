@@ -355,7 +355,7 @@ fn log_in(examination: &mut Examination, looked: &mut Looked, vault: &dyn VaultA
         // Of a key file nobody counts the attempts.
         Err(VaultError::KeyIncorrect(_)) => {
             let Backend::Local(local) = &looked.config.backend;
-            let found = wrong_pin(examination, looked, local.max_attempts);
+            let found = wrong_pin(examination, looked, local.max_attempts, None);
             examination.report.found(found);
         }
         Err(error) => examination.report.found(failed(looked, &error)),
