@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use globset::Glob;
+use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::ask;
 use super::{Context, Error, Result};
@@ -18,6 +18,8 @@ pub(super) struct Opened {
     pub info: VaultInfo,
     /// `objects` of the configuration: what programs on this machine see. The command itself sees everything.
     shown: Vec<String>,
+    /// The same, as one filter for every object.
+    filter: GlobSet,
     /// The file that the configuration takes the PIN or key from.
     pub unlock_file: Option<PathBuf>,
 }
@@ -37,13 +39,7 @@ impl Opened {
     pub(super) fn hides(&self, object: &Object) -> bool {
         let name = object.name.as_ref().map(Name::as_str).unwrap_or_default();
         let label = String::from_utf8_lossy(&object.content.label);
-        let shows = |glob: &String| {
-            Glob::new(glob).is_ok_and(|glob| {
-                let glob = glob.compile_matcher();
-                glob.is_match(name) || glob.is_match(&*label)
-            })
-        };
-        !self.shown.is_empty() && !self.shown.iter().any(shows)
+        !self.shown.is_empty() && !self.filter.is_match(name) && !self.filter.is_match(&*label)
     }
 
     /// Why they don't.
@@ -91,10 +87,16 @@ impl Context {
             place.run_pin_command()?;
         }
         let shown = std::mem::take(&mut place.objects);
+        let mut filter = GlobSetBuilder::new();
+        // The configuration was read: each of them is a glob.
+        for glob in shown.iter().filter_map(|glob| Glob::new(glob).ok()) {
+            filter.add(glob);
+        }
+        let filter = filter.build().unwrap_or_default();
         let unlock_file = place.unlock_file.clone();
         let vault = open(config, place)?;
         let info = vault.info().unwrap_or_default();
-        Ok(Opened { vault, info, shown, unlock_file })
+        Ok(Opened { vault, info, shown, filter, unlock_file })
     }
 
     /// A PIN that is given, else what the configuration says, else a PIN that is asked for.

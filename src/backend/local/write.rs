@@ -18,7 +18,7 @@ use super::{LocalVault, State};
 use crate::crypto::{self, SecretBytes};
 use crate::sys::memory::WipeStack;
 use crate::vault::{
-    Class, Collection, Content, Draft, Name, Naming, Object, ObjectNumber, Result, VaultError, Version,
+    Class, Collection, Content, Draft, Image, Name, Naming, Object, ObjectNumber, Result, VaultError, Version,
 };
 
 /// What one transaction is going to do, in terms of objects.
@@ -225,9 +225,7 @@ fn named(
     unique_id: &[u8; 16],
 ) -> Result<Option<(Name, Version)>> {
     let image = &state.loaded.image;
-    // The public half of a key that was deleted holds no name.
-    let taken =
-        |name: &Name| image.with_name(collection, name.as_str()).any(|object| object.content.class != Class::PublicKey);
+    let taken = |name: &Name| is_taken(image, collection, name);
     let name = match &draft.naming {
         Naming::None => return Ok(None),
         Naming::FromLabel => {
@@ -252,6 +250,11 @@ fn named(
     let version = Version { id, ordinal: newest + 1 };
     shared.push((collection, folded, name.clone(), version));
     Ok(Some((name, version)))
+}
+
+/// Whether another object may not get this name. The public half of a key that was deleted holds none.
+pub(super) fn is_taken(image: &Image, collection: Collection, name: &Name) -> bool {
+    image.with_name(collection, name.as_str()).any(|object| object.content.class != Class::PublicKey)
 }
 
 /// Seals an object under a fresh salt.

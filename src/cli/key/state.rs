@@ -25,7 +25,7 @@ pub(super) fn set_enabled(context: &Context, which: &Which, enabled: bool) -> Re
     let already = if changed { "" } else { " already" };
     // Who disables a key that was stolen must know that an older one does its work now.
     let now = versions::named(&opened.vault.image(), Collection::Keys, &which.name)?;
-    let current = now.versions.iter().rev().find(|version| version.enabled()).map(|version| version.id.as_str());
+    let current = Some(now.current()).filter(|version| version.enabled()).map(|version| version.id.as_str());
     let means = match current {
         None => format!(" {} has no enabled version now.", key.name),
         Some(id) if !enabled => format!(" Version {id} is the current one now."),

@@ -60,11 +60,7 @@ impl Session {
     ) -> Result<(), Rv> {
         let kind = kind(direction);
         self.expect_free(kind)?;
-        let usage = match direction {
-            Direction::Encrypt => Usage::ENCRYPT,
-            Direction::Decrypt => Usage::DECRYPT,
-        };
-        let (object, algorithm) = self.slot.key_for(mechanism.number, key, usage)?;
+        let (object, algorithm) = self.slot.key_for(mechanism.number, key, usage(direction))?;
         let plan = mechanism.transform_plan(kind.flag(), algorithm)?;
         let padded = direction == Direction::Decrypt && is_padded(&plan);
         let engine = match (plan, direction) {
@@ -117,6 +113,14 @@ fn is_padded(plan: &TransformPlan<'_>) -> bool {
         TransformPlan::Cipher(CipherScheme::AesCbcPad { .. })
             | TransformPlan::Rsa(EncryptScheme::RsaPkcs1 | EncryptScheme::RsaOaep { .. })
     )
+}
+
+/// What a key must be allowed to do.
+pub(super) fn usage(direction: Direction) -> Usage {
+    match direction {
+        Direction::Encrypt => Usage::ENCRYPT,
+        Direction::Decrypt => Usage::DECRYPT,
+    }
 }
 
 fn kind(direction: Direction) -> Kind {

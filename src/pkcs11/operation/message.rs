@@ -10,13 +10,14 @@ use std::sync::Arc;
 use cryptoki_sys::*;
 use zeroize::Zeroize;
 
+use super::cipher::usage;
 use super::{Kind, Operation, Step};
 use crate::crypto::{CryptoError, Direction, GcmMessages, GcmWork, Ivs, Text};
 use crate::pkcs11::abi::{CallerBytes, Exchange, GcmMessage};
 use crate::pkcs11::error::Rv;
 use crate::pkcs11::mechanism::MessageRequest;
 use crate::pkcs11::session::Session;
-use crate::vault::{SecretKey, Usage};
+use crate::vault::SecretKey;
 
 /// The most of a message in parts that is kept until its tag.
 const MOST_KEPT: usize = 64 << 20;
@@ -40,12 +41,8 @@ impl Session {
     ) -> Result<(), Rv> {
         let kind = kind(direction);
         self.expect_free(kind)?;
-        let usage = match direction {
-            Direction::Encrypt => Usage::ENCRYPT,
-            Direction::Decrypt => Usage::DECRYPT,
-        };
         mechanism.check(kind.flag())?;
-        let (object, algorithm) = self.slot.key_for(mechanism.number, key, usage)?;
+        let (object, algorithm) = self.slot.key_for(mechanism.number, key, usage(direction))?;
         mechanism.check_key(kind.flag(), algorithm)?;
         let key = self.slot.secret_key(&object)?;
         let gcm = key.usable().map_err(Rv::at_init)?.gcm_messages(direction)?;

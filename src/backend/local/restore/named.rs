@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use super::super::LocalVault;
 use super::super::backup::Opened;
+use super::super::write::is_taken;
 use super::Tombstones;
 use crate::crypto;
 use crate::sys::memory::WipeStack;
-use crate::vault::{BackupSource, Class, Collection, Image, Name, NamedInBackup, Object, Result, VaultError};
+use crate::vault::{BackupSource, Class, Collection, Name, NamedInBackup, Object, Result, VaultError};
 
 const COLLECTIONS: [Collection; 3] = [Collection::Keys, Collection::Secrets, Collection::Certificates];
 
@@ -79,11 +80,6 @@ fn collection_of(backup: &Opened, source: &BackupSource<'_>, named: &NamedInBack
             named.name
         ))),
     }
-}
-
-/// The public half of a key that was deleted holds no name.
-fn is_taken(image: &Image, collection: Collection, name: &Name) -> bool {
-    image.with_name(collection, name.as_str()).any(|object| object.content.class != Class::PublicKey)
 }
 
 /// Which of the objects that have the name may be replaced, as [`is_taken`] allows.
