@@ -16,5 +16,7 @@ pub mod config;
 pub mod crypto;
 pub mod log;
 pub mod pkcs11;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod sys;
 pub mod vault;

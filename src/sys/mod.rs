@@ -11,4 +11,5 @@ pub mod memory;
 pub mod output;
 pub mod sqlite_open;
 mod standard_descriptors;
+pub mod thread;
 pub mod user;

@@ -95,12 +95,12 @@ impl Image {
     }
 
     /// The names of a collection in the order in which they are compared, in small letters, from `first` on.
-    pub fn names(&self, collection: Collection, first: &str) -> impl Iterator<Item = &str> {
+    pub fn names<'a>(&'a self, collection: Collection, first: &str) -> impl Iterator<Item = &'a str> + use<'a> {
         names_from(&self.by_name, collection, first)
     }
 
     /// As [`names`](Self::names), of what was deleted softly.
-    pub fn deleted_names(&self, collection: Collection, first: &str) -> impl Iterator<Item = &str> {
+    pub fn deleted_names<'a>(&'a self, collection: Collection, first: &str) -> impl Iterator<Item = &'a str> + use<'a> {
         names_from(&self.deleted_by_name, collection, first)
     }
 
@@ -280,7 +280,7 @@ fn name_of(collection: Collection, name: &str) -> (Collection, Box<str>) {
     (collection, name.to_ascii_lowercase().into_boxed_str())
 }
 
-fn names_from<'a>(names: &'a Names, collection: Collection, first: &str) -> impl Iterator<Item = &'a str> {
+fn names_from<'a>(names: &'a Names, collection: Collection, first: &str) -> impl Iterator<Item = &'a str> + use<'a> {
     let first = name_of(collection, first);
     names.range(first..).map(|(name, _)| name).take_while(move |(of, _)| *of == collection).map(|(_, name)| &**name)
 }

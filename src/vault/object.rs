@@ -83,6 +83,20 @@ pub enum Collection {
 }
 
 impl Collection {
+    /// Its part of an object's path: `keys`, `secrets`, `certificates`.
+    pub fn segment(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Secrets => "secrets",
+            Self::Certificates => "certificates",
+        }
+    }
+
+    /// The collection with this part of a path.
+    pub fn from_segment(segment: &str) -> Option<Self> {
+        [Self::Keys, Self::Secrets, Self::Certificates].into_iter().find(|collection| collection.segment() == segment)
+    }
+
     /// Where an object of this content is listed; `None` for what has no counterpart in a vault.
     pub fn of(content: &Content) -> Option<Self> {
         match content.class {
