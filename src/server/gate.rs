@@ -10,10 +10,10 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::call::{Call, Query, Reply};
 use super::error::{Result, ServiceError};
+use super::listen::{BodyError, read_body};
 use super::names::split_port;
 use super::routes::{self, Found, Route, Work};
 use super::{Served, Server, keys};
@@ -210,14 +210,14 @@ fn check_media_type(headers: &HeaderMap) -> Result<()> {
 }
 
 async fn read(body: Body) -> Result<Bytes> {
-    match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let what = format!("The body has more than {MAX_BODY} bytes.");
-            Err(ServiceError::new(StatusCode::PAYLOAD_TOO_LARGE, "BadParameter", what))
-        }
-        Err(_) => Err(ServiceError::bad_parameter("The body ended before it was whole.")),
-    }
+    read_body(body, MAX_BODY).await.map_err(|error| {
+        let status = match error {
+            BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+        };
+        ServiceError::new(status, "BadParameter", format!("{error}."))
+    })
 }
 
 fn written(status: u16, reply: Reply) -> Response {

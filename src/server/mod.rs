@@ -13,6 +13,7 @@ mod gate;
 mod guid;
 pub mod identity;
 mod keys;
+pub mod listen;
 pub mod names;
 mod paging;
 mod pool;
@@ -20,6 +21,7 @@ mod record;
 mod routes;
 mod secrets;
 pub mod settings;
+pub mod tls;
 mod token;
 
 use std::collections::{HashMap, HashSet};

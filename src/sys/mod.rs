@@ -8,6 +8,7 @@ pub mod file;
 pub mod fork;
 pub mod hardening;
 pub mod memory;
+pub mod open_files;
 pub mod output;
 pub mod sqlite_open;
 mod standard_descriptors;
