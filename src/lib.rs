@@ -3,7 +3,7 @@
 //!
 //! The layers, from top to bottom; each knows only those below it, which `tests/architecture.rs` holds:
 //!
-//! - `cli` and [`pkcs11`]: the front ends. They know vaults by the traits in [`vault`] only.
+//! - `cli`, `server` and [`pkcs11`]: the front ends. They know vaults by the traits in [`vault`] only.
 //! - [`backend`]: the vaults themselves. [`backend::local`] is an encrypted directory on this machine.
 //! - [`vault`]: the traits and types that front ends and backends share.
 //! - [`config`]: the configuration file. [`crypto`]: keys and algorithms, no I/O.
@@ -16,5 +16,7 @@ pub mod config;
 pub mod crypto;
 pub mod log;
 pub mod pkcs11;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod sys;
 pub mod vault;

@@ -33,6 +33,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     // The command prints the module's table of mechanisms.
     ("cli", &["backend::open_all", "pkcs11::mechanism", "vault", "config", "crypto", "sys", "log"]),
+    ("server", &["backend::open_all", "vault", "config", "crypto", "sys", "log"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];

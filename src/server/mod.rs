@@ -1,0 +1,3 @@
+//! `strongroom serve`: the vault over Azure Key Vault's REST API.
+
+pub mod keys;
