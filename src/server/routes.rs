@@ -9,7 +9,8 @@ use axum::http::Method;
 use super::access::DataAction;
 use super::call::{Call, Reply};
 use super::error::Result;
-use super::secrets;
+use super::keys::bodies;
+use super::{keys, secrets};
 
 /// One operation of Key Vault.
 pub struct Route {
@@ -130,11 +131,37 @@ fn matches<'a>(pattern: &str, segments: &'a [String]) -> Option<(Parameters<'a>,
 }
 
 use DataAction as A;
-use Work::{Short, Write};
+use Work::{Key, Short, Write};
 
 /// Every route of the data plane.
 pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
     vec![
+        Route::new(Method::POST, "/keys/{name}/create", "KeyCreate", A::KEYS_CREATE, Write, keys::create)
+            .body(schema::<bodies::CreateParameters>),
+        Route::new(Method::PUT, "/keys/{name}", "KeyImport", A::KEYS_IMPORT, Write, keys::import_key)
+            .body(schema::<bodies::ImportParameters>),
+        Route::new(Method::GET, "/keys/{name}/{version}", "KeyGet", A::KEYS_READ, Short, keys::get),
+        Route::new(Method::PATCH, "/keys/{name}/{version}", "KeyUpdate", A::KEYS_UPDATE, Write, keys::update)
+            .body(schema::<bodies::UpdateParameters>),
+        Route::new(Method::GET, "/keys", "KeyList", A::KEYS_READ, Short, keys::list),
+        Route::new(Method::GET, "/keys/{name}/versions", "KeyListVersions", A::KEYS_READ, Short, keys::list_versions),
+        Route::new(Method::POST, "/keys/{name}/{version}/sign", "KeySign", A::KEYS_SIGN, Key, keys::sign)
+            .body(schema::<bodies::SignParameters>),
+        Route::new(Method::POST, "/keys/{name}/{version}/verify", "KeyVerify", A::KEYS_VERIFY, Short, keys::verify)
+            .body(schema::<bodies::VerifyParameters>)
+            .also(A::KEYS_READ),
+        Route::new(Method::POST, "/keys/{name}/{version}/encrypt", "KeyEncrypt", A::KEYS_ENCRYPT, Short, keys::encrypt)
+            .body(schema::<bodies::OperationParameters>)
+            .also(A::KEYS_READ),
+        Route::new(Method::POST, "/keys/{name}/{version}/decrypt", "KeyDecrypt", A::KEYS_DECRYPT, Key, keys::decrypt)
+            .body(schema::<bodies::OperationParameters>),
+        Route::new(Method::POST, "/keys/{name}/{version}/wrapkey", "KeyWrap", A::KEYS_WRAP, Short, keys::wrap)
+            .body(schema::<bodies::OperationParameters>)
+            .also(A::KEYS_READ),
+        Route::new(Method::POST, "/keys/{name}/{version}/unwrapkey", "KeyUnwrap", A::KEYS_UNWRAP, Key, keys::unwrap)
+            .body(schema::<bodies::OperationParameters>),
+        Route::new(Method::POST, "/rng", "RandomBytesGet", A::KEYS_READ, Short, keys::random)
+            .body(schema::<bodies::RandomParameters>),
         Route::new(Method::PUT, "/secrets/{name}", "SecretSet", A::SECRETS_SET, Write, secrets::set)
             .body(schema::<secrets::SetParameters>),
         Route::new(Method::GET, "/secrets/{name}/{version}", "SecretGet", A::SECRETS_GET, Short, secrets::get),

@@ -36,6 +36,8 @@ pub struct Image {
     /// Deleted softly: in none of the indexes above, but for the unique id.
     deleted: RedBlackTreeMapSync<ObjectNumber, Arc<Object>>,
     deleted_by_name: Names,
+    /// When what is deleted softly is to be purged.
+    due: RedBlackTreeSetSync<(i64, ObjectNumber)>,
     /// A service's own records; in none of the indexes either.
     service: Arc<BTreeMap<ObjectNumber, Arc<Object>>>,
     /// Named objects that are not the newest enabled version of their name and class.
@@ -109,6 +111,11 @@ impl Image {
         self.deleted.values()
     }
 
+    /// When the next of what was deleted softly is to be purged, in seconds since 1970.
+    pub fn next_purge(&self) -> Option<i64> {
+        self.due.first().map(|(date, _)| *date)
+    }
+
     /// A service's own records. As long as none of them changes it is the same allocation, so that what is made of them
     /// need not be made anew.
     pub fn service(&self) -> &Arc<BTreeMap<ObjectNumber, Arc<Object>>> {
@@ -157,7 +164,8 @@ impl Image {
             return;
         }
         let name = name_key(&object);
-        if object.content.deleted.is_some() {
+        if let Some(deletion) = object.content.deleted {
+            self.due.insert_mut((deletion.purge, number));
             name.into_iter().for_each(|name| add_name(&mut self.deleted_by_name, name, number));
             self.deleted.insert_mut(number, object);
             return;
@@ -191,6 +199,7 @@ impl Image {
         let removed = match self.deleted.get(&number).cloned() {
             Some(object) => {
                 self.deleted.remove_mut(&number);
+                self.due.remove_mut(&(object.content.deleted.map_or(0, |deletion| deletion.purge), number));
                 name_key(&object).into_iter().for_each(|name| take_name(&mut self.deleted_by_name, &name, number));
                 Some(object)
             }
@@ -385,8 +394,9 @@ mod tests {
         assert!(image.with_unique_id(&live.unique_id).is_none() && image.any_with_unique_id(&live.unique_id).is_some());
         assert_eq!(image.deleted_with_name(Collection::Keys, "WWW").count(), 1);
         assert_eq!(image.deleted_names(Collection::Keys, "").collect::<Vec<_>>(), ["www"]);
+        assert_eq!(image.next_purge(), Some(2));
         image.insert(Arc::clone(&live));
-        assert_eq!((image.len(), image.deleted().count()), (1, 0));
+        assert_eq!((image.len(), image.deleted().count(), image.next_purge()), (1, 0, None));
         assert_eq!(image.names(Collection::Keys, "x").count(), 0);
         assert_eq!(image.names(Collection::Keys, "w").collect::<Vec<_>>(), ["www"]);
     }

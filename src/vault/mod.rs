@@ -72,6 +72,13 @@ pub trait Vault: Send + Sync {
     /// The secret key; otherwise as [`private_key`](Vault::private_key).
     fn secret_key(&self, number: ObjectNumber) -> Result<Arc<dyn SecretKey>>;
 
+    /// As [`private_key`](Vault::private_key), but for what may be undone after a key's time too: `nbf` and `exp` don't
+    /// count.
+    fn private_key_at_any_time(&self, number: ObjectNumber) -> Result<Arc<dyn PrivateKey>>;
+
+    /// As [`secret_key`](Vault::secret_key), but `nbf` and `exp` don't count.
+    fn secret_key_at_any_time(&self, number: ObjectNumber) -> Result<Arc<dyn SecretKey>>;
+
     /// The secret part of an object: PKCS#8 of a private key, the value of a secret key or of a private data object.
     ///
     /// For front ends that have checked [`Content::exportable`], or that use a value without handing it out.

@@ -81,6 +81,20 @@ impl Vault for LocalVault {
         Ok(key)
     }
 
+    fn private_key_at_any_time(&self, number: ObjectNumber) -> Result<Arc<dyn PrivateKey>> {
+        let parse: Parse<_> = |pkcs8, _| crypto::PrivateKey::from_pkcs8(pkcs8.expose());
+        let key = self.key(number, &self.private_keys, parse)?.at_any_time();
+        key.check_usable()?;
+        Ok(Arc::new(key))
+    }
+
+    fn secret_key_at_any_time(&self, number: ObjectNumber) -> Result<Arc<dyn SecretKey>> {
+        let parse: Parse<_> = |value, algorithm| crypto::SecretKey::new(algorithm, value);
+        let key = self.key(number, &self.secret_keys, parse)?.at_any_time();
+        key.usable()?;
+        Ok(Arc::new(key))
+    }
+
     fn secret(&self, number: ObjectNumber) -> Result<SecretBytes> {
         self.secret_part(number, true)
     }

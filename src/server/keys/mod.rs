@@ -1,13 +1,34 @@
-//! Keys.
+//! Keys as Key Vault speaks of them: kinds (`kty`), permitted operations (`key_ops`), JSON Web Keys, what the algorithms'
+//! names mean, and the operations of the keys' routes.
+//!
+//! A key of the vault is a pair of halves or one secret key; a public key that stands alone is none here. Tags and notes
+//! lie on the private half.
 
-use super::call::Call;
+pub mod algorithms;
+pub mod apply;
+pub mod base64url;
+mod bundle;
+mod error;
+pub mod import;
+pub mod jwk;
+pub mod key_ops;
+pub mod kty;
+mod manage;
+mod operate;
 
-/// Whether the key that a call uses takes so long that it has threads of its own.
-pub fn is_slow(_call: &Call) -> bool {
-    false
-}
+pub use algorithms::Algorithm;
+pub use apply::{AesInput, Private, Public, Sealed};
+pub use base64url::Base64Url;
+pub use error::{KeyError, OperationError};
+pub use import::import;
+pub use jwk::{Jwk, PublicJwk};
+pub use key_ops::KeyOps;
+pub use kty::{Kty, Wish};
+pub use manage::{create, get, import as import_key, list, list_versions, update};
+pub use operate::{decrypt, encrypt, is_asymmetric, is_slow, random, sign, unwrap, verify, wrap};
 
-/// Whether the key that a call is about has a public part.
-pub fn is_asymmetric(_call: &Call) -> bool {
-    false
+/// Shapes of bodies.
+pub mod bodies {
+    pub use super::manage::{CreateParameters, ImportParameters, UpdateParameters};
+    pub use super::operate::{OperationParameters, RandomParameters, SignParameters, VerifyParameters};
 }
