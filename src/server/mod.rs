@@ -6,6 +6,7 @@
 
 pub mod access;
 mod attributes;
+pub mod authority;
 mod call;
 pub mod clock;
 mod error;
