@@ -111,6 +111,9 @@ impl Server {
             .route("/healthz", get(async || "ok"))
             .route("/readyz", get(ready))
             .route("/{tenant}/oauth2/v2.0/token", post(token))
+            .route("/{tenant}/.well-known/openid-configuration", get(discovery))
+            .route("/{tenant}/v2.0/.well-known/openid-configuration", get(discovery))
+            .route("/{tenant}/discovery/v2.0/keys", get(public_keys))
             .fallback(gate::handle)
             .with_state(Arc::clone(self))
     }
@@ -175,7 +178,7 @@ pub enum ServeError {
     Threads(std::io::Error),
 }
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -186,9 +189,36 @@ async fn ready(State(server): State<Arc<Server>>) -> Response {
     }
 }
 
-async fn token(State(server): State<Arc<Server>>, headers: HeaderMap, Form(request): Form<TokenRequest>) -> Response {
+/// OpenID Connect Discovery 1.0 §4, as far as clients of this grant read it.
+async fn discovery(State(server): State<Arc<Server>>, Path(tenant): Path<String>, headers: HeaderMap) -> Response {
+    let base = format!("{}/{tenant}", server.names.authority(port_of(&headers)));
+    Json(serde_json::json!({
+        "issuer": format!("{base}/v2.0"),
+        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+        "response_types_supported": ["token"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+    }))
+    .into_response()
+}
+
+async fn public_keys(State(server): State<Arc<Server>>) -> Response {
+    match server.members() {
+        Ok(members) => Json(serde_json::json!({ "keys": members.keys.public(server.clock.now()) })).into_response(),
+        Err(error) => (error.status, error.message).into_response(),
+    }
+}
+
+fn port_of(headers: &HeaderMap) -> Option<u16> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let port = names::split_port(host).1.and_then(|port| port.parse().ok());
+    names::split_port(host).1.and_then(|port| port.parse().ok())
+}
+
+async fn token(State(server): State<Arc<Server>>, headers: HeaderMap, Form(request): Form<TokenRequest>) -> Response {
+    let port = port_of(&headers);
     let answer = server.pools.write({
         let server = Arc::clone(&server);
         move || {
