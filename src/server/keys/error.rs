@@ -95,6 +95,9 @@ pub enum OperationError {
     /// was wrong with it.
     #[error("the value can't be decrypted with this key, this algorithm and these parameters")]
     BadCiphertext,
+    /// The key that the request brings can't be right.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The vault refused.
     #[error(transparent)]
     Vault(VaultError),

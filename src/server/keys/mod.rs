@@ -9,6 +9,7 @@ pub mod import;
 pub mod jwk;
 pub mod key_ops;
 pub mod kty;
+pub mod wrapped;
 
 pub use algorithms::{Algorithm, Operation};
 pub use apply::{AesInput, Private, Public, Sealed};
@@ -18,3 +19,4 @@ pub use import::{Imported, import};
 pub use jwk::{Jwk, PublicJwk};
 pub use key_ops::KeyOps;
 pub use kty::{Kty, Wish};
+pub use wrapped::Wrapped;
