@@ -31,9 +31,9 @@ const LAYERS: &[(&str, &[&str])] = &[
             "sys",
         ],
     ),
-    // The command prints the module's table of mechanisms.
-    ("cli", &["backend::open_all", "pkcs11::mechanism", "vault", "config", "crypto", "sys", "log"]),
     ("server", &["backend::open_all", "vault", "config", "crypto", "sys", "log"]),
+    // The command prints the module's table of mechanisms.
+    ("cli", &["server", "backend::open_all", "pkcs11::mechanism", "vault", "config", "crypto", "sys", "log"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
@@ -46,7 +46,12 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rusqlite", &["backend::local::store", "sys::sqlite_open"]),
     ("aws_lc_sys", &["crypto::aws_lc_raw"]),
     ("clap", &["cli"]),
-    ("rcgen", &["cli"]),
+    ("rcgen", &["cli", "server::dev"]),
+    // What a host process never loads: a runtime, and a second TLS library beside its own.
+    ("tokio", &["server", "cli::serve"]),
+    ("hyper", &["server"]),
+    ("axum", &["server"]),
+    ("rustls", &["server"]),
 ];
 
 /// Where `unsafe` stands: in these modules and below them.

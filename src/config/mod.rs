@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 pub use error::ConfigError;
 pub use file::nearest;
+pub use protected::{Trusted, read_secret};
 
 /// What was read, with every default filled in and every path absolute.
 #[derive(Clone, Debug)]

@@ -24,8 +24,8 @@ pub use error::VaultError;
 pub use image::Image;
 pub use name::Name;
 pub use object::{
-    AttributeMap, Class, Collection, Content, Draft, KeyDescription, Naming, Object, ObjectNumber, UniqueId, Usage,
-    Version, VersionId,
+    AttributeMap, Change, Class, Collection, Content, Deletion, Draft, KeyDescription, Naming, Object, ObjectNumber,
+    UniqueId, Usage, Version, VersionId,
 };
 pub use pin::{Pin, RecoveryKey, Role, Unlock};
 
@@ -98,6 +98,11 @@ pub trait Vault: Send + Sync {
 
     /// Deletes objects for good, in one transaction. They are refused at once in every process.
     fn delete(&self, numbers: &[ObjectNumber]) -> Result<()>;
+
+    /// Carries out what `decide` makes of the newest state, in one transaction: what it checked there still holds when
+    /// the changes are made. It sees all objects, whatever this host is configured to see, and may run again when another
+    /// process was faster.
+    fn transact(&self, decide: &mut dyn FnMut(&Image) -> Result<Vec<Change>>) -> Result<Vec<Arc<Object>>>;
 
     /// This vault in a child that was forked off: shares nothing with the parent that a fork breaks. Called once in
     /// the child, before anything else.

@@ -1,6 +1,7 @@
 //! What is wrong with a key or an operation that a client asks for. All of it is the client's to mend, except what the
 //! vault itself says ([`OperationError::Vault`]); none of it carries key material.
 
+use super::super::error::ServiceError;
 use super::algorithms::Operation;
 use crate::crypto::CryptoError;
 use crate::vault::VaultError;
@@ -116,5 +117,24 @@ impl From<VaultError> for OperationError {
 impl From<CryptoError> for OperationError {
     fn from(error: CryptoError) -> Self {
         VaultError::Crypto(error).into()
+    }
+}
+
+impl From<KeyError> for ServiceError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Crypto(error) => VaultError::Crypto(error).into(),
+            other => Self::bad_parameter(format!("{other}.")),
+        }
+    }
+}
+
+impl From<OperationError> for ServiceError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Vault(error) => error.into(),
+            OperationError::Key(error) => error.into(),
+            other => Self::bad_parameter(format!("{other}.")),
+        }
     }
 }

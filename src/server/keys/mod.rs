@@ -1,5 +1,5 @@
-//! Keys as Key Vault speaks of them: kinds (`kty`), permitted operations (`key_ops`), JSON Web Keys, and what the
-//! algorithms' names mean. Pure functions: nothing here knows HTTP or asks a vault for anything but a private operation.
+//! Keys: kinds (`kty`), permitted operations (`key_ops`), JSON Web Keys and what the algorithms' names mean are pure
+//! functions, which know nothing of HTTP and ask a vault for nothing but a private operation.
 
 pub mod algorithms;
 pub mod apply;
@@ -20,3 +20,15 @@ pub use jwk::{Jwk, PublicJwk};
 pub use key_ops::KeyOps;
 pub use kty::{Kty, Wish};
 pub use wrapped::Wrapped;
+
+use super::call::Call;
+
+/// Whether the key that a call uses takes so long that it has threads of its own.
+pub(super) fn is_slow(_call: &Call) -> bool {
+    false
+}
+
+/// Whether the key that a call is about has a public part.
+pub(super) fn is_asymmetric(_call: &Call) -> bool {
+    false
+}

@@ -1,0 +1,105 @@
+//! Accepting connections, one loop a listener, which nothing but the server's end ends.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::admission::{Admission, Seldom};
+use super::connection::{Router, Serving, Stage};
+use super::limits::Limits;
+use super::peer::Origin;
+use crate::server::tls::Tls;
+
+/// What a loop needs.
+pub(super) struct Acceptor<R> {
+    router: R,
+    limits: Arc<Limits>,
+    admission: Arc<Admission>,
+    stage: watch::Receiver<Stage>,
+    failures: Seldom,
+}
+
+impl<R: Router> Acceptor<R> {
+    pub(super) fn new(
+        router: &R,
+        limits: &Arc<Limits>,
+        admission: &Arc<Admission>,
+        stage: &watch::Receiver<Stage>,
+    ) -> Self {
+        Self {
+            router: router.clone(),
+            limits: limits.clone(),
+            admission: admission.clone(),
+            stage: stage.clone(),
+            failures: Seldom::default(),
+        }
+    }
+
+    /// Starts to accept connections from the network.
+    pub(super) fn network(mut self, listener: TcpListener, tls: Arc<Tls>) {
+        tokio::spawn(async move {
+            while let Some(accepted) = until_ended(&mut self.stage, listener.accept()).await {
+                let (stream, address) = match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        self.pause_after(&error).await;
+                        continue;
+                    }
+                };
+                let Some(place) = self.admission.network(address.ip()) else { continue };
+                let Ok(local) = stream.local_addr() else { continue };
+                let origin = Origin::Network { address, local };
+                tokio::spawn(self.serving().network(stream, origin, tls.clone(), place));
+            }
+        });
+    }
+
+    /// Starts to accept connections on a Unix socket.
+    pub(super) fn machine(mut self, listener: UnixListener) {
+        tokio::spawn(async move {
+            while let Some(accepted) = until_ended(&mut self.stage, listener.accept()).await {
+                match accepted {
+                    Ok((stream, _)) => {
+                        let Some(place) = self.admission.local() else { continue };
+                        tokio::spawn(self.serving().machine(stream, place));
+                    }
+                    Err(error) => self.pause_after(&error).await,
+                }
+            }
+        });
+    }
+
+    fn serving(&self) -> Serving<R> {
+        Serving { router: self.router.clone(), limits: self.limits.clone(), stage: self.stage.clone() }
+    }
+
+    /// What failed is either one client's connection, gone before it was accepted, or the system has no descriptor or no
+    /// memory: then the same error would come again at once, until a connection ends.
+    async fn pause_after(&self, error: &io::Error) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
+        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | WouldBlock) {
+            return;
+        }
+        if let Some(times) = self.failures.now() {
+            tracing::warn!(
+                "connections can't be accepted, {times} times since this was said last: {error}; raise the limit of open files"
+            );
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// What `accepted` gives; nothing once the server ends.
+async fn until_ended<T>(stage: &mut watch::Receiver<Stage>, accepted: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        _ = stage.changed() => None,
+        accepted = accepted => Some(accepted),
+    }
+}
+
+const PAUSE: Duration = Duration::from_millis(100);

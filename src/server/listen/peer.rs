@@ -1,0 +1,33 @@
+//! Who is at the other end of a connection.
+
+use std::net::SocketAddr;
+
+/// Found in the extensions of every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Where the connection comes from.
+    pub origin: Origin,
+    /// Whether nobody in between can read it.
+    pub tls: bool,
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The network.
+    Network {
+        /// The client's address.
+        address: SocketAddr,
+        /// Ours, whose port may tell which vault is meant.
+        local: SocketAddr,
+    },
+    /// A process of this machine, as the kernel names the one that connected.
+    Machine {
+        /// Its user.
+        uid: u32,
+        /// Its group.
+        gid: u32,
+        /// Its number, which may be another's by now.
+        pid: Option<i32>,
+    },
+}

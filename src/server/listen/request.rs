@@ -1,0 +1,207 @@
+//! A request on its way to the router and its answer on the way back: nothing is done to them but noting when they begin
+//! and end, adding the [`Peer`], and giving the body its time.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use axum::body::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::{Request, Response};
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep_until};
+use tower_service::Service;
+
+use super::peer::Peer;
+use super::pulse::{InFlight, Pulse};
+
+/// Why a request's body isn't there.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// It is longer than whoever reads it allows.
+    #[error("the request's body has more than {0} bytes; send less at once")]
+    TooLarge(usize),
+    /// It took longer than [`Limits::body_time`](super::Limits::body_time).
+    #[error("the request's body didn't arrive in time; send it at once")]
+    TimedOut,
+    /// The client went away, or what it sent isn't HTTP.
+    #[error("the request's body ended before its time: {0}; send it again")]
+    Broken(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The whole of a body, if it has at most `limit` bytes. One that says it has more isn't read at all.
+pub async fn read_body<B>(body: B, limit: usize) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyError::TooLarge(limit));
+    }
+    let mut body = pin!(body);
+    let mut first = Bytes::new();
+    let mut whole = Vec::new();
+    while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let Ok(part) = frame.map_err(|error| known(error.into()))?.into_data() else { continue };
+        if first.len() + whole.len() + part.len() > limit {
+            return Err(BodyError::TooLarge(limit));
+        }
+        // Most bodies come in one part, which is handed on as it is.
+        if whole.is_empty() && first.is_empty() {
+            first = part;
+        } else {
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.extend_from_slice(&part);
+        }
+    }
+    Ok(if whole.is_empty() { first } else { whole.into() })
+}
+
+/// Routers wrap errors of bodies in their own.
+fn known(error: Box<dyn std::error::Error + Send + Sync>) -> BodyError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
+    while let Some(current) = cause {
+        if let Some(BodyError::TimedOut) = current.downcast_ref() {
+            return BodyError::TimedOut;
+        }
+        cause = current.source();
+    }
+    BodyError::Broken(error)
+}
+
+/// What one connection's requests go through.
+pub(super) struct Requests<S> {
+    pub(super) router: S,
+    pub(super) peer: Peer,
+    pub(super) pulse: Arc<Pulse>,
+}
+
+impl<S, B> hyper::service::Service<Request<Incoming>> for Requests<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone,
+    B: Body,
+{
+    type Response = Response<AnswerBody<B>>;
+    type Error = Infallible;
+    type Future = Answering<S::Future>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let in_flight = InFlight::begin(&self.pulse);
+        let mut request = request.map(|body| RequestBody::new(body, self.pulse.clone()));
+        request.extensions_mut().insert(self.peer);
+        // The router is always ready; see `serve`.
+        Answering { answer: self.router.clone().call(request), in_flight: Some(in_flight) }
+    }
+}
+
+pin_project! {
+    /// A request's body as it arrives.
+    pub struct RequestBody {
+        body: Incoming,
+        pulse: Arc<Pulse>,
+        began: Instant,
+        // Only set once the body lets us wait.
+        #[pin]
+        timer: Option<Sleep>,
+    }
+}
+
+impl RequestBody {
+    fn new(body: Incoming, pulse: Arc<Pulse>) -> Self {
+        Self { body, pulse, began: Instant::now(), timer: None }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut this = self.project();
+        if let Poll::Ready(frame) = Pin::new(&mut *this.body).poll_frame(cx) {
+            if matches!(frame, Some(Ok(_))) {
+                this.pulse.body_arrived();
+            }
+            return Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::Broken(error.into()))));
+        }
+        if this.timer.is_none() {
+            let end = *this.began + this.pulse.limits().body_time;
+            this.timer.set(Some(sleep_until(end.into())));
+        }
+        if let Some(timer) = this.timer.as_mut().as_pin_mut() {
+            ready!(timer.poll(cx));
+        }
+        Poll::Ready(Some(Err(BodyError::TimedOut)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+pin_project! {
+    /// The router at work on a request.
+    pub(super) struct Answering<F> {
+        #[pin]
+        answer: F,
+        in_flight: Option<InFlight>,
+    }
+}
+
+impl<F, B> Future for Answering<F>
+where
+    F: Future<Output = Result<Response<B>, Infallible>>,
+    B: Body,
+{
+    type Output = Result<Response<AnswerBody<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Ok(answer) = ready!(this.answer.poll(cx));
+        let mut in_flight = this.in_flight.take();
+        if let Some(in_flight) = &mut in_flight {
+            in_flight.answer();
+            if answer.body().is_end_stream() {
+                in_flight.has_no_body();
+            }
+        }
+        Poll::Ready(Ok(answer.map(|body| AnswerBody { body, in_flight })))
+    }
+}
+
+pin_project! {
+    /// An answer's body as the client takes it.
+    pub(super) struct AnswerBody<B> {
+        #[pin]
+        body: B,
+        in_flight: Option<InFlight>,
+    }
+}
+
+impl<B: Body> Body for AnswerBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        let frame = ready!(this.body.as_mut().poll_frame(cx));
+        if let Some(in_flight) = this.in_flight {
+            in_flight.taken(frame.is_none() || this.body.is_end_stream());
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
