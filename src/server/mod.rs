@@ -13,7 +13,7 @@ mod error;
 mod gate;
 mod guid;
 pub mod identity;
-mod keys;
+pub mod keys;
 pub mod listen;
 pub mod names;
 mod paging;

@@ -1,8 +1,8 @@
 //! The six operations with a key: the algorithm's name and the request's bytes in, the answer's bytes out.
 //!
 //! Everything that can be wrong with lengths and parameters is found before a private operation begins, and says what
-//! was expected. Once a ciphertext is being decrypted there is one error, whatever was wrong with it; RSA1_5 has none at
-//! all ([`crate::crypto::PrivateKey::decrypt`]). CBC has no tag: whoever may call decrypt with A…CBCPAD learns whether
+//! was expected. Once a ciphertext is being decrypted there is one error, whatever was wrong with it; a wrong padding of
+//! RSA1_5 has none at all ([`crate::crypto::PrivateKey::decrypt`]). CBC has no tag: whoever may call decrypt with A…CBCPAD learns whether
 //! the padding was right, which is that algorithm's nature, here as in the service.
 
 use subtle::ConstantTimeEq;
@@ -320,4 +320,4 @@ fn of_ciphertext(error: CryptoError) -> OperationError {
 
 #[cfg(test)]
 #[path = "apply_tests.rs"]
-mod tests;
+pub(super) mod tests;

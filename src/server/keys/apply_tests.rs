@@ -1,3 +1,5 @@
+//! The six operations against published vectors, other implementations, and requests that are wrong.
+
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use p256::pkcs8::DecodePublicKey;
 use rsa::pkcs8::DecodePrivateKey;
@@ -12,7 +14,7 @@ use crate::crypto::{Curve, SecretKey};
 use crate::vault::Result as VaultResult;
 
 /// A key without a vault around it.
-struct Loose(crypto::PrivateKey);
+pub(in super::super) struct Loose(pub crypto::PrivateKey);
 
 impl PrivateKey for Loose {
     fn algorithm(&self) -> KeyAlgorithm {

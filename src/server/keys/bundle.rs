@@ -113,7 +113,7 @@ impl<'a> Bundle<'a> {
     pub fn new(call: &Call, key: KeyVersion<'a>) -> Result<Self> {
         let kid = call.id_of(Collection::Keys, key.main);
         let kty = key.main.content.notes.get(KTY).map(String::as_str);
-        let jwk = PublicJwk::new(&kid, kty, key.operations(), key.description()?).map_err(refused)?;
+        let jwk = PublicJwk::new(&kid, kty, key.operations(), key.description()?)?;
         let jwk =
             serde_json::value::to_raw_value(&jwk).map_err(|error| ServiceError::bad_parameter(error.to_string()))?;
         Ok(Self { key: jwk, attributes: attributes(call, key.main), tags: &key.main.content.tags })
@@ -129,11 +129,6 @@ impl<'a> Item<'a> {
 
 fn attributes(call: &Call, main: &Object) -> ShownAttributes {
     ShownAttributes::of(call, main).with_exportable(main.content.exportable)
-}
-
-/// What is wrong with a key that was asked for, as an answer.
-pub fn refused(error: super::KeyError) -> ServiceError {
-    ServiceError::bad_parameter(format!("{error}."))
 }
 
 /// No key is called so, or it has no such version.

@@ -1,6 +1,7 @@
 //! What is wrong with a key or an operation that a client asks for. All of it is the client's to mend, except what the
 //! vault itself says ([`OperationError::Vault`]); none of it carries key material.
 
+use super::super::error::ServiceError;
 use super::algorithms::Operation;
 use crate::crypto::CryptoError;
 use crate::vault::VaultError;
@@ -95,6 +96,9 @@ pub enum OperationError {
     /// was wrong with it.
     #[error("the value can't be decrypted with this key, this algorithm and these parameters")]
     BadCiphertext,
+    /// The key that the request brings can't be right.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The vault refused.
     #[error(transparent)]
     Vault(VaultError),
@@ -113,5 +117,24 @@ impl From<VaultError> for OperationError {
 impl From<CryptoError> for OperationError {
     fn from(error: CryptoError) -> Self {
         VaultError::Crypto(error).into()
+    }
+}
+
+impl From<KeyError> for ServiceError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Crypto(error) => VaultError::Crypto(error).into(),
+            other => Self::bad_parameter(format!("{other}.")),
+        }
+    }
+}
+
+impl From<OperationError> for ServiceError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Vault(error) => error.into(),
+            OperationError::Key(error) => error.into(),
+            other => Self::bad_parameter(format!("{other}.")),
+        }
     }
 }

@@ -6,6 +6,7 @@
 use super::base64url::{Base64Url, SecretBase64Url};
 use super::error::KeyError;
 use super::jwk::Jwk;
+use super::key_ops::KeyOps;
 use super::kty::{Family, Kty, curve_named, is_for_hmac, oct_of_bits, rsa_of_bits};
 use crate::crypto::{CryptoError, Curve, KeyAlgorithm, PrivateKey, PrivateParts, PublicKey};
 use crate::vault::SecretBytes;
@@ -27,11 +28,11 @@ pub struct Imported {
 /// longest block of a hash, beyond which HMAC hashes the key first.
 const HMAC_KEY_LENS: std::ops::RangeInclusive<usize> = 16..=128;
 
-/// Checks the key and brings it into the vault's form.
+/// Checks the key and brings it into the vault's form. One in `key_hsm` is [`Wrapped`](super::Wrapped).
 pub fn import(jwk: &Jwk) -> Result<Imported, KeyError> {
     let kty = Kty::named(jwk.kty.as_deref().ok_or(KeyError::Kty)?)?;
     if jwk.key_hsm.is_some() {
-        return Err(KeyError::Member("key_hsm", "is a wrapped key, which this service doesn't unwrap"));
+        return Err(KeyError::Member("key_hsm", "can't stand beside a key in the clear"));
     }
     if let Some(ops) = jwk.operations()? {
         ops.check(kty.family())?;
@@ -44,7 +45,8 @@ pub fn import(jwk: &Jwk) -> Result<Imported, KeyError> {
     Ok(Imported { kty, algorithm, secret, public })
 }
 
-type Key = (KeyAlgorithm, SecretBytes, Option<PublicKey>);
+/// What every kind comes to: kind and size, secret, public half.
+pub(super) type Key = (KeyAlgorithm, SecretBytes, Option<PublicKey>);
 
 fn rsa(jwk: &Jwk) -> Result<Key, KeyError> {
     let n = number("n", "RSA", public(&jwk.n))?;
@@ -131,8 +133,11 @@ fn check_coordinate(
 }
 
 fn oct(jwk: &Jwk) -> Result<Key, KeyError> {
-    let k = secret(&jwk.k).ok_or(KeyError::Missing("k", "oct"))?;
-    let key_ops = jwk.operations()?;
+    oct_key(secret(&jwk.k).ok_or(KeyError::Missing("k", "oct"))?, jwk.operations()?)
+}
+
+/// A secret key from its bytes.
+pub(super) fn oct_key(k: &[u8], key_ops: Option<KeyOps>) -> Result<Key, KeyError> {
     let algorithm = match is_for_hmac(key_ops) {
         true if HMAC_KEY_LENS.contains(&k.len()) => KeyAlgorithm::Generic { bytes: k.len() as u32 },
         true => return Err(KeyError::Member("k", "must have 16 to 128 bytes to sign and verify")),
@@ -140,6 +145,23 @@ fn oct(jwk: &Jwk) -> Result<Key, KeyError> {
             .map_err(|_| KeyError::Member("k", "must have 128, 192 or 256 bits"))?,
     };
     Ok((algorithm, SecretBytes::from_slice(k), None))
+}
+
+/// A private key from PKCS#8 of somebody else's making, written anew so that nothing beside the key comes in.
+pub(super) fn from_pkcs8(family: Family, crv: Option<&str>, der: &[u8]) -> Result<Key, KeyError> {
+    let pkcs8 = PrivateKey::pkcs8_from_parts(&PrivateKey::parts_from_pkcs8(der)?)?;
+    let key = PrivateKey::from_pkcs8(pkcs8.expose())?;
+    let algorithm = match (family, key.algorithm()) {
+        (Family::Rsa, KeyAlgorithm::Rsa { bits }) => rsa_of_bits(bits.into())?,
+        (Family::Ec, KeyAlgorithm::Ec(curve)) => match crv.map(curve_named).transpose()? {
+            Some(named) if named != curve => {
+                return Err(KeyError::Member("crv", "isn't the curve of the key that is brought"));
+            }
+            _ => KeyAlgorithm::Ec(curve),
+        },
+        _ => return Err(KeyError::Member("kty", "isn't the kind of the key that is brought")),
+    };
+    Ok((algorithm, pkcs8, Some(key.public_key().clone())))
 }
 
 fn public(member: &Option<Base64Url>) -> Option<&[u8]> {

@@ -1,3 +1,5 @@
+//! Keys that are brought, sound and unsound; RSA keys are taken apart by another implementation.
+
 use base64ct::{Base64UrlUnpadded, Encoding};
 use rsa::pkcs8::DecodePrivateKey;
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};

@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::bundle::{Bundle, Item, KTY, KeyVersion, refused, set_operations};
+use super::bundle::{Bundle, Item, KTY, KeyVersion, not_found, set_operations};
+use super::import::Imported;
 use super::kty::{Family, public_exponent};
-use super::{Jwk, KeyOps, Kty, Wish};
+use super::{Jwk, KeyOps, Kty, Wish, Wrapped};
 use crate::crypto::PrivateKey;
 use crate::server::attributes::{GivenAttributes, Tags, checked_tags};
 use crate::server::call::{Call, Reply};
@@ -54,11 +55,11 @@ pub struct UpdateParameters {
 pub fn create(call: &Call) -> Result<Reply> {
     let given: CreateParameters = call.read()?;
     refuse_release(given.release_policy.as_ref())?;
-    let kty = Kty::named(&given.kty).map_err(refused)?;
+    let kty = Kty::named(&given.kty)?;
     let ops = operations(given.key_ops.as_deref(), kty.family())?;
     let wish = Wish { key_size: given.key_size, crv: given.crv.as_deref(), key_ops: Some(ops) };
-    let algorithm = kty.algorithm(&wish).map_err(refused)?;
-    let exponent = public_exponent(given.public_exponent).map_err(refused)?;
+    let algorithm = kty.algorithm(&wish)?;
+    let exponent = public_exponent(given.public_exponent)?;
     let contents = Contents::new(call, kty, ops, given.attributes, given.tags)?;
     let objects = match algorithm {
         KeyAlgorithm::Rsa { bits } => {
@@ -78,7 +79,10 @@ pub fn create(call: &Call) -> Result<Reply> {
 pub fn import(call: &Call) -> Result<Reply> {
     let given: ImportParameters = call.read()?;
     refuse_release(given.release_policy.as_ref())?;
-    let imported = super::import(&given.key).map_err(refused)?;
+    let imported = match &given.key.key_hsm {
+        Some(key_hsm) => unwrapped(call, &given.key, &Wrapped::read(key_hsm)?)?,
+        None => super::import(&given.key)?,
+    };
     let kty = if given.hsm == Some(true) { imported.kty.hsm() } else { imported.kty };
     let ops = operations(given.key.key_ops.as_deref(), kty.family())?;
     let contents = Contents::new(call, kty, ops, given.attributes, given.tags)?;
@@ -90,6 +94,24 @@ pub fn import(call: &Call) -> Result<Reply> {
         None => contents.create_secret(call, imported.algorithm, imported.secret)?,
     };
     shown(call, &objects)
+}
+
+/// A key that was wrapped for one of this vault's keys, which is for nothing else.
+fn unwrapped(call: &Call, jwk: &Jwk, wrapped: &Wrapped) -> Result<Imported> {
+    let path = wrapped.kid.strip_prefix("https://").and_then(|rest| rest.split_once("/keys/")).map(|(_, path)| path);
+    let (name, version) = path.map(|path| path.split_once('/').unwrap_or((path, ""))).unwrap_or_default();
+    let name = Name::new(name).map_err(|_| ServiceError::bad_parameter("key_hsm: header.kid names no key."))?;
+    let versions = KeyVersion::all(call.image.with_name(Collection::Keys, name.as_str()));
+    let is_named = |key: &KeyVersion<'_>| call.id_of(Collection::Keys, key.main).ends_with(&format!("/{version}"));
+    let key = versions.into_iter().rev().find(|key| version.is_empty() || is_named(key));
+    let key = key.ok_or_else(|| not_found(&name))?;
+    if key.operations() != KeyOps::IMPORT {
+        return Err(ServiceError::forbidden(
+            "KeyOperationForbidden",
+            format!("The key {name} is not for imports: its key_ops must be import alone."),
+        ));
+    }
+    Ok(wrapped.open(jwk, &*call.served.vault.private_key(key.main.number)?)?)
 }
 
 /// GET `/keys/{name}/{version}`.
@@ -236,8 +258,8 @@ fn shown(call: &Call, objects: &[std::sync::Arc<Object>]) -> Result<Reply> {
 
 fn operations(names: Option<&[String]>, family: Family) -> Result<KeyOps> {
     let Some(names) = names else { return Ok(KeyOps::default_of(family)) };
-    let ops = KeyOps::named(names.iter().map(String::as_str)).map_err(refused)?;
-    ops.check(family).map_err(refused)?;
+    let ops = KeyOps::named(names.iter().map(String::as_str))?;
+    ops.check(family)?;
     Ok(ops)
 }
 

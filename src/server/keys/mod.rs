@@ -15,6 +15,7 @@ pub mod key_ops;
 pub mod kty;
 mod manage;
 mod operate;
+mod wrapped;
 
 pub use algorithms::Algorithm;
 pub use apply::{AesInput, Private, Public, Sealed};
@@ -26,6 +27,8 @@ pub use key_ops::KeyOps;
 pub use kty::{Kty, Wish};
 pub use manage::{create, get, import as import_key, list, list_versions, update};
 pub use operate::{decrypt, encrypt, is_asymmetric, is_slow, random, sign, unwrap, verify, wrap};
+
+pub use wrapped::Wrapped;
 
 /// Shapes of bodies.
 pub mod bodies {

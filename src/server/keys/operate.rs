@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::base64url::Base64UrlRef;
 use super::bundle::KeyVersion;
-use super::{AesInput, Algorithm, Base64Url, KeyOps, OperationError, Private, Public, Sealed, apply};
+use super::{AesInput, Algorithm, Base64Url, KeyOps, Private, Public, Sealed, apply};
 use crate::crypto::PublicKey;
 use crate::server::call::{Call, Reply};
 use crate::server::error::{Result, ServiceError};
@@ -195,7 +195,7 @@ fn permitted<'a>(call: &'a Call, operation: KeyOps) -> Result<KeyVersion<'a>> {
 }
 
 fn algorithm(name: &str) -> Result<&'static Algorithm> {
-    Algorithm::named(name).map_err(refused)
+    Ok(Algorithm::named(name)?)
 }
 
 /// Does something with the private half or the secret key; `any_time` if dates don't count.
@@ -208,10 +208,10 @@ fn with_private<T>(
     let (vault, number) = (&call.served.vault, key.main.number);
     if key.main.content.class == Class::SecretKey {
         let held = if any_time { vault.secret_key_at_any_time(number)? } else { vault.secret_key(number)? };
-        return work(Private::Secret(held.usable()?)).map_err(refused);
+        return Ok(work(Private::Secret(held.usable()?))?);
     }
     let held = if any_time { vault.private_key_at_any_time(number)? } else { vault.private_key(number)? };
-    work(Private::Pair(&*held)).map_err(refused)
+    Ok(work(Private::Pair(&*held))?)
 }
 
 /// Does something with the public half or the secret key.
@@ -224,19 +224,12 @@ fn with_public<T>(
     if key.main.content.class == Class::SecretKey {
         let (vault, number) = (&call.served.vault, key.main.number);
         let held = if any_time { vault.secret_key_at_any_time(number)? } else { vault.secret_key(number)? };
-        return work(Public::Secret(held.usable()?)).map_err(refused);
+        return Ok(work(Public::Secret(held.usable()?))?);
     }
     let content = &key.main.content;
     if !any_time {
         Content::validity(content.not_before, content.expires, call.now)?;
     }
     let public = PublicKey::from_spki(&key.description()?.public).map_err(VaultError::from)?;
-    work(Public::Pair(&public)).map_err(refused)
-}
-
-fn refused(error: OperationError) -> ServiceError {
-    match error {
-        OperationError::Vault(error) => error.into(),
-        other => ServiceError::bad_parameter(format!("{other}.")),
-    }
+    Ok(work(Public::Pair(&public))?)
 }
