@@ -16,6 +16,8 @@ use crate::vault::{Name, Object, Role, Unlock, VaultAdmin, VaultInfo};
 pub(super) struct Opened {
     pub vault: Arc<dyn VaultAdmin>,
     pub info: VaultInfo,
+    /// Its name in the configuration, or what it was named by.
+    pub name: String,
     /// `objects` of the configuration: what programs on this machine see. The command itself sees everything.
     shown: Vec<String>,
     /// The same, as one filter for every object.
@@ -93,10 +95,10 @@ impl Context {
             filter.add(glob);
         }
         let filter = filter.build().unwrap_or_default();
-        let unlock_file = place.unlock_file.clone();
+        let (name, unlock_file) = (place.name.clone(), place.unlock_file.clone());
         let vault = open(config, place)?;
         let info = vault.info().unwrap_or_default();
-        Ok(Opened { vault, info, shown, filter, unlock_file })
+        Ok(Opened { vault, info, name, shown, filter, unlock_file })
     }
 
     /// A PIN that is given, else what the configuration says, else a PIN that is asked for.
