@@ -19,8 +19,8 @@ use crate::vault::{
 pub(in super::super) struct Create {
     /// The new key's name
     name: String,
-    /// rsa-2048, rsa-3072, rsa-4096, p-256, p-384, p-521, p-256k, ed25519, x25519, aes-128, aes-192, aes-256, generic-BITS
-    #[arg(long, value_parser = kind::parse)]
+    /// What kind of key
+    #[arg(long, value_parser = kind::parser())]
     kind: KeyAlgorithm,
     #[command(flatten)]
     properties: Properties,

@@ -59,7 +59,7 @@ struct Properties {
     #[arg(long)]
     exportable: bool,
     /// What the key may be used for, e.g. sign,verify (default: what its kind can do)
-    #[arg(long, value_delimiter = ',', value_parser = kind::parse_usage)]
+    #[arg(long, value_delimiter = ',', value_parser = kind::usage_parser())]
     usage: Vec<Usage>,
     #[command(flatten)]
     validity: Validity,
