@@ -28,7 +28,7 @@ pub(in super::super) struct Import {
 }
 
 pub(super) fn run(context: &Context, import: Import) -> Result<()> {
-    import.properties.validity.check()?;
+    import.properties.validity.check(context)?;
     let name = Name::new(&import.name)?;
     if context.global.pin_stdin && import.file.as_os_str() == "-" {
         return Err(Error::Usage("Standard input can't hold both the PIN and the key.".into()));
