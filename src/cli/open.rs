@@ -9,7 +9,7 @@ use super::ask;
 use super::{Context, Error, Result};
 use crate::backend::open_all;
 use crate::config::{Backend, Config, VaultConfig};
-use crate::vault::{Name, Object, Role, Unlock, VaultAdmin, VaultInfo};
+use crate::vault::{Name, Object, Role, Unlock, VaultAdmin, VaultError, VaultInfo};
 
 /// A vault that exists, and what it says of itself.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ impl Context {
         let mut opened = self.open_at(&config, place)?;
         opened.info = opened.vault.info()?;
         if !opened.info.initialized {
-            return Err(crate::vault::VaultError::NotInitialized(opened.info.location).into());
+            return Err(not_there(&config, opened.info.location));
         }
         Ok(opened)
     }
@@ -114,6 +114,18 @@ impl Context {
     }
 }
 
+/// That there is no vault here, and where the one that was meant may be.
+fn not_there(config: &Config, location: String) -> Error {
+    let error = Error::from(VaultError::NotInitialized(location));
+    match &config.passed_over {
+        None => error,
+        Some(file) => Error::refused(format!(
+            "{error}. {} isn't for you to read: the vaults in it are there for who runs this as root.",
+            file.display()
+        )),
+    }
+}
+
 /// The vault that this configuration describes; opens nothing.
 pub(super) fn open(config: &Config, vault: VaultConfig) -> Result<Arc<dyn VaultAdmin>> {
     let only = Config { vaults: vec![vault], ..config.clone() };
@@ -141,7 +153,14 @@ pub(super) fn named(config: &Config, name: &str) -> Option<VaultConfig> {
 pub(super) fn select(config: &Config, name: Option<&str>) -> Result<VaultConfig> {
     if let Some(name) = name {
         return named(config, name).ok_or_else(|| {
-            Error::refused(format!("There is no vault {name:?}: known are {}.", names(config.vaults.iter())))
+            let known = names(config.vaults.iter());
+            match &config.passed_over {
+                None => Error::refused(format!("There is no vault {name:?}: known are {known}.")),
+                Some(file) => Error::refused(format!(
+                    "There is no vault {name:?} of yours (known are {known}), and {} isn't for you to read.",
+                    file.display()
+                )),
+            }
         });
     }
     if let [only] = config.vaults.as_slice() {
@@ -184,6 +203,7 @@ mod tests {
             vaults_dir: "/srv".into(),
             log: None,
             discovery: None,
+            passed_over: None,
         }
     }
 
