@@ -16,11 +16,16 @@ const DIRECTORY: &str = "/var/backups/strongroom";
 /// Older than this, and the timer doesn't run.
 const DAYS: i64 = 7;
 
-/// Where this vault's backups are looked for. A user has no place but beside their vaults.
+/// Where this vault's backups are looked for, the best place first. A user has none but beside their vaults; root may
+/// look at one of a user's.
 fn places(looked: &Looked) -> Vec<PathBuf> {
-    let around = looked.directory().parent().and_then(Path::parent).filter(|_| env::effective_uid() != 0);
-    let own = around.map(|around| around.join("backups"));
-    own.into_iter().chain([PathBuf::from(DIRECTORY)]).collect()
+    let around = looked.directory().parent().and_then(Path::parent);
+    let beside = around.map(|around| around.join("backups"));
+    let mut places: Vec<PathBuf> = beside.into_iter().chain([PathBuf::from(DIRECTORY)]).collect();
+    if env::effective_uid() == 0 {
+        places.reverse();
+    }
+    places
 }
 
 /// That there is none is said of what is known to hold keys.
