@@ -11,7 +11,7 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
 use super::super::open::Opened;
-use super::super::versions::{self, Versioned, hex};
+use super::super::versions::{self, Named, Versioned, hex};
 use super::super::{Context, Result, key, pkcs11, time};
 use super::import::key_with;
 use super::{parse_certificate, write_file};
@@ -79,26 +79,26 @@ pub(super) fn show(context: &Context, which: &Show) -> Result<()> {
     if which.pem {
         return context.output.text(&facts.pem, &value);
     }
-    let main = version.main();
-    context.output.details(
-        &[
-            ("Name", named.name.clone()),
-            ("Subject", facts.subject.clone()),
-            ("Issuer", facts.issuer.clone()),
-            ("Serial", facts.serial.clone()),
-            ("Names", facts.alternatives.join(", ")),
-            ("Not before", facts.not_before.map_or(String::new(), time::text)),
-            ("Not after", facts.not_after.map_or(String::new(), time::text)),
-            ("SHA-256", facts.fingerprint.clone()),
-            ("Key", facts.key.clone().unwrap_or_else(|| "not in this vault".to_owned())),
-            ("State", version.state().to_owned()),
-            ("Version", version.id.clone()),
-            ("Versions", named.versions.len().to_string()),
-            ("Id", hex(&main.content.id)),
-            ("URI", uri),
-        ],
-        &value,
-    )
+    context.output.details(&fields(&named, version, &facts, uri), &value)
+}
+
+fn fields(named: &Named, version: &Versioned, facts: &Facts, uri: String) -> [(&'static str, String); 14] {
+    [
+        ("Name", named.name.clone()),
+        ("Subject", facts.subject.clone()),
+        ("Issuer", facts.issuer.clone()),
+        ("Serial", facts.serial.clone()),
+        ("Names", facts.alternatives.join(", ")),
+        ("Not before", facts.not_before.map_or(String::new(), time::text)),
+        ("Not after", facts.not_after.map_or(String::new(), time::text)),
+        ("SHA-256", facts.fingerprint.clone()),
+        ("Key", facts.key.clone().unwrap_or_else(|| "not in this vault".to_owned())),
+        ("State", version.state().to_owned()),
+        ("Version", version.id.clone()),
+        ("Versions", named.versions.len().to_string()),
+        ("Id", hex(&version.main().content.id)),
+        ("URI", uri),
+    ]
 }
 
 /// What was just made.
