@@ -53,7 +53,7 @@ const MORE: &str = "\
 Files:
   /etc/strongroom/config.toml            the configuration; a user's own in ~/.config/strongroom goes before it
   /var/lib/strongroom/vaults             root's vaults; a user's own lie in ~/.local/share/strongroom/vaults
-  /usr/share/doc/strongroom              documentation, with every key of the configuration in examples/config.toml
+  /usr/share/doc/strongroom              documentation; strongroom-config(5) tells every key of the configuration
 
 Environment:
   STRONGROOM_CONF     another configuration file

@@ -214,7 +214,14 @@ fn a_vault_without_a_path_lies_under_the_vaults_directory() {
 fn a_pin_is_never_shown() {
     let written = Written::new("[[vault]]\nname = \"a\"\npin = \"very secret\"\n");
     let read = written.read().unwrap();
-    let config = Config { source: None, vaults: read.vaults, vaults_dir: PathBuf::new(), log: None, discovery: None };
+    let config = Config {
+        source: None,
+        vaults: read.vaults,
+        vaults_dir: PathBuf::new(),
+        log: None,
+        discovery: None,
+        passed_over: None,
+    };
     assert!(!format!("{config:?}").contains("very secret"));
 }
 

@@ -31,6 +31,9 @@ pub struct Config {
     pub log: Option<String>,
     /// How the list of vaults is brought up to date; `None` if it is fixed (`STRONGROOM_VAULT`).
     pub discovery: Option<Discovery>,
+    /// The system's configuration, if there is one that this user may not read and has none in its place: their programs
+    /// go without.
+    pub passed_over: Option<PathBuf>,
 }
 
 /// What of [`Config::vaults`] comes from the vaults directory.
@@ -117,7 +120,7 @@ impl std::fmt::Debug for UnlockConfig {
 
 impl Config {
     /// Reads what this process's environment names: `STRONGROOM_VAULT`, else `STRONGROOM_CONF`, else the user's file
-    /// (never for root), else the system's; without any, the vaults under the vaults directory.
+    /// (never for root), else the system's, if this user may read it; without any, the vaults under the vaults directory.
     pub fn load() -> Result<Self, ConfigError> {
         places::load(&places::Environment::of_process())
     }
@@ -128,9 +131,10 @@ impl Config {
         places::load(&places::Environment::of_process().without_secrets())
     }
 
-    /// What [`load`](Self::load) answers in a process of another user: for who examines a service as root.
-    pub fn load_for(uid: u32) -> Result<Self, ConfigError> {
-        places::load(&places::Environment::of_user(uid))
+    /// What [`load`](Self::load) answers in a process of another user, who may read what `may_read` says: for who examines
+    /// a service as root.
+    pub fn load_for(uid: u32, may_read: impl Fn(&Path) -> bool + 'static) -> Result<Self, ConfigError> {
+        places::load(&places::Environment::of_user(uid, may_read))
     }
 
     /// The same configuration with the vaults that lie under the vaults directory now. Reads no environment and no file.

@@ -25,6 +25,7 @@ fn in_every_interleaving(model: impl Fn(Arc<Table>, Arc<Slot>) + Sync + Send + '
         vaults_dir: "/nonexistent".into(),
         log: None,
         discovery: None,
+        passed_over: None,
     };
     let vault = crate::backend::open_all(&config).unwrap().remove(0);
     let slot = Arc::new(Slot::new(1, vault, Allowed::default(), &VaultInfo::default()));

@@ -215,6 +215,7 @@ mod tests {
             vaults_dir: "/nonexistent".into(),
             log: None,
             discovery: None,
+            passed_over: None,
         };
         let vault = crate::backend::open_all(&config).unwrap().remove(0);
         let slot = Slot::new(1, vault, Allowed::default(), &VaultInfo { initialized: true, ..VaultInfo::default() });
