@@ -202,6 +202,7 @@ mod tests {
             vaults: vec![VaultConfig::local("www", "/srv/www"), VaultConfig::local("mail", "/srv/mail")],
             vaults_dir: "/srv".into(),
             log: None,
+            server: None,
             discovery: None,
             passed_over: None,
         }

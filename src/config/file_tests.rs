@@ -219,6 +219,7 @@ fn a_pin_is_never_shown() {
         vaults: read.vaults,
         vaults_dir: PathBuf::new(),
         log: None,
+        server: None,
         discovery: None,
         passed_over: None,
     };

@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod places;
 mod protected;
+mod server;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 pub use error::ConfigError;
 pub use file::nearest;
 pub use protected::{Trusted, read_secret};
+pub use server::ServerConfig;
 
 /// What was read, with every default filled in and every path absolute.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct Config {
     pub vaults_dir: PathBuf,
     /// `log`: `error`, `warn`, `info`, `debug`, `trace`, `off`; `STRONGROOM_LOG` goes before it.
     pub log: Option<String>,
+    /// `[server]`, if there is one.
+    pub server: Option<ServerConfig>,
     /// How the list of vaults is brought up to date; `None` if it is fixed (`STRONGROOM_VAULT`).
     pub discovery: Option<Discovery>,
     /// The system's configuration, if there is one that this user may not read and has none in its place: their programs
@@ -66,6 +70,8 @@ pub struct VaultConfig {
     pub mechanisms: Option<Vec<Listed>>,
     /// `allow_conflicting_usage`.
     pub allow_conflicting_usage: bool,
+    /// `serve_at`: an address and port at which the server serves this vault, whatever name it is called by.
+    pub serve_at: Option<std::net::SocketAddr>,
 }
 
 /// A name in a list, that whoever knows the names checks.
@@ -164,6 +170,7 @@ impl VaultConfig {
             show_all_versions: false,
             mechanisms: None,
             allow_conflicting_usage: false,
+            serve_at: None,
         }
     }
 

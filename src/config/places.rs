@@ -110,6 +110,7 @@ fn only_vault(environment: &Environment, directory: &Path) -> Result<Config, Con
         vaults: vec![VaultConfig::local(directory_name(&path), path)],
         vaults_dir: environment.default_vaults_dir(),
         log: None,
+        server: None,
         discovery: None,
         passed_over: None,
     })
@@ -124,7 +125,7 @@ fn from_files(environment: &Environment) -> Result<Config, ConfigError> {
     let vaults_dir = read.vaults_dir.unwrap_or_else(|| environment.default_vaults_dir());
     let discovery = Some(Discovery { configured: read.vaults.len(), free_slot: read.free_slot });
     let vaults = with_found(read.vaults, &vaults_dir, read.free_slot)?;
-    Ok(Config { source, vaults, vaults_dir, log: read.log, discovery, passed_over })
+    Ok(Config { source, vaults, vaults_dir, log: read.log, server: read.server, discovery, passed_over })
 }
 
 /// The configured vaults, those found beside them, and the free place if there is to be one.

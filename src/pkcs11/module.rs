@@ -339,6 +339,7 @@ mod tests {
             vaults: vaults.iter().map(|path| VaultConfig::local("vault", *path)).collect(),
             vaults_dir: "/nonexistent".into(),
             log: None,
+            server: None,
             discovery: None,
             passed_over: None,
         }

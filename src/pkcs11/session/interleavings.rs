@@ -24,6 +24,7 @@ fn in_every_interleaving(model: impl Fn(Arc<Table>, Arc<Slot>) + Sync + Send + '
         vaults: vec![crate::config::VaultConfig::local("vault", "/nonexistent/vault")],
         vaults_dir: "/nonexistent".into(),
         log: None,
+        server: None,
         discovery: None,
         passed_over: None,
     };

@@ -214,6 +214,7 @@ mod tests {
             vaults: vec![crate::config::VaultConfig::local("vault", "/nonexistent/vault")],
             vaults_dir: "/nonexistent".into(),
             log: None,
+            server: None,
             discovery: None,
             passed_over: None,
         };
