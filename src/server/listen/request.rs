@@ -81,7 +81,7 @@ pub(super) struct Requests<S> {
 impl<S, B> hyper::service::Service<Request<Incoming>> for Requests<S>
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone,
-    B: Body,
+    B: Body<Data = Bytes>,
 {
     type Response = Response<AnswerBody<B>>;
     type Error = Infallible;
@@ -157,7 +157,7 @@ pin_project! {
 impl<F, B> Future for Answering<F>
 where
     F: Future<Output = Result<Response<B>, Infallible>>,
-    B: Body,
+    B: Body<Data = Bytes>,
 {
     type Output = Result<Response<AnswerBody<B>>, Infallible>;
 
@@ -171,37 +171,61 @@ where
                 in_flight.has_no_body();
             }
         }
-        Poll::Ready(Ok(answer.map(|body| AnswerBody { body, in_flight })))
+        Poll::Ready(Ok(answer.map(|body| AnswerBody { body, rest: Bytes::new(), in_flight })))
     }
 }
 
 pin_project! {
-    /// An answer's body as the client takes it.
+    /// An answer's body as the client takes it, in pieces: what was handed to HTTP/2 waits there for a window of the
+    /// client's, and is out of our reach.
     pub(super) struct AnswerBody<B> {
         #[pin]
         body: B,
+        rest: Bytes,
         in_flight: Option<InFlight>,
     }
 }
 
-impl<B: Body> Body for AnswerBody<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes>> Body for AnswerBody<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
-        let frame = ready!(this.body.as_mut().poll_frame(cx));
+        let mut frame = None;
+        if this.rest.is_empty() {
+            match ready!(this.body.as_mut().poll_frame(cx)) {
+                Some(Ok(next)) => match next.into_data() {
+                    Ok(part) => *this.rest = part,
+                    Err(trailers) => frame = Some(Ok(trailers)),
+                },
+                other => frame = other,
+            }
+        }
+        let ended = this.rest.is_empty() && frame.is_none();
+        if !this.rest.is_empty() {
+            let piece = this.rest.split_to(this.rest.len().min(PIECE));
+            frame = Some(Ok(Frame::data(piece)));
+        }
         if let Some(in_flight) = this.in_flight {
-            in_flight.taken(frame.is_none() || this.body.is_end_stream());
+            in_flight.taken(ended || this.rest.is_empty() && this.body.is_end_stream());
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (rest, body) = (self.rest.len() as u64, self.body.size_hint());
+        let mut hint = SizeHint::new();
+        hint.set_lower(body.lower() + rest);
+        if let Some(upper) = body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
     }
 }
+
+const PIECE: usize = 16 << 10;
