@@ -187,7 +187,7 @@ fn check_label(label: &str) -> Result<()> {
 const LABEL_MAX: usize = 32;
 
 /// As many random bits as the key that it would have to be guessed for.
-fn random_pin() -> Result<Pin> {
+pub(super) fn random_pin() -> Result<Pin> {
     let bytes = SecretBytes::filled(32, crypto::random)?;
     let digits: Vec<u8> = bytes
         .expose()

@@ -23,6 +23,8 @@ mod progress;
 mod rekey;
 mod restore;
 mod secret;
+#[cfg(feature = "server")]
+mod serve;
 mod table;
 mod time;
 mod versions;
@@ -113,6 +115,9 @@ enum Verb {
     Pkcs11(pkcs11::Verb),
     /// Look for what is wrong with vault, module, OpenSSL and nginx, and say what mends it
     Doctor(doctor::Doctor),
+    /// Serve vaults over Azure Key Vault's REST API
+    #[cfg(feature = "server")]
+    Serve(serve::Serve),
     /// Print the completion script for a shell
     Completions(generate::Completions),
     /// Write the manual pages into a directory
@@ -161,6 +166,8 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Restore(restore) => restore::run(context, restore),
         Verb::Pkcs11(verb) => pkcs11::run(context, verb),
         Verb::Doctor(arguments) => doctor::run(context, &arguments),
+        #[cfg(feature = "server")]
+        Verb::Serve(serve) => serve::run(context, &serve),
         Verb::Completions(completions) => generate::completions(context, &completions),
         Verb::ManualPages(pages) => generate::manual_pages(&pages),
     }

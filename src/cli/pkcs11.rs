@@ -167,7 +167,7 @@ fn type_name(class: Class) -> &'static str {
         Class::PublicKey => "public",
         Class::Certificate => "cert",
         Class::SecretKey => "secret-key",
-        Class::Data | Class::Other(_) => "data",
+        Class::Data | Class::Service | Class::Other(_) => "data",
     }
 }
 

@@ -53,4 +53,4 @@ pub fn random(out: &mut [u8]) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,7 +9,7 @@ use super::cipher::{Cipher, CipherScheme, Direction};
 use super::key_wrap::{self, KeyWrapScheme};
 use super::mac::{Mac, MacScheme};
 use super::message::GcmMessages;
-use super::{CryptoError, KeyAlgorithm, Result, SecretBytes};
+use super::{CryptoError, DigestAlgorithm, KeyAlgorithm, Result, SecretBytes};
 use crate::sys::memory::OwnSecret;
 
 /// A secret key whose length fits its kind. Usable from many threads of one process at once; wiped when dropped.
@@ -66,6 +66,12 @@ impl SecretKey {
             (MacScheme::Hmac(_), _) => Err(CryptoError::SchemeMismatch),
             (MacScheme::AesCmac, _) => Mac::cmac(self.aes()?),
         }
+    }
+
+    /// Begins HMAC with a key of whatever kind, for front ends whose keys have none: Key Vault's `oct` keys encrypt and
+    /// authenticate alike. [`mac`](Self::mac) keeps AES keys apart from that.
+    pub fn hmac(&self, digest: DigestAlgorithm) -> Result<Mac> {
+        Ok(Mac::hmac(digest, self.value()?))
     }
 
     /// Wraps the bytes of another key, with an AES key.

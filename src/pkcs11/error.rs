@@ -81,7 +81,10 @@ fn code(error: &VaultError) -> CK_RV {
         VaultError::Disabled | VaultError::StateUnknown | VaultError::NotYetValid(_) | VaultError::Expired(_) => {
             CKR_ACTION_PROHIBITED
         }
-        VaultError::NameTaken(_) | VaultError::NameInvalid(_) => CKR_ATTRIBUTE_VALUE_INVALID,
+        VaultError::LastAdministrator => CKR_ACTION_PROHIBITED,
+        VaultError::NameTaken(_) | VaultError::NameDeleted(_) | VaultError::NameInvalid(_) => {
+            CKR_ATTRIBUTE_VALUE_INVALID
+        }
         VaultError::Unsupported(_) => CKR_TEMPLATE_INCONSISTENT,
         VaultError::Full(..) | VaultError::NotCompacted(..) => CKR_DEVICE_MEMORY,
         VaultError::Io { source, .. } => match source.kind() {

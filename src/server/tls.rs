@@ -69,6 +69,11 @@ impl Tls {
         Ok(Self(ArcSwap::from_pointee(server_config(chain, key)?)))
     }
 
+    /// From a certificate chain, the server's own first, and the key in PKCS#8.
+    pub fn from_der(chain: Vec<CertificateDer<'static>>, pkcs8: &[u8]) -> Result<Self, TlsError> {
+        Ok(Self(ArcSwap::from_pointee(config_of(chain, KeyForm::Pkcs8, pkcs8)?)))
+    }
+
     /// Answers handshakes that begin from now on as `newer` does.
     pub fn replace_with(&self, newer: &Self) {
         self.0.store(newer.0.load_full());
@@ -87,8 +92,12 @@ fn server_config(chain: &[u8], key: &[u8]) -> Result<ServerConfig, TlsError> {
     if chain.is_empty() {
         return Err(TlsError::NoCertificate);
     }
-    let (kind, der) = private_key(key)?;
-    let signing_key = aws_lc_rs::sign::any_supported_type(&kind.of(&der))
+    let (form, der) = private_key(key)?;
+    config_of(chain, form, &der)
+}
+
+fn config_of(chain: Vec<CertificateDer<'static>>, form: KeyForm, der: &[u8]) -> Result<ServerConfig, TlsError> {
+    let signing_key = aws_lc_rs::sign::any_supported_type(&form.of(der))
         .map_err(|_| TlsError::Key("it is damaged or of a kind that TLS doesn't use".into()))?;
     let certified = CertifiedKey::new(chain, signing_key);
     match certified.keys_match() {

@@ -12,4 +12,5 @@ pub mod open_files;
 pub mod output;
 pub mod sqlite_open;
 mod standard_descriptors;
+pub mod thread;
 pub mod user;

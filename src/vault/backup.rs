@@ -93,7 +93,7 @@ impl Tally {
     /// Of every class in the image, in the classes' order.
     pub fn of(image: &Image) -> Vec<Self> {
         let mut classes: BTreeMap<Class, (u64, HashSet<String>)> = BTreeMap::new();
-        for object in image.objects() {
+        for object in image.everything() {
             // Programs may number classes of their own as they like: all of these are one line.
             let class = match object.content.class {
                 Class::Other(_) => OTHER,

@@ -67,6 +67,14 @@ pub enum VaultError {
         "the name {0} is taken: choose another, or make a new version (`key rotate`, `cert create --renew`, `cert import --renew`)"
     )]
     NameTaken(String),
+    /// A name that something deleted still holds.
+    #[error(
+        "the name {0} belongs to a deleted object: bring that back with `strongroom deleted recover`, or end it with `strongroom deleted purge`"
+    )]
+    NameDeleted(String),
+    /// What was asked would leave the vault without anybody who may give roles.
+    #[error("the last enabled administrator can't be removed: make another one first")]
+    LastAdministrator,
     /// Not a name.
     #[error("{0:?} is no valid name: 1 to 127 letters, digits and hyphens")]
     NameInvalid(String),

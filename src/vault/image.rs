@@ -3,6 +3,7 @@
 //! Persistent maps: a changed image shares what didn't change with the one before, so that publishing one change among
 //! 100,000 objects costs microseconds, and readers of the old one are not disturbed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rpds::{HashTrieMapSync, HashTrieSetSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
@@ -10,6 +11,9 @@ use rpds::{HashTrieMapSync, HashTrieSetSync, RedBlackTreeMapSync, RedBlackTreeSe
 use super::{Class, Collection, Object, ObjectNumber, UniqueId};
 
 type Index<K> = HashTrieMapSync<K, Numbers>;
+
+/// In the order of their names, to be listed in pages.
+type Names = RedBlackTreeMapSync<(Collection, Box<str>), Numbers>;
 
 /// The objects under one key, ascending. Most keys have one, for which a tree would be three allocations at every load.
 #[derive(Clone, Debug)]
@@ -28,7 +32,14 @@ pub struct Image {
     by_id: Index<Box<[u8]>>,
     by_class: Index<Class>,
     by_unique_id: HashTrieMapSync<UniqueId, ObjectNumber>,
-    by_name: Index<(Collection, Box<str>)>,
+    by_name: Names,
+    /// Deleted softly: in none of the indexes above, but for the unique id.
+    deleted: RedBlackTreeMapSync<ObjectNumber, Arc<Object>>,
+    deleted_by_name: Names,
+    /// When what is deleted softly is to be purged.
+    due: RedBlackTreeSetSync<(i64, ObjectNumber)>,
+    /// A service's own records; in none of the indexes either.
+    service: Arc<BTreeMap<ObjectNumber, Arc<Object>>>,
     /// Named objects that are not the newest enabled version of their name and class.
     superseded: HashTrieSetSync<ObjectNumber>,
 }
@@ -76,7 +87,50 @@ impl Image {
 
     /// All versions and halves of what has this name, without regard to case.
     pub fn with_name(&self, collection: Collection, name: &str) -> impl Iterator<Item = &Arc<Object>> {
-        self.resolve(self.by_name.get(&(collection, name.to_ascii_lowercase().into_boxed_str())))
+        self.resolve(self.by_name.get(&name_of(collection, name)))
+    }
+
+    /// All versions and halves of what had this name when it was deleted softly.
+    pub fn deleted_with_name(&self, collection: Collection, name: &str) -> impl Iterator<Item = &Arc<Object>> {
+        let numbers = self.deleted_by_name.get(&name_of(collection, name));
+        numbers.into_iter().flat_map(Numbers::iter).filter_map(|number| self.deleted.get(number))
+    }
+
+    /// The names of a collection in the order in which they are compared, in small letters, from `first` on.
+    pub fn names<'a>(&'a self, collection: Collection, first: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        names_from(&self.by_name, collection, first)
+    }
+
+    /// As [`names`](Self::names), of what was deleted softly.
+    pub fn deleted_names<'a>(&'a self, collection: Collection, first: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        names_from(&self.deleted_by_name, collection, first)
+    }
+
+    /// What was deleted softly.
+    pub fn deleted(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.deleted.values()
+    }
+
+    /// When the next of what was deleted softly is to be purged, in seconds since 1970.
+    pub fn next_purge(&self) -> Option<i64> {
+        self.due.first().map(|(date, _)| *date)
+    }
+
+    /// A service's own records. As long as none of them changes it is the same allocation, so that what is made of them
+    /// need not be made anew.
+    pub fn service(&self) -> &Arc<BTreeMap<ObjectNumber, Arc<Object>>> {
+        &self.service
+    }
+
+    /// Every object, also what is deleted softly and a service's records: for what copies or replaces a whole vault.
+    pub fn everything(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.objects.values().chain(self.deleted.values()).chain(self.service.values())
+    }
+
+    /// As [`with_unique_id`](Self::with_unique_id), of every object.
+    pub fn any_with_unique_id(&self, id: &UniqueId) -> Option<&Arc<Object>> {
+        let number = self.by_unique_id.get(id)?;
+        self.objects.get(number).or_else(|| self.deleted.get(number)).or_else(|| self.service.get(number))
     }
 
     /// How many objects an index holds, to choose the shortest: label, id, class.
@@ -104,21 +158,31 @@ impl Image {
     pub fn insert(&mut self, object: Arc<Object>) {
         self.remove(object.number);
         let number = object.number;
+        self.by_unique_id.insert_mut(object.unique_id, number);
+        if object.content.class == Class::Service {
+            Arc::make_mut(&mut self.service).insert(number, object);
+            return;
+        }
+        let name = name_key(&object);
+        if let Some(deletion) = object.content.deleted {
+            self.due.insert_mut((deletion.purge, number));
+            name.into_iter().for_each(|name| add_name(&mut self.deleted_by_name, name, number));
+            self.deleted.insert_mut(number, object);
+            return;
+        }
         add(&mut self.by_label, object.content.label.as_slice().into(), number);
         add(&mut self.by_id, object.content.id.as_slice().into(), number);
         add(&mut self.by_class, object.content.class, number);
-        self.by_unique_id.insert_mut(object.unique_id, number);
-        let name = name_key(&object);
         self.objects.insert_mut(number, object);
         if let Some(name) = name {
-            add(&mut self.by_name, name.clone(), number);
+            add_name(&mut self.by_name, name.clone(), number);
             self.settle_versions(&name);
         }
     }
 
     /// Takes an object out.
     pub fn remove(&mut self, number: ObjectNumber) {
-        let Some(object) = self.objects.get(&number).cloned() else { return };
+        let Some(object) = self.objects.get(&number).cloned() else { return self.remove_hidden(number) };
         take(&mut self.by_label, object.content.label.as_slice().into(), number);
         take(&mut self.by_id, object.content.id.as_slice().into(), number);
         take(&mut self.by_class, object.content.class, number);
@@ -126,9 +190,25 @@ impl Image {
         self.objects.remove_mut(&number);
         self.superseded.remove_mut(&number);
         if let Some(name) = name_key(&object) {
-            take(&mut self.by_name, name.clone(), number);
+            take_name(&mut self.by_name, &name, number);
             self.settle_versions(&name);
         }
+    }
+
+    fn remove_hidden(&mut self, number: ObjectNumber) {
+        let removed = match self.deleted.get(&number).cloned() {
+            Some(object) => {
+                self.deleted.remove_mut(&number);
+                self.due.remove_mut(&(object.content.deleted.map_or(0, |deletion| deletion.purge), number));
+                name_key(&object).into_iter().for_each(|name| take_name(&mut self.deleted_by_name, &name, number));
+                Some(object)
+            }
+            None if self.service.contains_key(&number) => Arc::make_mut(&mut self.service).remove(&number),
+            None => None,
+        };
+        removed.into_iter().for_each(|object| {
+            self.by_unique_id.remove_mut(&object.unique_id);
+        });
     }
 
     /// Finds again which versions of a name are current, after one of them came, went or changed.
@@ -205,6 +285,31 @@ fn name_key(object: &Object) -> Option<(Collection, Box<str>)> {
     Some((object.collection()?, object.name.as_ref()?.folded().into_boxed_str()))
 }
 
+fn name_of(collection: Collection, name: &str) -> (Collection, Box<str>) {
+    (collection, name.to_ascii_lowercase().into_boxed_str())
+}
+
+fn names_from<'a>(names: &'a Names, collection: Collection, first: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    let first = name_of(collection, first);
+    names.range(first..).map(|(name, _)| name).take_while(move |(of, _)| *of == collection).map(|(_, name)| &**name)
+}
+
+fn add_name(names: &mut Names, name: (Collection, Box<str>), number: ObjectNumber) {
+    match names.get_mut(&name) {
+        Some(numbers) => numbers.insert(number),
+        None => {
+            names.insert_mut(name, Numbers::One(number));
+        }
+    }
+}
+
+fn take_name(names: &mut Names, name: &(Collection, Box<str>), number: ObjectNumber) {
+    let Some(numbers) = names.get_mut(name) else { return };
+    if !numbers.remove(number) {
+        names.remove_mut(name);
+    }
+}
+
 fn add<K: Clone + Eq + std::hash::Hash>(index: &mut Index<K>, key: K, number: ObjectNumber) {
     match index.get_mut(&key) {
         Some(numbers) => numbers.insert(number),
@@ -222,7 +327,7 @@ fn take<K: Clone + Eq + std::hash::Hash>(index: &mut Index<K>, key: K, number: O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vault::{Content, Name, Version};
+    use crate::vault::{Content, Deletion, Name, Version};
 
     fn version(number: ObjectNumber, class: Class, ordinal: u32, enabled: bool) -> Arc<Object> {
         let content = Content { enabled, ..Content::new(class) };
@@ -276,6 +381,35 @@ mod tests {
             ..(*version(1, Class::PublicKey, 1, true)).clone()
         }));
         assert_eq!(current(&image), [1]);
+    }
+
+    #[test]
+    fn what_is_deleted_softly_is_found_by_its_name_alone_and_comes_back() {
+        let mut image = Image::default();
+        let live = version(1, Class::PrivateKey, 1, true);
+        image.insert(Arc::clone(&live));
+        let content = Content { deleted: Some(Deletion { at: 1, purge: 2 }), ..live.content.clone() };
+        image.insert(Arc::new(Object { content, ..(*live).clone() }));
+        assert_eq!((image.len(), image.with_name(Collection::Keys, "www").count()), (0, 0));
+        assert!(image.with_unique_id(&live.unique_id).is_none() && image.any_with_unique_id(&live.unique_id).is_some());
+        assert_eq!(image.deleted_with_name(Collection::Keys, "WWW").count(), 1);
+        assert_eq!(image.deleted_names(Collection::Keys, "").collect::<Vec<_>>(), ["www"]);
+        assert_eq!(image.next_purge(), Some(2));
+        image.insert(Arc::clone(&live));
+        assert_eq!((image.len(), image.deleted().count(), image.next_purge()), (1, 0, None));
+        assert_eq!(image.names(Collection::Keys, "x").count(), 0);
+        assert_eq!(image.names(Collection::Keys, "w").collect::<Vec<_>>(), ["www"]);
+    }
+
+    #[test]
+    fn a_services_records_stand_apart_and_stay_where_they_are_as_long_as_none_changes() {
+        let mut image = Image::default();
+        image.insert(version(1, Class::Service, 1, true));
+        let before = Arc::clone(image.service());
+        image.insert(version(2, Class::PrivateKey, 1, true));
+        assert!(Arc::ptr_eq(&before, image.service()) && image.len() == 1);
+        image.remove(1);
+        assert!(image.service().is_empty() && before.len() == 1);
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub use error::VaultError;
 pub use image::Image;
 pub use name::Name;
 pub use object::{
-    AttributeMap, Class, Collection, Content, Draft, KeyDescription, Naming, Object, ObjectNumber, UniqueId, Usage,
-    Version, VersionId,
+    AttributeMap, Change, Class, Collection, Content, Deletion, Draft, KeyDescription, Naming, Object, ObjectNumber,
+    UniqueId, Usage, Version, VersionId,
 };
 pub use pin::{Pin, RecoveryKey, Role, Unlock};
 
@@ -72,6 +72,13 @@ pub trait Vault: Send + Sync {
     /// The secret key; otherwise as [`private_key`](Vault::private_key).
     fn secret_key(&self, number: ObjectNumber) -> Result<Arc<dyn SecretKey>>;
 
+    /// As [`private_key`](Vault::private_key), but for what may be undone after a key's time too: `nbf` and `exp` don't
+    /// count.
+    fn private_key_at_any_time(&self, number: ObjectNumber) -> Result<Arc<dyn PrivateKey>>;
+
+    /// As [`secret_key`](Vault::secret_key), but `nbf` and `exp` don't count.
+    fn secret_key_at_any_time(&self, number: ObjectNumber) -> Result<Arc<dyn SecretKey>>;
+
     /// The secret part of an object: PKCS#8 of a private key, the value of a secret key or of a private data object.
     ///
     /// For front ends that have checked [`Content::exportable`], or that use a value without handing it out.
@@ -98,6 +105,11 @@ pub trait Vault: Send + Sync {
 
     /// Deletes objects for good, in one transaction. They are refused at once in every process.
     fn delete(&self, numbers: &[ObjectNumber]) -> Result<()>;
+
+    /// Carries out what `decide` makes of the newest state, in one transaction: what it checked there still holds when
+    /// the changes are made. It sees all objects, whatever this host is configured to see, and may run again when another
+    /// process was faster.
+    fn transact(&self, decide: &mut dyn FnMut(&Image) -> Result<Vec<Change>>) -> Result<Vec<Arc<Object>>>;
 
     /// This vault in a child that was forked off: shares nothing with the parent that a fork breaks. Called once in
     /// the child, before anything else.

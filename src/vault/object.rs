@@ -33,14 +33,21 @@ pub enum Class {
     PrivateKey,
     /// `CKO_SECRET_KEY`.
     SecretKey,
+    /// What a service keeps for itself in the vault (identities, role assignments, signing keys of tokens): sealed like
+    /// every object, and shown by no front end as one.
+    Service,
     /// Any other class, kept whole.
     Other(u32),
 }
 
 impl Class {
+    /// The number of [`Service`](Self::Service); no caller of PKCS#11 may use it.
+    pub const SERVICE: u32 = u32::MAX - 2;
+
     /// Its number in PKCS#11 v3.2 (`CKO_*`).
     pub fn number(self) -> u32 {
         match self {
+            Self::Service => Self::SERVICE,
             Self::Data => 0,
             Self::Certificate => 1,
             Self::PublicKey => 2,
@@ -58,6 +65,7 @@ impl Class {
             2 => Self::PublicKey,
             3 => Self::PrivateKey,
             4 => Self::SecretKey,
+            Self::SERVICE => Self::Service,
             other => Self::Other(other),
         }
     }
@@ -75,13 +83,27 @@ pub enum Collection {
 }
 
 impl Collection {
+    /// Its part of an object's path: `keys`, `secrets`, `certificates`.
+    pub fn segment(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Secrets => "secrets",
+            Self::Certificates => "certificates",
+        }
+    }
+
+    /// The collection with this part of a path.
+    pub fn from_segment(segment: &str) -> Option<Self> {
+        [Self::Keys, Self::Secrets, Self::Certificates].into_iter().find(|collection| collection.segment() == segment)
+    }
+
     /// Where an object of this content is listed; `None` for what has no counterpart in a vault.
     pub fn of(content: &Content) -> Option<Self> {
         match content.class {
             Class::PrivateKey | Class::PublicKey | Class::SecretKey => Some(Self::Keys),
             Class::Data if content.private => Some(Self::Secrets),
             Class::Certificate => Some(Self::Certificates),
-            Class::Data | Class::Other(_) => None,
+            Class::Data | Class::Service | Class::Other(_) => None,
         }
     }
 }
@@ -160,17 +182,22 @@ pub struct Content {
     pub content_type: Option<String>,
     /// Key Vault's tags.
     pub tags: BTreeMap<String, String>,
+    /// What a front end keeps beside the object and the vault doesn't act on (Key Vault's rotation policy, the kind of
+    /// key as it was asked for). PKCS#11 shows none of it.
+    pub notes: BTreeMap<String, String>,
+    /// It was deleted softly: refused and hidden, but its name is taken until it is purged.
+    pub deleted: Option<Deletion>,
     /// Other PKCS#11 attributes, kept as they came.
     pub attributes: AttributeMap,
 }
 
 impl Content {
-    /// An enabled, non-exportable object of this class with nothing in it. Keys' private halves, secret keys and
-    /// nothing else are private.
+    /// An enabled, non-exportable object of this class with nothing in it. Keys' private halves, secret keys, a service's
+    /// records and nothing else are private.
     pub fn new(class: Class) -> Self {
         Self {
             class,
-            private: matches!(class, Class::PrivateKey | Class::SecretKey),
+            private: matches!(class, Class::PrivateKey | Class::SecretKey | Class::Service),
             label: Vec::new(),
             id: Vec::new(),
             enabled: true,
@@ -183,6 +210,8 @@ impl Content {
             value: None,
             content_type: None,
             tags: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            deleted: None,
             attributes: AttributeMap::new(),
         }
     }
@@ -195,6 +224,15 @@ impl Content {
             _ => Ok(()),
         }
     }
+}
+
+/// When an object was deleted softly, and when it goes for good; in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// When it was deleted.
+    pub at: i64,
+    /// From when on it is purged.
+    pub purge: i64,
 }
 
 /// How a new object gets its name.
@@ -221,6 +259,17 @@ pub struct Draft {
     pub naming: Naming,
     /// PKCS#8 of a private key, value of a secret key or of a private data object.
     pub secret: Option<SecretBytes>,
+}
+
+/// One step of a transaction.
+#[derive(Debug)]
+pub enum Change {
+    /// A new object. Drafts in one transaction that name the same key or secret make one version.
+    Create(Draft),
+    /// This object says this from now on.
+    Set(ObjectNumber, Content),
+    /// This object is gone for good.
+    Delete(ObjectNumber),
 }
 
 /// An object of a vault as it stands in one image; never changed, replaced by a newer one.

@@ -5,6 +5,7 @@
 //! lost future decides over a key. Objects that come later get numbers far above, because those in between may have been
 //! given to objects that are lost. The page isn't touched before the commit: a death leaves the vault refused or accepted.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::changes::Stamp;
@@ -62,7 +63,7 @@ impl LocalVault {
     /// Reads the vault whole, verifies it, and writes only its header.
     fn commit_above(&self, state: &mut State, root: &RootKey, agreed: &Rollback) -> Result<()> {
         state.forget();
-        state.root = Some(root.copy()?);
+        state.root = Some(Arc::new(root.copy()?));
         let _process = self.directory.lock_process()?;
         let _writer = self.directory.lock_writer()?;
         let mut written = None;

@@ -153,6 +153,11 @@ impl Directory {
         Ok(lock.held.then_some(lock))
     }
 
+    /// Whether somebody holds the writer's lock now.
+    pub fn is_being_written(&self) -> bool {
+        matches!(self.try_lock_writer(), Ok(None))
+    }
+
     /// This process may try a PIN.
     pub fn lock_pin(&self) -> Result<Lock> {
         self.lock(PIN, PIN_PATIENCE, "the lock for trying PINs")

@@ -81,6 +81,20 @@ impl Vault for LocalVault {
         Ok(key)
     }
 
+    fn private_key_at_any_time(&self, number: ObjectNumber) -> Result<Arc<dyn PrivateKey>> {
+        let parse: Parse<_> = |pkcs8, _| crypto::PrivateKey::from_pkcs8(pkcs8.expose());
+        let key = self.key(number, &self.private_keys, parse)?.at_any_time();
+        key.check_usable()?;
+        Ok(Arc::new(key))
+    }
+
+    fn secret_key_at_any_time(&self, number: ObjectNumber) -> Result<Arc<dyn SecretKey>> {
+        let parse: Parse<_> = |value, algorithm| crypto::SecretKey::new(algorithm, value);
+        let key = self.key(number, &self.secret_keys, parse)?.at_any_time();
+        key.usable()?;
+        Ok(Arc::new(key))
+    }
+
     fn secret(&self, number: ObjectNumber) -> Result<SecretBytes> {
         self.secret_part(number, true)
     }
@@ -120,6 +134,20 @@ impl Vault for LocalVault {
         self.write(&mut |state, _, plan| plan.delete(state, numbers)).map(drop)
     }
 
+    fn transact(&self, decide: &mut dyn FnMut(&Image) -> Result<Vec<Change>>) -> Result<Vec<Arc<Object>>> {
+        self.write(&mut |state, counters, plan| {
+            let mut drafts = Vec::new();
+            for change in decide(&state.loaded.image)? {
+                match change {
+                    Change::Create(draft) => drafts.push(draft),
+                    Change::Set(number, content) => plan.set(state, number, content)?,
+                    Change::Delete(number) => plan.delete(state, &[number])?,
+                }
+            }
+            plan.create(state, counters, drafts, false)
+        })
+    }
+
     fn in_forked_child(&self) -> Result<Arc<dyn VaultAdmin>> {
         self.child()
     }
@@ -129,7 +157,9 @@ impl Vault for LocalVault {
 type Parse<K> = fn(SecretBytes, KeyAlgorithm) -> crypto::Result<K>;
 
 impl LocalVault {
-    /// Whether `changes` says that what is published is the newest.
+    /// Whether `changes` says that what is published is the newest that was acknowledged. A change that somebody is in
+    /// the middle of isn't: nobody waits for it, and a key that it takes away is refused by its byte already. What a
+    /// writer left that died is mended by a load.
     fn is_fresh(&self) -> bool {
         let published = self.published.load();
         let Some(header) = &published.header else { return false };
@@ -140,7 +170,12 @@ impl LocalVault {
         }
         let stamp = page.as_ref().map(|page| page.stamp());
         match published.verified {
-            true => is_current(stamp.as_ref(), header, published.generation),
+            true => stamp.is_some_and(|stamp| {
+                let same = stamp.done == header.commit && stamp.tag == header::tag(header);
+                same && stamp.this_boot
+                    && stamp.generation == published.generation
+                    && (stamp.started == stamp.done || self.directory.is_being_written())
+            }),
             false => stamp.is_some_and(|stamp| stamp.done == header.commit && stamp.started == stamp.done),
         }
     }
@@ -157,8 +192,6 @@ impl LocalVault {
     /// The secret part of an object; `usable`: of a key only if it may be used now.
     pub(super) fn secret_part(&self, number: ObjectNumber, usable: bool) -> Result<SecretBytes> {
         let _wipe = WipeStack;
-        // What is published under the lock fits the root key.
-        let state = (!self.heir).then(|| self.state());
         let published = self.published.load();
         let Some(entry) = published.entries.get(&number) else { return Err(VaultError::NotFound) };
         let Some(header) = &published.header else { return Err(VaultError::NotFound) };
@@ -166,8 +199,7 @@ impl LocalVault {
             let page = self.page_of_keys();
             key::check_state(key::state(page.as_deref(), entry, published.generation, self.is_read_only()))?;
         }
-        let root = state.as_ref().and_then(|state| state.root.as_ref());
-        entry.open_secret(header, root, &self.directory.database())
+        entry.open_secret(header, published.root.as_deref(), &self.directory.database())
     }
 
     /// A key, from the cache or out of its record.
@@ -198,7 +230,8 @@ impl LocalVault {
             Some(cached) => Arc::clone(&cached.key),
             None => {
                 let description = entry.object.content.key.as_ref().ok_or(VaultError::NotFound)?;
-                Arc::new(parse(self.open_secret(header, entry)?, description.algorithm)?)
+                let file = self.directory.database();
+                Arc::new(parse(entry.open_secret(header, published.root.as_deref(), &file)?, description.algorithm)?)
             }
         };
         let content = &entry.object.content;
@@ -218,15 +251,6 @@ impl LocalVault {
             cache.put(Arc::clone(&key));
         }
         Ok(key)
-    }
-
-    /// The secret part of a key. The ring opens it without the root key, and so without waiting for anybody who writes.
-    fn open_secret(&self, header: &HeaderRow, entry: &Entry) -> Result<SecretBytes> {
-        let file = self.directory.database();
-        match entry.open_secret(header, None, &file) {
-            Err(VaultError::Locked) if !self.heir => entry.open_secret(header, self.state().root.as_ref(), &file),
-            opened => opened,
-        }
     }
 
     fn create_together(&self, drafts: Vec<Draft>, one_key: bool) -> Result<Vec<Arc<Object>>> {

@@ -11,7 +11,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use aws_lc_rs::hmac;
 use tracing::info;
 
-use super::LocalVault;
+use super::{LocalVault, Published};
 use crate::config::UnlockConfig;
 use crate::sys::file;
 use crate::sys::memory::FamilyPage;
@@ -87,7 +87,7 @@ impl LocalVault {
         );
         published.entries.values().for_each(|entry| entry.lock_again());
         Ok(Arc::new(Self {
-            published: ArcSwap::new(published),
+            published: ArcSwap::from_pointee(Published::without_root(&published)),
             page: ArcSwapOption::new(self.page.load_full()),
             family: self.family.get().map_or_else(OnceLock::new, |family| OnceLock::from(Arc::clone(family))),
             heir: true,

@@ -27,6 +27,11 @@ pub struct LocalKey<K> {
 }
 
 impl<K> LocalKey<K> {
+    /// The same key, whose dates don't count.
+    pub fn at_any_time(&self) -> Self {
+        Self { key: Arc::clone(&self.key), page: self.page.clone(), not_before: None, expires: None, ..*self }
+    }
+
     fn check(&self) -> Result<()> {
         check_state(match &self.page {
             Some(page) => page.state(self.key_number, self.generation),

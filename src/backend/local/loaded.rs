@@ -225,7 +225,7 @@ impl Loaded {
         let Some(opened) = opened else {
             return Err(damaged(around, format!("record {} was changed by somebody else", hex(&row.id))));
         };
-        if let Some(old) = self.image.with_unique_id(&row.id).map(|object| object.number)
+        if let Some(old) = self.image.any_with_unique_id(&row.id).map(|object| object.number)
             && let Some(entry) = self.entries.get(&old)
         {
             sum.remove(row.id, root.code(&entry.code));
@@ -293,7 +293,7 @@ impl Loaded {
         let Some(filter) = filter else { return self.image.clone() };
         let mut image = Image::default();
         image.commit = self.image.commit;
-        for object in self.image.objects().filter(|object| passes(object, filter)) {
+        for object in self.image.everything().filter(|object| passes(object, filter)) {
             image.insert(Arc::clone(object));
         }
         image
@@ -302,6 +302,9 @@ impl Loaded {
 
 /// Whether a host with this filter sees an object: by its name or its label.
 pub fn passes(object: &Object, filter: &GlobSet) -> bool {
+    if object.content.class == Class::Service {
+        return false;
+    }
     let label = std::str::from_utf8(&object.content.label);
     object.name.as_ref().is_some_and(|name| filter.is_match(name.as_str()))
         || label.is_ok_and(|label| filter.is_match(label))

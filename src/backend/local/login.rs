@@ -1,5 +1,6 @@
 //! Logging in: wrong PINs are counted before they are tried, and the vault is read whole and verified.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 
@@ -53,7 +54,7 @@ impl LocalVault {
     /// Takes a root key in and loads everything with it; a state that was verified stays.
     pub(super) fn adopt(&self, state: &mut State, root: RootKey) -> Result<()> {
         if state.root.as_ref().is_none_or(|old| old.number() != root.number()) {
-            state.root = Some(root);
+            state.root = Some(Arc::new(root));
             state.rekeyed = false;
             state.loaded.verified = false;
         }

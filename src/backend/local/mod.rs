@@ -75,7 +75,7 @@ pub struct LocalVault {
 
 /// What only the holder of the lock sees.
 struct State {
-    root: Option<RootKey>,
+    root: Option<Arc<RootKey>>,
     /// One value, in pages that a fork wipes: the sums must not be read by who can write the file.
     counters: SecretPages<Counters>,
     loaded: Loaded,
@@ -86,6 +86,8 @@ struct State {
 /// What everybody reads without a lock.
 struct Published {
     image: Arc<Image>,
+    /// What opens the private parts of the entries; none in a forked child, whose pages of it are wiped.
+    root: Option<Arc<RootKey>>,
     entries: HashTrieMapSync<ObjectNumber, Arc<Entry>>,
     header: Option<HeaderRow>,
     generation: u64,
@@ -212,6 +214,7 @@ impl LocalVault {
             state.counters[0] = Counters::default();
             state.rekeyed = true;
             self.unlocked.store(false, Ordering::Release);
+            self.published.rcu(|published| Published::without_root(published));
         }
         result
     }
@@ -327,10 +330,23 @@ impl Published {
     fn of(state: &State, filter: Option<&GlobSet>) -> Self {
         Self {
             image: Arc::new(state.loaded.visible(filter)),
+            root: state.root.clone(),
             entries: state.loaded.entries.clone(),
             header: state.loaded.header.clone(),
             generation: state.counters[0].generation,
             verified: state.loaded.verified,
+        }
+    }
+
+    /// The same for who may not open what isn't in the ring.
+    fn without_root(other: &Self) -> Self {
+        Self {
+            image: Arc::clone(&other.image),
+            root: None,
+            entries: other.entries.clone(),
+            header: other.header.clone(),
+            generation: other.generation,
+            verified: other.verified,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::crypto::{Curve, KeyAlgorithm};
-use crate::vault::{Class, Content, KeyDescription, Name, Object, Usage, Version, VersionId};
+use crate::vault::{Class, Content, Deletion, KeyDescription, Name, Object, Usage, Version, VersionId};
 
 /// The kind of a row whose object was deleted: only its id is left, so that other processes learn of it.
 pub const TOMBSTONE: u32 = u32::MAX - 1;
@@ -25,6 +25,16 @@ pub const STATE_DELETED: u8 = 3;
 #[derive(Serialize, Deserialize)]
 enum Encoded {
     V1(Body),
+    /// With what only few objects have.
+    V2(Body, More),
+}
+
+/// What came after [`Body`].
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+struct More {
+    notes: BTreeMap<String, String>,
+    /// When it was deleted softly and when it is purged.
+    deleted: Option<(i64, i64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,16 +89,23 @@ pub fn encode(object: &Object) -> Zeroizing<Vec<u8>> {
         tags: content.tags.clone(),
         attributes: content.attributes.iter().map(|(number, value)| (*number, value.to_vec())).collect(),
     };
+    let more =
+        More { notes: content.notes.clone(), deleted: content.deleted.map(|deletion| (deletion.at, deletion.purge)) };
+    let encoded = if more == More::default() { Encoded::V1(body) } else { Encoded::V2(body, more) };
     // Writing plain values into memory can't fail.
-    Zeroizing::new(postcard::to_stdvec(&Encoded::V1(body)).unwrap_or_default())
+    Zeroizing::new(postcard::to_stdvec(&encoded).unwrap_or_default())
 }
 
 /// Reads what [`encode`] wrote; `None` if it is anything else.
 pub fn decode(bytes: &[u8], unique_id: [u8; 16], number: u64, class: Class) -> Option<Object> {
-    let (Encoded::V1(body), rest) = postcard::take_from_bytes(bytes).ok()?;
+    let (encoded, rest) = postcard::take_from_bytes(bytes).ok()?;
     if !rest.is_empty() {
         return None;
     }
+    let (body, more) = match encoded {
+        Encoded::V1(body) => (body, More::default()),
+        Encoded::V2(body, more) => (body, more),
+    };
     let key = match body.key {
         Some((code, public)) => Some(KeyDescription { algorithm: algorithm(code)?, public: public.into() }),
         None => None,
@@ -121,6 +138,8 @@ pub fn decode(bytes: &[u8], unique_id: [u8; 16], number: u64, class: Class) -> O
             value: body.value.map(Arc::from),
             content_type: body.content_type,
             tags: body.tags,
+            notes: more.notes,
+            deleted: more.deleted.map(|(at, purge)| Deletion { at, purge }),
             attributes: body.attributes.into_iter().map(|(number, value)| (number, value.into())).collect(),
         },
     })
@@ -128,7 +147,11 @@ pub fn decode(bytes: &[u8], unique_id: [u8; 16], number: u64, class: Class) -> O
 
 /// The byte that a key's row asks for in `changes`.
 pub fn state_of(object: &Object) -> u8 {
-    if object.content.enabled { STATE_ENABLED } else { STATE_DISABLED }
+    match (&object.content.deleted, object.content.enabled) {
+        (Some(_), _) => STATE_DELETED,
+        (None, true) => STATE_ENABLED,
+        (None, false) => STATE_DISABLED,
+    }
 }
 
 /// Keys with something to refuse have a number in `changes`.
@@ -180,6 +203,9 @@ mod tests {
         content.key = Some(KeyDescription { algorithm: KeyAlgorithm::Ec(Curve::P521), public: vec![1, 2].into() });
         content.tags.insert("owner".into(), "ops".into());
         content.attributes.insert(0x8000_0001, vec![9].into());
+        let mut deleted = content.clone();
+        deleted.notes.insert("kty".into(), "EC-HSM".into());
+        deleted.deleted = Some(Deletion { at: 8, purge: 9 });
         let object = Object {
             number: 5,
             unique_id: [3; 16],
@@ -191,6 +217,8 @@ mod tests {
             secret_len: 138,
             content,
         };
+        let deleted = Object { content: deleted, ..object.clone() };
+        assert_eq!(decode(&encode(&deleted), [3; 16], 5, Class::PrivateKey), Some(deleted));
         let bytes = encode(&object);
         assert_eq!(decode(&bytes, [3; 16], 5, Class::PrivateKey), Some(object));
         assert_eq!(decode(&bytes[..bytes.len() - 1], [3; 16], 5, Class::PrivateKey), None);

@@ -302,3 +302,56 @@ fn a_filter_shows_this_host_only_its_objects() {
     pair(&*filtered, "www-2", Naming::FromLabel);
     assert_eq!((filtered.image().len(), fixture.unlocked().image().len()), (4, 4));
 }
+
+#[test]
+fn a_key_that_is_deleted_softly_is_refused_everywhere_until_it_comes_back() {
+    let fixture = Fixture::new();
+    let (vault, other) = (fixture.unlocked(), fixture.unlocked());
+    let [private, public] = pair(&*vault, "www", Naming::FromLabel);
+    other.refresh().unwrap();
+    let held = other.private_key(private.number).unwrap();
+    let delete = |deleted: Option<Deletion>| {
+        let both = [&private, &public];
+        let changes = both.map(|half| Change::Set(half.number, Content { deleted, ..half.content.clone() }));
+        let mut changes = Some(Vec::from(changes));
+        vault.transact(&mut |_| Ok(changes.take().unwrap_or_default())).unwrap();
+    };
+    delete(Some(Deletion { at: 1, purge: 2 }));
+    assert!(matches!(held.check_usable(), Err(VaultError::Deleted)));
+    other.refresh().unwrap();
+    assert_eq!((other.image().len(), fixture.unlocked().image().len()), (0, 0));
+    let name = || Name::new("WWW").unwrap();
+    for naming in [Naming::New(name()), Naming::Set(name()), Naming::VersionOf(name())] {
+        let draft = || Draft { content: Content::new(Class::PublicKey), naming: naming.clone(), secret: None };
+        assert!(matches!(other.create(vec![draft()]), Err(VaultError::NameDeleted(_))), "{naming:?}");
+    }
+    delete(None);
+    sign(&*fixture.unlocked(), private.number).unwrap();
+    held.check_usable().unwrap();
+}
+
+#[test]
+fn what_a_transaction_checks_holds_when_it_is_carried_out() {
+    let fixture = Fixture::new();
+    let add = |vault: &dyn VaultAdmin| {
+        vault.transact(&mut |image| {
+            let count = image.service().len() as u8;
+            let mut content = Content::new(Class::Service);
+            content.value = Some(Arc::from([count]));
+            Ok(vec![Change::Create(Draft { content, naming: Naming::None, secret: None })])
+        })
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let vault = fixture.unlocked();
+                (0..8).for_each(|_| drop(add(&*vault).unwrap()));
+            });
+        }
+    });
+    let vault = fixture.unlocked();
+    let mut seen: Vec<u8> = vault.image().service().values().map(|o| o.content.value.as_ref().unwrap()[0]).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, (0..32).collect::<Vec<_>>());
+    assert!(vault.image().is_empty());
+}

@@ -119,6 +119,15 @@ impl Plan {
         Ok(())
     }
 
+    /// Plans one object to say something else.
+    pub fn set(&mut self, state: &State, number: ObjectNumber, content: Content) -> Result<()> {
+        let entry = state.loaded.entries.get(&number).ok_or(VaultError::NotFound)?;
+        if content != entry.object.content {
+            self.replace(Object { content, updated: now(), ..(*entry.object).clone() }, &entry.code);
+        }
+        Ok(())
+    }
+
     fn replace(&mut self, object: Object, code: &RowCode) {
         let secret = if object.has_secret { SecretPart::Kept } else { SecretPart::None };
         self.puts.push(Put { object, secret, replaced: Some(code.clone()) });
@@ -239,6 +248,11 @@ fn named(
         return Ok(Some((name.clone(), *version)));
     }
     match draft.naming {
+        Naming::New(_) | Naming::VersionOf(_) | Naming::Set(_)
+            if image.deleted_with_name(collection, name.as_str()).next().is_some() =>
+        {
+            return Err(VaultError::NameDeleted(name.to_string()));
+        }
         Naming::New(_) if taken(&name) => return Err(VaultError::NameTaken(name.to_string())),
         Naming::VersionOf(_) if !taken(&name) => return Err(VaultError::NotFound),
         _ => {}
@@ -252,9 +266,11 @@ fn named(
     Ok(Some((name, version)))
 }
 
-/// Whether another object may not get this name. The public half of a key that was deleted holds none.
+/// Whether another object may not get this name. The public half of a key that was deleted holds none; what was deleted
+/// softly holds its name.
 pub(super) fn is_taken(image: &Image, collection: Collection, name: &Name) -> bool {
     image.with_name(collection, name.as_str()).any(|object| object.content.class != Class::PublicKey)
+        || image.deleted_with_name(collection, name.as_str()).next().is_some()
 }
 
 /// Seals an object under a fresh salt.

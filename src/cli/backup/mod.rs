@@ -286,6 +286,7 @@ pub(super) fn class_name(class: Class) -> &'static str {
         Class::PublicKey => "public keys",
         Class::PrivateKey => "private keys",
         Class::SecretKey => "secret keys",
+        Class::Service => "records of the server",
         Class::Other(_) => "other objects",
     }
 }

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use super::{Curve, Digest, DigestAlgorithm, KeyAlgorithm, PrivateKey};
 
 /// Bytes from hexadecimal digits.
-pub(super) fn hex(digits: &str) -> Vec<u8> {
+pub(crate) fn hex(digits: &str) -> Vec<u8> {
     let digits: Vec<u8> = digits.bytes().filter(u8::is_ascii_hexdigit).collect();
     digits
         .chunks(2)

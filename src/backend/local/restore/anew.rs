@@ -50,7 +50,7 @@ impl LocalVault {
             label: backup.label.clone(),
             in_place: false,
             moved_aside: aside.map(|path| path.display().to_string()),
-            written: backup.loaded.image.len(),
+            written: backup.loaded.image.everything().count(),
             deleted: 0,
         })
     }

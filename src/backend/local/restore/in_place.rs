@@ -17,7 +17,7 @@ use super::super::write::Plan;
 use super::super::{LocalVault, State};
 use super::Tombstones;
 use crate::crypto::SecretBytes;
-use crate::vault::{Class, Losses, Object, RestoreWish, Restored, Result, VaultError};
+use crate::vault::{Class, Content, Losses, Object, RestoreWish, Restored, Result, VaultError};
 
 impl LocalVault {
     pub(super) fn restore_in_place(
@@ -97,12 +97,12 @@ impl LocalVault {
         let root = state.root.as_ref().ok_or(VaultError::Locked)?;
         let file = self.directory.database();
         let tombstones = Tombstones::read(snapshot, root, counters, &file.display().to_string())?;
-        let (all, mut written) = (backup.loaded.image.len(), 0);
-        for (done, saved) in backup.loaded.image.objects().enumerate() {
+        let (all, mut written) = (backup.loaded.image.everything().count(), 0);
+        for (done, saved) in backup.loaded.image.everything().enumerate() {
             progress(done + 1, all);
             let secret = self.secret_of(backup, saved)?;
             let mut object = (**saved).clone();
-            let present = state.loaded.image.with_unique_id(&object.unique_id);
+            let present = state.loaded.image.any_with_unique_id(&object.unique_id);
             let entry = present.and_then(|present| state.loaded.entries.get(&present.number));
             let replaced = match (entry, tombstones.of(&object.unique_id)) {
                 (Some(entry), _) => {
@@ -131,7 +131,7 @@ impl LocalVault {
     fn has_secret(&self, state: &State, entry: &Entry, secret: Option<&SecretBytes>) -> bool {
         match (secret, &state.loaded.header) {
             (Some(secret), Some(header)) if entry.object.has_secret => entry
-                .open_secret(header, state.root.as_ref(), &self.directory.database())
+                .open_secret(header, state.root.as_deref(), &self.directory.database())
                 .is_ok_and(|present| present == *secret),
             (secret, _) => secret.is_some() == entry.object.has_secret,
         }
@@ -147,18 +147,20 @@ impl LocalVault {
 /// What `present` has and `backup` hasn't, compared as it is: a clock may have been wrong.
 fn losses(present: &Loaded, backup: &Loaded) -> Losses {
     let mut losses = Losses::default();
-    for object in present.image.objects() {
-        match backup.image.with_unique_id(&object.unique_id) {
+    for object in present.image.everything() {
+        match backup.image.any_with_unique_id(&object.unique_id) {
             None => losses.missing.push(Arc::clone(object)),
             Some(saved) if Object { number: saved.number, ..(**object).clone() } == **saved => {}
             Some(_) => losses.changed.push(Arc::clone(object)),
         }
     }
-    let is_key = |object: &Object| matches!(object.content.class, Class::PrivateKey | Class::SecretKey);
-    let revived =
-        backup.image.objects().filter(|saved| is_key(saved) && saved.content.enabled).filter(|saved| {
-            present.image.with_unique_id(&saved.unique_id).is_none_or(|present| !present.content.enabled)
-        });
+    let is_usable_key = |object: &Object| {
+        let Content { class, enabled, deleted, .. } = &object.content;
+        matches!(class, Class::PrivateKey | Class::SecretKey) && *enabled && deleted.is_none()
+    };
+    let revived = backup.image.objects().filter(|saved| is_usable_key(saved)).filter(|saved| {
+        present.image.any_with_unique_id(&saved.unique_id).is_none_or(|present| !is_usable_key(present))
+    });
     losses.revived = revived.map(Arc::clone).collect();
     losses
 }

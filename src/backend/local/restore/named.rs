@@ -37,7 +37,7 @@ impl LocalVault {
             for saved in &saved {
                 let secret = self.secret_of(&backup, saved)?;
                 let mut object = renamed(saved, name);
-                let present = state.loaded.image.with_unique_id(&object.unique_id);
+                let present = state.loaded.image.any_with_unique_id(&object.unique_id);
                 let present = present.and_then(|present| state.loaded.entries.get(&present.number));
                 let replaced = match (present, tombstones.of(&object.unique_id)) {
                     // The public half that was left of a key that was deleted is that key's again. Whatever else has the id

@@ -1,0 +1,111 @@
+//! One request after the gate let it in: what it is about, who makes it, and how its parts are read.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::Served;
+use super::error::{Result, ServiceError};
+use super::settings::Settings;
+use crate::vault::{Collection, Image, Name, Object, VersionId};
+
+/// A request that may be carried out.
+pub struct Call {
+    /// The vault that it is about.
+    pub served: Arc<Served>,
+    /// The vault's objects when the request came.
+    pub image: Arc<Image>,
+    /// The vault's settings.
+    pub settings: Arc<Settings>,
+    /// `https://{host}` as the client wrote it: ids and links begin with it.
+    pub base: String,
+    /// The object's name in the path, if there is one.
+    pub name: Option<Name>,
+    /// The version in the path; `None` for the current one.
+    pub version: Option<VersionId>,
+    /// Decoded parameters of the query.
+    pub query: Query,
+    /// The body, whole.
+    pub body: Bytes,
+    /// The object id of whom the request comes from.
+    pub principal: String,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+/// What is answered when all went well; the status is the route's.
+pub enum Reply {
+    /// A JSON body, which may hold a secret.
+    Json(Zeroizing<Vec<u8>>),
+    /// No body.
+    Empty,
+}
+
+impl Reply {
+    /// Writes a body.
+    pub fn json(value: &impl Serialize) -> Result<Self> {
+        let mut written = Zeroizing::new(Vec::with_capacity(1024));
+        // Our own types, whose keys are texts, into memory.
+        let _ = serde_json::to_writer(&mut *written, value);
+        Ok(Self::Json(written))
+    }
+}
+
+impl Call {
+    /// The object's name; a route whose path has one is never called without.
+    pub fn name(&self) -> Result<&Name> {
+        self.name.as_ref().ok_or_else(|| ServiceError::bad_parameter("The path names no object."))
+    }
+
+    /// Reads the body.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        let body = if self.body.is_empty() { b"{}" } else { &*self.body };
+        serde_json::from_slice(body).map_err(|error| {
+            ServiceError::bad_parameter(format!("The body is not what this operation takes: {error}."))
+        })
+    }
+
+    /// `{base}/{collection}/{name}`.
+    pub fn id(&self, collection: Collection, name: &str) -> String {
+        format!("{}/{}/{name}", self.base, collection.segment())
+    }
+
+    /// `{base}/{collection}/{name}/{version}`.
+    pub fn id_of(&self, collection: Collection, object: &Object) -> String {
+        let name = object.name.as_ref().map(Name::as_str).unwrap_or_default();
+        let mut id = self.id(collection, name);
+        if let Some(version) = &object.version {
+            id.push('/');
+            id.extend(version.id.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit));
+        }
+        id
+    }
+
+    /// `{base}/deleted{collection}/{name}`.
+    pub fn recovery_id(&self, collection: Collection, name: &str) -> String {
+        format!("{}/deleted{}/{name}", self.base, collection.segment())
+    }
+}
+
+fn digit(value: u8) -> char {
+    char::from(b"0123456789abcdef"[usize::from(value)])
+}
+
+/// Parameters of a query.
+#[derive(Debug, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Decodes names and values.
+    pub fn parse(text: &str) -> Self {
+        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+    }
+
+    /// The first value of a parameter; names are compared without case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}

@@ -1,0 +1,279 @@
+//! The one place that every request to a vault passes: which vault, which operation, who, whether they may, and what
+//! came of it.
+//!
+//! A request without a token is answered with the challenge before anything else of it is looked at: clients send their
+//! first one so, without body.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+
+use super::call::{Call, Query, Reply};
+use super::error::{Result, ServiceError};
+use super::listen::{BodyError, read_body};
+use super::names::split_port;
+use super::routes::{self, Found, Route, Work};
+use super::{Served, Server, keys};
+use crate::vault::{Collection, Name, VersionId};
+
+/// What `api-version` may be.
+pub const API_VERSIONS: &[&str] = &[
+    "2016-10-01",
+    "7.0",
+    "7.1",
+    "7.2",
+    "7.3",
+    "7.4",
+    "7.5",
+    "7.6",
+    "7.5-preview.1",
+    "7.6-preview.1",
+    "7.6-preview.2",
+    "2025-06-01-preview",
+    "2025-07-01",
+    "2026-01-01-preview",
+    "2026-03-01-preview",
+    "2026-04-01",
+];
+
+/// Longest body, in bytes: a backup of a secret with many versions is the largest.
+pub const MAX_BODY: usize = 1024 * 1024;
+
+/// Where a request was sent.
+struct Target {
+    served: Arc<Served>,
+    base: String,
+    port: Option<u16>,
+}
+
+/// Answers a request to a vault.
+pub async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response {
+    let client_id = request.headers().get("x-ms-client-request-id").cloned();
+    let answer = match target(&server, &request) {
+        Ok(target) => match answer(&server, &target, request).await {
+            Ok(response) => response,
+            Err(error) => refused(&server, &error, Some(&target)),
+        },
+        Err(error) => refused(&server, &error, None),
+    };
+    with_headers(answer, client_id)
+}
+
+async fn answer(server: &Arc<Server>, target: &Target, request: Request) -> Result<Response> {
+    let (parts, body) = request.into_parts();
+    let principal = server.authenticate(&parts.headers)?;
+    let segments = segments(parts.uri.path())?;
+    let (route, parameters) = match routes::find(&parts.method, &segments) {
+        Found::Route(route, parameters) => (route, parameters),
+        Found::OtherMethod => {
+            let what = format!("{} is not allowed on this path.", parts.method);
+            return Err(ServiceError::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", what));
+        }
+        Found::Nothing => {
+            let what = format!("The path {} was not found: this vault has no such operation.", parts.uri.path());
+            return Err(ServiceError::not_found("NotFound", what));
+        }
+    };
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    check_version(&query)?;
+    let served = Arc::clone(&target.served);
+    served.vault.refresh()?;
+    let image = served.vault.image();
+    let name = parameters.name.map(name).transpose()?;
+    let version = version(parameters.version)?;
+    let settings = served.settings(&image)?;
+    let mut call = Call {
+        served,
+        image,
+        settings,
+        base: target.base.clone(),
+        name,
+        version,
+        query,
+        body: Bytes::new(),
+        principal,
+        now: server.clock.now(),
+    };
+    permit(route, &call)?;
+    if route.body.is_some() {
+        check_media_type(&parts.headers)?;
+        call.body = read(body).await?;
+    }
+    let reply = run(server, route, call).await?;
+    Ok(written(route.status, reply))
+}
+
+/// Does the work where it belongs.
+async fn run(server: &Server, route: &'static Route, call: Call) -> Result<Reply> {
+    match route.work {
+        Work::Short => (route.run)(&call),
+        Work::Key if keys::is_slow(&call) => server.pools.rsa(move || (route.run)(&call)).await?,
+        Work::Key => (route.run)(&call),
+        Work::Write => server.pools.write(move || (route.run)(&call)).await?,
+    }
+}
+
+/// Denies what nothing allows.
+fn permit(route: &Route, call: &Call) -> Result<()> {
+    let grants = call.served.grants(&call.image);
+    let folded = call.name.as_ref().map(Name::folded);
+    let object = folded.as_deref().and_then(|name| Some((collection_of(route.path)?, name)));
+    let allowed = grants.allow(&call.principal, route.action, object)
+        || route
+            .public_action
+            .is_some_and(|action| keys::is_asymmetric(call) && grants.allow(&call.principal, action, object));
+    if allowed {
+        return Ok(());
+    }
+    Err(ServiceError::forbidden(
+        "ForbiddenByRbac",
+        format!(
+            "Caller is not authorized to perform action Microsoft.KeyVault/vaults/{} on this resource. Caller: oid={}. An \
+             administrator can assign a role that has it: `strongroom role assign`.",
+            route.action.name(),
+            call.principal,
+        ),
+    ))
+}
+
+/// Which name space a path is about, also that of deleted objects.
+fn collection_of(path: &str) -> Option<Collection> {
+    let first = path.split('/').nth(1)?;
+    Collection::from_segment(first.strip_prefix("deleted").unwrap_or(first))
+}
+
+fn target(server: &Server, request: &Request) -> Result<Target> {
+    let host = request.uri().authority().map(|authority| authority.as_str());
+    let host = host.or_else(|| request.headers().get(header::HOST)?.to_str().ok()).unwrap_or_default();
+    let served = server.served(host).ok_or_else(|| {
+        let what = format!("No vault is called {host:?} here: the address is https://NAME.{}.", server.names.domain());
+        ServiceError::not_found("VaultNotFound", format!("{what} The vault was not found."))
+    })?;
+    let port = split_port(host).1.and_then(|port| port.parse().ok());
+    Ok(Target { served, base: format!("https://{host}"), port })
+}
+
+/// The decoded parts of a path, without an empty one at the end.
+fn segments(path: &str) -> Result<Vec<String>> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let decode = |part: &str| {
+        let decoded = percent_encoding::percent_decode_str(part).decode_utf8();
+        decoded.map(std::borrow::Cow::into_owned).map_err(|_| ServiceError::bad_parameter("The path is not UTF-8."))
+    };
+    path.split('/').map(decode).collect()
+}
+
+fn name(text: &str) -> Result<Name> {
+    Name::new(text)
+        .map_err(|error| ServiceError::bad_parameter(format!("The request URI contains an invalid name: {error}.")))
+}
+
+fn version(text: &str) -> Result<Option<VersionId>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wrong = || ServiceError::bad_parameter(format!("{text:?} is no version: it has 32 hexadecimal digits."));
+    let mut id = [0; 16];
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != id.len() || !rest.is_empty() {
+        return Err(wrong());
+    }
+    for (byte, pair) in id.iter_mut().zip(pairs) {
+        let digit = |at: usize| char::from(pair[at]).to_digit(16).ok_or_else(wrong);
+        *byte = (digit(0)? * 16 + digit(1)?) as u8;
+    }
+    Ok(Some(id))
+}
+
+fn check_version(query: &Query) -> Result<()> {
+    match query.get("api-version") {
+        Some(version) if API_VERSIONS.contains(&version) => Ok(()),
+        Some(version) => Err(ServiceError::bad_parameter(format!(
+            "The specified version ({version}) is not recognized. Consider using the latest supported version (7.6)."
+        ))),
+        None => Err(ServiceError::bad_parameter("api-version must be specified.")),
+    }
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<()> {
+    let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let essence = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let what = "The body must be application/json.";
+    Err(ServiceError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BadParameter", what))
+}
+
+async fn read(body: Body) -> Result<Bytes> {
+    read_body(body, MAX_BODY).await.map_err(|error| {
+        let status = match error {
+            BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+        };
+        ServiceError::new(status, "BadParameter", format!("{error}."))
+    })
+}
+
+fn written(status: u16, reply: Reply) -> Response {
+    let body = match reply {
+        Reply::Json(bytes) => Bytes::from_owner(bytes),
+        Reply::Empty => Bytes::new(),
+    };
+    let json = !body.is_empty();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    if json {
+        response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    }
+    response
+}
+
+fn refused(server: &Server, error: &ServiceError, target: Option<&Target>) -> Response {
+    let mut response = Response::new(Body::from(error.body()));
+    *response.status_mut() = error.status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, JSON);
+    if let Some(seconds) = error.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(target) = target.filter(|_| error.status == StatusCode::UNAUTHORIZED)
+        && let Ok(challenge) = HeaderValue::from_str(&server.challenge(target.port))
+    {
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// Headers that every answer of the service has.
+fn with_headers(mut response: Response, client_id: Option<HeaderValue>) -> Response {
+    let headers = response.headers_mut();
+    let set = [
+        ("cache-control", "no-cache"),
+        ("pragma", "no-cache"),
+        ("expires", "-1"),
+        ("x-content-type-options", "nosniff"),
+        ("x-ms-keyvault-region", "local"),
+        ("x-ms-keyvault-service-version", concat!("strongroom/", env!("CARGO_PKG_VERSION"))),
+        ("x-ms-keyvault-network-info", "conn_type=Ipv4"),
+    ];
+    for (name, value) in set {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if let Ok(id) = super::guid::random()
+        && let Ok(id) = HeaderValue::from_str(&id)
+    {
+        headers.insert("x-ms-request-id", id);
+    }
+    if let Some(id) = client_id {
+        headers.insert("x-ms-client-request-id", id);
+    }
+    response
+}

@@ -1,0 +1,26 @@
+//! GUIDs: ids of tenants, identities and assignments, as Azure writes them.
+
+use crate::crypto;
+use crate::vault::Result;
+
+/// A random one (RFC 9562 §5.4, version 4).
+pub fn random() -> Result<String> {
+    let mut bytes = [0; 16];
+    crypto::random(&mut bytes)?;
+    bytes[6] = bytes[6] & 0x0F | 0x40;
+    bytes[8] = bytes[8] & 0x3F | 0x80;
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    Ok(parts.join("-"))
+}
+
+/// Whether this is the text of one, in small letters.
+pub fn is_guid(text: &str) -> bool {
+    let lengths = [8, 4, 4, 4, 12];
+    let mut parts = text.split('-');
+    lengths.iter().all(|length| {
+        parts.next().is_some_and(|part| {
+            part.len() == *length && part.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
+        })
+    }) && parts.next().is_none()
+}

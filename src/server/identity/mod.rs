@@ -1,0 +1,169 @@
+//! Identities: the programs and people that this server knows, and how each proves who it is.
+//!
+//! They are records of one vault, the first that a server serves. A client secret is 256 random bits, so that a keyed
+//! hash of it is enough: nobody guesses it, and checking one costs a microsecond.
+
+use std::sync::Arc;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::access::keep_an_administrator;
+use super::guid;
+use super::record::{self, Record, Stored};
+use crate::crypto::{self, DigestAlgorithm, Mac, MacScheme};
+use crate::vault::{Change, Class, Content, Draft, Image, Naming, Result, SecretBytes, Vault, VaultError};
+
+/// Somebody who can be given roles.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its object id (`oid`), a GUID: what roles are assigned to.
+    pub oid: String,
+    /// Its client id (`appid`), a GUID.
+    pub appid: String,
+    /// What people call it; unique without regard to case.
+    pub name: String,
+    /// One that isn't gets no tokens, and those that it has count no longer.
+    pub enabled: bool,
+    /// Client secrets that are valid.
+    #[serde(default)]
+    pub secrets: Vec<ClientSecret>,
+    /// Certificates with which it may sign assertions.
+    #[serde(default)]
+    pub certificates: Vec<ClientCertificate>,
+    /// Seconds since 1970.
+    pub created: i64,
+}
+
+/// What is kept of a client secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClientSecret {
+    /// A GUID, to tell it from others.
+    pub id: String,
+    /// HMAC-SHA-256 of the secret's text under the vault's key for this, in base64url.
+    pub hash: String,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// Seconds since 1970 from which on it is refused.
+    pub expires: Option<i64>,
+}
+
+/// A certificate whose key signs assertions.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClientCertificate {
+    /// The certificate, DER in base64url.
+    pub der: String,
+    /// Seconds since 1970.
+    pub created: i64,
+}
+
+impl Record for Identity {
+    const KIND: &'static str = "identity";
+
+    fn id(&self) -> &str {
+        &self.oid
+    }
+}
+
+/// The label of the record whose secret part is the key under which client secrets are hashed.
+const HASH_KEY: &[u8] = b"secret-hash-key/1";
+
+/// Makes an identity without any way to log in yet. [`VaultError::NameTaken`] if there is one of this name.
+pub fn create(vault: &dyn Vault, name: &str, now: i64) -> Result<Identity> {
+    let identity = Identity {
+        oid: guid::random()?,
+        appid: guid::random()?,
+        name: name.to_owned(),
+        enabled: true,
+        secrets: Vec::new(),
+        certificates: Vec::new(),
+        created: now,
+    };
+    vault.transact(&mut |image| match find(image, name) {
+        Some(_) => Err(VaultError::NameTaken(name.to_owned())),
+        None => Ok(vec![record::create(&identity, None)]),
+    })?;
+    Ok(identity)
+}
+
+/// The identity with this name, object id or client id.
+pub fn find(image: &Image, text: &str) -> Option<Stored<Identity>> {
+    record::all::<Identity>(image).find(|stored| {
+        let identity = &stored.record;
+        identity.oid == text || identity.appid == text || identity.name.eq_ignore_ascii_case(text)
+    })
+}
+
+/// Changes an identity, which must exist. What would leave no enabled administrator is refused.
+pub fn change(vault: &dyn Vault, oid: &str, edit: &mut dyn FnMut(&mut Identity)) -> Result<Identity> {
+    let mut changed = None;
+    vault.transact(&mut |image| {
+        let Stored { number, mut record } = record::find::<Identity>(image, oid).ok_or(VaultError::NotFound)?;
+        edit(&mut record);
+        if !record.enabled {
+            keep_an_administrator(image, |_, identity| identity.oid != oid)?;
+        }
+        let changes = vec![record::replace(number, &record)];
+        changed = Some(record);
+        Ok(changes)
+    })?;
+    changed.ok_or(VaultError::NotFound)
+}
+
+/// Deletes an identity; its role assignments stay and mean nothing. The last enabled administrator stays.
+pub fn delete(vault: &dyn Vault, oid: &str) -> Result<()> {
+    vault.transact(&mut |image| {
+        let stored = record::find::<Identity>(image, oid).ok_or(VaultError::NotFound)?;
+        keep_an_administrator(image, |_, identity| identity.oid != oid)?;
+        Ok(vec![Change::Delete(stored.number)])
+    })?;
+    Ok(())
+}
+
+/// Gives an identity a new client secret, and says it this once.
+pub fn add_secret(vault: &dyn Vault, oid: &str, now: i64, expires: Option<i64>) -> Result<Zeroizing<String>> {
+    let key = hash_key(vault)?;
+    let mut bytes = Zeroizing::new([0; 32]);
+    crypto::random(&mut *bytes)?;
+    let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&*bytes));
+    let secret = ClientSecret { id: guid::random()?, hash: hash(&key, &text)?, created: now, expires };
+    change(vault, oid, &mut |identity| identity.secrets.push(secret.clone()))?;
+    Ok(text)
+}
+
+/// Whether this is a valid client secret of the identity. Compared in constant time.
+pub fn check_secret(key: &crypto::SecretKey, identity: &Identity, given: &str, now: i64) -> bool {
+    let Ok(hashed) = hash(key, given) else { return false };
+    let valid = identity.secrets.iter().filter(|secret| secret.expires.is_none_or(|end| now < end));
+    valid.fold(false, |found, secret| found | bool::from(secret.hash.as_bytes().ct_eq(hashed.as_bytes())))
+}
+
+/// The key under which this vault's client secrets are hashed; made when it is first asked for.
+pub fn hash_key(vault: &dyn Vault) -> Result<crypto::SecretKey> {
+    let is_key = |content: &Content| content.label == HASH_KEY;
+    let number = |image: &Image| image.service().values().find(|object| is_key(&object.content)).map(|o| o.number);
+    if number(&vault.image()).is_none() {
+        vault.transact(&mut |image| match number(image) {
+            Some(_) => Ok(Vec::new()),
+            None => {
+                let mut content = Content::new(Class::Service);
+                content.label = HASH_KEY.to_vec();
+                content.value = Some(Arc::from(*br#"{"id":"1"}"#));
+                let secret = Some(SecretBytes::filled(32, crypto::random)?);
+                Ok(vec![Change::Create(Draft { content, naming: Naming::None, secret })])
+            }
+        })?;
+    }
+    let value = vault.secret(number(&vault.image()).ok_or(VaultError::NotFound)?)?;
+    Ok(crypto::SecretKey::new(crypto::KeyAlgorithm::Generic { bytes: 32 }, value)?)
+}
+
+fn hash(key: &crypto::SecretKey, text: &str) -> Result<String> {
+    let mut mac: Mac = key.mac(MacScheme::Hmac(DigestAlgorithm::Sha256))?;
+    mac.update(text.as_bytes());
+    let mut out = [0; 32];
+    mac.finish(&mut out)?;
+    Ok(Base64UrlUnpadded::encode_string(&out))
+}

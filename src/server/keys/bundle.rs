@@ -1,0 +1,148 @@
+//! One version of a key: its halves in the vault, and how it is shown.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{KeyOps, PublicJwk};
+use crate::server::attributes::{ShownAttributes, Tags};
+use crate::server::call::Call;
+use crate::server::error::{Result, ServiceError};
+use crate::vault::{Class, Collection, Content, Image, KeyAlgorithm, KeyDescription, Name, Object, VersionId};
+
+/// The note that keeps `kty` as it was asked for.
+pub const KTY: &str = "kty";
+
+/// The note that keeps those of `key_ops` that no usage stands for.
+pub const MOVEMENT: &str = "key-ops";
+
+/// The halves of one version.
+#[derive(Clone, Copy)]
+pub struct KeyVersion<'a> {
+    /// The private half, or the secret key.
+    pub main: &'a Arc<Object>,
+    /// The public half.
+    pub public: Option<&'a Arc<Object>>,
+}
+
+impl<'a> KeyVersion<'a> {
+    /// All versions of a name, the oldest first, out of its objects.
+    pub fn all(objects: impl Iterator<Item = &'a Arc<Object>>) -> Vec<Self> {
+        let (public, main): (Vec<_>, Vec<_>) = objects
+            .filter(|object| object.version.is_some())
+            .partition(|object| object.content.class == Class::PublicKey);
+        let half = |of: &Object| public.iter().copied().find(|object| object.version == of.version);
+        let mut versions: Vec<_> = main.into_iter().map(|main| Self { main, public: half(main) }).collect();
+        versions.sort_by_key(Self::ordinal);
+        versions
+    }
+
+    /// A version of a key in the image, or the one that was made last.
+    pub fn find(image: &'a Image, name: &Name, version: Option<VersionId>) -> Result<Self> {
+        let mut versions = Self::all(image.with_name(Collection::Keys, name.as_str()));
+        let found = match version {
+            None => versions.pop(),
+            Some(id) => versions.into_iter().find(|key| key.main.version.is_some_and(|version| version.id == id)),
+        };
+        found.ok_or_else(|| not_found(name))
+    }
+
+    /// Which version it is, growing.
+    pub fn ordinal(&self) -> u32 {
+        self.main.version.map_or(0, |version| version.ordinal)
+    }
+
+    /// Kind and size. Every key says it.
+    pub fn algorithm(&self) -> KeyAlgorithm {
+        self.main.content.key.as_ref().map_or(KeyAlgorithm::Other(0), |key| key.algorithm)
+    }
+
+    /// What it is made of, with the public part if anything knows it.
+    pub fn description(&self) -> Result<&'a KeyDescription> {
+        let halves = [Some(self.main), self.public].into_iter().flatten();
+        let mut known = halves.filter_map(|half| half.content.key.as_ref()).collect::<Vec<_>>();
+        known.sort_by_key(|key| key.public.is_empty());
+        known.first().copied().ok_or_else(|| ServiceError::bad_parameter("The key's public part is not known."))
+    }
+
+    /// What it may be used for.
+    pub fn operations(&self) -> KeyOps {
+        let halves = [Some(self.main), self.public].into_iter().flatten();
+        let usage = halves.fold(KeyOps::empty(), |ops, half| ops | KeyOps::of(half.content.usage));
+        let movement = self.main.content.notes.get(MOVEMENT).map(|names| names.split(' '));
+        usage | movement.map_or(KeyOps::empty(), |names| KeyOps::named(names).unwrap_or_default())
+    }
+}
+
+/// Puts operations into the contents of a key's halves.
+pub fn set_operations(ops: KeyOps, main: &mut Content, public: Option<&mut Content>) {
+    let known = KeyOps::all().usage();
+    let given = if public.is_some() { ops.private_usage() } else { ops.usage() };
+    main.usage = main.usage.difference(known) | given;
+    if let Some(public) = public {
+        public.usage = public.usage.difference(known) | ops.public_usage();
+    }
+    let movement: Vec<_> = ops.movement().names().collect();
+    match movement.is_empty() {
+        true => main.notes.remove(MOVEMENT),
+        false => main.notes.insert(MOVEMENT.into(), movement.join(" ")),
+    };
+}
+
+/// `KeyBundle`.
+#[derive(Serialize)]
+pub struct Bundle<'a> {
+    key: Box<RawValue>,
+    attributes: ShownAttributes,
+    #[serde(skip_serializing_if = "Tags::is_empty")]
+    tags: &'a Tags,
+}
+
+/// `KeyItem`.
+#[derive(Serialize)]
+pub struct Item<'a> {
+    kid: String,
+    attributes: ShownAttributes,
+    #[serde(skip_serializing_if = "Tags::is_empty")]
+    tags: &'a Tags,
+}
+
+impl<'a> Bundle<'a> {
+    /// Of this version.
+    pub fn new(call: &Call, key: KeyVersion<'a>) -> Result<Self> {
+        let kid = call.id_of(Collection::Keys, key.main);
+        let kty = key.main.content.notes.get(KTY).map(String::as_str);
+        let jwk = PublicJwk::new(&kid, kty, key.operations(), key.description()?).map_err(refused)?;
+        let jwk =
+            serde_json::value::to_raw_value(&jwk).map_err(|error| ServiceError::bad_parameter(error.to_string()))?;
+        Ok(Self { key: jwk, attributes: attributes(call, key.main), tags: &key.main.content.tags })
+    }
+}
+
+impl<'a> Item<'a> {
+    /// Under this id.
+    pub fn new(call: &Call, key: KeyVersion<'a>, kid: String) -> Self {
+        Self { kid, attributes: attributes(call, key.main), tags: &key.main.content.tags }
+    }
+}
+
+fn attributes(call: &Call, main: &Object) -> ShownAttributes {
+    ShownAttributes::of(call, main).with_exportable(main.content.exportable)
+}
+
+/// What is wrong with a key that was asked for, as an answer.
+pub fn refused(error: super::KeyError) -> ServiceError {
+    ServiceError::bad_parameter(format!("{error}."))
+}
+
+/// No key is called so, or it has no such version.
+pub fn not_found(name: &Name) -> ServiceError {
+    ServiceError::not_found(
+        "KeyNotFound",
+        format!(
+            "A key with (name/id) {name} was not found in this key vault. If you recently deleted this key you may be able \
+             to recover it using the correct recovery command."
+        ),
+    )
+}

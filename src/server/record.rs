@@ -1,0 +1,77 @@
+//! What the server keeps for itself in a vault: one sealed record each, written in JSON, with a label that says its kind
+//! and id.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::vault::{Change, Class, Content, Draft, Image, Naming, Object, ObjectNumber, SecretBytes};
+
+/// A kind of record.
+pub trait Record: Serialize + DeserializeOwned {
+    /// The first part of its label.
+    const KIND: &'static str;
+
+    /// The second part: unique within the kind.
+    fn id(&self) -> &str;
+}
+
+/// A record and the object that holds it.
+#[derive(Clone, Debug)]
+pub struct Stored<R> {
+    /// The object's number.
+    pub number: ObjectNumber,
+    /// What it says.
+    pub record: R,
+}
+
+/// All records of one kind. One that can't be read (written by a newer release) is left out, and said in the log.
+pub fn all<R: Record>(image: &Image) -> impl Iterator<Item = Stored<R>> {
+    image.service().values().filter(|object| kind_of(object) == Some(R::KIND)).filter_map(read)
+}
+
+/// The record with this id.
+pub fn find<R: Record>(image: &Image, id: &str) -> Option<Stored<R>> {
+    let label = label::<R>(id);
+    image.service().values().find(|object| object.content.label == label).and_then(read)
+}
+
+/// A new record.
+pub fn create<R: Record>(record: &R, secret: Option<SecretBytes>) -> Change {
+    Change::Create(Draft { content: content(record), naming: Naming::None, secret })
+}
+
+/// The record says this from now on; its secret part stays.
+pub fn replace<R: Record>(number: ObjectNumber, record: &R) -> Change {
+    Change::Set(number, content(record))
+}
+
+fn content<R: Record>(record: &R) -> Content {
+    let mut content = Content::new(Class::Service);
+    content.label = label::<R>(record.id());
+    // Our own types: maps with texts as keys, no value that JSON doesn't know.
+    content.value = Some(Arc::from(serde_json::to_vec(record).unwrap_or_default()));
+    content
+}
+
+fn label<R: Record>(id: &str) -> Vec<u8> {
+    [R::KIND.as_bytes(), b"/", id.as_bytes()].concat()
+}
+
+fn kind_of(object: &Object) -> Option<&str> {
+    let end = object.content.label.iter().position(|byte| *byte == b'/')?;
+    std::str::from_utf8(&object.content.label[..end]).ok()
+}
+
+fn read<R: Record>(object: &Arc<Object>) -> Option<Stored<R>> {
+    let value = object.content.value.as_deref().unwrap_or_default();
+    match serde_json::from_slice(value) {
+        Ok(record) => Some(Stored { number: object.number, record }),
+        Err(error) => {
+            let label = String::from_utf8_lossy(&object.content.label);
+            tracing::error!("the vault's record {label} can't be read and doesn't count: {error}");
+            None
+        }
+    }
+}

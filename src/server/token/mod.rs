@@ -1,0 +1,38 @@
+//! Tokens: who gets one ([`issue`]), with which keys they are signed ([`signing`]), and which count ([`verify`]).
+//!
+//! The claims are those of Microsoft Entra ID that Key Vault's clients look at. Dates are checked by the server's clock.
+
+mod issue;
+mod signing;
+mod verify;
+
+use serde::{Deserialize, Serialize};
+
+pub use issue::{Issuer, TokenRequest};
+pub use signing::SigningKeys;
+pub use verify::{Refusal, Verifier};
+
+/// What a token says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Claims {
+    /// The resource it is for.
+    pub aud: String,
+    /// Who made it.
+    pub iss: String,
+    /// The tenant.
+    pub tid: String,
+    /// The identity's object id.
+    pub oid: String,
+    /// Its client id.
+    pub appid: String,
+    /// The object id again.
+    pub sub: String,
+    /// Seconds since 1970.
+    pub iat: i64,
+    /// Seconds since 1970 before which it doesn't count.
+    pub nbf: i64,
+    /// Seconds since 1970 from which on it doesn't count.
+    pub exp: i64,
+    /// `app`.
+    pub idtyp: String,
+}

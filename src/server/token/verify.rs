@@ -1,0 +1,114 @@
+//! Which tokens count: signed by a key of this server, for its resource and tenant, within their dates, of an identity
+//! that is enabled.
+//!
+//! A signature is checked once and its result kept, by the token's digest, until it is pushed out by others; everything
+//! that can change (key, dates, identity) is checked at every request.
+
+use std::sync::Arc;
+
+use jsonwebtoken::{Algorithm, Validation};
+use quick_cache::sync::Cache;
+
+use super::{Claims, SigningKeys};
+use crate::crypto::{Digest, DigestAlgorithm};
+use crate::server::names::Names;
+
+/// Tokens whose signature is known to be right.
+const REMEMBERED: usize = 10_000;
+
+/// Longest token; those of others may carry many groups.
+const MAX_LEN: usize = 16 * 1024;
+
+/// Why a token doesn't count; the text is for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Not a token of ours, or changed.
+    #[error("the token was not made by this server: get one from the authority that the challenge names")]
+    Foreign,
+    /// For something else.
+    #[error("the token is for another resource or tenant: ask for the resource that the challenge names")]
+    WrongAudience,
+    /// `exp`.
+    #[error("the token has expired: get a new one")]
+    Expired,
+    /// `nbf`.
+    #[error("the token is not valid yet: check the clocks of both machines")]
+    NotYetValid,
+    /// Deleted or disabled.
+    #[error("the token's identity is disabled or deleted")]
+    NoIdentity,
+}
+
+/// A token whose signature was checked.
+struct Checked {
+    kid: String,
+    claims: Claims,
+}
+
+/// Checks tokens.
+pub struct Verifier {
+    seen: Cache<[u8; 32], Arc<Checked>>,
+    validation: Validation,
+}
+
+impl Default for Verifier {
+    fn default() -> Self {
+        let mut validation = Validation::new(Algorithm::ES256);
+        // Checked below, by the server's clock.
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        Self { seen: Cache::new(REMEMBERED), validation }
+    }
+}
+
+impl Verifier {
+    /// The object id of whom this token speaks for.
+    pub fn verify(
+        &self,
+        token: &str,
+        keys: &SigningKeys,
+        names: &Names,
+        tenant: &str,
+        now: i64,
+    ) -> Result<String, Refusal> {
+        let checked = self.checked(token, keys, now)?;
+        keys.verifying(&checked.kid, now).ok_or(Refusal::Foreign)?;
+        let claims = &checked.claims;
+        if claims.tid != tenant || !names.is_resource(&claims.aud) {
+            return Err(Refusal::WrongAudience);
+        }
+        if now < claims.nbf {
+            return Err(Refusal::NotYetValid);
+        }
+        if now >= claims.exp {
+            return Err(Refusal::Expired);
+        }
+        Ok(claims.oid.clone())
+    }
+
+    fn checked(&self, token: &str, keys: &SigningKeys, now: i64) -> Result<Arc<Checked>, Refusal> {
+        if token.len() > MAX_LEN {
+            return Err(Refusal::Foreign);
+        }
+        let digest = digest(token.as_bytes());
+        if let Some(checked) = self.seen.get(&digest) {
+            return Ok(checked);
+        }
+        let kid = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid).ok_or(Refusal::Foreign)?;
+        let key = keys.verifying(&kid, now).ok_or(Refusal::Foreign)?;
+        let decoded = jsonwebtoken::decode::<Claims>(token, key, &self.validation).map_err(|_| Refusal::Foreign)?;
+        let checked = Arc::new(Checked { kid, claims: decoded.claims });
+        self.seen.insert(digest, Arc::clone(&checked));
+        Ok(checked)
+    }
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    let mut digest = Digest::new(DigestAlgorithm::Sha256);
+    digest.update(bytes);
+    let mut out = [0; 32];
+    // The output has the digest's length.
+    let _ = digest.finish(&mut out);
+    out
+}
