@@ -191,6 +191,18 @@ fn a_body_that_takes_too_long_is_given_up() {
     assert_eq!(drain(&mut stream), 0);
 }
 
+#[test]
+fn a_body_beyond_the_limit_ends_also_for_a_reader_that_would_take_more() {
+    let server = Server::new(Limits { body: 1000, ..Limits::default() });
+    let post = |length: usize| {
+        let mut stream = server.tunnel("http/1.1");
+        let head = "POST /any-body HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length:";
+        ask(&mut stream, &format!("{head} {length}\r\n\r\n{}", "x".repeat(length)))
+    };
+    assert!(post(1000).ends_with("\r\n\r\n1000"));
+    assert!(post(1001).starts_with("HTTP/1.1 413"));
+}
+
 /// The server of the next test; by itself it does nothing.
 #[test]
 fn a_server_with_few_descriptors() {

@@ -237,6 +237,7 @@ fn router(tell: Sender<&'static str>, limit: usize) -> Router {
         .route("/", get(async || "here"))
         .route("/peer", get(async |Extension(peer): Extension<Peer>| format!("{peer:?}")))
         .route("/body", post(async move |request: Request| body_length(request, limit).await))
+        .route("/any-body", post(async move |request: Request| body_length(request, usize::MAX).await))
         .route("/large", get(async move || Body::new(Large { left: ANSWER_LEN, _tells: Tells(large.clone()) })))
         .route(
             "/hang",

@@ -20,7 +20,7 @@ use super::pulse::{InFlight, Pulse};
 /// Why a request's body isn't there.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It is longer than whoever reads it allows.
+    /// It is longer than [`Limits::body`](super::Limits::body) or whoever reads it allows.
     #[error("the request's body has more than {0} bytes; send less at once")]
     TooLarge(usize),
     /// It took longer than [`Limits::body_time`](super::Limits::body_time).
@@ -63,8 +63,10 @@ where
 fn known(error: Box<dyn std::error::Error + Send + Sync>) -> BodyError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
     while let Some(current) = cause {
-        if let Some(BodyError::TimedOut) = current.downcast_ref() {
-            return BodyError::TimedOut;
+        match current.downcast_ref() {
+            Some(BodyError::TimedOut) => return BodyError::TimedOut,
+            Some(BodyError::TooLarge(limit)) => return BodyError::TooLarge(*limit),
+            _ => {}
         }
         cause = current.source();
     }
@@ -102,6 +104,7 @@ pin_project! {
         body: Incoming,
         pulse: Arc<Pulse>,
         began: Instant,
+        read: usize,
         // Only set once the body lets us wait.
         #[pin]
         timer: Option<Sleep>,
@@ -110,7 +113,7 @@ pin_project! {
 
 impl RequestBody {
     fn new(body: Incoming, pulse: Arc<Pulse>) -> Self {
-        Self { body, pulse, began: Instant::now(), timer: None }
+        Self { body, pulse, began: Instant::now(), read: 0, timer: None }
     }
 }
 
@@ -121,8 +124,13 @@ impl Body for RequestBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut this = self.project();
         if let Poll::Ready(frame) = Pin::new(&mut *this.body).poll_frame(cx) {
-            if matches!(frame, Some(Ok(_))) {
+            if let Some(Ok(frame)) = &frame {
                 this.pulse.body_arrived();
+                *this.read += frame.data_ref().map_or(0, Bytes::len);
+            }
+            let limit = this.pulse.limits().body;
+            if *this.read > limit {
+                return Poll::Ready(Some(Err(BodyError::TooLarge(limit))));
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::Broken(error.into()))));
         }
