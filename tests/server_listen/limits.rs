@@ -141,7 +141,11 @@ fn a_network_that_took_every_connection_leaves_the_unix_socket_open() {
 #[test]
 fn too_many_connections_on_the_unix_socket_are_closed_and_the_network_is_served() {
     let server = Server::new(Limits { local_connections: 2, ..Limits::default() });
-    let connect = || std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
+    let connect = || {
+        let stream = std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
+        stream.set_read_timeout(Some(HANG)).unwrap();
+        stream
+    };
     let mut open = [connect(), connect()];
     for stream in &mut open {
         stream.write_all(REQUEST.as_bytes()).unwrap();
