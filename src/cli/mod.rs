@@ -167,7 +167,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Pkcs11(verb) => pkcs11::run(context, verb),
         Verb::Doctor(arguments) => doctor::run(context, &arguments),
         #[cfg(feature = "server")]
-        Verb::Serve(serve) => serve::run(context, &serve),
+        Verb::Serve(serve) => serve::run(context, serve),
         Verb::Completions(completions) => generate::completions(context, &completions),
         Verb::ManualPages(pages) => generate::manual_pages(&pages),
     }

@@ -30,6 +30,15 @@ impl Names {
         (below && !label.is_empty() && !label.contains('.')).then_some(label)
     }
 
+    /// Whether a host is this machine or the domain itself: it names no vault, but one may be meant.
+    pub fn is_nameless(&self, host: &str) -> bool {
+        let (host, _) = split_port(host);
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost")
+            || host.eq_ignore_ascii_case(&self.domain)
+            || address.parse::<std::net::IpAddr>().is_ok()
+    }
+
     /// The resource that tokens are for, at this port.
     pub fn resource(&self, port: Option<u16>) -> String {
         match port {
