@@ -17,7 +17,7 @@ use crate::server::identity;
 use crate::server::listen::{self, Limits, Listeners};
 use crate::server::names::Names;
 use crate::server::tls::Tls;
-use crate::server::{ServeError, Server, ToServe};
+use crate::server::{ServeError, Server};
 use crate::vault::{Name, Pin, Role, Unlock, VaultAdmin};
 
 /// Where the server is reached, and for what.
@@ -68,6 +68,7 @@ pub(super) fn run(context: &Context, mut serve: Serve) -> Result<()> {
     serve.complete(ServerConfig::default());
     let running = Running::prepare(context, &serve, vaults)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Output)?;
+    runtime.spawn(Arc::clone(&running.server).purge_regularly());
     runtime.block_on(running.until(shutdown())).map_err(Error::Output)?;
     drop(scratch);
     Ok(())
@@ -99,12 +100,15 @@ struct Running {
 
 impl Running {
     fn prepare(context: &Context, serve: &Serve, vaults: Vec<Place>) -> Result<Self> {
-        let names = Names::below(serve.domain());
+        let mut names = Names::below(serve.domain());
+        for (name, _, address) in &vaults {
+            address.map(|address| names.add_port(address.port(), name));
+        }
         let clock = Clock::system();
-        let home = Arc::clone(&vaults.first().ok_or(ServeError::NoVault)?.0.vault);
-        let vault_names: Vec<String> = vaults.iter().map(|(vault, _)| vault.name.clone()).collect();
-        let own_addresses: Vec<SocketAddr> = vaults.iter().filter_map(|(_, address)| *address).collect();
-        let vaults = vaults.into_iter().map(|(vault, _)| vault).collect();
+        let home = Arc::clone(&vaults.first().ok_or(ServeError::NoVault)?.1);
+        let vault_names: Vec<String> = vaults.iter().map(|(name, ..)| name.clone()).collect();
+        let own_addresses: Vec<SocketAddr> = vaults.iter().filter_map(|(.., address)| *address).collect();
+        let vaults = vaults.into_iter().map(|(name, vault, _)| (name, vault)).collect();
         let server = Server::new(vaults, names.clone(), clock.clone())?;
         let mut wanted = serve.listen.clone();
         if wanted.is_empty() && own_addresses.is_empty() {
@@ -148,8 +152,8 @@ async fn shutdown() {
     }
 }
 
-/// A vault, and the address at which it is served whatever name it is called by.
-type Place = (ToServe, Option<SocketAddr>);
+/// A vault's name, the vault, and the address at which it is served whatever name it is called by.
+type Place = (String, Arc<dyn VaultAdmin>, Option<SocketAddr>);
 
 /// Every vault of the configuration, or the one that is named, unlocked.
 fn vaults_to_serve(context: &Context, config: &Config) -> Result<Vec<Place>> {
@@ -171,8 +175,7 @@ fn vaults_to_serve(context: &Context, config: &Config) -> Result<Vec<Place>> {
             )));
         }
         opened.vault.unlock(&context.users_way(&opened)?)?;
-        let port = address.map(|address| address.port());
-        served.push((ToServe { name, vault: opened.vault, port }, address));
+        served.push((name, opened.vault, address));
     }
     Ok(served)
 }
@@ -187,7 +190,7 @@ fn scratch_vault(directory: &Path) -> Result<Place> {
     vault.set_pin(Role::User, &pin)?;
     vault.lock();
     vault.unlock(&Unlock::Pin(Role::User, pin))?;
-    Ok((ToServe { name: "dev".to_owned(), vault, port: None }, None))
+    Ok(("dev".to_owned(), vault, None))
 }
 
 fn tls(serve: &Serve, addresses: &[SocketAddr], vault: &dyn VaultAdmin, names: &Names, now: i64) -> Result<Tls> {

@@ -9,6 +9,7 @@ mod attributes;
 pub mod authority;
 mod call;
 pub mod clock;
+mod deleted;
 mod error;
 mod gate;
 mod guid;
@@ -46,8 +47,6 @@ use crate::vault::{Image, VaultAdmin};
 pub struct Server {
     /// By name, in small letters.
     vaults: HashMap<String, Arc<Served>>,
-    /// By the port at which a vault is reached whatever the host is called.
-    ports: HashMap<u16, Arc<Served>>,
     /// Where identities and the keys of tokens lie.
     home: Arc<Served>,
     names: Names,
@@ -55,16 +54,6 @@ pub struct Server {
     members: Compiled<Members>,
     verifier: Verifier,
     pools: Pools,
-}
-
-/// A vault that is to be served.
-pub struct ToServe {
-    /// The first label of its host.
-    pub name: String,
-    /// The vault, unlocked.
-    pub vault: Arc<dyn VaultAdmin>,
-    /// A port at which it is reached without its name.
-    pub port: Option<u16>,
 }
 
 /// A vault that is served.
@@ -93,20 +82,23 @@ impl Served {
 }
 
 impl Server {
-    /// Serves these vaults; the first holds the identities. Makes what of its own records is missing.
-    pub fn new(vaults: Vec<ToServe>, names: Names, clock: Clock) -> std::result::Result<Arc<Self>, ServeError> {
-        let (mut by_name, mut ports, mut home) = (HashMap::new(), HashMap::new(), None);
-        for ToServe { name, vault, port } in vaults {
+    /// Serves these vaults, by name; the first holds the identities. Makes what of its own records is missing.
+    pub fn new(
+        vaults: Vec<(String, Arc<dyn VaultAdmin>)>,
+        names: Names,
+        clock: Clock,
+    ) -> std::result::Result<Arc<Self>, ServeError> {
+        let served = vaults.into_iter().map(|(name, vault)| {
             Settings::ensure(&*vault)?;
-            let served = Arc::new(Served { vault, grants: Compiled::default(), settings: Compiled::default() });
-            home.get_or_insert_with(|| Arc::clone(&served));
-            port.map(|port| ports.insert(port, Arc::clone(&served)));
-            by_name.insert(name.to_ascii_lowercase(), served);
-        }
+            let served = Served { vault, grants: Compiled::default(), settings: Compiled::default() };
+            served.purge_due_now(clock.now());
+            Ok((name.to_ascii_lowercase(), Arc::new(served)))
+        });
+        let served: Vec<_> = served.collect::<std::result::Result<_, crate::vault::VaultError>>()?;
+        let home = Arc::clone(&served.first().ok_or(ServeError::NoVault)?.1);
         Ok(Arc::new(Self {
-            home: home.ok_or(ServeError::NoVault)?,
-            vaults: by_name,
-            ports,
+            home,
+            vaults: served.into_iter().collect(),
             names,
             clock,
             members: Compiled::default(),
@@ -137,7 +129,8 @@ impl Server {
             return None;
         }
         let only = (self.vaults.len() == 1).then_some(&self.home);
-        port.and_then(|port| self.ports.get(&port)).or(only).map(Arc::clone)
+        let by_port = port.and_then(|port| self.vaults.get(self.names.at_port(port)?));
+        by_port.or(only).map(Arc::clone)
     }
 
     fn members(&self) -> Result<Arc<Members>> {

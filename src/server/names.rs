@@ -8,12 +8,24 @@
 #[derive(Clone, Debug)]
 pub struct Names {
     domain: String,
+    /// Vaults that have a port to themselves.
+    ports: Vec<(u16, String)>,
 }
 
 impl Names {
     /// Below this domain, in small letters.
     pub fn below(domain: &str) -> Self {
-        Self { domain: domain.trim_matches('.').to_ascii_lowercase() }
+        Self { domain: domain.trim_matches('.').to_ascii_lowercase(), ports: Vec::new() }
+    }
+
+    /// At this port a host that names no vault means this one.
+    pub fn add_port(&mut self, port: u16, vault: &str) {
+        self.ports.push((port, vault.to_ascii_lowercase()));
+    }
+
+    /// The vault, in small letters, that has this port to itself.
+    pub fn at_port(&self, port: u16) -> Option<&str> {
+        self.ports.iter().find(|(known, _)| *known == port).map(|(_, vault)| vault.as_str())
     }
 
     /// The domain.
