@@ -94,11 +94,16 @@ pub fn create(vault: &dyn Vault, name: &str, now: i64) -> Result<Identity> {
     Ok(identity)
 }
 
+/// All identities.
+pub fn all(image: &Image) -> Vec<Identity> {
+    record::all(image).map(|stored| stored.record).collect()
+}
+
 /// The identity with this name, object id or client id.
 pub fn find(image: &Image, text: &str) -> Option<Stored<Identity>> {
     record::all::<Identity>(image).find(|stored| {
         let identity = &stored.record;
-        identity.oid == text || identity.appid == text || identity.name.eq_ignore_ascii_case(text)
+        [&identity.oid, &identity.appid, &identity.name].iter().any(|known| known.eq_ignore_ascii_case(text))
     })
 }
 
