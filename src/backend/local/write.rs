@@ -71,13 +71,17 @@ impl Plan {
                 (None, _) => None,
             };
             let (name, version) = named.unzip();
+            let (created, updated) = match draft.naming {
+                Naming::Restored { created, updated, .. } => (created, updated),
+                _ => (now(), now()),
+            };
             let object = Object {
                 number: counters.take_object_number(),
                 unique_id,
                 name,
                 version,
-                created: now(),
-                updated: now(),
+                created,
+                updated,
                 has_secret: draft.secret.is_some(),
                 secret_len: draft.secret.as_ref().map_or(0, SecretBytes::len),
                 content: draft.content,
@@ -255,20 +259,23 @@ fn named(
             let label = std::str::from_utf8(&draft.content.label).ok().and_then(|label| Name::new(label).ok());
             label.filter(|name| !taken(name)).unwrap_or_else(|| Name::derived(&draft.content.label, unique_id))
         }
-        Naming::New(name) | Naming::VersionOf(name) | Naming::Set(name) => name.clone(),
+        Naming::New(name) | Naming::VersionOf(name) | Naming::Set(name) | Naming::Restored { name, .. } => name.clone(),
     };
     let folded = name.folded();
     if let Some((_, _, name, version)) = shared.iter().find(|(c, text, ..)| *c == collection && *text == folded) {
         return Ok(Some((name.clone(), *version)));
     }
     match draft.naming {
-        Naming::New(_) | Naming::VersionOf(_) | Naming::Set(_)
+        Naming::New(_) | Naming::VersionOf(_) | Naming::Set(_) | Naming::Restored { .. }
             if image.deleted_with_name(collection, name.as_str()).next().is_some() =>
         {
             return Err(VaultError::NameDeleted(name.to_string()));
         }
-        Naming::New(_) if taken(&name) => return Err(VaultError::NameTaken(name.to_string())),
+        Naming::New(_) | Naming::Restored { .. } if taken(&name) => {
+            return Err(VaultError::NameTaken(name.to_string()));
+        }
         Naming::VersionOf(_) if !taken(&name) => return Err(VaultError::NotFound),
+        Naming::Restored { version, .. } => return Ok(Some((name, version))),
         _ => {}
     }
     let versions = image.with_name(collection, name.as_str());
@@ -276,6 +283,9 @@ fn named(
     let mut id = [0; 16];
     crypto::random(&mut id)?;
     let version = Version { id, ordinal: newest + 1 };
+    // All versions are spelled as the first one was: their ids differ in nothing else.
+    let first = image.with_name(collection, name.as_str()).find_map(|object| object.name.clone());
+    let name = first.unwrap_or(name);
     shared.push((collection, folded, name.clone(), version));
     Ok(Some((name, version)))
 }
