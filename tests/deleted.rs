@@ -1,5 +1,6 @@
 //! Deleting that can be taken back, by the command, and what purge protection forbids it and PKCS#11 programs.
 #![allow(unsafe_code)]
+#![allow(clippy::undocumented_unsafe_blocks, reason = "every call here is one into the module with live buffers")]
 
 #[macro_use]
 mod in_process;

@@ -11,6 +11,8 @@ mod deleted;
 pub mod doctor;
 mod error;
 mod generate;
+#[cfg(feature = "server")]
+mod identity;
 mod import;
 mod init;
 mod key;
@@ -23,6 +25,8 @@ mod pkcs11;
 mod progress;
 mod rekey;
 mod restore;
+#[cfg(feature = "server")]
+mod role;
 mod secret;
 #[cfg(feature = "server")]
 mod serve;
@@ -55,7 +59,7 @@ const MORE: &str = "\
 Files:
   /etc/strongroom/config.toml            the configuration; a user's own in ~/.config/strongroom goes before it
   /var/lib/strongroom/vaults             root's vaults; a user's own lie in ~/.local/share/strongroom/vaults
-  /usr/share/doc/strongroom              documentation, with every key of the configuration in examples/config.toml
+  /usr/share/doc/strongroom              documentation; strongroom-config(5) tells every key of the configuration
 
 Environment:
   STRONGROOM_CONF     another configuration file
@@ -126,6 +130,15 @@ enum Verb {
     /// Serve vaults over Azure Key Vault's REST API
     #[cfg(feature = "server")]
     Serve(serve::Serve),
+    /// Who the server knows, in the first vault that it serves: create, list, show, enable, disable, delete, secret,
+    /// certificate
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Identity(identity::Verb),
+    /// Who may do what over the server: list, assign, unassign, assignments
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Role(role::Verb),
     /// Print the completion script for a shell
     Completions(generate::Completions),
     /// Write the manual pages into a directory
@@ -177,7 +190,11 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Pkcs11(verb) => pkcs11::run(context, verb),
         Verb::Doctor(arguments) => doctor::run(context, &arguments),
         #[cfg(feature = "server")]
-        Verb::Serve(serve) => serve::run(context, &serve),
+        Verb::Serve(serve) => serve::run(context, serve),
+        #[cfg(feature = "server")]
+        Verb::Identity(verb) => identity::run(context, verb),
+        #[cfg(feature = "server")]
+        Verb::Role(verb) => role::run(context, verb),
         Verb::Completions(completions) => generate::completions(context, &completions),
         Verb::ManualPages(pages) => generate::manual_pages(&pages),
     }

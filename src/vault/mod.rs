@@ -27,7 +27,7 @@ pub use image::Image;
 pub use name::Name;
 pub use object::{
     AttributeMap, Change, Class, Collection, Content, Deletion, Draft, KEPT_ON_ROTATION, KeyDescription, Naming,
-    Object, ObjectNumber, UniqueId, Usage, Version, VersionId,
+    Object, ObjectNumber, RestoredAs, UniqueId, Usage, Version, VersionId,
 };
 pub use pin::{Pin, RecoveryKey, Role, Unlock};
 

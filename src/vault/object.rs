@@ -265,16 +265,20 @@ pub enum Naming {
     /// This name, free or not: a first or a further version.
     Set(Name),
     /// As a backup of the object says; the name must be free.
-    Restored {
-        /// Its name.
-        name: Name,
-        /// Its version.
-        version: Version,
-        /// Seconds since 1970.
-        created: i64,
-        /// Seconds since 1970.
-        updated: i64,
-    },
+    Restored(Box<RestoredAs>),
+}
+
+/// What the vault assigns to an object, as it was when the object was backed up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoredAs {
+    /// Its name.
+    pub name: Name,
+    /// Its version.
+    pub version: Version,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// Seconds since 1970.
+    pub updated: i64,
 }
 
 /// An object to be created.

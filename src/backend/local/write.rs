@@ -71,8 +71,8 @@ impl Plan {
                 (None, _) => None,
             };
             let (name, version) = named.unzip();
-            let (created, updated) = match draft.naming {
-                Naming::Restored { created, updated, .. } => (created, updated),
+            let (created, updated) = match &draft.naming {
+                Naming::Restored(was) => (was.created, was.updated),
                 _ => (now(), now()),
             };
             let object = Object {
@@ -252,31 +252,24 @@ fn named(
     unique_id: &[u8; 16],
 ) -> Result<Option<(Name, Version)>> {
     let image = &state.loaded.image;
-    let taken = |name: &Name| is_taken(image, collection, name);
     let name = match &draft.naming {
         Naming::None => return Ok(None),
         Naming::FromLabel => {
             let label = std::str::from_utf8(&draft.content.label).ok().and_then(|label| Name::new(label).ok());
-            label.filter(|name| !taken(name)).unwrap_or_else(|| Name::derived(&draft.content.label, unique_id))
+            label
+                .filter(|name| !is_taken(image, collection, name))
+                .unwrap_or_else(|| Name::derived(&draft.content.label, unique_id))
         }
-        Naming::New(name) | Naming::VersionOf(name) | Naming::Set(name) | Naming::Restored { name, .. } => name.clone(),
+        Naming::New(name) | Naming::VersionOf(name) | Naming::Set(name) => name.clone(),
+        Naming::Restored(was) => was.name.clone(),
     };
     let folded = name.folded();
     if let Some((_, _, name, version)) = shared.iter().find(|(c, text, ..)| *c == collection && *text == folded) {
         return Ok(Some((name.clone(), *version)));
     }
-    match draft.naming {
-        Naming::New(_) | Naming::VersionOf(_) | Naming::Set(_) | Naming::Restored { .. }
-            if image.deleted_with_name(collection, name.as_str()).next().is_some() =>
-        {
-            return Err(VaultError::NameDeleted(name.to_string()));
-        }
-        Naming::New(_) | Naming::Restored { .. } if taken(&name) => {
-            return Err(VaultError::NameTaken(name.to_string()));
-        }
-        Naming::VersionOf(_) if !taken(&name) => return Err(VaultError::NotFound),
-        Naming::Restored { version, .. } => return Ok(Some((name, version))),
-        _ => {}
+    check_name(image, collection, &draft.naming, &name)?;
+    if let Naming::Restored(was) = &draft.naming {
+        return Ok(Some((name, was.version)));
     }
     let versions = image.with_name(collection, name.as_str());
     let newest = versions.filter_map(|object| object.version).map(|version| version.ordinal).max().unwrap_or(0);
@@ -288,6 +281,19 @@ fn named(
     let name = first.unwrap_or(name);
     shared.push((collection, folded, name.clone(), version));
     Ok(Some((name, version)))
+}
+
+/// Refuses a name that somebody gave and that isn't free, or isn't there, as the naming needs it.
+fn check_name(image: &Image, collection: Collection, naming: &Naming, name: &Name) -> Result<()> {
+    let given = !matches!(naming, Naming::None | Naming::FromLabel);
+    if given && image.deleted_with_name(collection, name.as_str()).next().is_some() {
+        return Err(VaultError::NameDeleted(name.to_string()));
+    }
+    match (naming, is_taken(image, collection, name)) {
+        (Naming::New(_) | Naming::Restored(_), true) => Err(VaultError::NameTaken(name.to_string())),
+        (Naming::VersionOf(_), false) => Err(VaultError::NotFound),
+        _ => Ok(()),
+    }
 }
 
 /// Whether another object may not get this name. The public half of a key that was deleted holds none; what was deleted

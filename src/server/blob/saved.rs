@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 use crate::crypto::KeyAlgorithm;
 use crate::server::error::{Result, ServiceError};
 use crate::vault::{
-    Class, Collection, Content, Draft, KeyDescription, Name, Naming, Object, SecretBytes, Usage, Vault, Version,
+    Class, Collection, Content, Draft, KeyDescription, Name, Naming, Object, RestoredAs, SecretBytes, Usage, Vault,
+    Version,
 };
 
 /// One object with all its versions. A new field is a new format of the blob.
@@ -135,12 +136,12 @@ impl Part {
             attributes: self.attributes.into_iter().map(|(number, value)| (number, value.into())).collect(),
         };
         let (id, ordinal) = self.version;
-        let naming = Naming::Restored {
+        let naming = Naming::Restored(Box::new(RestoredAs {
             name: name.clone(),
             version: Version { id, ordinal },
             created: self.created,
             updated: self.updated,
-        };
+        }));
         Some(Draft { content, naming, secret: self.secret.map(|secret| SecretBytes::from_slice(&secret)) })
     }
 }
