@@ -39,7 +39,7 @@ pub const API_VERSIONS: &[&str] = &[
     "2026-04-01",
 ];
 
-/// Longest body, in bytes: a backup of a secret with many versions is the largest.
+/// Longest body, in bytes, of every operation but a restore.
 pub const MAX_BODY: usize = 1024 * 1024;
 
 /// Where a request was sent.
@@ -91,6 +91,7 @@ async fn answer(server: &Arc<Server>, target: &Target, request: Request) -> Resu
     let settings = served.settings(&image)?;
     let mut call = Call {
         served,
+        home: Arc::clone(&server.home),
         image,
         settings,
         base: target.base.clone(),
@@ -104,7 +105,7 @@ async fn answer(server: &Arc<Server>, target: &Target, request: Request) -> Resu
     permit(route, &call)?;
     if route.body.is_some() {
         check_media_type(&parts.headers)?;
-        call.body = read(body).await?;
+        call.body = read(body, route.max_body).await?;
     }
     let reply = run(server, route, call).await?;
     Ok(written(route.status, reply))
@@ -215,8 +216,8 @@ fn check_media_type(headers: &HeaderMap) -> Result<()> {
     Err(ServiceError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BadParameter", what))
 }
 
-async fn read(body: Body) -> Result<Bytes> {
-    read_body(body, MAX_BODY).await.map_err(|error| {
+async fn read(body: Body, most: usize) -> Result<Bytes> {
+    read_body(body, most).await.map_err(|error| {
         let status = match error {
             BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             BodyError::TimedOut => StatusCode::REQUEST_TIMEOUT,
