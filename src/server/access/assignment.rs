@@ -103,19 +103,28 @@ pub fn assignments(image: &Image) -> Vec<Assignment> {
     record::all::<Assignment>(image).map(|stored| stored.record).collect()
 }
 
+/// Whether an enabled identity of this vault is its administrator.
+pub fn has_administrator(image: &Image) -> bool {
+    !administrators(image).is_empty()
+}
+
 /// Refuses what would leave the vault without an enabled administrator, when it has one. `stays` says which assignments
 /// of which identities count afterwards.
 pub fn keep_an_administrator(image: &Image, stays: impl Fn(&Assignment, &Identity) -> bool) -> Result<()> {
-    let administrators: Vec<_> = record::all::<Assignment>(image)
+    let administrators = administrators(image);
+    let left = administrators.iter().any(|(assignment, identity)| stays(assignment, identity));
+    if administrators.is_empty() || left { Ok(()) } else { Err(VaultError::LastAdministrator) }
+}
+
+fn administrators(image: &Image) -> Vec<(Assignment, Identity)> {
+    record::all::<Assignment>(image)
         .map(|stored| stored.record)
         .filter(|assignment| assignment.role == ADMINISTRATOR && assignment.scope == Scope::Vault)
         .filter_map(|assignment| {
             let identity = record::find::<Identity>(image, &assignment.principal)?.record;
             identity.enabled.then_some((assignment, identity))
         })
-        .collect();
-    let left = administrators.iter().any(|(assignment, identity)| stays(assignment, identity));
-    if administrators.is_empty() || left { Ok(()) } else { Err(VaultError::LastAdministrator) }
+        .collect()
 }
 
 mod text {
