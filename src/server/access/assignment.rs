@@ -11,8 +11,8 @@ use crate::server::identity::Identity;
 use crate::server::record::{self, Record};
 use crate::vault::{Collection, Image, Name, Result, Vault, VaultError};
 
-/// What a role is given on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a role is given on. Names are compared without case.
+#[derive(Clone, Debug)]
 pub enum Scope {
     /// The whole vault: `/`.
     Vault,
@@ -41,6 +41,20 @@ impl Record for Assignment {
         &self.id
     }
 }
+
+impl PartialEq for Scope {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Vault, Self::Vault) => true,
+            (Self::Object(collection, name), Self::Object(of, same)) => {
+                collection == of && name.as_str().eq_ignore_ascii_case(same.as_str())
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Scope {}
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,5 +153,23 @@ mod text {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Scope, D::Error> {
         String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_the_vault_or_one_object_whose_name_has_no_case() {
+        let scope = |text: &str| text.parse::<Scope>();
+        assert_eq!(scope("/"), Ok(Scope::Vault));
+        assert_eq!(scope("/keys/www"), scope("/keys/WWW"));
+        assert_ne!(scope("/keys/www"), scope("/secrets/www"));
+        assert_ne!(scope("/keys/www"), scope("/"));
+        assert_eq!(scope("/certificates/A-1").unwrap().to_string(), "/certificates/A-1");
+        for wrong in ["", "keys/www", "/keys", "/keys/", "/keys/a/b", "/keys/a_b", "/locks/a", "//", "/keys/*"] {
+            assert!(scope(wrong).is_err(), "{wrong}");
+        }
     }
 }
