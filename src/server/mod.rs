@@ -7,6 +7,7 @@
 pub mod access;
 mod attributes;
 pub mod authority;
+mod body;
 mod call;
 pub mod clock;
 mod error;
@@ -16,6 +17,7 @@ pub mod identity;
 pub mod keys;
 pub mod listen;
 pub mod names;
+mod openapi;
 mod paging;
 mod pool;
 mod record;
@@ -110,6 +112,7 @@ impl Server {
         Router::new()
             .route("/healthz", get(async || "ok"))
             .route("/readyz", get(ready))
+            .route("/openapi.json", get(openapi::answer))
             .route("/{tenant}/oauth2/v2.0/token", post(token))
             .route("/{tenant}/.well-known/openid-configuration", get(discovery))
             .route("/{tenant}/v2.0/.well-known/openid-configuration", get(discovery))

@@ -15,6 +15,7 @@ pub mod key_ops;
 pub mod kty;
 mod manage;
 mod operate;
+mod schema;
 mod wrapped;
 
 pub use algorithms::Algorithm;
