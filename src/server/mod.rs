@@ -32,6 +32,9 @@ use axum::http::{HeaderMap, header};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
 
+pub use self::gate::API_VERSIONS;
+pub use self::routes::TABLE as ROUTES;
+
 use self::access::{Compiled, Grants};
 use self::clock::Clock;
 use self::error::{Result, ServiceError};

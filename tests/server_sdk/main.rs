@@ -1,0 +1,50 @@
+//! Azure's own SDKs, unmodified, against `strongroom serve`.
+//!
+//! The scripts are in `tests/python/sdk` and `tests/javascript`; they are told the server's tables, and fail when a line of
+//! them has no case.
+
+#[path = "../stage/mod.rs"]
+mod stage;
+
+mod served;
+
+use served::{Served, identity_with};
+use stage::{Stage, is_ours};
+
+/// A vault that is served, and an identity that may do nothing there.
+fn scene() -> (Stage, Served, [(&'static str, String); 2]) {
+    let stage = Stage::new();
+    let (id, secret) = identity_with(&stage, "stranger", &[]);
+    let served = Served::vault(&stage);
+    (stage, served, [("STRANGER_ID", id), ("STRANGER_SECRET", secret)])
+}
+
+/// Runs a script whose last line is unittest's.
+fn run(script: &str) {
+    if !is_ours() {
+        return;
+    }
+    let (stage, served, stranger) = scene();
+    let printed = served.python(&stage, script, &stranger);
+    assert!(printed.contains("\nOK\n"), "{printed}");
+}
+
+#[test]
+fn the_python_sdk_does_everything_with_keys() {
+    run("keys.py");
+}
+
+#[test]
+fn the_python_sdk_does_everything_with_secrets() {
+    run("secrets_.py");
+}
+
+#[test]
+fn the_python_sdk_signs_and_encrypts_with_every_algorithm() {
+    run("cryptography_.py");
+}
+
+#[test]
+fn every_operation_refuses_what_is_wrong_and_who_may_not_at_every_api_version() {
+    run("operations.py");
+}
