@@ -77,6 +77,7 @@ pub(super) fn run(context: &Context, serve: &Serve) -> Result<()> {
         context.output.note(&format!("Listening at https://{address}."));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Output)?;
+    runtime.spawn(Arc::clone(&server).purge_regularly());
     let router = server.router();
     runtime.block_on(listen::serve(router, listeners, Limits::default(), shutdown())).map_err(Error::Output)?;
     drop(scratch);

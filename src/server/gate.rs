@@ -81,6 +81,10 @@ async fn answer(server: &Arc<Server>, target: &Target, request: Request) -> Resu
     check_version(&query)?;
     let served = Arc::clone(&target.served);
     served.vault.refresh()?;
+    let now = server.clock.now();
+    if served.has_due(now) {
+        served.purge_due(&server.pools, now).await;
+    }
     let image = served.vault.image();
     let name = parameters.name.map(name).transpose()?;
     let version = version(parameters.version)?;
@@ -95,7 +99,7 @@ async fn answer(server: &Arc<Server>, target: &Target, request: Request) -> Resu
         query,
         body: Bytes::new(),
         principal,
-        now: server.clock.now(),
+        now,
     };
     permit(route, &call)?;
     if route.body.is_some() {

@@ -9,6 +9,7 @@ mod attributes;
 pub mod authority;
 mod call;
 pub mod clock;
+mod deleted;
 mod error;
 mod gate;
 mod guid;
@@ -93,6 +94,7 @@ impl Server {
         let served = vaults.into_iter().map(|(name, vault)| {
             Settings::ensure(&*vault)?;
             let served = Served { vault, grants: Compiled::default(), settings: Compiled::default() };
+            served.purge_due_now(clock.now());
             Ok((name.to_ascii_lowercase(), Arc::new(served)))
         });
         let served: Vec<_> = served.collect::<std::result::Result<_, crate::vault::VaultError>>()?;

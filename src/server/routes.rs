@@ -9,8 +9,10 @@ use axum::http::Method;
 use super::access::DataAction;
 use super::call::{Call, Reply};
 use super::error::Result;
+use super::keys::Keys;
 use super::keys::bodies;
-use super::{keys, secrets};
+use super::secrets::Secrets;
+use super::{deleted, keys, secrets};
 
 /// One operation of Key Vault.
 pub struct Route {
@@ -183,5 +185,59 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             Short,
             secrets::list_versions,
         ),
+        Route::new(Method::DELETE, "/keys/{name}", "KeyDelete", A::KEYS_DELETE, Write, deleted::delete::<Keys>),
+        Route::new(Method::GET, "/deletedkeys", "KeyListDeleted", A::KEYS_READ, Short, deleted::list::<Keys>),
+        Route::new(Method::GET, "/deletedkeys/{name}", "KeyGetDeleted", A::KEYS_READ, Short, deleted::get::<Keys>),
+        Route::new(
+            Method::POST,
+            "/deletedkeys/{name}/recover",
+            "KeyRecover",
+            A::KEYS_RECOVER,
+            Write,
+            deleted::recover::<Keys>,
+        ),
+        Route::new(Method::DELETE, "/deletedkeys/{name}", "KeyPurge", A::KEYS_PURGE, Write, deleted::purge::<Keys>)
+            .status(204),
+        Route::new(
+            Method::DELETE,
+            "/secrets/{name}",
+            "SecretDelete",
+            A::SECRETS_DELETE,
+            Write,
+            deleted::delete::<Secrets>,
+        ),
+        Route::new(
+            Method::GET,
+            "/deletedsecrets",
+            "SecretListDeleted",
+            A::SECRETS_READ_METADATA,
+            Short,
+            deleted::list::<Secrets>,
+        ),
+        Route::new(
+            Method::GET,
+            "/deletedsecrets/{name}",
+            "SecretGetDeleted",
+            A::SECRETS_READ_METADATA,
+            Short,
+            deleted::get::<Secrets>,
+        ),
+        Route::new(
+            Method::POST,
+            "/deletedsecrets/{name}/recover",
+            "SecretRecover",
+            A::SECRETS_RECOVER,
+            Write,
+            deleted::recover::<Secrets>,
+        ),
+        Route::new(
+            Method::DELETE,
+            "/deletedsecrets/{name}",
+            "SecretPurge",
+            A::SECRETS_PURGE,
+            Write,
+            deleted::purge::<Secrets>,
+        )
+        .status(204),
     ]
 });

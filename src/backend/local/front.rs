@@ -131,7 +131,7 @@ impl Vault for LocalVault {
     }
 
     fn delete(&self, numbers: &[ObjectNumber]) -> Result<()> {
-        self.write(&mut |state, _, plan| plan.delete(state, numbers)).map(drop)
+        self.write(&mut |state, _, plan| plan.end(state, numbers)).map(drop)
     }
 
     fn transact(&self, decide: &mut dyn FnMut(&Image) -> Result<Vec<Change>>) -> Result<Vec<Arc<Object>>> {
@@ -141,7 +141,7 @@ impl Vault for LocalVault {
                 match change {
                     Change::Create(draft) => drafts.push(draft),
                     Change::Set(number, content) => plan.set(state, number, content)?,
-                    Change::Delete(number) => plan.delete(state, &[number])?,
+                    Change::Delete(number) => plan.end(state, &[number])?,
                 }
             }
             plan.create(state, counters, drafts, false)

@@ -18,7 +18,8 @@ use super::{LocalVault, State};
 use crate::crypto::{self, SecretBytes};
 use crate::sys::memory::WipeStack;
 use crate::vault::{
-    Class, Collection, Content, Draft, Image, Name, Naming, Object, ObjectNumber, Result, VaultError, Version,
+    Class, Collection, Content, Draft, Image, Name, Naming, Object, ObjectNumber, Result, Retention, VaultError,
+    Version,
 };
 
 /// What one transaction is going to do, in terms of objects.
@@ -123,7 +124,10 @@ impl Plan {
     pub fn set(&mut self, state: &State, number: ObjectNumber, content: Content) -> Result<()> {
         let entry = state.loaded.entries.get(&number).ok_or(VaultError::NotFound)?;
         if content != entry.object.content {
-            self.replace(Object { content, updated: now(), ..(*entry.object).clone() }, &entry.code);
+            // Deleting softly and bringing back change nothing that the object says.
+            let says_more = content.deleted == entry.object.content.deleted;
+            let updated = if says_more { now() } else { entry.object.updated };
+            self.replace(Object { content, updated, ..(*entry.object).clone() }, &entry.code);
         }
         Ok(())
     }
@@ -137,6 +141,16 @@ impl Plan {
     pub fn put_back(&mut self, object: Object, secret: Option<SecretBytes>, replaced: Option<RowCode>) {
         let secret = secret.map_or(SecretPart::None, SecretPart::New);
         self.puts.push(Put { object, secret, replaced });
+    }
+
+    /// Plans the end of objects, as far as purge protection allows it.
+    pub fn end(&mut self, state: &State, numbers: &[ObjectNumber]) -> Result<()> {
+        let image = &state.loaded.image;
+        let mut objects = numbers.iter().filter_map(|number| state.loaded.entries.get(number));
+        match objects.all(|entry| Retention::allows_end_of(image, &entry.object)) {
+            true => self.delete(state, numbers),
+            false => Err(VaultError::PurgeProtected),
+        }
     }
 
     /// Plans deletions.
