@@ -48,3 +48,19 @@ fn the_python_sdk_signs_and_encrypts_with_every_algorithm() {
 fn every_operation_refuses_what_is_wrong_and_who_may_not_at_every_api_version() {
     run("operations.py");
 }
+
+#[test]
+fn the_javascript_sdks_run_a_scenario() {
+    if !is_ours() {
+        return;
+    }
+    let packages = std::env::var_os("STRONGROOM_JAVASCRIPT").expect(
+        "STRONGROOM_JAVASCRIPT must name the node_modules of tests/javascript/package.json: scripts/test makes them in \
+         target/javascript",
+    );
+    let (stage, served, _) = scene();
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/javascript/scenario.cjs");
+    let mut client = served.client(&stage, "node");
+    let printed = stage::succeed(client.arg("--test").arg(script).env("NODE_PATH", packages));
+    assert!(printed.contains("# pass 5") && printed.contains("# fail 0"), "{printed}");
+}

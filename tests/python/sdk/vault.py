@@ -35,6 +35,7 @@ def stranger():
 keys = KeyClient(URL, administrator)
 secrets = SecretClient(URL, administrator)
 
+_session = requests.Session()
 _numbers = itertools.count(1)
 
 
@@ -58,12 +59,16 @@ def un64u(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def http(method, path, body=None, *, version="7.6", credential=administrator, query=None, headers=None):
+def http(method, path, body=None, *, version="7.6", credential=administrator, query=None, headers=None,
+         data=None):
     """A request without the SDK."""
     given = {"Authorization": "Bearer " + credential.get_token(SCOPE).token} if credential else {}
     query = dict({"api-version": version} if version else {}, **(query or {}))
     address = path if path.startswith("https:") else URL + path
-    return requests.request(method, address, params=query, json=body, headers={**given, **(headers or {})}, timeout=60)
+    if data is not None:
+        given["Content-Type"] = "application/json"
+    return _session.request(
+        method, address, params=query, json=body, data=data, headers={**given, **(headers or {})}, timeout=60)
 
 
 class Case(unittest.TestCase):
