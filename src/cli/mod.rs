@@ -10,6 +10,8 @@ mod delete;
 pub mod doctor;
 mod error;
 mod generate;
+#[cfg(feature = "server")]
+mod identity;
 mod import;
 mod init;
 mod key;
@@ -22,6 +24,8 @@ mod pkcs11;
 mod progress;
 mod rekey;
 mod restore;
+#[cfg(feature = "server")]
+mod role;
 mod secret;
 #[cfg(feature = "server")]
 mod serve;
@@ -118,6 +122,15 @@ enum Verb {
     /// Serve vaults over Azure Key Vault's REST API
     #[cfg(feature = "server")]
     Serve(serve::Serve),
+    /// Who the server knows, in the first vault that it serves: create, list, show, enable, disable, delete, secret,
+    /// certificate
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Identity(identity::Verb),
+    /// Who may do what over the server: list, assign, unassign, assignments
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Role(role::Verb),
     /// Print the completion script for a shell
     Completions(generate::Completions),
     /// Write the manual pages into a directory
@@ -168,6 +181,10 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Doctor(arguments) => doctor::run(context, &arguments),
         #[cfg(feature = "server")]
         Verb::Serve(serve) => serve::run(context, &serve),
+        #[cfg(feature = "server")]
+        Verb::Identity(verb) => identity::run(context, verb),
+        #[cfg(feature = "server")]
+        Verb::Role(verb) => role::run(context, verb),
         Verb::Completions(completions) => generate::completions(context, &completions),
         Verb::ManualPages(pages) => generate::manual_pages(&pages),
     }

@@ -160,7 +160,7 @@ fn explain_dev(
     };
     let role = BuiltInRole::find(ADMINISTRATOR).ok_or_else(|| Error::refused("There is no such role."))?;
     assign(vault, &identity.oid, role, &Scope::Vault)?;
-    let secret = identity::add_secret(vault, &identity.oid, now, None)?;
+    let secret = identity::add_secret(vault, &identity.oid, now, None)?.text;
     let port = address.map(SocketAddr::port);
     let ca =
         serve.write_ca.as_deref().map_or("(--write-ca FILE writes it)".to_owned(), |file| file.display().to_string());

@@ -14,7 +14,7 @@ use axum::response::Response;
 use super::call::{Call, Query, Reply};
 use super::error::{Result, ServiceError};
 use super::listen::{BodyError, read_body};
-use super::names::split_port;
+use super::names::{host_of, port_of};
 use super::routes::{self, Found, Route, Work};
 use super::{Served, Server, keys};
 use crate::vault::{Collection, Name, VersionId};
@@ -150,14 +150,12 @@ fn collection_of(path: &str) -> Option<Collection> {
 }
 
 fn target(server: &Server, request: &Request) -> Result<Target> {
-    let host = request.uri().authority().map(|authority| authority.as_str());
-    let host = host.or_else(|| request.headers().get(header::HOST)?.to_str().ok()).unwrap_or_default();
+    let host = host_of(request);
     let served = server.served(host).ok_or_else(|| {
         let what = format!("No vault is called {host:?} here: the address is https://NAME.{}.", server.names.domain());
         ServiceError::not_found("VaultNotFound", format!("{what} The vault was not found."))
     })?;
-    let port = split_port(host).1.and_then(|port| port.parse().ok());
-    Ok(Target { served, base: format!("https://{host}"), port })
+    Ok(Target { served, base: format!("https://{host}"), port: port_of(request) })
 }
 
 /// The decoded parts of a path, without an empty one at the end.

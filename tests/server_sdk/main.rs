@@ -19,34 +19,39 @@ fn scene() -> (Stage, Served, [(&'static str, String); 2]) {
     (stage, served, [("STRANGER_ID", id), ("STRANGER_SECRET", secret)])
 }
 
-/// Runs a script whose last line is unittest's.
-fn run(script: &str) {
+/// Runs a script that has so many cases.
+fn run(script: &str, cases: usize) {
     if !is_ours() {
         return;
     }
     let (stage, served, stranger) = scene();
     let printed = served.python(&stage, script, &stranger);
-    assert!(printed.contains("\nOK\n"), "{printed}");
+    assert!(printed.contains(&format!("Ran {cases} tests")) && printed.contains("\nOK\n"), "{printed}");
 }
 
 #[test]
 fn the_python_sdk_does_everything_with_keys() {
-    run("keys.py");
+    run("keys.py", 22);
 }
 
 #[test]
 fn the_python_sdk_does_everything_with_secrets() {
-    run("secrets_.py");
+    run("secrets_.py", 10);
+}
+
+#[test]
+fn the_python_sdk_deletes_recovers_and_purges() {
+    run("deleting.py", 7);
 }
 
 #[test]
 fn the_python_sdk_signs_and_encrypts_with_every_algorithm() {
-    run("cryptography_.py");
+    run("cryptography_.py", 13);
 }
 
 #[test]
 fn every_operation_refuses_what_is_wrong_and_who_may_not_at_every_api_version() {
-    run("operations.py");
+    run("operations.py", 8);
 }
 
 #[test]

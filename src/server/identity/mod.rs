@@ -3,12 +3,18 @@
 //! They are records of one vault, the first that a server serves. A client secret is 256 random bits, so that a keyed
 //! hash of it is enough: nobody guesses it, and checking one costs a microsecond.
 
+mod certificate;
+mod known;
+
 use std::sync::Arc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
+
+pub use certificate::LoginCertificate;
+pub use known::{Client, Known};
 
 use super::access::keep_an_administrator;
 use super::guid;
@@ -88,11 +94,16 @@ pub fn create(vault: &dyn Vault, name: &str, now: i64) -> Result<Identity> {
     Ok(identity)
 }
 
+/// All identities.
+pub fn all(image: &Image) -> Vec<Identity> {
+    record::all(image).map(|stored| stored.record).collect()
+}
+
 /// The identity with this name, object id or client id.
 pub fn find(image: &Image, text: &str) -> Option<Stored<Identity>> {
     record::all::<Identity>(image).find(|stored| {
         let identity = &stored.record;
-        identity.oid == text || identity.appid == text || identity.name.eq_ignore_ascii_case(text)
+        [&identity.oid, &identity.appid, &identity.name].iter().any(|known| known.eq_ignore_ascii_case(text))
     })
 }
 
@@ -122,15 +133,23 @@ pub fn delete(vault: &dyn Vault, oid: &str) -> Result<()> {
     Ok(())
 }
 
+/// A client secret that was just made.
+pub struct NewSecret {
+    /// Its id, a GUID.
+    pub id: String,
+    /// The secret itself, which nothing can show again.
+    pub text: Zeroizing<String>,
+}
+
 /// Gives an identity a new client secret, and says it this once.
-pub fn add_secret(vault: &dyn Vault, oid: &str, now: i64, expires: Option<i64>) -> Result<Zeroizing<String>> {
+pub fn add_secret(vault: &dyn Vault, oid: &str, now: i64, expires: Option<i64>) -> Result<NewSecret> {
     let key = hash_key(vault)?;
     let mut bytes = Zeroizing::new([0; 32]);
     crypto::random(&mut *bytes)?;
     let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&*bytes));
     let secret = ClientSecret { id: guid::random()?, hash: hash(&key, &text)?, created: now, expires };
     change(vault, oid, &mut |identity| identity.secrets.push(secret.clone()))?;
-    Ok(text)
+    Ok(NewSecret { id: secret.id, text })
 }
 
 /// Whether this is a valid client secret of the identity. Compared in constant time.
