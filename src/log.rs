@@ -4,6 +4,7 @@
 //! lock or allocates, and [`start`] makes sure that nothing of `tracing` is first initialised after a fork.
 
 use std::fmt::{self, Write};
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use tracing::field::{Field, Visit};
@@ -18,6 +19,7 @@ const LINE: usize = 1024;
 
 const OFF: u8 = 0;
 const WARN: u8 = 2;
+const INFO: u8 = 3;
 
 /// What is written: 0 nothing, 1 errors, 2 also warnings, up to 5 everything.
 static LEVEL: AtomicU8 = AtomicU8::new(WARN);
@@ -37,6 +39,19 @@ pub fn start(configured: Option<&str>) {
     }
 }
 
+/// Says what is for who runs this machine to know, and none of the user's business who started this program: to the
+/// system's log, and not where somebody sits at a terminal. Who asks for `info` sees it like any other line.
+pub fn tell_operator(text: fmt::Arguments<'_>) {
+    if LEVEL.load(Ordering::Relaxed) >= INFO {
+        tracing::info!("{text}");
+    } else if LEVEL.load(Ordering::Relaxed) >= WARN && !std::io::stderr().is_terminal() {
+        let mut line = Line::new();
+        // Writing into the line can't fail.
+        let _ = line.write_fmt(text);
+        output::write_to_system_log(output::Severity::Info, line.text());
+    }
+}
+
 /// Writes a panic as one line, in place of the standard library's message, which goes to standard error even when that
 /// has become a client's socket.
 pub fn report_panic(location: Option<&std::panic::Location<'_>>, message: &str) {
@@ -51,7 +66,7 @@ fn rank(level: &str) -> Option<u8> {
         "off" => OFF,
         "error" => 1,
         "warn" => WARN,
-        "info" => 3,
+        "info" => INFO,
         "debug" => 4,
         "trace" => 5,
         _ => return None,
@@ -62,7 +77,7 @@ fn rank_of(level: Level) -> u8 {
     match level {
         Level::ERROR => 1,
         Level::WARN => WARN,
-        Level::INFO => 3,
+        Level::INFO => INFO,
         Level::DEBUG => 4,
         Level::TRACE => 5,
     }

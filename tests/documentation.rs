@@ -1,5 +1,5 @@
-//! `docs/pkcs11.md` and `docs/troubleshooting.md` hold what the code says: their tables are made from the entry points,
-//! the tables of mechanisms and attributes, and `doctor`'s table of checks. `STRONGROOM_WRITE_DOCS=1 cargo test --test
+//! `docs/pkcs11.md`, `docs/troubleshooting.md` and `docs/server.md` hold what the code says: their tables are made from the
+//! entry points, the tables of mechanisms and attributes, `doctor`'s table of checks and the server's limits. `STRONGROOM_WRITE_DOCS=1 cargo test --test
 //! documentation` makes them again.
 
 use std::fmt::Write as _;
@@ -18,6 +18,16 @@ fn the_tables_are_current() {
 #[test]
 fn the_page_on_troubleshooting_is_current() {
     holds("docs/troubleshooting.md", &[("checks", checks())]);
+}
+
+#[cfg(feature = "server")]
+#[test]
+fn the_servers_limits_are_current() {
+    let mut table = String::from("| limit | | beyond it |\n|---|---|---|\n");
+    for [what, limit, beyond] in strongroom::server::listen::Limits::default().table() {
+        writeln!(table, "| {what} | {limit} | {beyond} |").expect("a text grows");
+    }
+    holds("docs/server.md", &[("limits", table)]);
 }
 
 /// The page with these tables in it; written anew when that is asked for.

@@ -38,6 +38,7 @@ fn token_is_found_by_itself(release: &str) {
          pkcs11-tool --module libstrongroom.so --token-label 'Web keys' \
              --verify --mechanism ECDSA --label www --input-file /tmp/hash --signature-file /tmp/signature
          echo == manual; man -P cat strongroom-key-create | head -n 3
+         echo == configuration; man -P cat 5 strongroom-config | head -n 3
          echo == completions; bash -c '. /usr/share/bash-completion/completions/strongroom; complete -p strongroom'
          ls /usr/share/zsh/vendor-completions/_strongroom /usr/share/fish/vendor_completions.d/strongroom.fish
          echo == end",
@@ -50,6 +51,7 @@ fn token_is_found_by_itself(release: &str) {
     assert!(part("pkcs11-tool").contains("Web keys"), "{seen}");
     assert!(part("signature").contains("Signature is valid"), "{seen}");
     assert!(part("manual").to_lowercase().contains("strongroom-key-create"), "{seen}");
+    assert!(part("configuration").contains("strongroom-config(5)"), "{seen}");
     assert!(part("completions").contains("-F _strongroom strongroom"), "{seen}");
 }
 

@@ -12,7 +12,17 @@ use stage::free_port;
 /// commands.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 case "$*" in
-daemon-reload | "enable --now strongroom-backup@web.timer") exit 0 ;;
+daemon-reload | "enable --now strongroom-backup@web.timer" | "enable --now strongroom-backup@app.timer") exit 0 ;;
+"restart app")
+    # What systemd gives a service with a user of its own, and a service that signs.
+    exec runuser -u app -- env --ignore-environment HOME=/var/lib/app "PATH=$PATH" \
+        "$(sed -n 's/^Environment=//p' /etc/systemd/system/app.service.d/strongroom.conf)" /usr/local/bin/app
+    ;;
+"start strongroom-backup@app.service")
+    settings=/etc/systemd/system/strongroom-backup@app.service.d/user.conf
+    exec runuser -u "$(sed -n 's/^User=//p' $settings)" -- env "$(sed -n 's/^Environment=//p' $settings)" \
+        $(sed -n 's/^ExecStart=\(.\)/\1/p' $settings)
+    ;;
 "restart nginx")
     if [ -s /run/nginx.pid ]; then kill "$(cat /run/nginx.pid)"; for _ in 1 2 3 4 5 6 7 8 9; do [ ! -s /run/nginx.pid ] || sleep 0.2; done; fi
     env "$(sed -n 's/^Environment=//p' /etc/systemd/system/nginx.service.d/strongroom.conf)" nginx
@@ -84,6 +94,43 @@ fn load_a_vault_comes_back_from_its_backups() {
     let backups = debian.run("ls -l /var/backups/strongroom");
     assert!(backups.contains("-rw-------") && backups.contains("web"), "{backups}");
     assert!(debian.run("strongroom key list").contains("www"));
+}
+
+/// The service of the page: signs with its key, and its vault opens by itself.
+const APP: &str = "#!/bin/sh
+set -e
+head -c 32 /dev/urandom >/tmp/app.hash
+pkcs11-tool --module libstrongroom.so --login --sign --mechanism ECDSA --label api \
+    --input-file /tmp/app.hash --output-file /tmp/app.signature
+pkcs11-tool --module libstrongroom.so --verify --mechanism ECDSA --label api \
+    --input-file /tmp/app.hash --signature-file /tmp/app.signature
+";
+
+#[test]
+fn load_a_service_that_is_not_root_has_its_own_vault_or_shares_one() {
+    let debian = machine("bookworm");
+    debian.run("apt-get install -y -qq --no-install-recommends opensc");
+    std::fs::write(debian.path("/usr/local/bin/app"), APP).unwrap();
+    stage::set_mode(&debian.path("/usr/local/bin/app"), 0o755);
+    let first = commands("getting-started.md", "", 8443);
+    let seen = debian.run(&format!("cd /root; set -x\n{first}{}", commands("service.md", "", 8443)));
+    assert!(seen.contains("Signature is valid"), "{seen}");
+    // `-x` of the shell has each command on standard error, and answers on standard output.
+    let answers = debian.run(
+        "ls -l /var/lib/app/backups /var/lib/app/vaults/app
+         echo == alone; runuser -u app -- env STRONGROOM_CONF=/etc/strongroom/app.toml strongroom key list
+         echo == shared; runuser -u app -- strongroom key list
+         echo == nobody; runuser -u nobody -- strongroom key list 2>&1 || true
+         echo == doctor; STRONGROOM_CONF=/etc/strongroom/app.toml strongroom doctor --user app",
+    );
+    let part = |name: &str| {
+        let after = answers.split_once(&format!("== {name}\n")).unwrap_or_else(|| panic!("{name} in {answers}")).1;
+        after.split("\n==").next().unwrap().to_owned()
+    };
+    assert!(answers.contains(" app app ") && answers.contains(".backup"), "{answers}");
+    assert!(part("alone").starts_with("api") && part("shared").starts_with("www"), "{answers}");
+    assert!(part("nobody").contains("isn't for you to read"), "{answers}");
+    assert!(!part("doctor").contains("backup-none"), "{answers}");
 }
 
 #[test]

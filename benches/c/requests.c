@@ -1,11 +1,11 @@
 /*
  * Kept-alive HTTPS requests against a server on this machine: requests a second, median and 99th percentile.
  *
- *   requests PORT NAME CA CONNECTIONS SECONDS EXPECTED FILE
+ *   requests PORT NAME CA CONNECTIONS SECONDS EXPECTED FILE [TIMES]
  *
  * FILE holds one or more whole HTTP/1.1 requests, each ended by the byte 0x1E; they are sent in turn. An answer counts if its
  * status is 200 and its body holds EXPECTED. NAME is checked against the server's certificate, which CA must have issued. Two
- * seconds of warming up are not counted. Prints "REQUESTS_A_SECOND MEDIAN_US P99_US FAILED".
+ * seconds of warming up are not counted. With TIMES so many requests are sent instead, and all are counted. Prints "REQUESTS_A_SECOND MEDIAN_US P99_US FAILED".
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -35,6 +35,7 @@ static size_t request_count;
 static atomic_size_t turn;
 static atomic_int phase; /* 0 warming up, 1 counting, 2 over */
 static atomic_long failed;
+static size_t times; /* 0: until the time is over */
 static SSL_CTX *context;
 static int port;
 static const char *name, *expected;
@@ -96,7 +97,9 @@ static void *run(void *argument) {
     char *answer = malloc(ANSWER);
     SSL *ssl = connect_client();
     while (atomic_load(&phase) < 2) {
-        const struct request *request = &requests[atomic_fetch_add(&turn, 1) % request_count];
+        size_t number = atomic_fetch_add(&turn, 1);
+        if (times != 0 && number >= times) break;
+        const struct request *request = &requests[number % request_count];
         double begin = now();
         if (SSL_write(ssl, request->bytes, (int)request->length) != (int)request->length) fail("can't write");
         int good = read_answer(ssl, answer);
@@ -130,7 +133,8 @@ static void read_requests(const char *path) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 8) fail("PORT NAME CA CONNECTIONS SECONDS EXPECTED FILE");
+    if (count != 8 && count != 9) fail("PORT NAME CA CONNECTIONS SECONDS EXPECTED FILE [TIMES]");
+    if (count == 9) times = strtoul(arguments[8], NULL, 10), phase = 1;
     signal(SIGPIPE, SIG_IGN);
     port = atoi(arguments[1]);
     name = arguments[2];
@@ -149,16 +153,18 @@ int main(int count, char **arguments) {
         all[i].samples = malloc(all[i].room * sizeof(float));
         pthread_create(&all[i].thread, NULL, run, &all[i]);
     }
-    sleep(WARM_UP);
+    if (times == 0) sleep(WARM_UP);
     double begin = now();
     atomic_store(&phase, 1);
-    usleep((useconds_t)(seconds * 1e6));
-    atomic_store(&phase, 2);
+    if (times == 0) {
+        usleep((useconds_t)(seconds * 1e6));
+        atomic_store(&phase, 2);
+    }
+    for (int i = 0; i < clients; i++) pthread_join(all[i].thread, NULL);
     double took = (now() - begin) / 1e6;
     size_t total = 0;
     float *samples = malloc(MOST_SAMPLES * sizeof(float));
     for (int i = 0; i < clients; i++) {
-        pthread_join(all[i].thread, NULL);
         memcpy(samples + total, all[i].samples, all[i].count * sizeof(float));
         total += all[i].count;
     }

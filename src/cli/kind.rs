@@ -1,5 +1,10 @@
 //! Kinds of keys and what they may be used for, as they are written on the command line and in JSON.
 
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Command};
+
 use crate::crypto::Curve;
 use crate::vault::{KeyAlgorithm, Usage};
 
@@ -38,8 +43,46 @@ const PRIVATE_SIDE: Usage =
 /// Longest generic secret that is generated, in bits.
 const GENERIC_MAX_BITS: u32 = 4096;
 
+/// Reads a kind; shells complete it from the names.
+pub(super) fn parser() -> Words<KeyAlgorithm> {
+    let generic = PossibleValue::new("generic-256").help("generic-BITS: a secret of so many bits");
+    let kinds = KINDS.iter().map(|(name, _)| PossibleValue::new(*name));
+    Words { parse, words: kinds.chain([generic]).collect() }
+}
+
+/// Reads a kind that is a secret's.
+pub(super) fn secret_parser() -> Words<KeyAlgorithm> {
+    let is_pair = |value: &PossibleValue| KINDS.iter().any(|(name, kind)| *name == value.get_name() && is_pair(*kind));
+    let Words { parse, words } = parser();
+    Words { parse, words: words.into_iter().filter(|value| !is_pair(value)).collect() }
+}
+
+/// Reads one usage; shells complete it from the names.
+pub(super) fn usage_parser() -> Words<Usage> {
+    Words { parse: parse_usage, words: USAGES.iter().map(|(name, _)| PossibleValue::new(*name)).collect() }
+}
+
+/// A value of an option that is mostly one of a few words. clap's own parsers know either words or a function.
+#[derive(Clone)]
+pub(super) struct Words<T> {
+    parse: fn(&str) -> Result<T, String>,
+    words: Vec<PossibleValue>,
+}
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Words<T> {
+    type Value = T;
+
+    fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<T, clap::Error> {
+        self.parse.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.words.iter().cloned()))
+    }
+}
+
 /// The kind that is called so.
-pub(super) fn parse(text: &str) -> Result<KeyAlgorithm, String> {
+fn parse(text: &str) -> Result<KeyAlgorithm, String> {
     let lower = text.to_ascii_lowercase();
     if let Some((_, kind)) = KINDS.iter().find(|(name, _)| *name == lower) {
         return Ok(*kind);
@@ -69,7 +112,7 @@ pub(super) fn text(kind: KeyAlgorithm) -> String {
 }
 
 /// One usage.
-pub(super) fn parse_usage(text: &str) -> Result<Usage, String> {
+fn parse_usage(text: &str) -> Result<Usage, String> {
     let names: Vec<&str> = USAGES.iter().map(|(name, _)| *name).collect();
     USAGES
         .iter()

@@ -57,7 +57,7 @@ const MORE: &str = "\
 Files:
   /etc/strongroom/config.toml            the configuration; a user's own in ~/.config/strongroom goes before it
   /var/lib/strongroom/vaults             root's vaults; a user's own lie in ~/.local/share/strongroom/vaults
-  /usr/share/doc/strongroom              documentation, with every key of the configuration in examples/config.toml
+  /usr/share/doc/strongroom              documentation; strongroom-config(5) tells every key of the configuration
 
 Environment:
   STRONGROOM_CONF     another configuration file
@@ -180,7 +180,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Pkcs11(verb) => pkcs11::run(context, verb),
         Verb::Doctor(arguments) => doctor::run(context, &arguments),
         #[cfg(feature = "server")]
-        Verb::Serve(serve) => serve::run(context, &serve),
+        Verb::Serve(serve) => serve::run(context, serve),
         #[cfg(feature = "server")]
         Verb::Identity(verb) => identity::run(context, verb),
         #[cfg(feature = "server")]

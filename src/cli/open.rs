@@ -9,13 +9,15 @@ use super::ask;
 use super::{Context, Error, Result};
 use crate::backend::open_all;
 use crate::config::{Backend, Config, VaultConfig};
-use crate::vault::{Name, Object, Role, Unlock, VaultAdmin, VaultInfo};
+use crate::vault::{Name, Object, Role, Unlock, VaultAdmin, VaultError, VaultInfo};
 
 /// A vault that exists, and what it says of itself.
 #[derive(Clone)]
 pub(super) struct Opened {
     pub vault: Arc<dyn VaultAdmin>,
     pub info: VaultInfo,
+    /// Its name in the configuration, or what it was named by.
+    pub name: String,
     /// `objects` of the configuration: what programs on this machine see. The command itself sees everything.
     shown: Vec<String>,
     /// The same, as one filter for every object.
@@ -63,7 +65,7 @@ impl Context {
         let mut opened = self.open_at(&config, place)?;
         opened.info = opened.vault.info()?;
         if !opened.info.initialized {
-            return Err(crate::vault::VaultError::NotInitialized(opened.info.location).into());
+            return Err(not_there(&config, opened.info.location));
         }
         Ok(opened)
     }
@@ -93,10 +95,10 @@ impl Context {
             filter.add(glob);
         }
         let filter = filter.build().unwrap_or_default();
-        let unlock_file = place.unlock_file.clone();
+        let (name, unlock_file) = (place.name.clone(), place.unlock_file.clone());
         let vault = open(config, place)?;
         let info = vault.info().unwrap_or_default();
-        Ok(Opened { vault, info, shown, filter, unlock_file })
+        Ok(Opened { vault, info, name, shown, filter, unlock_file })
     }
 
     /// A PIN that is given, else what the configuration says, else a PIN that is asked for.
@@ -109,6 +111,18 @@ impl Context {
             return Ok(Unlock::Configured);
         }
         Ok(Unlock::Pin(Role::User, ask::pin(source, &format!("PIN of {}", opened.info.label))?))
+    }
+}
+
+/// That there is no vault here, and where the one that was meant may be.
+fn not_there(config: &Config, location: String) -> Error {
+    let error = Error::from(VaultError::NotInitialized(location));
+    match &config.passed_over {
+        None => error,
+        Some(file) => Error::refused(format!(
+            "{error}. {} isn't for you to read: the vaults in it are there for who runs this as root.",
+            file.display()
+        )),
     }
 }
 
@@ -139,7 +153,14 @@ pub(super) fn named(config: &Config, name: &str) -> Option<VaultConfig> {
 pub(super) fn select(config: &Config, name: Option<&str>) -> Result<VaultConfig> {
     if let Some(name) = name {
         return named(config, name).ok_or_else(|| {
-            Error::refused(format!("There is no vault {name:?}: known are {}.", names(config.vaults.iter())))
+            let known = names(config.vaults.iter());
+            match &config.passed_over {
+                None => Error::refused(format!("There is no vault {name:?}: known are {known}.")),
+                Some(file) => Error::refused(format!(
+                    "There is no vault {name:?} of yours (known are {known}), and {} isn't for you to read.",
+                    file.display()
+                )),
+            }
         });
     }
     if let [only] = config.vaults.as_slice() {
@@ -181,7 +202,9 @@ mod tests {
             vaults: vec![VaultConfig::local("www", "/srv/www"), VaultConfig::local("mail", "/srv/mail")],
             vaults_dir: "/srv".into(),
             log: None,
+            server: None,
             discovery: None,
+            passed_over: None,
         }
     }
 

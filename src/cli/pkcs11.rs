@@ -7,7 +7,7 @@ use super::open::Opened;
 use super::versions;
 use super::{Context, Error, Result};
 use crate::pkcs11::mechanism;
-use crate::vault::{Class, Collection, Object, VaultInfo};
+use crate::vault::{Class, Collection, Image, Object, VaultInfo};
 
 /// What is asked.
 #[derive(Subcommand)]
@@ -61,9 +61,17 @@ pub(super) fn uri(info: &VaultInfo, object: &Object) -> String {
     uri_with(info, object, &id)
 }
 
-/// The URI of whichever version is current, for what shall outlive a rotation: the id names one version for ever.
-fn uri_of_current(info: &VaultInfo, object: &Object) -> String {
-    if object.content.label.is_empty() { uri(info, object) } else { uri_with(info, object, "") }
+/// The URI of whichever version is current, for what shall outlive a rotation: the id names one version for ever, and
+/// libp11 doesn't find that one any more once there is a newer one. Where something else has the same label, only the id
+/// tells the two apart.
+pub(super) fn uri_of_current(info: &VaultInfo, image: &Image, object: &Object) -> String {
+    let content = &object.content;
+    let is_other = |other: &Object| object.name.is_none() || other.name != object.name;
+    let has_twin = image.with_label(&content.label).any(|other| {
+        let alike = other.content.class == content.class && other.number != object.number;
+        alike && other.content.enabled && image.is_current(other) && is_other(other)
+    });
+    if content.label.is_empty() || has_twin { uri(info, object) } else { uri_with(info, object, "") }
 }
 
 fn uri_with(info: &VaultInfo, object: &Object, id: &str) -> String {
@@ -78,7 +86,10 @@ fn uri_with(info: &VaultInfo, object: &Object, id: &str) -> String {
 fn one_uri(context: &Context, name: &str, kind: Option<Kind>, version: Option<&str>) -> Result<()> {
     let opened = context.unlocked()?;
     let object = find(&opened, name, kind, version)?;
-    let uri = if version.is_some() { uri(&opened.info, &object) } else { uri_of_current(&opened.info, &object) };
+    let uri = match version {
+        Some(_) => uri(&opened.info, &object),
+        None => uri_of_current(&opened.info, &opened.vault.image(), &object),
+    };
     context
         .output
         .text(&format!("{uri}\n"), &json!({ "name": name, "type": type_name(object.content.class), "uri": uri }))

@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 
 use super::places::{Environment, directory_name};
 use super::protected::{ProtectedFile, Trusted, read_secret, without_line_end};
-use super::{Backend, ConfigError, Listed, LocalConfig, UnlockConfig, VaultConfig};
+use super::server::{SERVER_KEYS, ServerTable};
+use super::{Backend, ConfigError, Listed, LocalConfig, ServerConfig, UnlockConfig, VaultConfig};
 use crate::sys;
 
 /// What a file says.
@@ -24,6 +25,7 @@ pub(super) struct Read {
     pub vaults_dir: Option<PathBuf>,
     pub free_slot: bool,
     pub log: Option<String>,
+    pub server: Option<ServerConfig>,
 }
 
 /// The file's top level. Its fields are [`TOP_LEVEL_KEYS`].
@@ -34,6 +36,7 @@ struct TopLevel {
     #[serde(default)]
     free_slot: bool,
     vaults_dir: Option<PathBuf>,
+    server: Option<ServerTable>,
     #[serde(default)]
     vault: Vec<Spanned<VaultTable>>,
 }
@@ -63,6 +66,7 @@ struct VaultTable {
     min_pin_length: Option<Spanned<usize>>,
     max_attempts: Option<Spanned<u32>>,
     machine_key: Option<PathBuf>,
+    serve_at: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +76,7 @@ enum Group {
     Name(String),
 }
 
-const TOP_LEVEL_KEYS: &[&str] = &["log", "free_slot", "vaults_dir", "vault"];
+const TOP_LEVEL_KEYS: &[&str] = &["log", "free_slot", "vaults_dir", "server", "vault"];
 const VAULT_KEYS: &[&str] = &[
     "name",
     "backend",
@@ -92,9 +96,10 @@ const VAULT_KEYS: &[&str] = &[
     "min_pin_length",
     "max_attempts",
     "machine_key",
+    "serve_at",
 ];
-/// Those of [`VAULT_KEYS`] that are lists.
-const LISTS: &[&str] = &["pin_command", "objects", "mechanisms"];
+/// Those of [`VAULT_KEYS`] and [`SERVER_KEYS`] that are lists.
+const LISTS: &[&str] = &["pin_command", "objects", "mechanisms", "listen"];
 const LOG_LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
 /// Reads and checks the file. `hint` says in an error where its name came from.
@@ -155,7 +160,7 @@ pub(super) fn command_output(command: &[String]) -> Result<Zeroizing<Vec<u8>>, S
 /// Longest PIN, in bytes.
 const PIN_MAX: usize = 255;
 
-struct Source<'a> {
+pub(super) struct Source<'a> {
     path: &'a Path,
     text: &'a str,
     environment: &'a Environment,
@@ -165,6 +170,10 @@ impl Source<'_> {
     fn parse(&self) -> Result<TopLevel, ConfigError> {
         let table = DeTable::parse(self.text).map_err(|error| self.syntax(&error))?;
         self.check_keys(table.get_ref(), TOP_LEVEL_KEYS)?;
+        if let Some(DeValue::Table(server)) = table.get_ref().get("server").map(Spanned::get_ref) {
+            self.check_keys(server, SERVER_KEYS)?;
+            self.check_lists(server)?;
+        }
         match table.get_ref().get("vault").map(|vault| (vault.span(), vault.get_ref())) {
             Some((_, DeValue::Array(vaults))) => {
                 for vault in vaults.iter() {
@@ -231,6 +240,7 @@ impl Source<'_> {
             vaults.push(vault);
         }
         Ok(Read {
+            server: top_level.server.map(|table| self.server(table)).transpose()?,
             vaults,
             vaults_dir: top_level.vaults_dir.map(|path| self.absolute(&path)),
             free_slot: top_level.free_slot,
@@ -261,6 +271,7 @@ impl Source<'_> {
                 _ => return Err(self.value(text.span(), "show_versions", "it is `all` or `current`".into())),
             },
         };
+        let serve_at = table.serve_at.as_ref().map(|text| self.address(text, "serve_at")).transpose()?;
         let listed = |name: Spanned<String>| Listed { line: self.line(name.span()), name: name.into_inner() };
         Ok(VaultConfig {
             name,
@@ -272,6 +283,7 @@ impl Source<'_> {
             show_all_versions,
             mechanisms: table.mechanisms.map(|names| names.into_iter().map(listed).collect()),
             allow_conflicting_usage: table.allow_conflicting_usage,
+            serve_at,
         })
     }
 
@@ -382,7 +394,7 @@ impl Source<'_> {
     }
 
     /// Relative paths start at the file's own directory.
-    fn absolute(&self, path: &Path) -> PathBuf {
+    pub(super) fn absolute(&self, path: &Path) -> PathBuf {
         self.path.parent().unwrap_or(Path::new("/")).join(path)
     }
 
@@ -390,7 +402,7 @@ impl Source<'_> {
         line_at(self.text.as_bytes(), span.start)
     }
 
-    fn value(&self, span: Range<usize>, key: &str, problem: String) -> ConfigError {
+    pub(super) fn value(&self, span: Range<usize>, key: &str, problem: String) -> ConfigError {
         ConfigError::Value { path: self.path.into(), line: self.line(span), key: key.into(), problem }
     }
 

@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod places;
 mod protected;
+mod server;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 pub use error::ConfigError;
 pub use file::nearest;
 pub use protected::{Trusted, read_secret};
+pub use server::ServerConfig;
 
 /// What was read, with every default filled in and every path absolute.
 #[derive(Clone, Debug)]
@@ -29,8 +31,13 @@ pub struct Config {
     pub vaults_dir: PathBuf,
     /// `log`: `error`, `warn`, `info`, `debug`, `trace`, `off`; `STRONGROOM_LOG` goes before it.
     pub log: Option<String>,
+    /// `[server]`, if there is one.
+    pub server: Option<ServerConfig>,
     /// How the list of vaults is brought up to date; `None` if it is fixed (`STRONGROOM_VAULT`).
     pub discovery: Option<Discovery>,
+    /// The system's configuration, if there is one that this user may not read and has none in its place: their programs
+    /// go without.
+    pub passed_over: Option<PathBuf>,
 }
 
 /// What of [`Config::vaults`] comes from the vaults directory.
@@ -63,6 +70,8 @@ pub struct VaultConfig {
     pub mechanisms: Option<Vec<Listed>>,
     /// `allow_conflicting_usage`.
     pub allow_conflicting_usage: bool,
+    /// `serve_at`: an address and port at which the server serves this vault, whatever name it is called by.
+    pub serve_at: Option<std::net::SocketAddr>,
 }
 
 /// A name in a list, that whoever knows the names checks.
@@ -117,7 +126,7 @@ impl std::fmt::Debug for UnlockConfig {
 
 impl Config {
     /// Reads what this process's environment names: `STRONGROOM_VAULT`, else `STRONGROOM_CONF`, else the user's file
-    /// (never for root), else the system's; without any, the vaults under the vaults directory.
+    /// (never for root), else the system's, if this user may read it; without any, the vaults under the vaults directory.
     pub fn load() -> Result<Self, ConfigError> {
         places::load(&places::Environment::of_process())
     }
@@ -128,9 +137,10 @@ impl Config {
         places::load(&places::Environment::of_process().without_secrets())
     }
 
-    /// What [`load`](Self::load) answers in a process of another user: for who examines a service as root.
-    pub fn load_for(uid: u32) -> Result<Self, ConfigError> {
-        places::load(&places::Environment::of_user(uid))
+    /// What [`load`](Self::load) answers in a process of another user, who may read what `may_read` says: for who examines
+    /// a service as root.
+    pub fn load_for(uid: u32, may_read: impl Fn(&Path) -> bool + 'static) -> Result<Self, ConfigError> {
+        places::load(&places::Environment::of_user(uid, may_read))
     }
 
     /// The same configuration with the vaults that lie under the vaults directory now. Reads no environment and no file.
@@ -160,6 +170,7 @@ impl VaultConfig {
             show_all_versions: false,
             mechanisms: None,
             allow_conflicting_usage: false,
+            serve_at: None,
         }
     }
 

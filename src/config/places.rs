@@ -21,6 +21,8 @@ pub(super) struct Environment {
     home_of_user: Lookup<u32, PathBuf>,
     system_file: PathBuf,
     system_vaults: PathBuf,
+    /// Whether the user may read a file: for a process that looks at it for somebody else.
+    may_read: Lookup<Path, ()>,
 }
 
 type Lookup<Q, A> = Box<dyn Fn(&Q) -> Option<A>>;
@@ -36,6 +38,7 @@ impl Environment {
             home_of_user: Box::new(|uid| sys::env::home_of(*uid)),
             system_file: "/etc/strongroom/config.toml".into(),
             system_vaults: "/var/lib/strongroom/vaults".into(),
+            may_read: Box::new(|_| Some(())),
         }
     }
 
@@ -45,7 +48,7 @@ impl Environment {
     }
 
     /// What a process of this user would have that is started with this one's `STRONGROOM_*` variables.
-    pub(super) fn of_user(uid: u32) -> Self {
+    pub(super) fn of_user(uid: u32, may_read: impl Fn(&Path) -> bool + 'static) -> Self {
         let own = Self::of_process();
         if own.uid == uid {
             return own;
@@ -53,7 +56,8 @@ impl Environment {
         let variables = own.variables;
         // `HOME` and `XDG_*` are this process's own.
         let ours = move |name: &str| if name.starts_with("STRONGROOM_") { variables(name) } else { None };
-        Self { uid, variables: Box::new(ours), ..own }
+        let may_read: Lookup<Path, ()> = Box::new(move |path| may_read(path).then_some(()));
+        Self { uid, variables: Box::new(ours), may_read, ..own }
     }
 
     /// A variable that counts for everybody; an empty one is none.
@@ -106,19 +110,22 @@ fn only_vault(environment: &Environment, directory: &Path) -> Result<Config, Con
         vaults: vec![VaultConfig::local(directory_name(&path), path)],
         vaults_dir: environment.default_vaults_dir(),
         log: None,
+        server: None,
         discovery: None,
+        passed_over: None,
     })
 }
 
 fn from_files(environment: &Environment) -> Result<Config, ConfigError> {
-    let (source, read) = match find_file(environment)? {
-        Some((path, read)) => (Some(path), read),
-        None => (None, Read::default()),
+    let (source, read, passed_over) = match find_file(environment)? {
+        Found::File(path, read) => (Some(path), *read, None),
+        Found::NotForUs(path) => (None, Read::default(), Some(path)),
+        Found::Nothing => (None, Read::default(), None),
     };
     let vaults_dir = read.vaults_dir.unwrap_or_else(|| environment.default_vaults_dir());
     let discovery = Some(Discovery { configured: read.vaults.len(), free_slot: read.free_slot });
     let vaults = with_found(read.vaults, &vaults_dir, read.free_slot)?;
-    Ok(Config { source, vaults, vaults_dir, log: read.log, discovery })
+    Ok(Config { source, vaults, vaults_dir, log: read.log, server: read.server, discovery, passed_over })
 }
 
 /// The configured vaults, those found beside them, and the free place if there is to be one.
@@ -135,28 +142,48 @@ pub(super) fn with_found(
     Ok(vaults)
 }
 
-/// The first file that there is. One that `STRONGROOM_CONF` names must be there.
-fn find_file(environment: &Environment) -> Result<Option<(PathBuf, Read)>, ConfigError> {
+/// What looking for the configuration came to.
+enum Found {
+    File(PathBuf, Box<Read>),
+    /// The system's, which this user may not read.
+    NotForUs(PathBuf),
+    Nothing,
+}
+
+/// The first file that there is. One that `STRONGROOM_CONF` names, and a user's own, must be one that can be read.
+///
+/// The system's, if it is closed to the user, is somebody else's: root's PINs stand in it, and yet p11-kit loads the
+/// module into every user's programs, which have nothing to do with it.
+fn find_file(environment: &Environment) -> Result<Found, ConfigError> {
     if let Some(named) = environment.variable("STRONGROOM_CONF") {
         let path = absolute("STRONGROOM_CONF", Path::new(&named))?;
         let read = file::read(&path, environment, "STRONGROOM_CONF names it")?;
-        return Ok(Some((path, read)));
+        return Ok(Found::File(path, Box::new(read)));
     }
     let users = environment.user_dir("XDG_CONFIG_HOME", ".config").map(|base| base.join("strongroom/config.toml"));
-    // Who may not read the system's is meant to have one of their own, and an empty one is enough.
-    let hint = match &users {
-        Some(own) => format!("it isn't for you; a configuration of your own goes before it: {}", own.display()),
-        None => "name another file with STRONGROOM_CONF".to_owned(),
-    };
-    for path in users.into_iter().chain([environment.system_file.clone()]) {
-        match file::read(&path, environment, &hint) {
-            // Only the configuration's own absence is none: a file that it names and that isn't there is an error of it.
-            Err(ConfigError::Unreadable { path: missing, source, .. })
-                if missing == path && matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-            result => return result.map(|read| Some((path, read))),
+    let system = &environment.system_file;
+    for path in users.into_iter().chain([system.clone()]) {
+        let is_theirs = path == *system && environment.uid != 0;
+        if is_theirs && path.exists() && (environment.may_read)(&path).is_none() {
+            return Ok(Found::NotForUs(path));
+        }
+        match file::read(&path, environment, "name another file with STRONGROOM_CONF") {
+            Ok(read) => return Ok(Found::File(path, Box::new(read))),
+            // Of the configuration itself: a file that it names and that isn't there is an error of it.
+            Err(ConfigError::Unreadable { path: at, source, .. }) if at == path && is_absent(&source) => {}
+            Err(ConfigError::Unreadable { path: at, source, .. })
+                if at == path && is_theirs && source.kind() == ErrorKind::PermissionDenied =>
+            {
+                return Ok(Found::NotForUs(path));
+            }
+            Err(error) => return Err(error),
         }
     }
-    Ok(None)
+    Ok(Found::Nothing)
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 /// Vaults in `vaults_dir` that are not configured, by name.
@@ -165,7 +192,7 @@ fn found_under(vaults_dir: &Path, configured: &[VaultConfig]) -> Result<Vec<Vaul
         |source| ConfigError::Unreadable { path: vaults_dir.into(), source, hint: "run as the vaults' owner".into() };
     let entries = match fs::read_dir(vaults_dir) {
         Ok(entries) => entries,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
         // Who has vaults of another place configured may well have no rights in this one.
         Err(error) if error.kind() == ErrorKind::PermissionDenied && !configured.is_empty() => return Ok(Vec::new()),
         Err(error) => return Err(unreadable(error)),
@@ -250,11 +277,13 @@ mod tests {
         folder: tempfile::TempDir,
         uid: u32,
         variables: HashMap<&'static str, PathBuf>,
+        /// Whether the user may read the system's file.
+        may_read: bool,
     }
 
     impl Machine {
         fn of(uid: u32) -> Self {
-            Self { folder: tempfile::tempdir().unwrap(), uid, variables: HashMap::new() }
+            Self { folder: tempfile::tempdir().unwrap(), uid, variables: HashMap::new(), may_read: true }
         }
 
         fn path(&self, below: &str) -> PathBuf {
@@ -271,6 +300,7 @@ mod tests {
         fn load(&self) -> Result<Config, ConfigError> {
             let variables = self.variables.clone();
             let home = self.path("home");
+            let (system, may_read) = (self.path("etc/config.toml"), self.may_read);
             load(&Environment {
                 uid: self.uid,
                 reads_secrets: true,
@@ -278,6 +308,7 @@ mod tests {
                 home_of_user: Box::new(move |_| Some(home.clone())),
                 system_file: self.path("etc/config.toml"),
                 system_vaults: self.path("var"),
+                may_read: Box::new(move |path| (may_read || path != system).then_some(())),
             })
         }
     }
@@ -346,6 +377,32 @@ mod tests {
         machine.write("etc/config.toml", "[[vault]]\nname = \"web\"\npin_file = \"/gone/pin\"\nobjects = [\"www*\"]\n");
         let error = machine.load().unwrap_err().to_string();
         assert!(error.contains("/gone/pin") && error.contains("`pin_file`"), "{error}");
+    }
+
+    #[test]
+    fn a_systems_configuration_that_a_user_may_not_read_is_somebody_elses() {
+        let mut machine = user();
+        let system = machine.write("etc/config.toml", "this is no TOML");
+        machine.write("home/.local/share/strongroom/vaults/mine/vault.db", "");
+        machine.may_read = false;
+        let config = machine.load().unwrap();
+        assert_eq!(names(&config), ["mine"]);
+        assert_eq!(config.passed_over.as_ref(), Some(&system));
+        // One that is named is meant, and so is a user's own.
+        machine.variables.insert("STRONGROOM_CONF", system);
+        assert!(machine.load().is_err());
+        machine.variables.clear();
+        machine.write("home/.config/strongroom/config.toml", "log = \"info\"");
+        let config = machine.load().unwrap();
+        assert_eq!((config.log.as_deref(), config.passed_over), (Some("info"), None));
+    }
+
+    #[test]
+    fn root_goes_without_no_configuration() {
+        let mut machine = Machine::of(0);
+        machine.write("etc/config.toml", "this is no TOML");
+        machine.may_read = false;
+        assert!(machine.load().is_err());
     }
 
     #[test]

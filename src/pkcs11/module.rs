@@ -147,6 +147,13 @@ impl Module {
         report_panics();
         let mut config = Config::load().map_err(unreadable)?;
         log::start(config.log.as_deref());
+        if let Some(file) = &config.passed_over {
+            let file = file.display();
+            log::tell_operator(format_args!(
+                "this program's user may not read {file} and goes without it: if it is meant to use a vault, `strongroom \
+                 doctor --user` says what is missing"
+            ));
+        }
         if may_start_programs {
             for vault in &mut config.vaults {
                 // The vault can still be unlocked by a PIN that is given.
@@ -332,7 +339,9 @@ mod tests {
             vaults: vaults.iter().map(|path| VaultConfig::local("vault", *path)).collect(),
             vaults_dir: "/nonexistent".into(),
             log: None,
+            server: None,
             discovery: None,
+            passed_over: None,
         }
     }
 

@@ -13,7 +13,7 @@ use axum::response::Response;
 
 use super::call::{Call, Query, Reply};
 use super::error::{Result, ServiceError};
-use super::listen::{BodyError, read_body};
+use super::listen::{BodyError, Origin, Peer, read_body};
 use super::names::{host_of, port_of};
 use super::routes::{self, Found, Route, Work};
 use super::{Served, Server, keys};
@@ -151,7 +151,11 @@ fn collection_of(path: &str) -> Option<Collection> {
 
 fn target(server: &Server, request: &Request) -> Result<Target> {
     let host = host_of(request);
-    let served = server.served(host).ok_or_else(|| {
+    let local = request.extensions().get::<Peer>().and_then(|peer| match peer.origin {
+        Origin::Network { local, .. } => Some(local.port()),
+        Origin::Machine { .. } => None,
+    });
+    let served = server.served(host, local).ok_or_else(|| {
         let what = format!("No vault is called {host:?} here: the address is https://NAME.{}.", server.names.domain());
         ServiceError::not_found("VaultNotFound", format!("{what} The vault was not found."))
     })?;

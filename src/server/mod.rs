@@ -151,10 +151,17 @@ impl Server {
             .with_state(Arc::clone(self))
     }
 
-    /// The vault that a host names.
-    fn served(&self, host: &str) -> Option<Arc<Served>> {
-        let label = self.names.label(host)?.to_ascii_lowercase();
-        self.vaults.get(&label).map(Arc::clone)
+    /// The vault that a host names. Without a name: the one that has this port to itself, else the only one.
+    fn served(&self, host: &str, port: Option<u16>) -> Option<Arc<Served>> {
+        if let Some(label) = self.names.label(host) {
+            return self.vaults.get(&label.to_ascii_lowercase()).map(Arc::clone);
+        }
+        if !self.names.is_nameless(host) {
+            return None;
+        }
+        let only = (self.vaults.len() == 1).then_some(&self.home);
+        let by_port = port.and_then(|port| self.vaults.get(self.names.at_port(port)?));
+        by_port.or(only).map(Arc::clone)
     }
 
     fn known(&self) -> Result<Arc<Known>> {

@@ -10,12 +10,24 @@ use axum::http::{Request, header};
 #[derive(Clone, Debug)]
 pub struct Names {
     domain: String,
+    /// Vaults that have a port to themselves.
+    ports: Vec<(u16, String)>,
 }
 
 impl Names {
     /// Below this domain, in small letters.
     pub fn below(domain: &str) -> Self {
-        Self { domain: domain.trim_matches('.').to_ascii_lowercase() }
+        Self { domain: domain.trim_matches('.').to_ascii_lowercase(), ports: Vec::new() }
+    }
+
+    /// At this port a host that names no vault means this one.
+    pub fn add_port(&mut self, port: u16, vault: &str) {
+        self.ports.push((port, vault.to_ascii_lowercase()));
+    }
+
+    /// The vault, in small letters, that has this port to itself.
+    pub fn at_port(&self, port: u16) -> Option<&str> {
+        self.ports.iter().find(|(known, _)| *known == port).map(|(_, vault)| vault.as_str())
     }
 
     /// The domain.
@@ -30,6 +42,15 @@ impl Names {
         let (label, domain) = host.split_at_checked(at)?;
         let below = domain.strip_prefix('.').is_some_and(|rest| rest.eq_ignore_ascii_case(&self.domain));
         (below && !label.is_empty() && !label.contains('.')).then_some(label)
+    }
+
+    /// Whether a host is this machine or the domain itself: it names no vault, but one may be meant.
+    pub fn is_nameless(&self, host: &str) -> bool {
+        let (host, _) = split_port(host);
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost")
+            || host.eq_ignore_ascii_case(&self.domain)
+            || address.parse::<std::net::IpAddr>().is_ok()
     }
 
     /// The resource that tokens are for, at this port.

@@ -51,24 +51,35 @@ pub fn remember_stderr() {
 
 /// Writes one line, by one system call; if that fails, the line is lost.
 pub fn write_line(severity: Severity, text: &[u8]) {
-    let mut buffer = [0; 1280];
-    let capacity = buffer.len();
-    let mut rest = &mut buffer[..];
-    let process = std::process::id();
     if stderr_is_ours() {
+        let mut buffer = [0; LINE];
+        let capacity = buffer.len();
+        let mut rest = &mut buffer[..];
+        let process = std::process::id();
         let _ = write!(rest, "strongroom[{process}]: {}: ", severity.word());
         let _ = rest.write(&text[..text.len().min(rest.len() - 1)]);
         let _ = rest.write(b"\n");
         let used = capacity - rest.len();
         write_to_stderr(&buffer[..used]);
     } else {
-        const FACILITY_USER: u32 = 1 << 3;
-        let _ = write!(rest, "<{}>strongroom[{process}]: ", FACILITY_USER | severity as u32);
-        let _ = rest.write(text);
-        let used = capacity - rest.len();
-        send_to_syslog(&buffer[..used]);
+        write_to_system_log(severity, text);
     }
 }
+
+/// Writes one line where [`write_line`] does without a standard error.
+pub fn write_to_system_log(severity: Severity, text: &[u8]) {
+    const FACILITY_USER: u32 = 1 << 3;
+    let mut buffer = [0; LINE];
+    let capacity = buffer.len();
+    let mut rest = &mut buffer[..];
+    let _ = write!(rest, "<{}>strongroom[{}]: ", FACILITY_USER | severity as u32, std::process::id());
+    let _ = rest.write(text);
+    let used = capacity - rest.len();
+    send_to_syslog(&buffer[..used]);
+}
+
+/// Longest line, with what stands before the text.
+const LINE: usize = 1280;
 
 fn stderr_is_ours() -> bool {
     REMEMBERED.load(Ordering::Acquire)

@@ -141,7 +141,7 @@ fn a_key_that_was_deleted_comes_back_from_a_backup_and_no_other_one_takes_its_pl
     another_key(&scene);
     scene.strongroom("key delete www --yes");
     assert_eq!(scene.names("nginx-uri-object"), "strongroom --vault www pkcs11 uri --type private");
-    let backup = "vault-20261127T120000Z.backup";
+    let backup = "www-20261127T120000Z.backup";
     let Some(report) = scene.doctor_with_backup(backup, "--json") else { return };
     let remedy = format!("restore /var/backups/strongroom/{backup} --object www --kind key");
     assert!(report.contains(&remedy), "{report}");

@@ -4,7 +4,7 @@ use crate::scene::Scene;
 use crate::stage::{PIN, set_mode};
 use crate::{STRANGER, scene};
 
-const BACKUP: &str = "vault-20261127T120000Z.backup";
+const BACKUP: &str = "www-20261127T120000Z.backup";
 
 #[test]
 fn an_empty_pin_in_the_configuration_becomes_a_file_with_the_right_one() {
@@ -93,7 +93,7 @@ fn a_vault_that_is_gone_comes_back_from_its_backup_before_a_new_one_is_made() {
     // Another vault's, whose name begins in the same way.
     std::fs::remove_dir_all(scene.stage.path("backups")).unwrap();
     // Nor is one of another name what is meant.
-    let report = scene.doctor_with_backup("vault-mail-20261127T120000Z.backup", "").unwrap();
+    let report = scene.doctor_with_backup("www-mail-20261127T120000Z.backup", "").unwrap();
     assert!(report.contains("init --path") && !report.contains("restore"), "{report}");
 }
 

@@ -52,7 +52,7 @@ impl Scene {
         let secret = identity::add_secret(&*vault, &administrator.oid, START, None).unwrap();
         let clock = Clock::standing_at(START);
         let router = router_of(&vault, &clock);
-        let client = (administrator.appid, secret.to_string());
+        let client = (administrator.appid, secret.text.to_string());
         Self { clock, vault, place, runtime: Runtime::new().unwrap(), router, client }
     }
 

@@ -18,6 +18,7 @@ mod loaded;
 mod login;
 mod make;
 mod record;
+mod reread;
 mod restore;
 mod rewrite;
 mod seal;

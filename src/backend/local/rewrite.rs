@@ -1,8 +1,11 @@
 //! Writing every record anew: a new root key, or only without what deleted objects left.
 
-use super::changes::LAST_KEY;
+use std::sync::Arc;
+
+use super::changes::{LAST_KEY, Page};
 use super::header::Counters;
 use super::record::TOMBSTONE;
+use super::reread::every_row;
 use super::seal::{self, Part, RootKey, RowCode};
 use super::store::{Attempts, HeaderRow, Row, Store, Transaction};
 use super::sum::RecordSum;
@@ -52,48 +55,23 @@ impl LocalVault {
         ways: &[(Way, &[u8])],
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<()> {
-        let new = renewal.root.as_ref();
+        let sealing = renewal.root.as_ref().unwrap_or(root);
         let machine_key = self.machine_key()?;
         self.adopt(state, root.copy()?)?;
         let vault_id = state.loaded.header.as_ref().ok_or(VaultError::Locked)?.vault_id;
-        let sealing = new.unwrap_or(root);
-        let mut bodies = Vec::new();
-        for (way, secret) in ways {
+        let wrap = |(way, secret): &(Way, &[u8])| {
             let opener = Opener { way: *way, secret, machine_key: machine_key.as_ref() };
-            bodies.push((*way, wrapped::wrap(sealing, &opener, &vault_id, sealing.number())?));
-        }
+            Ok((*way, wrapped::wrap(sealing, &opener, &vault_id, sealing.number())?))
+        };
+        let bodies = ways.iter().map(wrap).collect::<Result<Vec<_>>>()?;
         let process = self.directory.lock_process()?;
         let writer = self.directory.lock_writer()?;
         let file = self.directory.database().display().to_string();
+        let mut rewriting = Rewriting { root, renewal, bodies: &bodies, file: &file, progress };
         let mut written = None;
         let committed = self.store().write(&mut |transaction| {
             let page = self.bring_up_to_date(state, &*transaction)?;
-            let mut counters = state.counters[0];
-            let renumber = new.is_some() && (renewal.renumber || counters.next_key > RENUMBER_FROM);
-            if renumber {
-                counters.next_key = 1;
-                counters.generation += 1;
-            }
-            let rewriting = Rewriting { root, new, renumber, file: &file };
-            rewriting.rows(&*transaction, state, &mut counters, progress)?;
-            let old = state.loaded.header.as_ref().ok_or(VaultError::Locked)?;
-            let mut next = HeaderRow { commit: old.commit + 1, root_number: sealing.number(), ..old.clone() };
-            if let Some(label) = renewal.label {
-                next.label = label.to_owned();
-            }
-            if new.is_some() {
-                replace_ways(&*transaction, &bodies)?;
-                counters.wrapped_digest = wrapped::digest_of(&wrapped::with(Vec::new(), &bodies));
-            }
-            counters.seal_into(sealing, &mut next)?;
-            transaction.set_header(&next)?;
-            let writer = page.writer()?;
-            writer.set_started(next.commit)?;
-            if renumber {
-                // From here on every image that knows the old numbers refuses, and only a load makes the page whole.
-                writer.set_generation(counters.generation)?;
-            }
-            written = Some(next);
+            written = Some(rewriting.write(&*transaction, state, &page)?);
             transaction.commit()
         });
         if let Err(error) = committed
@@ -114,55 +92,79 @@ impl LocalVault {
 /// A pass over all rows.
 struct Rewriting<'a> {
     root: &'a RootKey,
-    new: Option<&'a RootKey>,
-    renumber: bool,
+    renewal: &'a Renewal<'a>,
+    /// The new root key under each way to unlock.
+    bodies: &'a [(Way, Vec<u8>)],
     /// The database's path, for messages.
     file: &'a str,
+    progress: &'a mut dyn FnMut(usize, usize),
 }
 
 impl Rewriting<'_> {
+    /// Writes all of it but the commit, whose header is returned; the page says that it begins.
+    fn write(&mut self, transaction: &dyn Transaction, state: &State, page: &Arc<Page>) -> Result<HeaderRow> {
+        let new = self.renewal.root.as_ref();
+        let sealing = new.unwrap_or(self.root);
+        let mut counters = state.counters[0];
+        let renumber = new.is_some() && (self.renewal.renumber || counters.next_key > RENUMBER_FROM);
+        if renumber {
+            counters.next_key = 1;
+            counters.generation += 1;
+        }
+        self.rows(transaction, state, &mut counters, renumber)?;
+        let old = state.loaded.header.as_ref().ok_or(VaultError::Locked)?;
+        let mut next = HeaderRow { commit: old.commit + 1, root_number: sealing.number(), ..old.clone() };
+        if let Some(label) = self.renewal.label {
+            next.label = label.to_owned();
+        }
+        if new.is_some() {
+            replace_ways(transaction, self.bodies)?;
+            counters.wrapped_digest = wrapped::digest_of(&wrapped::with(Vec::new(), self.bodies));
+        }
+        counters.seal_into(sealing, &mut next)?;
+        transaction.set_header(&next)?;
+        let writer = page.writer()?;
+        writer.set_started(next.commit)?;
+        if renumber {
+            // From here on every image that knows the old numbers refuses, and only a load makes the page whole.
+            writer.set_generation(counters.generation)?;
+        }
+        Ok(next)
+    }
+
     /// Seals every live row under the new root key, if there is one, and erases tombstones; sums what is there then.
     fn rows(
-        &self,
+        &mut self,
         transaction: &dyn Transaction,
         state: &State,
         counters: &mut Counters,
-        progress: &mut dyn FnMut(usize, usize),
+        renumber: bool,
     ) -> Result<()> {
         let header = state.loaded.header.as_ref().ok_or(VaultError::Locked)?;
         let total = state.loaded.entries.size();
         let mut rows: Vec<Row> = Vec::with_capacity(total);
         let mut tombstones = Vec::new();
-        let mut found = RecordSum::default();
-        transaction.scan(0, &mut |row| {
-            found.add(row.id, self.root.code(&RowCode::of(&row)));
-            match row.kind {
-                TOMBSTONE => tombstones.push(row.seq),
-                _ => rows.push(row),
-            }
-            Ok(())
+        every_row(transaction, self.root, counters, self.file, &mut |row, _| match row.kind {
+            TOMBSTONE => tombstones.push(row.seq),
+            _ => rows.push(row),
         })?;
-        // What was exchanged after the image was loaded must not be sealed as if it were right.
-        if found != counters.sum {
-            let what = "records were exchanged by somebody else since they were loaded".into();
-            return Err(VaultError::Damaged { file: self.file.to_owned(), what });
-        }
         for seq in tombstones {
             transaction.erase(seq)?;
         }
         counters.sum = RecordSum::default();
+        let new = self.renewal.root.as_ref();
         for (done, mut row) in rows.into_iter().enumerate() {
-            if let Some(new) = self.new {
+            if let Some(new) = new {
                 let key_number = match row.key_number {
                     0 => 0,
-                    _ if self.renumber => next_number(counters),
+                    _ if renumber => next_number(counters),
                     number => number,
                 };
                 row = resealed(self.root, new, header, row, key_number, self.file)?;
                 transaction.put(&row, Some(row.seq))?;
             }
-            counters.sum.add(row.id, self.new.unwrap_or(self.root).code(&RowCode::of(&row)));
-            progress(done + 1, total);
+            counters.sum.add(row.id, new.unwrap_or(self.root).code(&RowCode::of(&row)));
+            (self.progress)(done + 1, total);
         }
         Ok(())
     }

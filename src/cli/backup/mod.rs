@@ -3,6 +3,8 @@
 mod check;
 mod schedule;
 
+pub(super) use schedule::{ENDING, beginning};
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -92,7 +94,7 @@ fn create(context: &Context, create: &Create) -> Result<()> {
     let passphrase = create.passphrase()?;
     let file = match (&create.file, &create.into) {
         (Some(file), _) => file.clone(),
-        (None, Some(directory)) => schedule::new_file(directory, &opened.info)?,
+        (None, Some(directory)) => schedule::new_file(directory, &opened.name)?,
         (None, None) => return Err(Error::Usage("Name the file to write, or a directory with --into.".into())),
     };
     let request = BackupRequest { file: &file, replace: create.force, passphrase: passphrase.as_ref() };
@@ -109,7 +111,7 @@ fn create(context: &Context, create: &Create) -> Result<()> {
     match (&create.into, create.keep) {
         (Some(directory), Some(keep)) => {
             let made = (file.as_path(), label.created);
-            let tidied = schedule::remove_old(&*opened.vault, directory, &opened.info, made, keep as usize);
+            let tidied = schedule::remove_old(&opened, directory, made, keep as usize);
             tell_of_both(context, &written, json, tidied)
         }
         _ => context.output.done(&written, &json),

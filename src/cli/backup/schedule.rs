@@ -9,17 +9,17 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::super::open::Opened;
 use super::super::{Error, Result, time};
 use crate::sys::file::sync_directory;
-use crate::vault::{VaultAdmin, VaultInfo};
 
 /// The name of a backup that is made now in `directory`, which is made too, for its owner alone, if it isn't there. What
 /// runs that were killed left of theirs is taken away.
-pub(super) fn new_file(directory: &Path, info: &VaultInfo) -> Result<PathBuf> {
+pub(super) fn new_file(directory: &Path, vault: &str) -> Result<PathBuf> {
     make_durably(directory).map_err(|source| Error::File { path: directory.into(), source })?;
-    remove_unfinished(directory, info);
+    remove_unfinished(directory, vault);
     let moment: String = time::text(time::now()).chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
-    Ok(directory.join(format!("{}{moment}{ENDING}", beginning(info))))
+    Ok(directory.join(format!("{}{moment}{ENDING}", beginning(vault))))
 }
 
 /// The directory and those above it that are missing, each of them on the disk before a backup in it is called done.
@@ -42,13 +42,7 @@ pub(super) struct Tidied {
 }
 
 /// Removes this vault's backups from before `written` but the newest, until with it there are `keep`.
-pub(super) fn remove_old(
-    vault: &dyn VaultAdmin,
-    directory: &Path,
-    info: &VaultInfo,
-    written: (&Path, i64),
-    keep: usize,
-) -> Tidied {
+pub(super) fn remove_old(opened: &Opened, directory: &Path, written: (&Path, i64), keep: usize) -> Tidied {
     let mut tidied = Tidied::default();
     let (file, created) = written;
     let mut older = Vec::new();
@@ -56,9 +50,9 @@ pub(super) fn remove_old(
         Ok(paths) => paths,
         Err(source) => return Tidied { failed: Some((directory.into(), source)), ..tidied },
     };
-    for path in paths.into_iter().filter(|path| path != file && is_ours(path, info)) {
-        match vault.backup_label(&path) {
-            Ok(label) if label.serial != info.serial => {}
+    for path in paths.into_iter().filter(|path| path != file && is_ours(path, &opened.name)) {
+        match opened.vault.backup_label(&path) {
+            Ok(label) if label.serial != opened.info.serial => {}
             Ok(label) if label.created > created => tidied.later.push(path),
             Ok(label) => older.push((label.created, path)),
             Err(_) => {}
@@ -78,9 +72,9 @@ pub(super) fn remove_old(
 }
 
 /// Whether it is called as a scheduled backup of this vault: no name that a person gave.
-fn is_ours(path: &Path, info: &VaultInfo) -> bool {
+fn is_ours(path: &Path, vault: &str) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let middle = name.strip_prefix(&beginning(info)).and_then(|rest| rest.strip_suffix(ENDING));
+    let middle = name.strip_prefix(&beginning(vault)).and_then(|rest| rest.strip_suffix(ENDING));
     middle.is_some_and(is_moment)
 }
 
@@ -96,11 +90,11 @@ fn is_moment(text: &str) -> bool {
 
 /// Takes away what a run that was killed had written so far: the file under its first name, `.NAME.new-` and 16 digits.
 /// Who is still writing holds its lock. That it can't be removed is no reason to make no backup.
-fn remove_unfinished(directory: &Path, info: &VaultInfo) {
+fn remove_unfinished(directory: &Path, vault: &str) {
     let unfinished = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let named = name.strip_prefix('.').and_then(|name| name.rsplit_once(".new-"));
-        named.is_some_and(|(target, suffix)| suffix.len() == 16 && is_ours(Path::new(target), info))
+        named.is_some_and(|(target, suffix)| suffix.len() == 16 && is_ours(Path::new(target), vault))
     };
     for path in paths_in(directory).unwrap_or_default().iter().filter(|path| unfinished(path)) {
         if is_left_behind(path).unwrap_or(false) {
@@ -120,10 +114,12 @@ fn paths_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect()
 }
 
-const ENDING: &str = ".backup";
+/// How a backup's file ends.
+pub(in super::super) const ENDING: &str = ".backup";
 
-/// The vault's directory says which it is to whoever lists the files.
-fn beginning(info: &VaultInfo) -> String {
-    let name = Path::new(&info.location).file_name().unwrap_or_default();
-    format!("{}-", name.to_string_lossy())
+/// How it begins: with the vault's name in the configuration, as the timer and whoever lists the files call it; of a
+/// vault that is named by its path, with its directory's.
+pub(in super::super) fn beginning(vault: &str) -> String {
+    let name = Path::new(vault).file_name().map_or(vault.into(), |name| name.to_string_lossy());
+    format!("{name}-")
 }

@@ -11,7 +11,7 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
 use super::super::open::Opened;
-use super::super::versions::{self, Versioned, hex};
+use super::super::versions::{self, Named, Versioned, hex};
 use super::super::{Context, Result, key, pkcs11, time};
 use super::import::key_with;
 use super::{parse_certificate, write_file};
@@ -50,7 +50,7 @@ pub(super) fn list(context: &Context) -> Result<()> {
             version.state().to_owned(),
             named.versions.len().to_string(),
         ]);
-        values.push(versions::json(&named, json(&opened, version, &facts)));
+        values.push(versions::json(&named, current_json(&opened, &image, version, &facts)));
     }
     let headings = ["name", "subject", "not after", "key", "state", "versions"];
     context.output.list(&headings, &rows, &Value::Array(values), "There are no certificates.")
@@ -62,7 +62,12 @@ pub(super) fn show(context: &Context, which: &Show) -> Result<()> {
     let named = versions::named(&image, Collection::Certificates, &which.name)?;
     let version = named.version_or_current(which.version.as_deref())?;
     let facts = Facts::of(&image, version)?;
-    let mut value = versions::json(&named, json(&opened, version, &facts));
+    let shown = match which.version {
+        Some(_) => json(&opened, version, &facts),
+        None => current_json(&opened, &image, version, &facts),
+    };
+    let uri = shown["uri"].as_str().unwrap_or_default().to_owned();
+    let mut value = versions::json(&named, shown);
     value["versions"] = named
         .versions
         .iter()
@@ -74,26 +79,26 @@ pub(super) fn show(context: &Context, which: &Show) -> Result<()> {
     if which.pem {
         return context.output.text(&facts.pem, &value);
     }
-    let main = version.main();
-    context.output.details(
-        &[
-            ("Name", named.name.clone()),
-            ("Subject", facts.subject.clone()),
-            ("Issuer", facts.issuer.clone()),
-            ("Serial", facts.serial.clone()),
-            ("Names", facts.alternatives.join(", ")),
-            ("Not before", facts.not_before.map_or(String::new(), time::text)),
-            ("Not after", facts.not_after.map_or(String::new(), time::text)),
-            ("SHA-256", facts.fingerprint.clone()),
-            ("Key", facts.key.clone().unwrap_or_else(|| "not in this vault".to_owned())),
-            ("State", version.state().to_owned()),
-            ("Version", version.id.clone()),
-            ("Versions", named.versions.len().to_string()),
-            ("Id", hex(&main.content.id)),
-            ("URI", pkcs11::uri(&opened.info, main)),
-        ],
-        &value,
-    )
+    context.output.details(&fields(&named, version, &facts, uri), &value)
+}
+
+fn fields(named: &Named, version: &Versioned, facts: &Facts, uri: String) -> [(&'static str, String); 14] {
+    [
+        ("Name", named.name.clone()),
+        ("Subject", facts.subject.clone()),
+        ("Issuer", facts.issuer.clone()),
+        ("Serial", facts.serial.clone()),
+        ("Names", facts.alternatives.join(", ")),
+        ("Not before", facts.not_before.map_or(String::new(), time::text)),
+        ("Not after", facts.not_after.map_or(String::new(), time::text)),
+        ("SHA-256", facts.fingerprint.clone()),
+        ("Key", facts.key.clone().unwrap_or_else(|| "not in this vault".to_owned())),
+        ("State", version.state().to_owned()),
+        ("Version", version.id.clone()),
+        ("Versions", named.versions.len().to_string()),
+        ("Id", hex(&version.main().content.id)),
+        ("URI", uri),
+    ]
 }
 
 /// What was just made.
@@ -112,7 +117,7 @@ pub(super) fn report(context: &Context, opened: &Opened, object: &Arc<Object>, d
             facts.subject,
             facts.not_after.map_or(String::new(), time::text)
         ),
-        &versions::json(&named, json(opened, version, &facts)),
+        &versions::json(&named, current_json(opened, &image, version, &facts)),
     )
 }
 
@@ -177,6 +182,13 @@ fn json(opened: &Opened, version: &Versioned, facts: &Facts) -> Value {
     value["key"] = json!(facts.key);
     value["certificate"] = json!(facts.pem);
     value["uri"] = json!(pkcs11::uri(&opened.info, version.main()));
+    value
+}
+
+/// The same of the version that is current, with the URI that goes on meaning whichever that is.
+fn current_json(opened: &Opened, image: &Image, version: &Versioned, facts: &Facts) -> Value {
+    let mut value = json(opened, version, facts);
+    value["uri"] = json!(pkcs11::uri_of_current(&opened.info, image, version.main()));
     value
 }
 

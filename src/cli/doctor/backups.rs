@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::backup;
 use super::Examination;
 use super::file::{self, Seen};
 use super::report::finding;
@@ -15,11 +16,16 @@ const DIRECTORY: &str = "/var/backups/strongroom";
 /// Older than this, and the timer doesn't run.
 const DAYS: i64 = 7;
 
-/// Where this vault's backups are looked for. A user has no place but beside their vaults.
+/// Where this vault's backups are looked for, the best place first. A user has none but beside their vaults; root may
+/// look at one of a user's.
 fn places(looked: &Looked) -> Vec<PathBuf> {
-    let around = looked.directory().parent().and_then(Path::parent).filter(|_| env::effective_uid() != 0);
-    let own = around.map(|around| around.join("backups"));
-    own.into_iter().chain([PathBuf::from(DIRECTORY)]).collect()
+    let around = looked.directory().parent().and_then(Path::parent);
+    let beside = around.map(|around| around.join("backups"));
+    let mut places: Vec<PathBuf> = beside.into_iter().chain([PathBuf::from(DIRECTORY)]).collect();
+    if env::effective_uid() == 0 {
+        places.reverse();
+    }
+    places
 }
 
 /// That there is none is said of what is known to hold keys.
@@ -42,18 +48,19 @@ fn none(examination: &mut Examination, looked: &Looked) {
     }
 }
 
-/// The newest backup of this vault: its file begins with the name of the vault's directory, and the time follows.
+/// The newest backup of this vault: its file is called as `backup create --into` calls it, though a person may have
+/// written the time in another way.
 pub(super) fn newest(looked: &Looked) -> Option<PathBuf> {
-    let directory = looked.directory().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let is_of = |file: &str, name: &str| {
-        let rest = file.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
-        rest.is_some_and(|rest| rest.starts_with(|digit: char| digit.is_ascii_digit()) && rest.ends_with(".backup"))
+    let beginning = backup::beginning(&looked.config.name);
+    let is_ours = |path: &Path| {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let rest = file.strip_prefix(&beginning).and_then(|rest| rest.strip_suffix(backup::ENDING));
+        rest.is_some_and(|moment| moment.starts_with(|digit: char| digit.is_ascii_digit()))
     };
-    let is_ours = |file: &str| is_of(file, &directory) || is_of(file, &looked.config.name);
     let places = places(looked);
     let files = places.iter().flat_map(|place| file::files_in(place));
     files
-        .filter(|path| path.file_name().is_some_and(|file| is_ours(&file.to_string_lossy())))
+        .filter(|path| is_ours(path))
         .filter_map(|path| Some((Seen::at(&path).filter(Seen::is_file)?.age_in_days(), path)))
         .min_by_key(|(days, _)| *days)
         .map(|(_, path)| path)

@@ -7,8 +7,9 @@ use super::file::{self, Seen};
 use super::report::{Finding, finding};
 use super::table::Area;
 use super::{Examination, shell};
-use crate::config::{Config, ConfigError, UnlockConfig, VaultConfig};
-use crate::sys::{env, user};
+use crate::config::{Backend, Config, ConfigError, UnlockConfig, VaultConfig};
+use crate::sys::env;
+use crate::sys::user::{self, Access, User};
 
 /// Where the system's configuration lies.
 pub(super) const SYSTEM_FILE: &str = "/etc/strongroom/config.toml";
@@ -31,13 +32,22 @@ const PIN_CHECKS: &[&str] =
 pub(super) fn examine(examination: &mut Examination) -> Option<Config> {
     examination.report.looked(ENVIRONMENT_CHECKS);
     examine_environment(examination);
-    let uid = examination.opener().map_or_else(env::effective_uid, |user| user.uid);
-    match Config::load_for(uid) {
+    let opener = examination.opener().cloned();
+    let uid = opener.as_ref().map_or_else(env::effective_uid, |user| user.uid);
+    let asked = opener.clone();
+    // Where nobody can tell, this process's own rights are what there is.
+    let may_read = move |path: &Path| {
+        let answer = asked.as_ref().map(|user| user::may(user, &[(path, Access::Read)]));
+        !matches!(answer, Some(Ok(answers)) if answers == [false])
+    };
+    match Config::load_for(uid, may_read) {
         Ok(mut config) => {
+            if let Some(file) = config.passed_over.as_ref().filter(|_| has_no_vault(&config)) {
+                passed_over(examination, file, opener.as_ref());
+                return None;
+            }
             examination.report.looked(CHECKS);
-            let source = config.source.as_ref().map(|source| source.display().to_string());
-            let none = "no configuration file: the defaults".to_owned();
-            examination.report.fact(Area::Configuration, source.unwrap_or(none));
+            examination.report.fact(Area::Configuration, described(&config));
             for vault in &mut config.vaults {
                 examine_unlock(examination, vault, config.source.as_deref());
             }
@@ -46,11 +56,38 @@ pub(super) fn examine(examination: &mut Examination) -> Option<Config> {
         Err(error) => {
             let found = explain(&error, uid);
             examination.report.found(found);
-            let why = "configured vaults weren't looked at: their configuration must be mended first";
-            examination.report.left_out(Area::Vault, why);
+            examination.report.left_out(Area::Vault, NOT_LOOKED_AT);
             None
         }
     }
+}
+
+const NOT_LOOKED_AT: &str = "configured vaults weren't looked at: their configuration must be mended first";
+
+fn described(config: &Config) -> String {
+    match (&config.source, &config.passed_over) {
+        (Some(file), _) => file.display().to_string(),
+        (None, Some(file)) => format!("{} isn't for this user: the defaults", file.display()),
+        (None, None) => "no configuration file: the defaults".to_owned(),
+    }
+}
+
+fn has_no_vault(config: &Config) -> bool {
+    !config.vaults.iter().any(|vault| {
+        let Backend::Local(local) = &vault.backend;
+        local.path.join("vault.db").exists()
+    })
+}
+
+/// Who has neither a configuration nor a vault has no token; their programs say nothing of it, since most of them want
+/// none.
+fn passed_over(examination: &mut Examination, file: &Path, service: Option<&User>) {
+    let found = match service {
+        Some(user) => finding("user-without-configuration").with("user", &user.name),
+        None => finding("config-unreadable").with("problem", std::io::Error::from_raw_os_error(libc::EACCES)),
+    };
+    examination.report.found(found.with("file", file.display()));
+    examination.report.left_out(Area::Vault, NOT_LOOKED_AT);
 }
 
 fn examine_environment(examination: &mut Examination) {

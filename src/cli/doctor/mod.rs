@@ -131,5 +131,5 @@ fn named_vault(context: &Context) -> Option<Config> {
     let path = std::path::absolute(context.global.vault.as_deref().filter(|name| name.contains('/'))?).ok()?;
     let vaults_dir = path.parent()?.to_owned();
     let vaults = vec![VaultConfig::local(path.display().to_string(), path)];
-    Some(Config { source: None, vaults, vaults_dir, log: None, discovery: None })
+    Some(Config { source: None, vaults, vaults_dir, log: None, server: None, discovery: None, passed_over: None })
 }

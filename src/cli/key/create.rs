@@ -19,8 +19,8 @@ use crate::vault::{
 pub(in super::super) struct Create {
     /// The new key's name
     name: String,
-    /// rsa-2048, rsa-3072, rsa-4096, p-256, p-384, p-521, p-256k, ed25519, x25519, aes-128, aes-192, aes-256, generic-BITS
-    #[arg(long, value_parser = kind::parse)]
+    /// What kind of key
+    #[arg(long, value_parser = kind::parser())]
     kind: KeyAlgorithm,
     #[command(flatten)]
     properties: Properties,
@@ -35,7 +35,7 @@ pub(in super::super) struct Rotate {
 }
 
 pub(super) fn create(context: &Context, create: Create) -> Result<()> {
-    create.properties.validity.check()?;
+    create.properties.validity.check(context)?;
     let name = Name::new(&create.name)?;
     let opened = context.unlocked()?;
     let usage = create.properties.usage(create.kind, opened.info.allow_conflicting_usage)?;
@@ -52,7 +52,7 @@ pub(super) fn create(context: &Context, create: Create) -> Result<()> {
 /// A new version with the current one's kind, usage, tags and restrictions. Its validity starts anew: the old one's end
 /// would soon be the new one's too.
 pub(super) fn rotate(context: &Context, rotate: Rotate) -> Result<()> {
-    rotate.validity.check()?;
+    rotate.validity.check(context)?;
     let opened = context.unlocked()?;
     let image = opened.vault.image();
     let key = versions::named(&image, Collection::Keys, &rotate.name)?;

@@ -18,8 +18,8 @@ pub(in super::super) struct Import {
     name: String,
     /// PEM or DER of PKCS#8 (also encrypted), PKCS#1 or SEC 1; `-` is standard input
     file: PathBuf,
-    /// The file holds the bare bytes of a secret key of this kind: aes-128, aes-192, aes-256, generic-BITS
-    #[arg(long, value_parser = kind::parse)]
+    /// The file holds the bare bytes of a secret key of this kind
+    #[arg(long, value_parser = kind::secret_parser())]
     kind: Option<KeyAlgorithm>,
     #[command(flatten)]
     passphrase: PassphraseSource,
@@ -28,7 +28,7 @@ pub(in super::super) struct Import {
 }
 
 pub(super) fn run(context: &Context, import: Import) -> Result<()> {
-    import.properties.validity.check()?;
+    import.properties.validity.check(context)?;
     let name = Name::new(&import.name)?;
     if context.global.pin_stdin && import.file.as_os_str() == "-" {
         return Err(Error::Usage("Standard input can't hold both the PIN and the key.".into()));

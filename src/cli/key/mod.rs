@@ -59,7 +59,7 @@ struct Properties {
     #[arg(long)]
     exportable: bool,
     /// What the key may be used for, e.g. sign,verify (default: what its kind can do)
-    #[arg(long, value_delimiter = ',', value_parser = kind::parse_usage)]
+    #[arg(long, value_delimiter = ',', value_parser = kind::usage_parser())]
     usage: Vec<Usage>,
     #[command(flatten)]
     validity: Validity,
@@ -111,13 +111,22 @@ impl Properties {
 }
 
 impl Validity {
-    fn check(&self) -> Result<()> {
-        match (self.not_before, self.expires) {
-            (Some(start), Some(end)) if start >= end => {
-                Err(Error::Usage("--not-before must be earlier than --expires.".into()))
-            }
-            _ => Ok(()),
+    /// An end that is past already is somebody's wish (a key that only verifies and decrypts no more), or a slip: it is
+    /// said, as other vaults accept it too.
+    fn check(&self, context: &Context) -> Result<()> {
+        if let (Some(start), Some(end)) = (self.not_before, self.expires)
+            && start >= end
+        {
+            return Err(Error::Usage("--not-before must be earlier than --expires.".into()));
         }
+        if let Some(end) = self.expires.filter(|end| *end <= time::now()) {
+            context.output.note(&format!(
+                "--expires {} is past: the private key will refuse to work. `strongroom key rotate` makes a version \
+                 that works.",
+                time::text(end)
+            ));
+        }
+        Ok(())
     }
 
     fn apply(&self, content: &mut Content) {

@@ -24,7 +24,9 @@ fn in_every_interleaving(model: impl Fn(Arc<Table>, Arc<Slot>) + Sync + Send + '
         vaults: vec![crate::config::VaultConfig::local("vault", "/nonexistent/vault")],
         vaults_dir: "/nonexistent".into(),
         log: None,
+        server: None,
         discovery: None,
+        passed_over: None,
     };
     let vault = crate::backend::open_all(&config).unwrap().remove(0);
     let slot = Arc::new(Slot::new(1, vault, Allowed::default(), &VaultInfo::default()));

@@ -214,7 +214,9 @@ mod tests {
             vaults: vec![crate::config::VaultConfig::local("vault", "/nonexistent/vault")],
             vaults_dir: "/nonexistent".into(),
             log: None,
+            server: None,
             discovery: None,
+            passed_over: None,
         };
         let vault = crate::backend::open_all(&config).unwrap().remove(0);
         let slot = Slot::new(1, vault, Allowed::default(), &VaultInfo { initialized: true, ..VaultInfo::default() });

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use hyper::body::Body;
 use hyper::server::conn::{http1, http2};
 use hyper::{Request, Response};
@@ -44,7 +45,7 @@ pub trait Router:
     + 'static
 {
     /// What answers consist of.
-    type Body: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
     /// One answer being made.
     type Answer: Future<Output = Result<Response<Self::Body>, Infallible>> + Send + 'static;
 }
@@ -53,7 +54,7 @@ impl<S, B> Router for S
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
     type Body = B;
     type Answer = S::Future;
@@ -72,11 +73,12 @@ impl<R: Router> Serving<R> {
         // An answer is written in one piece, so nothing is gained by waiting for more.
         let _ = stream.set_nodelay(true);
         let handshake = timeout(self.limits.handshake, TlsAcceptor::from(tls.current()).accept(stream));
-        let stream = tokio::select! {
-            Ok(Ok(stream)) = handshake => stream,
+        let shaken = tokio::select! {
+            shaken = handshake => shaken,
             _ = self.stage.changed() => return,
-            else => return,
         };
+        // Whoever speaks no TLS, or not in time, is no client of ours.
+        let Ok(Ok(stream)) = shaken else { return };
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         self.http(stream, Peer { origin, tls: true }, http2).await;
     }

@@ -20,7 +20,7 @@ use super::pulse::{InFlight, Pulse};
 /// Why a request's body isn't there.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It is longer than whoever reads it allows.
+    /// It is longer than [`Limits::body`](super::Limits::body) or whoever reads it allows.
     #[error("the request's body has more than {0} bytes; send less at once")]
     TooLarge(usize),
     /// It took longer than [`Limits::body_time`](super::Limits::body_time).
@@ -63,8 +63,10 @@ where
 fn known(error: Box<dyn std::error::Error + Send + Sync>) -> BodyError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
     while let Some(current) = cause {
-        if let Some(BodyError::TimedOut) = current.downcast_ref() {
-            return BodyError::TimedOut;
+        match current.downcast_ref() {
+            Some(BodyError::TimedOut) => return BodyError::TimedOut,
+            Some(BodyError::TooLarge(limit)) => return BodyError::TooLarge(*limit),
+            _ => {}
         }
         cause = current.source();
     }
@@ -81,7 +83,7 @@ pub(super) struct Requests<S> {
 impl<S, B> hyper::service::Service<Request<Incoming>> for Requests<S>
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone,
-    B: Body,
+    B: Body<Data = Bytes>,
 {
     type Response = Response<AnswerBody<B>>;
     type Error = Infallible;
@@ -102,6 +104,7 @@ pin_project! {
         body: Incoming,
         pulse: Arc<Pulse>,
         began: Instant,
+        read: usize,
         // Only set once the body lets us wait.
         #[pin]
         timer: Option<Sleep>,
@@ -110,7 +113,7 @@ pin_project! {
 
 impl RequestBody {
     fn new(body: Incoming, pulse: Arc<Pulse>) -> Self {
-        Self { body, pulse, began: Instant::now(), timer: None }
+        Self { body, pulse, began: Instant::now(), read: 0, timer: None }
     }
 }
 
@@ -121,8 +124,13 @@ impl Body for RequestBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut this = self.project();
         if let Poll::Ready(frame) = Pin::new(&mut *this.body).poll_frame(cx) {
-            if matches!(frame, Some(Ok(_))) {
+            if let Some(Ok(frame)) = &frame {
                 this.pulse.body_arrived();
+                *this.read += frame.data_ref().map_or(0, Bytes::len);
+            }
+            let limit = this.pulse.limits().body;
+            if *this.read > limit {
+                return Poll::Ready(Some(Err(BodyError::TooLarge(limit))));
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::Broken(error.into()))));
         }
@@ -157,7 +165,7 @@ pin_project! {
 impl<F, B> Future for Answering<F>
 where
     F: Future<Output = Result<Response<B>, Infallible>>,
-    B: Body,
+    B: Body<Data = Bytes>,
 {
     type Output = Result<Response<AnswerBody<B>>, Infallible>;
 
@@ -171,37 +179,61 @@ where
                 in_flight.has_no_body();
             }
         }
-        Poll::Ready(Ok(answer.map(|body| AnswerBody { body, in_flight })))
+        Poll::Ready(Ok(answer.map(|body| AnswerBody { body, rest: Bytes::new(), in_flight })))
     }
 }
 
 pin_project! {
-    /// An answer's body as the client takes it.
+    /// An answer's body as the client takes it, in pieces: what was handed to HTTP/2 waits there for a window of the
+    /// client's, and is out of our reach.
     pub(super) struct AnswerBody<B> {
         #[pin]
         body: B,
+        rest: Bytes,
         in_flight: Option<InFlight>,
     }
 }
 
-impl<B: Body> Body for AnswerBody<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes>> Body for AnswerBody<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
-        let frame = ready!(this.body.as_mut().poll_frame(cx));
+        let mut frame = None;
+        if this.rest.is_empty() {
+            match ready!(this.body.as_mut().poll_frame(cx)) {
+                Some(Ok(next)) => match next.into_data() {
+                    Ok(part) => *this.rest = part,
+                    Err(trailers) => frame = Some(Ok(trailers)),
+                },
+                other => frame = other,
+            }
+        }
+        let ended = this.rest.is_empty() && frame.is_none();
+        if !this.rest.is_empty() {
+            let piece = this.rest.split_to(this.rest.len().min(PIECE));
+            frame = Some(Ok(Frame::data(piece)));
+        }
         if let Some(in_flight) = this.in_flight {
-            in_flight.taken(frame.is_none() || this.body.is_end_stream());
+            in_flight.taken(ended || this.rest.is_empty() && this.body.is_end_stream());
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (rest, body) = (self.rest.len() as u64, self.body.size_hint());
+        let mut hint = SizeHint::new();
+        hint.set_lower(body.lower() + rest);
+        if let Some(upper) = body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
     }
 }
+
+const PIECE: usize = 16 << 10;

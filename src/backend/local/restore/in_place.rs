@@ -104,27 +104,22 @@ impl LocalVault {
             let mut object = (**saved).clone();
             let present = state.loaded.image.any_with_unique_id(&object.unique_id);
             let entry = present.and_then(|present| state.loaded.entries.get(&present.number));
-            let replaced = match (entry, tombstones.of(&object.unique_id)) {
-                (Some(entry), _) => {
-                    object.number = entry.object.number;
-                    if object == *entry.object && self.has_secret(state, entry, secret.as_ref()) {
-                        continue;
-                    }
-                    Some(entry.code.clone())
-                }
-                (None, Some((code, number))) => {
-                    object.number = *number;
-                    Some(code.clone())
-                }
-                (None, None) => {
-                    object.number = counters.take_object_number();
-                    None
-                }
+            let (number, replaced) = match entry {
+                Some(entry) => (Some(entry.object.number), Some(entry.code.clone())),
+                None => tombstones.of(&object.unique_id).cloned().map(|(code, number)| (number, code)).unzip(),
             };
-            plan.put_back(object, secret, replaced);
-            written += 1;
+            object.number = number.unwrap_or_else(|| counters.take_object_number());
+            if !entry.is_some_and(|entry| self.is_same(state, entry, &object, secret.as_ref())) {
+                plan.put_back(object, secret, replaced);
+                written += 1;
+            }
         }
         Ok(written)
+    }
+
+    /// Whether what is there is what the backup has, its private part too.
+    fn is_same(&self, state: &State, entry: &Entry, object: &Object, secret: Option<&SecretBytes>) -> bool {
+        *object == *entry.object && self.has_secret(state, entry, secret)
     }
 
     /// Whether the present private part is this one. One that can't be opened any more is not, and is mended.

@@ -14,9 +14,9 @@ use super::LocalVault;
 use super::backup::Opened;
 use super::header::Counters;
 use super::record::TOMBSTONE;
+use super::reread::every_row;
 use super::seal::{RootKey, RowCode};
 use super::store::Snapshot;
-use super::sum::RecordSum;
 use crate::sys::memory::WipeStack;
 use crate::vault::{BackupSource, Losses, ObjectNumber, RestoreWish, Restored, Result, UniqueId, VaultError};
 
@@ -103,20 +103,12 @@ struct Tombstones(HashMap<UniqueId, (RowCode, ObjectNumber)>);
 impl Tombstones {
     /// Of the state that the image shows, which is checked once more: rows may have been exchanged since it was loaded.
     fn read(snapshot: &dyn Snapshot, root: &RootKey, counters: &Counters, file: &str) -> Result<Self> {
-        let mut found = RecordSum::default();
         let mut tombstones = HashMap::new();
-        snapshot.scan(0, &mut |row| {
-            let code = RowCode::of(&row);
-            found.add(row.id, root.code(&code));
+        every_row(snapshot, root, counters, file, &mut |row, code| {
             if row.kind == TOMBSTONE {
                 tombstones.insert(row.id, (code, row.number));
             }
-            Ok(())
         })?;
-        if found != counters.sum {
-            let what = "records were exchanged by somebody else since they were loaded".into();
-            return Err(VaultError::Damaged { file: file.to_owned(), what });
-        }
         Ok(Self(tombstones))
     }
 

@@ -20,9 +20,19 @@ pub(super) const CONFIGURATION: &[Check] = &[
         area: Area::Configuration,
         level: Level::Fault,
         holds: "the configuration can be read",
-        symptoms: &["can't read …: Permission denied (os error 13)"],
+        symptoms: &["can't read …: Permission denied (os error 13)", "no vault at …"],
         finding: "This user can't read {file}: {problem}.",
         remedies: &["sudo strongroom doctor"],
+    },
+    Check {
+        id: "user-without-configuration",
+        area: Area::Configuration,
+        level: Level::Fault,
+        holds: "the service's user can read a configuration, or has a vault",
+        symptoms: &["this program's user may not read … and goes without it", "(a service sees no token at all)"],
+        finding: "{user} can't read {file}, and has neither a configuration nor a vault of their own: their programs see \
+                  no token.",
+        remedies: &["chgrp \"$(id -gn {user})\" {file} && chmod 640 {file}"],
     },
     Check {
         id: "config-owner",

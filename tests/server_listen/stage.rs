@@ -3,8 +3,10 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +14,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Request};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use hyper::body::Frame;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use strongroom::server::listen::{BodyError, Limits, Listeners, Peer, SOCKET_MODE, read_body, serve};
@@ -26,6 +29,9 @@ pub const HANG: Duration = Duration::from_secs(30);
 pub const SOON: Duration = Duration::from_millis(300);
 
 pub const ANSWER_LEN: usize = 32 << 20;
+
+pub const REQUEST: &str = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+pub const LAST_REQUEST: &str = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
 pub type Tunnel = StreamOwned<ClientConnection, TcpStream>;
 
@@ -208,13 +214,31 @@ impl Drop for Tells {
     }
 }
 
+/// An answer that is made while it is taken.
+struct Large {
+    left: usize,
+    _tells: Tells,
+}
+
+impl hyper::body::Body for Large {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let len = self.left.min(100_000);
+        self.left -= len;
+        Poll::Ready((len > 0).then(|| Ok(Frame::data(vec![b'x'; len].into()))))
+    }
+}
+
 fn router(tell: Sender<&'static str>, limit: usize) -> Router {
-    let hanging = tell.clone();
+    let (hanging, large) = (tell.clone(), tell.clone());
     Router::new()
         .route("/", get(async || "here"))
         .route("/peer", get(async |Extension(peer): Extension<Peer>| format!("{peer:?}")))
         .route("/body", post(async move |request: Request| body_length(request, limit).await))
-        .route("/large", get(async || Body::from(vec![b'x'; ANSWER_LEN])))
+        .route("/any-body", post(async move |request: Request| body_length(request, usize::MAX).await))
+        .route("/large", get(async move || Body::new(Large { left: ANSWER_LEN, _tells: Tells(large.clone()) })))
         .route(
             "/hang",
             get(async move || {

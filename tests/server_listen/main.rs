@@ -2,18 +2,17 @@
 //! Every limit is reached by a real client over a socket.
 #![cfg(feature = "server")]
 
-mod listening;
+mod http2;
+mod limits;
+mod places;
+mod stage;
+mod tls;
 
 use std::io::{Read, Write};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::time::Duration;
+use std::net::TcpStream;
 
-use listening::{ANSWER_LEN, HANG, Identity, SOON, Server, answer, ask, curl, drain, tunnel};
-use strongroom::server::listen::{Limits, ListenError, Listeners, SOCKET_MODE};
-
-const REQUEST: &str = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
-const LAST_REQUEST: &str = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+use stage::{LAST_REQUEST, REQUEST, SOON, Server, answer, curl, drain};
+use strongroom::server::listen::Limits;
 
 #[test]
 fn curl_is_answered_on_both_versions_of_http_and_the_router_knows_the_peer() {
@@ -56,4 +55,34 @@ fn a_connection_serves_one_request_after_the_other() {
         stream.write_all(REQUEST.as_bytes()).unwrap();
         assert!(answer(&mut stream, 4).ends_with("here"));
     }
+}
+
+#[test]
+fn what_is_in_flight_finishes_when_the_server_ends_and_nothing_new_begins() {
+    let mut server = Server::new(Limits::default());
+    let mut idle = server.tunnel("http/1.1");
+    let mut busy = server.tunnel("http/1.1");
+    busy.write_all(b"GET /moment HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    server.expect("begun");
+    server.begin_shutdown();
+    assert_eq!(drain(&mut idle), 0);
+    let mut last = String::new();
+    busy.read_to_string(&mut last).unwrap();
+    assert!(last.starts_with("HTTP/1.1 200") && last.ends_with("finished"), "{last}");
+    server.expect_end();
+    assert!(TcpStream::connect(server.address).is_err());
+    assert!(!server.socket().exists());
+}
+
+#[test]
+fn what_hangs_when_the_server_ends_is_closed_after_its_grace() {
+    let mut server = Server::new(Limits { grace: SOON, ..Limits::default() });
+    let mut hanging = server.tunnel("http/1.1");
+    hanging.write_all(b"GET /hang HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    server.expect("begun");
+    let mut in_handshake = server.connect();
+    server.begin_shutdown();
+    server.expect("dropped");
+    server.expect_end();
+    assert_eq!(drain(&mut hanging) + drain(&mut in_handshake), 0);
 }

@@ -1,5 +1,7 @@
 //! What a package ships beside the command and is made from its own arguments: manual pages and shell completions.
 
+mod configuration;
+
 use std::path::PathBuf;
 
 use clap::{Args, Command, CommandFactory, ValueEnum};
@@ -29,11 +31,14 @@ pub(super) fn completions(context: &Context, completions: &Completions) -> Resul
     context.output.text(&script, &serde_json::json!({ "shell": shell, "script": script }))
 }
 
-/// Writes a page for the command and one for each of its verbs: `strongroom.1`, `strongroom-key.1`, …
+/// Writes a page for the command and one for each of its verbs, `strongroom.1`, `strongroom-key.1`, …, and the
+/// configuration's.
 pub(super) fn manual_pages(pages: &ManualPages) -> Result<()> {
     let mut command = without_help(Arguments::command());
     command.build();
-    page(pages, command)
+    page(pages, command)?;
+    let path = pages.directory.join(configuration::PAGE);
+    std::fs::write(&path, configuration::page()).map_err(|source| Error::File { path, source })
 }
 
 fn page(pages: &ManualPages, command: Command) -> Result<()> {
