@@ -8,13 +8,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
-use strongroom::config::VaultConfig;
-use strongroom::server::access::{BuiltInRole, Scope, assign};
 use strongroom::server::keys::algorithms;
-use strongroom::server::{API_VERSIONS, ROUTES, identity};
-use strongroom::vault::{Pin, Role, Unlock};
+use strongroom::server::{API_VERSIONS, ROUTES};
 
-use crate::stage::{PIN, Running, Stage, is_root, set_mode, wait_until};
+use crate::stage::{Running, Stage, is_root, output, set_mode, succeed, wait_until};
 
 /// A running `strongroom serve --dev`, ended when dropped.
 pub struct Served {
@@ -84,7 +81,7 @@ impl Served {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/sdk").join(script);
         let mut command = self.client(stage, python());
         command.arg("-B").arg(path).envs(tables()).envs(variables.iter().map(|(name, value)| (name, value)));
-        crate::stage::succeed(&mut command)
+        succeed(&mut command)
     }
 }
 
@@ -109,12 +106,12 @@ pub fn python() -> std::ffi::OsString {
 
 /// Makes an identity with these roles on the whole vault; returns its client id and its client secret.
 pub fn identity_with(stage: &Stage, name: &str, roles: &[&str]) -> (String, String) {
-    let vault = strongroom::backend::local::LocalVault::open(&VaultConfig::local("vault", stage.vault())).unwrap();
-    vault.unlock(&Unlock::Pin(Role::User, Pin::new(PIN.into()))).unwrap();
-    let made = identity::create(&*vault, name, 0).unwrap();
+    stage.strongroom(&format!("identity create {name}"));
     for role in roles {
-        assign(&*vault, &made.oid, BuiltInRole::find(role).unwrap(), &Scope::Vault).unwrap();
+        succeed(stage.strongroom_command("role assign").args([role, name]));
     }
-    let secret = identity::add_secret(&*vault, &made.oid, 0, None).unwrap();
-    (made.appid, secret.to_string())
+    let made = output(&mut stage.strongroom_command(&format!("--json identity secret add {name}")));
+    let made: serde_json::Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    let text = |member: &str| made[member].as_str().expect("a text").to_owned();
+    (text("client_id"), text("client_secret"))
 }
