@@ -148,9 +148,11 @@ fn good(id: &str, pattern: &str) -> (&'static str, Value, u16) {
         "KeyImport" => ("brought", json!({"key": {"kty": "oct", "k": DIGEST}, "Hsm": false, "tags": {}}), 200),
         "KeyGet" | "KeyListVersions" => ("ec", Value::Null, 200),
         "KeyList" | "SecretList" | "KeyListDeleted" | "SecretListDeleted" => ("", Value::Null, 200),
-        "KeyUpdate" => ("ec", json!({"attributes": attributes, "tags": {"a": "b"}, "key_ops": ["sign", "verify"]}), 200),
+        "KeyUpdate" => {
+            ("ec", json!({"attributes": attributes, "tags": {"a": "b"}, "key_ops": ["sign", "verify"]}), 200)
+        }
         "KeySign" => ("ec", json!({"alg": "ES256", "value": DIGEST}), 200),
-        "KeyVerify" => ("ec", json!({"alg": "ES256", "digest": DIGEST, "value": DIGEST.repeat(2)}), 200),
+        "KeyVerify" => ("ec", json!({"alg": "ES256", "digest": DIGEST, "value": "A".repeat(86)}), 200),
         "KeyEncrypt" | "KeyDecrypt" => ("oct", sealed, 200),
         "KeyWrap" => ("rsa", json!({"alg": "RSA-OAEP-256", "value": DIGEST}), 200),
         "KeyUnwrap" => ("rsa", json!({"alg": "RSA-OAEP-256", "value": DIGEST}), 400),
@@ -177,9 +179,19 @@ fn the_good_requests_of_the_table_are_good() {
 #[test]
 fn a_body_that_is_no_json_is_a_bad_parameter() {
     let deep = [b"{\"value\":".as_slice(), &b"[".repeat(200_000)].concat();
-    let bodies: [&[u8]; 14] = [
-        b"{", b"nul", b"{'value':1}", b"{\"value\":NaN}", b"{\"value\":1e999999}", b"{\"value\":\"\xff\xfe\"}", b"\xff",
-        b"{\"value\":\"\\ud800\"}", b"[]", b"\"text\"", b"7", b"{}{}", b"{\"value\":\"\x00\"}", &deep,
+    let bodies: [&[u8]; 12] = [
+        b"{",
+        b"nul",
+        b"{'value':1}",
+        b"{\"value\":NaN}",
+        b"{\"tags\":1e999999}",
+        b"\xff",
+        b"[]",
+        b"\"text\"",
+        b"7",
+        b"{}{}",
+        b"{\"value\":\"\x00\"}",
+        &deep,
     ];
     let mut place = Place::new();
     for operation in place.operations().iter().filter(|operation| !operation.body.is_null()) {
@@ -263,13 +275,9 @@ fn a_body_that_is_too_large_or_of_another_kind_is_said_to_be() {
     let mut place = Place::new();
     for operation in place.operations().iter().filter(|operation| !operation.body.is_null()) {
         place.with_body(413, "too large", operation, &large);
-        for media in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "\u{7f}", ""] {
-            let status = if media.is_empty() || media == "\u{7f}" { vec![400, 415] } else { vec![415] };
+        for media in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "json", ""] {
             let body = operation.body.to_string();
-            if media == "\u{7f}" {
-                continue;
-            }
-            place.expect(&status, "media", &operation.method, &operation.target(), media, body.as_bytes());
+            place.expect(&[415], "media", &operation.method, &operation.target(), media, body.as_bytes());
         }
         let body = operation.body.to_string();
         let media = "Application/JSON; charset=utf-8";
@@ -296,7 +304,10 @@ fn a_name_that_is_none_is_a_bad_parameter_and_one_that_is_encoded_counts() {
     let mut place = Place::new();
     for operation in place.operations().iter().filter(|operation| operation.pattern.contains("{name}")) {
         let (name, ..) = good(&operation.id, &operation.pattern);
-        let with = |text: &str| operation.target().replace(&format!("/{name}"), &format!("/{text}"));
+        let with = |text: &str| {
+            let path = operation.pattern.replace("{name}", text).replace("{version}", "");
+            format!("{}?api-version=7.6", path.strip_suffix('/').unwrap_or(&path))
+        };
         for bad in ["a_b", "a%2Fb", "%00", "%20", "%D0%BA", "%FF", "a.b", "%2e%2e", "a;b", "~", &long, "%", "%zz"] {
             place.with_target(400, "name", operation, &with(bad));
         }
@@ -326,9 +337,22 @@ fn versions_may_be_empty_and_paths_end_in_a_slash() {
 #[test]
 fn paths_that_are_nobodys_are_not_found() {
     let mut place = Place::new();
-    for path in ["/", "//", "///", "/key", "/keys/a/b/c/d", "//keys/ec", "/keys//sign/x/y", "/KEYS/ec", "/.", "/%2e%2e/keys",
-        "/keys/ec/0123456789abcdef0123456789abcdef/sing", "/%FF", "/certificates", "/secrets/a/b/c"]
-    {
+    for path in [
+        "/",
+        "//",
+        "///",
+        "/key",
+        "/keys/a/b/c/d",
+        "//keys/ec",
+        "/keys//sign/x/y",
+        "/KEYS/ec",
+        "/.",
+        "/%2e%2e/keys",
+        "/keys/ec/0123456789abcdef0123456789abcdef/sing",
+        "/%FF",
+        "/certificates",
+        "/secrets/a/b/c",
+    ] {
         for method in ["GET", "POST", "PUT"] {
             let target = format!("{path}?api-version=7.6");
             place.expect(&[400, 404], "a path", method, &target, "application/json", b"");
@@ -386,7 +410,8 @@ fn encoded(text: &str) -> String {
 fn without_a_token_everything_is_answered_with_the_challenge() {
     let mut place = Place::new();
     for operation in place.operations() {
-        for authorization in ["", "authorization: Bearer\r\n", "authorization: Bearer x.y.z\r\n", "authorization: Basic eA==\r\n"]
+        for authorization in
+            ["", "authorization: Bearer\r\n", "authorization: Bearer x.y.z\r\n", "authorization: Basic eA==\r\n"]
         {
             for target in [operation.target(), operation.path.clone(), "/nothing/here".to_owned()] {
                 let (method, host) = (&operation.method, &place.client.host);
@@ -403,7 +428,8 @@ fn without_a_token_everything_is_answered_with_the_challenge() {
 #[test]
 fn a_host_that_is_no_vault_is_not_found() {
     let mut place = Place::new();
-    for host in ["", "x", "other.vault.localhost", "vault.localhost", "dev.vault.localhost.example.com", "[::1]", "a b"] {
+    for host in ["", "x", "other.vault.localhost", "vault.localhost", "dev.vault.localhost.example.com", "[::1]", "a b"]
+    {
         let request = format!("GET /keys?api-version=7.6 HTTP/1.1\r\nhost: {host}\r\n\r\n");
         let answer = place.exchange(request.as_bytes());
         assert!([400, 404].contains(&answer.status), "{host}: {}", answer.text());
