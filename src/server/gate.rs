@@ -42,7 +42,7 @@ pub const API_VERSIONS: &[&str] = &[
     "2026-04-01",
 ];
 
-/// Longest body, in bytes: a backup of a secret with many versions is the largest.
+/// Longest body, in bytes, of every operation but a restore.
 pub const MAX_BODY: usize = 1024 * 1024;
 
 /// What of a body that nobody wanted is read and thrown away, in bytes, and how long that may take.
@@ -108,6 +108,7 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     let settings = served.settings(&image)?;
     let mut call = Call {
         served,
+        home: Arc::clone(&server.home),
         image,
         settings,
         base: target.base.clone(),
@@ -121,7 +122,7 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     permit(route, &call)?;
     if route.body.is_some() {
         check_media_type(&parts.headers)?;
-        call.body = read(body).await?;
+        call.body = read(body, route.max_body).await?;
     }
     let reply = run(server, route, call).await?;
     Ok(written(route.status, reply))
@@ -232,8 +233,8 @@ fn check_media_type(headers: &HeaderMap) -> Result<()> {
     Err(ServiceError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BadParameter", what))
 }
 
-async fn read(body: &mut Body) -> Result<Bytes> {
-    read_body(body, MAX_BODY).await.map_err(|error| {
+async fn read(body: &mut Body, most: usize) -> Result<Bytes> {
+    read_body(body, most).await.map_err(|error| {
         let status = match error {
             BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             BodyError::TimedOut => StatusCode::REQUEST_TIMEOUT,

@@ -7,6 +7,7 @@
 pub mod access;
 mod attributes;
 pub mod authority;
+mod blob;
 mod call;
 pub mod clock;
 mod deleted;
