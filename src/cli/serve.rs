@@ -10,7 +10,7 @@ use rcgen::string::Ia5String;
 
 use super::{Context, Error, Result, open};
 use crate::config::{Config, ServerConfig, VaultConfig};
-use crate::server::access::{ADMINISTRATOR, BuiltInRole, Scope, assign};
+use crate::server::access::{ADMINISTRATOR, BuiltInRole, Scope, assign, has_administrator};
 use crate::server::authority::Authority;
 use crate::server::clock::Clock;
 use crate::server::identity;
@@ -128,6 +128,12 @@ impl Running {
         }
         if serve.dev {
             explain_dev(context, serve, &*home, &names, &vault_names, addresses.first(), clock.now())?;
+        } else if !has_administrator(&home.image()) {
+            context.output.note(&format!(
+                "Nobody may do everything in the vault {0} yet: `strongroom --vault {0} identity create NAME \
+                 --administrator` makes somebody who may.",
+                vault_names[0]
+            ));
         }
         for address in &addresses {
             context.output.note(&format!("Listening at https://{address}."));

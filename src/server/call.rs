@@ -80,9 +80,7 @@ impl Call {
     /// Reads the body.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         let body = if self.body.is_empty() { b"{}" } else { &*self.body };
-        serde_json::from_slice(body).map_err(|error| {
-            ServiceError::bad_parameter(format!("The body is not what this operation takes: {error}."))
-        })
+        super::body::read(body).map_err(ServiceError::bad_parameter)
     }
 
     /// `{base}/{collection}/{name}`.

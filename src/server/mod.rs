@@ -8,6 +8,7 @@ pub mod access;
 mod attributes;
 pub mod authority;
 mod blob;
+mod body;
 mod call;
 pub mod clock;
 mod deleted;
@@ -18,6 +19,7 @@ pub mod identity;
 pub mod keys;
 pub mod listen;
 pub mod names;
+mod openapi;
 mod paging;
 mod pool;
 mod record;
@@ -145,6 +147,7 @@ impl Server {
         Router::new()
             .route("/healthz", get(async || "ok"))
             .route("/readyz", get(ready))
+            .route("/openapi.json", get(openapi::answer))
             .fallback(by_host)
             .with_state(Arc::clone(self))
     }

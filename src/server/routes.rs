@@ -5,6 +5,7 @@
 use std::sync::LazyLock;
 
 use axum::http::Method;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::access::DataAction;
 use super::call::{Call, Reply};
@@ -34,10 +35,13 @@ pub struct Route {
     /// Longest body, in bytes.
     pub max_body: usize,
     /// The shape of the body, if the operation takes one.
-    pub body: Option<fn() -> schemars::Schema>,
+    pub body: Option<BodySchema>,
     /// Does it.
     pub run: fn(&Call) -> Result<Reply>,
 }
+
+/// Puts the shape of a body among the schemas, and refers to it.
+pub type BodySchema = fn(&mut SchemaGenerator) -> Schema;
 
 /// Where an operation is done; see [`super::pool`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +67,7 @@ impl Route {
         Self { method, path, operation, action, public_action: None, status: 200, work, max_body, body: None, run }
     }
 
-    fn body(self, schema: fn() -> schemars::Schema) -> Self {
+    fn body(self, schema: BodySchema) -> Self {
         Self { body: Some(schema), ..self }
     }
 
@@ -75,13 +79,18 @@ impl Route {
         Self { max_body, ..self }
     }
 
+    /// Whether it answers pages.
+    pub fn is_list(&self) -> bool {
+        self.operation.contains("List")
+    }
+
     fn also(self, action: DataAction) -> Self {
         Self { public_action: Some(action), ..self }
     }
 }
 
-fn schema<T: schemars::JsonSchema>() -> schemars::Schema {
-    schemars::SchemaGenerator::default().into_root_schema_for::<T>()
+fn schema<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Schema {
+    schemas.subschema_for::<T>()
 }
 
 /// What a path names.

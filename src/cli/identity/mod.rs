@@ -3,7 +3,10 @@
 //! They are records of the vault that the command works on; a server looks for them in the first vault that it serves.
 
 mod certificate;
+mod first;
 mod secret;
+
+pub(super) use first::FirstAdministrator;
 
 use std::path::PathBuf;
 
@@ -12,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::open::Opened;
 use super::{Context, Error, Result, time};
-use crate::server::access::{ADMINISTRATOR, BuiltInRole, Scope, assign, assignments};
+use crate::server::access::assignments;
 use crate::server::guid;
 use crate::server::identity::{self, Identity, LoginCertificate};
 use crate::vault::Image;
@@ -80,7 +83,8 @@ pub(super) fn named(image: &Image, text: &str) -> Result<Identity> {
 fn create(context: &Context, name: &str) -> Result<()> {
     check_name(name)?;
     let opened = context.unlocked()?;
-    let made = make(&opened, name)?;
+    refuse_known(&opened, name)?;
+    let made = identity::create(&*opened.vault, name, time::now())?;
     let next = "Next: `strongroom identity secret add` and `strongroom role assign`.";
     context.output.note(next);
     context.output.done(&format!("Made the identity {name}, client id {}.", made.appid), &identity_json(&made))
@@ -89,18 +93,17 @@ fn create(context: &Context, name: &str) -> Result<()> {
 fn administrator(context: &Context, name: &str, file: Option<PathBuf>) -> Result<()> {
     check_name(name)?;
     let opened = context.unlocked()?;
+    refuse_known(&opened, name)?;
     let place = file.map(secret::Place::new).transpose()?;
-    let made = make(&opened, name)?;
-    let role = BuiltInRole::find(ADMINISTRATOR).ok_or_else(|| Error::refused("There is no such role."))?;
-    assign(&*opened.vault, &made.oid, role, &Scope::Vault)?;
+    let made = first::administrator(&*opened.vault, name)?;
     secret::add(context, &opened, &made, None, place)
 }
 
-fn make(opened: &Opened, name: &str) -> Result<Identity> {
-    if identity::find(&opened.vault.image(), name).is_some() {
-        return Err(Error::refused(format!("There is an identity called {name:?} already: choose another name.")));
+fn refuse_known(opened: &Opened, name: &str) -> Result<()> {
+    match identity::find(&opened.vault.image(), name) {
+        None => Ok(()),
+        Some(_) => Err(Error::refused(format!("There is an identity called {name:?} already: choose another name."))),
     }
-    Ok(identity::create(&*opened.vault, name, time::now())?)
 }
 
 /// A name is for people and for arguments: nothing that is invisible or an id.

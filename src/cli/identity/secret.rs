@@ -6,14 +6,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::super::open::Opened;
 use super::super::{Context, Error, Result, time};
 use super::named;
-use crate::server::identity::{self, Identity};
+use crate::server::identity::{self, Identity, NewSecret};
 use crate::sys;
+use crate::vault::Vault;
 
 /// What is done with client secrets.
 #[derive(Subcommand)]
@@ -57,34 +58,67 @@ pub(super) fn add(
     expires: Option<i64>,
     place: Option<Place>,
 ) -> Result<()> {
-    let secret = identity::add_secret(&*opened.vault, &to.oid, time::now(), expires)?;
-    let (name, id) = (&to.name, &secret.id);
-    let mut value = json!({
-        "name": name,
-        "client_id": to.appid,
-        "object_id": to.oid,
-        "secret_id": id,
-        "expires": expires.map(time::text),
-    });
-    let Some(place) = place else {
-        context.output.note("The client secret is shown this once.");
-        value["client_secret"] = json!(*secret.text);
-        let fields = [
-            ("Name", name.clone()),
-            ("Client id", to.appid.clone()),
-            ("Secret id", id.clone()),
-            ("Client secret", secret.text.to_string()),
-        ];
-        return context.output.details(&fields, &value);
+    let given = give(&*opened.vault, to, expires, place)?;
+    let Some(text) = &given.shown else {
+        let path = given.path.clone().unwrap_or_default();
+        let done = format!("Gave {}, client id {}, a secret: it is in {}.", to.name, to.appid, path.display());
+        return context.output.done(&done, &given.json());
     };
+    context.output.note("The client secret is shown this once.");
+    let fields = [
+        ("Name", to.name.clone()),
+        ("Client id", to.appid.clone()),
+        ("Secret id", given.id.clone()),
+        ("Client secret", text.to_string()),
+    ];
+    context.output.details(&fields, &given.json())
+}
+
+/// A secret that an identity has from now on.
+pub(super) struct Given<'a> {
+    to: &'a Identity,
+    id: String,
+    expires: Option<i64>,
+    /// The secret itself, unless it was written into a file.
+    pub shown: Option<Zeroizing<String>>,
+    path: Option<PathBuf>,
+}
+
+/// Makes a secret, and writes it where it shall be.
+pub(super) fn give<'a>(
+    vault: &dyn Vault,
+    to: &'a Identity,
+    expires: Option<i64>,
+    place: Option<Place>,
+) -> Result<Given<'a>> {
+    let NewSecret { id, text } = identity::add_secret(vault, &to.oid, time::now(), expires)?;
+    let Some(place) = place else { return Ok(Given { to, id, expires, shown: Some(text), path: None }) };
     let path = place.path.clone();
-    if let Err(error) = place.write(&secret.text) {
+    if let Err(error) = place.write(&text) {
         // Nobody could use it.
-        identity::change(&*opened.vault, &to.oid, &mut |identity| identity.secrets.retain(|kept| kept.id != *id))?;
+        identity::change(vault, &to.oid, &mut |identity| identity.secrets.retain(|kept| kept.id != id))?;
         return Err(error);
     }
-    value["secret_file"] = json!(path);
-    context.output.done(&format!("Gave {name}, client id {}, a secret: it is in {}.", to.appid, path.display()), &value)
+    Ok(Given { to, id, expires, shown: None, path: Some(path) })
+}
+
+impl Given<'_> {
+    pub(super) fn json(&self) -> Value {
+        let mut value = json!({
+            "name": self.to.name,
+            "client_id": self.to.appid,
+            "object_id": self.to.oid,
+            "secret_id": self.id,
+            "expires": self.expires.map(time::text),
+        });
+        if let Some(text) = &self.shown {
+            value["client_secret"] = json!(**text);
+        }
+        if let Some(path) = &self.path {
+            value["secret_file"] = json!(path);
+        }
+        value
+    }
 }
 
 fn remove(context: &Context, identity: &str, id: &str) -> Result<()> {

@@ -16,6 +16,7 @@ pub mod kty;
 mod manage;
 mod operate;
 mod rotation;
+mod schema;
 mod wrapped;
 
 pub use algorithms::Algorithm;
