@@ -7,6 +7,7 @@ mod ask;
 mod backup;
 mod cert;
 mod delete;
+mod deleted;
 pub mod doctor;
 mod error;
 mod generate;
@@ -29,6 +30,7 @@ mod role;
 mod secret;
 #[cfg(feature = "server")]
 mod serve;
+mod settings;
 mod table;
 mod time;
 mod versions;
@@ -102,6 +104,12 @@ enum Verb {
     /// Secrets: set, get, list, delete
     #[command(subcommand)]
     Secret(secret::Verb),
+    /// What was deleted and can be brought back: list, show, recover, purge
+    #[command(subcommand)]
+    Deleted(deleted::Verb),
+    /// How long what is deleted can be brought back: show, set
+    #[command(subcommand)]
+    Settings(settings::Verb),
     /// PINs: change, reset
     #[command(subcommand)]
     Pin(pin::Verb),
@@ -172,6 +180,8 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Cert(verb) => cert::run(context, verb),
         Verb::Import(import) => import::run(context, import),
         Verb::Secret(verb) => secret::run(context, verb),
+        Verb::Deleted(verb) => deleted::run(context, verb),
+        Verb::Settings(verb) => settings::run(context, verb),
         Verb::Pin(verb) => pin::run(context, verb),
         Verb::Rekey(rekey) => rekey::run(context, rekey),
         Verb::Purge => rekey::purge(context),

@@ -5,6 +5,7 @@
 //! goes to the log.
 
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::vault::VaultError;
@@ -67,18 +68,21 @@ impl ServiceError {
     /// The body.
     pub fn body(&self) -> Vec<u8> {
         let inner = self.inner.map(|code| Inner { code });
-        let body = Body { error: Shown { code: self.code, message: &self.message, innererror: inner } };
+        let body = ErrorBody { error: Shown { code: self.code, message: &self.message, innererror: inner } };
         // Plain strings: writing them can't fail.
         serde_json::to_vec(&body).unwrap_or_default()
     }
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// The error body's shape.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KeyVaultError", deny_unknown_fields)]
+pub struct ErrorBody<'a> {
     error: Shown<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KeyVaultErrorError", deny_unknown_fields)]
 struct Shown<'a> {
     code: &'static str,
     message: &'a str,
@@ -86,7 +90,8 @@ struct Shown<'a> {
     innererror: Option<Inner>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "InnerError", deny_unknown_fields)]
 struct Inner {
     code: &'static str,
 }

@@ -7,6 +7,8 @@
 pub mod access;
 mod attributes;
 pub mod authority;
+mod blob;
+mod body;
 mod call;
 pub mod clock;
 mod deleted;
@@ -17,6 +19,7 @@ pub mod identity;
 pub mod keys;
 pub mod listen;
 pub mod names;
+mod openapi;
 mod paging;
 mod pool;
 mod record;
@@ -35,6 +38,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_service::Service;
+
+pub use self::gate::API_VERSIONS;
+pub use self::routes::TABLE as ROUTES;
 
 use self::access::{Compiled, Grants};
 use self::clock::Clock;
@@ -144,6 +150,7 @@ impl Server {
         Router::new()
             .route("/healthz", get(async || "ok"))
             .route("/readyz", get(ready))
+            .route("/openapi.json", get(openapi::answer))
             .fallback(by_host)
             .with_state(Arc::clone(self))
     }

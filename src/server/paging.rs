@@ -7,7 +7,7 @@ use super::call::{Call, Reply};
 use super::error::{Result, ServiceError};
 
 /// Most items of a page, and how many there are if nothing is asked.
-const MOST: usize = 25;
+pub const MOST: usize = 25;
 
 #[derive(Serialize)]
 struct Page<T> {

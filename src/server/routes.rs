@@ -5,14 +5,16 @@
 use std::sync::LazyLock;
 
 use axum::http::Method;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::access::DataAction;
 use super::call::{Call, Reply};
 use super::error::Result;
+use super::gate::MAX_BODY;
 use super::keys::Keys;
 use super::keys::bodies;
 use super::secrets::Secrets;
-use super::{deleted, keys, secrets};
+use super::{blob, deleted, keys, secrets};
 
 /// One operation of Key Vault.
 pub struct Route {
@@ -30,11 +32,16 @@ pub struct Route {
     pub status: u16,
     /// Where it is done.
     pub work: Work,
+    /// Longest body, in bytes.
+    pub max_body: usize,
     /// The shape of the body, if the operation takes one.
-    pub body: Option<fn() -> schemars::Schema>,
+    pub body: Option<BodySchema>,
     /// Does it.
     pub run: fn(&Call) -> Result<Reply>,
 }
+
+/// Puts the shape of a body among the schemas, and refers to it.
+pub type BodySchema = fn(&mut SchemaGenerator) -> Schema;
 
 /// Where an operation is done; see [`super::pool`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +63,11 @@ impl Route {
         work: Work,
         run: fn(&Call) -> Result<Reply>,
     ) -> Self {
-        Self { method, path, operation, action, public_action: None, status: 200, work, body: None, run }
+        let max_body = MAX_BODY;
+        Self { method, path, operation, action, public_action: None, status: 200, work, max_body, body: None, run }
     }
 
-    fn body(self, schema: fn() -> schemars::Schema) -> Self {
+    fn body(self, schema: BodySchema) -> Self {
         Self { body: Some(schema), ..self }
     }
 
@@ -67,13 +75,22 @@ impl Route {
         Self { status, ..self }
     }
 
+    fn max_body(self, max_body: usize) -> Self {
+        Self { max_body, ..self }
+    }
+
+    /// Whether it answers pages.
+    pub fn is_list(&self) -> bool {
+        self.operation.contains("List")
+    }
+
     fn also(self, action: DataAction) -> Self {
         Self { public_action: Some(action), ..self }
     }
 }
 
-fn schema<T: schemars::JsonSchema>() -> schemars::Schema {
-    schemars::SchemaGenerator::default().into_root_schema_for::<T>()
+fn schema<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Schema {
+    schemas.subschema_for::<T>()
 }
 
 /// What a path names.
@@ -162,6 +179,40 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .also(A::KEYS_READ),
         Route::new(Method::POST, "/keys/{name}/{version}/unwrapkey", "KeyUnwrap", A::KEYS_UNWRAP, Key, keys::unwrap)
             .body(schema::<bodies::OperationParameters>),
+        Route::new(Method::POST, "/keys/{name}/rotate", "KeyRotate", A::KEYS_ROTATE, Write, keys::rotate),
+        Route::new(
+            Method::GET,
+            "/keys/{name}/rotationpolicy",
+            "KeyRotationPolicyGet",
+            A::ROTATION_POLICY_READ,
+            Short,
+            keys::get_policy,
+        ),
+        Route::new(
+            Method::PUT,
+            "/keys/{name}/rotationpolicy",
+            "KeyRotationPolicySet",
+            A::ROTATION_POLICY_WRITE,
+            Write,
+            keys::put_policy,
+        )
+        .body(schema::<bodies::PolicyParameters>),
+        Route::new(
+            Method::POST,
+            "/keys/{name}/{version}/release",
+            "KeyRelease",
+            A::KEYS_RELEASE,
+            Short,
+            keys::refuse_release,
+        ),
+        Route::new(
+            Method::GET,
+            "/keys/{name}/{version}/attestation",
+            "KeyGetAttestation",
+            A::KEYS_READ,
+            Short,
+            keys::refuse_attestation,
+        ),
         Route::new(Method::POST, "/rng", "RandomBytesGet", A::KEYS_READ, Short, keys::random)
             .body(schema::<bodies::RandomParameters>),
         Route::new(Method::PUT, "/secrets/{name}", "SecretSet", A::SECRETS_SET, Write, secrets::set)
@@ -198,6 +249,28 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
         ),
         Route::new(Method::DELETE, "/deletedkeys/{name}", "KeyPurge", A::KEYS_PURGE, Write, deleted::purge::<Keys>)
             .status(204),
+        Route::new(Method::POST, "/keys/{name}/backup", "KeyBackup", A::KEYS_BACKUP, Write, blob::back_up::<Keys>),
+        Route::new(Method::POST, "/keys/restore", "KeyRestore", A::KEYS_RESTORE, Write, blob::restore::<Keys>)
+            .body(schema::<blob::RestoreParameters>)
+            .max_body(blob::RESTORE_BODY),
+        Route::new(
+            Method::POST,
+            "/secrets/{name}/backup",
+            "SecretBackup",
+            A::SECRETS_BACKUP,
+            Write,
+            blob::back_up::<Secrets>,
+        ),
+        Route::new(
+            Method::POST,
+            "/secrets/restore",
+            "SecretRestore",
+            A::SECRETS_RESTORE,
+            Write,
+            blob::restore::<Secrets>,
+        )
+        .body(schema::<blob::RestoreParameters>)
+        .max_body(blob::RESTORE_BODY),
         Route::new(
             Method::DELETE,
             "/secrets/{name}",

@@ -2,7 +2,9 @@
 //! a real vault, by requests with tokens of the server's own endpoint.
 #![cfg(feature = "server")]
 
+mod blobs;
 #[path = "../faults/mod.rs"]
 mod faults;
+mod rotation;
 mod scene;
 mod soft_delete;

@@ -99,6 +99,10 @@ impl Vault for LocalVault {
         self.secret_part(number, true)
     }
 
+    fn secret_in_any_state(&self, number: ObjectNumber) -> Result<SecretBytes> {
+        self.secret_part(number, false)
+    }
+
     fn create(&self, drafts: Vec<Draft>) -> Result<Vec<Arc<Object>>> {
         self.create_together(drafts, false)
     }

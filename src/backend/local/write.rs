@@ -71,13 +71,17 @@ impl Plan {
                 (None, _) => None,
             };
             let (name, version) = named.unzip();
+            let (created, updated) = match &draft.naming {
+                Naming::Restored(was) => (was.created, was.updated),
+                _ => (now(), now()),
+            };
             let object = Object {
                 number: counters.take_object_number(),
                 unique_id,
                 name,
                 version,
-                created: now(),
-                updated: now(),
+                created,
+                updated,
                 has_secret: draft.secret.is_some(),
                 secret_len: draft.secret.as_ref().map_or(0, SecretBytes::len),
                 content: draft.content,
@@ -248,36 +252,48 @@ fn named(
     unique_id: &[u8; 16],
 ) -> Result<Option<(Name, Version)>> {
     let image = &state.loaded.image;
-    let taken = |name: &Name| is_taken(image, collection, name);
     let name = match &draft.naming {
         Naming::None => return Ok(None),
         Naming::FromLabel => {
             let label = std::str::from_utf8(&draft.content.label).ok().and_then(|label| Name::new(label).ok());
-            label.filter(|name| !taken(name)).unwrap_or_else(|| Name::derived(&draft.content.label, unique_id))
+            label
+                .filter(|name| !is_taken(image, collection, name))
+                .unwrap_or_else(|| Name::derived(&draft.content.label, unique_id))
         }
         Naming::New(name) | Naming::VersionOf(name) | Naming::Set(name) => name.clone(),
+        Naming::Restored(was) => was.name.clone(),
     };
     let folded = name.folded();
     if let Some((_, _, name, version)) = shared.iter().find(|(c, text, ..)| *c == collection && *text == folded) {
         return Ok(Some((name.clone(), *version)));
     }
-    match draft.naming {
-        Naming::New(_) | Naming::VersionOf(_) | Naming::Set(_)
-            if image.deleted_with_name(collection, name.as_str()).next().is_some() =>
-        {
-            return Err(VaultError::NameDeleted(name.to_string()));
-        }
-        Naming::New(_) if taken(&name) => return Err(VaultError::NameTaken(name.to_string())),
-        Naming::VersionOf(_) if !taken(&name) => return Err(VaultError::NotFound),
-        _ => {}
+    check_name(image, collection, &draft.naming, &name)?;
+    if let Naming::Restored(was) = &draft.naming {
+        return Ok(Some((name, was.version)));
     }
     let versions = image.with_name(collection, name.as_str());
     let newest = versions.filter_map(|object| object.version).map(|version| version.ordinal).max().unwrap_or(0);
     let mut id = [0; 16];
     crypto::random(&mut id)?;
     let version = Version { id, ordinal: newest + 1 };
+    // All versions are spelled as the first one was: their ids differ in nothing else.
+    let first = image.with_name(collection, name.as_str()).find_map(|object| object.name.clone());
+    let name = first.unwrap_or(name);
     shared.push((collection, folded, name.clone(), version));
     Ok(Some((name, version)))
+}
+
+/// Refuses a name that somebody gave and that isn't free, or isn't there, as the naming needs it.
+fn check_name(image: &Image, collection: Collection, naming: &Naming, name: &Name) -> Result<()> {
+    let given = !matches!(naming, Naming::None | Naming::FromLabel);
+    if given && image.deleted_with_name(collection, name.as_str()).next().is_some() {
+        return Err(VaultError::NameDeleted(name.to_string()));
+    }
+    match (naming, is_taken(image, collection, name)) {
+        (Naming::New(_) | Naming::Restored(_), true) => Err(VaultError::NameTaken(name.to_string())),
+        (Naming::VersionOf(_), false) => Err(VaultError::NotFound),
+        _ => Ok(()),
+    }
 }
 
 /// Whether another object may not get this name. The public half of a key that was deleted holds none; what was deleted

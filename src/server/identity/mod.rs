@@ -6,8 +6,6 @@
 mod certificate;
 mod known;
 
-use std::sync::Arc;
-
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -20,7 +18,7 @@ use super::access::keep_an_administrator;
 use super::guid;
 use super::record::{self, Record, Stored};
 use crate::crypto::{self, DigestAlgorithm, Mac, MacScheme};
-use crate::vault::{Change, Class, Content, Draft, Image, Naming, Result, SecretBytes, Vault, VaultError};
+use crate::vault::{Change, Image, Result, Vault, VaultError};
 
 /// Somebody who can be given roles.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -161,21 +159,7 @@ pub fn check_secret(key: &crypto::SecretKey, identity: &Identity, given: &str, n
 
 /// The key under which this vault's client secrets are hashed; made when it is first asked for.
 pub fn hash_key(vault: &dyn Vault) -> Result<crypto::SecretKey> {
-    let is_key = |content: &Content| content.label == HASH_KEY;
-    let number = |image: &Image| image.service().values().find(|object| is_key(&object.content)).map(|o| o.number);
-    if number(&vault.image()).is_none() {
-        vault.transact(&mut |image| match number(image) {
-            Some(_) => Ok(Vec::new()),
-            None => {
-                let mut content = Content::new(Class::Service);
-                content.label = HASH_KEY.to_vec();
-                content.value = Some(Arc::from(*br#"{"id":"1"}"#));
-                let secret = Some(SecretBytes::filled(32, crypto::random)?);
-                Ok(vec![Change::Create(Draft { content, naming: Naming::None, secret })])
-            }
-        })?;
-    }
-    let value = vault.secret(number(&vault.image()).ok_or(VaultError::NotFound)?)?;
+    let value = record::own_secret(vault, HASH_KEY)?;
     Ok(crypto::SecretKey::new(crypto::KeyAlgorithm::Generic { bytes: 32 }, value)?)
 }
 

@@ -10,6 +10,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use crate::server::body::NOT_BASE64URL;
 use crate::vault::SecretBytes;
 
 /// Public bytes.
@@ -58,7 +59,7 @@ impl Visitor<'_> for Text {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<SecretBytes, E> {
-        decode(text).ok_or_else(|| E::custom("not base64url (RFC 4648 §5)"))
+        decode(text).ok_or_else(|| E::custom(NOT_BASE64URL))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use der::asn1::UintRef;
 use der::{Decode, Reader, SliceReader};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spki::SubjectPublicKeyInfoRef;
 
@@ -10,19 +11,23 @@ use super::base64url::{Base64Url, Base64UrlRef, SecretBase64Url};
 use super::error::KeyError;
 use super::key_ops::KeyOps;
 use super::kty::{curve_name, kty_of};
+use super::schema::{CurveName, KtyName, OperationName};
 use crate::crypto::{CryptoError, KeyAlgorithm};
 use crate::vault::KeyDescription;
 
 /// A key as a client sends it (`JsonWebKey`). Nothing in it is checked yet, and members that aren't named here are not
 /// looked at.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename = "JsonWebKey")]
 pub struct Jwk {
     /// The key's identifier, which the service gives itself.
     pub kid: Option<String>,
     /// Kind of key.
+    #[schemars(with = "Option<KtyName>")]
     pub kty: Option<String>,
     /// What it may be used for.
+    #[schemars(with = "Option<Vec<OperationName>>")]
     pub key_ops: Option<Vec<String>>,
     /// Modulus.
     pub n: Option<Base64Url>,
@@ -45,6 +50,7 @@ pub struct Jwk {
     /// A key that is wrapped with one of this service's (`t` in the SDKs).
     pub key_hsm: Option<Base64Url>,
     /// Curve.
+    #[schemars(with = "Option<CurveName>")]
     pub crv: Option<String>,
     /// Coordinate of an EC key's point.
     pub x: Option<Base64Url>,

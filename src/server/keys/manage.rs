@@ -6,9 +6,11 @@ use serde::Deserialize;
 use super::bundle::{Bundle, Item, KTY, KeyVersion, not_found, set_operations};
 use super::import::Imported;
 use super::kty::{Family, public_exponent};
-use super::{Jwk, KeyOps, Kty, Wish, Wrapped};
+use super::schema::{CurveName, KtyName, OperationName};
+use super::{Jwk, KeyOps, Kty, Wish, Wrapped, rotation};
 use crate::crypto::PrivateKey;
 use crate::server::attributes::{GivenAttributes, Tags, checked_tags};
+use crate::server::body::{maybe_object, object};
 use crate::server::call::{Call, Reply};
 use crate::server::error::{Result, ServiceError};
 use crate::server::paging;
@@ -19,24 +21,31 @@ use crate::vault::{
 
 /// The body of a create.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "KeyCreateParameters")]
 pub struct CreateParameters {
+    #[schemars(with = "KtyName")]
     kty: String,
     key_size: Option<i64>,
     public_exponent: Option<i64>,
+    #[schemars(with = "Option<Vec<OperationName>>")]
     key_ops: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "maybe_object")]
     attributes: Option<GivenAttributes>,
     tags: Option<Tags>,
+    #[schemars(with = "Option<CurveName>")]
     crv: Option<String>,
     release_policy: Option<serde_json::Value>,
 }
 
 /// The body of an import.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "KeyImportParameters")]
 pub struct ImportParameters {
     #[serde(rename = "Hsm")]
     hsm: Option<bool>,
-    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    #[serde(deserialize_with = "object")]
     key: Jwk,
+    #[serde(default, deserialize_with = "maybe_object")]
     attributes: Option<GivenAttributes>,
     tags: Option<Tags>,
     release_policy: Option<serde_json::Value>,
@@ -44,8 +53,11 @@ pub struct ImportParameters {
 
 /// The body of an update; what is absent stays.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "KeyUpdateParameters")]
 pub struct UpdateParameters {
+    #[schemars(with = "Option<Vec<OperationName>>")]
     key_ops: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "maybe_object")]
     attributes: Option<GivenAttributes>,
     tags: Option<Tags>,
     release_policy: Option<serde_json::Value>,
@@ -207,6 +219,7 @@ impl Contents {
         }
         main.tags = checked_tags(tags.unwrap_or_default())?;
         main.notes.insert(KTY.into(), kty.name().into());
+        rotation::hand_on(&call.image, call.name()?, &mut main);
         set_operations(ops, &mut main, (class == Class::PrivateKey).then_some(&mut public));
         Ok(Self { main, public })
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::base64url::Base64UrlRef;
 use super::bundle::KeyVersion;
+use super::schema::{EncryptionAlgorithm, SignatureAlgorithm};
 use super::{AesInput, Algorithm, Base64Url, KeyOps, Private, Public, Sealed, apply};
 use crate::crypto::PublicKey;
 use crate::server::call::{Call, Reply};
@@ -16,38 +17,38 @@ use crate::vault::{Class, Collection, Content, KeyAlgorithm, SecretBytes, VaultE
 
 /// The body of a signature: the digest.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "KeySignParameters")]
 pub struct SignParameters {
+    #[schemars(with = "SignatureAlgorithm")]
     alg: String,
-    #[schemars(with = "String")]
     value: Base64Url,
 }
 
 /// The body of a verification.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "KeyVerifyParameters")]
 pub struct VerifyParameters {
+    #[schemars(with = "SignatureAlgorithm")]
     alg: String,
-    #[schemars(with = "String")]
     digest: Base64Url,
-    #[schemars(with = "String")]
     value: Base64Url,
 }
 
 /// The body of everything that encrypts or decrypts.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "KeyOperationsParameters")]
 pub struct OperationParameters {
+    #[schemars(with = "EncryptionAlgorithm")]
     alg: String,
-    #[schemars(with = "String")]
     value: Base64Url,
-    #[schemars(with = "Option<String>")]
     iv: Option<Base64Url>,
-    #[schemars(with = "Option<String>")]
     aad: Option<Base64Url>,
-    #[schemars(with = "Option<String>")]
     tag: Option<Base64Url>,
 }
 
 /// The body of a request for random bytes.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "GetRandomBytesRequest")]
 pub struct RandomParameters {
     count: i64,
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::attributes::{GivenAttributes, ShownAttributes, Tags, checked_tags};
+use super::body::maybe_object;
 use super::call::{Call, Reply};
 use super::error::{Result, ServiceError};
 use super::{deleted, paging};
@@ -27,21 +28,25 @@ pub const TEXT: (&str, &str) = ("value", "text");
 
 /// The body of a set.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "SecretSetParameters")]
 pub struct SetParameters {
     /// The value, at most 25 KiB.
     #[schemars(with = "String")]
     value: Zeroizing<String>,
     #[serde(rename = "contentType")]
     content_type: Option<String>,
+    #[serde(default, deserialize_with = "maybe_object")]
     attributes: Option<GivenAttributes>,
     tags: Option<Tags>,
 }
 
 /// The body of an update; what is absent stays.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "SecretUpdateParameters")]
 pub struct UpdateParameters {
     #[serde(rename = "contentType")]
     content_type: Option<String>,
+    #[serde(default, deserialize_with = "maybe_object")]
     attributes: Option<GivenAttributes>,
     tags: Option<Tags>,
 }
