@@ -1,25 +1,32 @@
-//! Deleting a key, a secret or a certificate, or one version of it, after asking.
+//! Deleting a key, a secret or a certificate, or one version of it.
+//!
+//! In a vault that keeps what is deleted for a while (one that is served, or whose `settings` say so) deleting all versions
+//! can be taken back and needs no question. One version alone, and everything in another vault, goes for good, after asking.
 
 use clap::Args;
 use serde_json::json;
 
-use super::{Context, Result, versions};
-use crate::vault::Collection;
+use super::{Context, Result, time, versions};
+use crate::vault::{Collection, Retention, VaultError, delete_softly};
 
 /// What goes.
 #[derive(Args)]
 pub(super) struct Delete {
     /// Its name
     name: String,
-    /// One version: its id, or how that begins
+    /// One version, for good: its id, or how that begins
     #[arg(long, value_name = "ID")]
     version: Option<String>,
+    /// For good, also in a vault that keeps what is deleted for a while
+    #[arg(long)]
+    purge: bool,
 }
 
 pub(super) fn run(context: &Context, collection: Collection, delete: &Delete) -> Result<()> {
     let opened = context.unlocked()?;
-    let named = versions::named(&opened.vault.image(), collection, &delete.name)?;
-    let (kind, name) = (kind(collection), &named.name);
+    let image = opened.vault.image();
+    let named = versions::named(&image, collection, &delete.name)?;
+    let (kind, name) = (versions::singular(collection), &named.name);
     let (what, numbers, ids) = match &delete.version {
         Some(id) => {
             let version = named.version(id)?;
@@ -30,18 +37,23 @@ pub(super) fn run(context: &Context, collection: Collection, delete: &Delete) ->
             (format!("the {kind} {name} with {}", count(ids.len())), named.numbers(), ids)
         }
     };
+    let stays = if collection == Collection::Certificates { "; its key stays" } else { "" };
+    let retention = Retention::of(&image);
+    let object_name = named.newest().main().name.clone();
+    if let (Some(_), Some(object_name), None, false) = (retention, object_name, &delete.version, delete.purge) {
+        let deletion = delete_softly(&*opened.vault, collection, &object_name, time::now())?;
+        let until = time::text(deletion.purge);
+        return context.output.done(
+            &format!("Deleted {what}{stays}. Until {until} `strongroom deleted recover {name}` brings it back."),
+            &json!({ "name": name, "deleted_versions": ids, "scheduled_purge": until }),
+        );
+    }
+    if retention.is_some_and(|retention| retention.purge_protection) {
+        return Err(VaultError::PurgeProtected.into());
+    }
     context.confirm(&format!("Delete {what} from {}? This can't be undone.", opened.info.label))?;
     opened.vault.delete(&numbers)?;
-    let stays = if collection == Collection::Certificates { "; its key stays" } else { "" };
     context.output.done(&format!("Deleted {what}{stays}."), &json!({ "name": name, "deleted_versions": ids }))
-}
-
-fn kind(collection: Collection) -> &'static str {
-    match collection {
-        Collection::Keys => "key",
-        Collection::Secrets => "secret",
-        Collection::Certificates => "certificate",
-    }
 }
 
 fn count(versions: usize) -> String {

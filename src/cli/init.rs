@@ -41,6 +41,9 @@ pub(super) struct Init {
     /// configuration, or a systemd credential); it is made if it isn't there
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+    #[cfg(feature = "server")]
+    #[command(flatten)]
+    first: super::identity::FirstAdministrator,
 }
 
 pub(super) fn run(context: &Context, init: Init) -> Result<()> {
@@ -59,6 +62,8 @@ pub(super) fn run(context: &Context, init: Init) -> Result<()> {
     let info = vault.info()?;
     refuse_existing(&info)?;
     let pins = Pins::ask(context, &init, info.pin_len)?;
+    #[cfg(feature = "server")]
+    let first = init.first.prepare()?;
     if let Some(file) = &machine_key {
         make_key(file)?;
     }
@@ -66,18 +71,21 @@ pub(super) fn run(context: &Context, init: Init) -> Result<()> {
     let recovery_key =
         progress::spin(&context.output, "Making the vault", || make(&*vault, &label, &pins, key.as_ref()))?;
     let info = vault.info()?;
-    context.output.done(
-        &format!("Made the vault {label} at {}.", directory.display()),
-        &json!({
-            "name": name,
-            "label": label,
-            "path": directory,
-            "serial": info.serial,
-            "slot_id": info.slot_id,
-            "recovery_key": recovery_key.as_str(),
-        }),
-    )?;
+    let mut made = json!({
+        "name": name,
+        "label": label,
+        "path": directory,
+        "serial": info.serial,
+        "slot_id": info.slot_id,
+        "recovery_key": recovery_key.as_str(),
+    });
+    // Whatever comes of it, the recovery key is shown.
+    #[cfg(feature = "server")]
+    let first = first.map(|first| first.make(&*vault, &pins.user, &mut made));
+    context.output.done(&format!("Made the vault {label} at {}.", directory.display()), &made)?;
     explain_recovery_key(context, &recovery_key);
+    #[cfg(feature = "server")]
+    first.transpose()?.iter().for_each(|first| first.explain(context));
     explain_configuration(context, &config, &name, &directory, machine_key.as_deref());
     Ok(())
 }

@@ -7,9 +7,12 @@ mod ask;
 mod backup;
 mod cert;
 mod delete;
+mod deleted;
 pub mod doctor;
 mod error;
 mod generate;
+#[cfg(feature = "server")]
+mod identity;
 mod import;
 mod init;
 mod key;
@@ -22,9 +25,12 @@ mod pkcs11;
 mod progress;
 mod rekey;
 mod restore;
+#[cfg(feature = "server")]
+mod role;
 mod secret;
 #[cfg(feature = "server")]
 mod serve;
+mod settings;
 mod table;
 mod time;
 mod versions;
@@ -98,6 +104,12 @@ enum Verb {
     /// Secrets: set, get, list, delete
     #[command(subcommand)]
     Secret(secret::Verb),
+    /// What was deleted and can be brought back: list, show, recover, purge
+    #[command(subcommand)]
+    Deleted(deleted::Verb),
+    /// How long what is deleted can be brought back: show, set
+    #[command(subcommand)]
+    Settings(settings::Verb),
     /// PINs: change, reset
     #[command(subcommand)]
     Pin(pin::Verb),
@@ -118,6 +130,15 @@ enum Verb {
     /// Serve vaults over Azure Key Vault's REST API
     #[cfg(feature = "server")]
     Serve(serve::Serve),
+    /// Who the server knows, in the first vault that it serves: create, list, show, enable, disable, delete, secret,
+    /// certificate
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Identity(identity::Verb),
+    /// Who may do what over the server: list, assign, unassign, assignments
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Role(role::Verb),
     /// Print the completion script for a shell
     Completions(generate::Completions),
     /// Write the manual pages into a directory
@@ -159,6 +180,8 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Cert(verb) => cert::run(context, verb),
         Verb::Import(import) => import::run(context, import),
         Verb::Secret(verb) => secret::run(context, verb),
+        Verb::Deleted(verb) => deleted::run(context, verb),
+        Verb::Settings(verb) => settings::run(context, verb),
         Verb::Pin(verb) => pin::run(context, verb),
         Verb::Rekey(rekey) => rekey::run(context, rekey),
         Verb::Purge => rekey::purge(context),
@@ -167,7 +190,11 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Pkcs11(verb) => pkcs11::run(context, verb),
         Verb::Doctor(arguments) => doctor::run(context, &arguments),
         #[cfg(feature = "server")]
-        Verb::Serve(serve) => serve::run(context, &serve),
+        Verb::Serve(serve) => serve::run(context, serve),
+        #[cfg(feature = "server")]
+        Verb::Identity(verb) => identity::run(context, verb),
+        #[cfg(feature = "server")]
+        Verb::Role(verb) => role::run(context, verb),
         Verb::Completions(completions) => generate::completions(context, &completions),
         Verb::ManualPages(pages) => generate::manual_pages(&pages),
     }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::ask;
-use super::{Context, Error, Result};
+use super::{Context, Error, Result, time};
 use crate::backend::open_all;
 use crate::config::{Backend, Config, VaultConfig};
-use crate::vault::{Name, Object, Role, Unlock, VaultAdmin, VaultError, VaultInfo};
+use crate::vault::{Name, Object, Role, Unlock, VaultAdmin, VaultError, VaultInfo, purge_due};
 
 /// A vault that exists, and what it says of itself.
 #[derive(Clone)]
@@ -55,7 +55,17 @@ impl Context {
     pub(super) fn unlocked(&self) -> Result<Opened> {
         let opened = self.locked()?;
         opened.vault.unlock(&self.users_way(&opened)?)?;
+        self.purge_due(&opened);
         Ok(opened)
+    }
+
+    /// What is past its date is gone, whoever comes first.
+    fn purge_due(&self, opened: &Opened) {
+        let now = time::now();
+        let due = opened.vault.image().next_purge().is_some_and(|date| date <= now);
+        if due && let Err(error) = purge_due(&*opened.vault, now) {
+            self.output.note(&format!("What was deleted and is past its date could not be purged: {error}."));
+        }
     }
 
     /// The vault, not unlocked.

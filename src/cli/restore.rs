@@ -4,19 +4,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 
 use super::ask::{self, Source};
 use super::backup::{Opening, class_name, counted, label_json};
 use super::open::{self, Opened, Place};
+use super::versions::Kind;
 use super::{Context, Error, Result, init, progress, time};
 use crate::config::{Backend, Config, VaultConfig};
 use crate::sys::env;
 use crate::sys::output::{Severity, write_line};
 use crate::vault::{
-    BackupLabel, BackupSource, Collection, Losses, Name, NamedInBackup, Object, Pin, RestoreWish, Restored, Rollback,
-    Unlock, VaultError,
+    BackupLabel, BackupSource, Losses, Name, NamedInBackup, Object, Pin, RestoreWish, Restored, Rollback, Unlock,
+    VaultError,
 };
 
 /// What comes back, and where.
@@ -51,23 +52,6 @@ pub(super) struct Restore {
     /// No backup: go on with a vault that was put back to an older state, without what is missing since
     #[arg(long, conflicts_with_all = ["file", "object", "move_aside", "new_pin", "new_pin_file", "passphrase_file"])]
     accept: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Kind {
-    Key,
-    Secret,
-    Certificate,
-}
-
-impl From<Kind> for Collection {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Key => Self::Keys,
-            Kind::Secret => Self::Secrets,
-            Kind::Certificate => Self::Certificates,
-        }
-    }
 }
 
 pub(super) fn run(context: &Context, restore: Restore) -> Result<()> {

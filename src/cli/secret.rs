@@ -37,7 +37,7 @@ pub(super) enum Verb {
     },
     /// List the secrets, without their values
     List,
-    /// Delete a secret for good, or one version of it
+    /// Delete a secret, or one version of it
     Delete(delete::Delete),
 }
 

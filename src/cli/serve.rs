@@ -9,8 +9,9 @@ use rcgen::SanType;
 use rcgen::string::Ia5String;
 
 use super::{Context, Error, Result, open};
-use crate::config::{Config, VaultConfig};
-use crate::server::access::{ADMINISTRATOR, BuiltInRole, Scope, assign};
+use crate::config::{Config, ServerConfig, VaultConfig};
+use crate::log;
+use crate::server::access::{ADMINISTRATOR, BuiltInRole, Scope, assign, has_administrator};
 use crate::server::authority::Authority;
 use crate::server::clock::Clock;
 use crate::server::identity;
@@ -18,20 +19,22 @@ use crate::server::listen::{self, Limits, Listeners};
 use crate::server::names::Names;
 use crate::server::tls::Tls;
 use crate::server::{ServeError, Server};
-use crate::vault::{Pin, Role, Unlock, VaultAdmin};
+use crate::vault::{Name, Pin, Role, Unlock, VaultAdmin};
 
 /// Where the server is reached, and for what.
 #[derive(Args)]
 pub(super) struct Serve {
-    /// Listen at this address and port, with TLS; may be given several times
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
+    /// Listen at this address and port, with TLS; may be given several times (default: as the configuration says, else
+    /// 127.0.0.1:8443)
+    #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Vec<SocketAddr>,
     /// Listen at this Unix socket too
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// The domain below which every vault has a name: https://VAULT.DOMAIN
-    #[arg(long, default_value = "vault.localhost")]
-    domain: String,
+    /// The domain below which every vault has a name, https://VAULT.DOMAIN (default: as the configuration says, else
+    /// vault.localhost)
+    #[arg(long)]
+    domain: Option<String>,
     /// The server's certificate chain, in PEM; without it the vault makes an authority of its own
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
@@ -47,40 +50,105 @@ pub(super) struct Serve {
     dev: bool,
 }
 
-pub(super) fn run(context: &Context, serve: &Serve) -> Result<()> {
+/// The domain without a configuration. Names below it mean this machine to most resolvers, though not to glibc's.
+const DOMAIN: &str = "vault.localhost";
+
+pub(super) fn run(context: &Context, mut serve: Serve) -> Result<()> {
     let scratch = match serve.dev && context.global.vault.is_none() {
         true => Some(tempfile::Builder::new().prefix("strongroom-dev-").tempdir().map_err(Error::Output)?),
         false => None,
     };
     let vaults = match &scratch {
-        Some(directory) => vec![("dev".to_owned(), scratch_vault(directory.path())?)],
-        None => served_vaults(context)?,
+        Some(directory) => {
+            log::start(None);
+            vec![scratch_vault(directory.path())?]
+        }
+        None => {
+            let config = Config::load()?;
+            log::start(config.log.as_deref());
+            serve.complete(config.server.clone().unwrap_or_default());
+            vaults_to_serve(context, &config)?
+        }
     };
-    let names = Names::below(&serve.domain);
-    let clock = Clock::system();
-    let home = Arc::clone(&vaults.first().ok_or(ServeError::NoVault)?.1);
-    let vault_names: Vec<String> = vaults.iter().map(|(name, _)| name.clone()).collect();
-    let server = Server::new(vaults, names.clone(), clock.clone())?;
-    let tls = Arc::new(tls(serve, &*home, &names, clock.now())?);
-    let mut listeners = Listeners::new();
-    let mut addresses = Vec::new();
-    for address in &serve.listen {
-        addresses.push(listeners.network(*address, Arc::clone(&tls)).map_err(failed)?);
-    }
-    if let Some(socket) = &serve.socket {
-        listeners.machine(socket, listen::SOCKET_MODE).map_err(failed)?;
-    }
-    if serve.dev {
-        explain_dev(context, serve, &*home, &names, &vault_names, addresses.first(), clock.now())?;
-    }
-    for address in &addresses {
-        context.output.note(&format!("Listening at https://{address}."));
-    }
+    serve.complete(ServerConfig::default());
+    let running = Running::prepare(context, &serve, vaults)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Output)?;
-    let router = server.router();
-    runtime.block_on(listen::serve(router, listeners, Limits::default(), shutdown())).map_err(Error::Output)?;
+    runtime.spawn(Arc::clone(&running.server).purge_regularly());
+    runtime.block_on(running.until(shutdown())).map_err(Error::Output)?;
     drop(scratch);
     Ok(())
+}
+
+impl Serve {
+    /// Takes from the configuration what no option says.
+    fn complete(&mut self, config: ServerConfig) {
+        if self.listen.is_empty() {
+            self.listen = config.listen;
+        }
+        self.socket = self.socket.take().or(config.socket);
+        self.domain = self.domain.take().or(config.domain);
+        if self.tls_certificate.is_none() {
+            (self.tls_certificate, self.tls_key) = config.tls.unzip();
+        }
+    }
+
+    fn domain(&self) -> &str {
+        self.domain.as_deref().unwrap_or(DOMAIN)
+    }
+}
+
+/// A server that listens already.
+struct Running {
+    server: Arc<Server>,
+    listeners: Listeners,
+}
+
+impl Running {
+    fn prepare(context: &Context, serve: &Serve, vaults: Vec<Place>) -> Result<Self> {
+        let mut names = Names::below(serve.domain());
+        for (name, _, address) in &vaults {
+            address.map(|address| names.add_port(address.port(), name));
+        }
+        let clock = Clock::system();
+        let home = Arc::clone(&vaults.first().ok_or(ServeError::NoVault)?.1);
+        let vault_names: Vec<String> = vaults.iter().map(|(name, ..)| name.clone()).collect();
+        let own_addresses: Vec<SocketAddr> = vaults.iter().filter_map(|(.., address)| *address).collect();
+        let vaults = vaults.into_iter().map(|(name, vault, _)| (name, vault)).collect();
+        let server = Server::new(vaults, names.clone(), clock.clone())?;
+        let mut wanted = serve.listen.clone();
+        if wanted.is_empty() && own_addresses.is_empty() {
+            wanted.push(SocketAddr::from(([127, 0, 0, 1], 8443)));
+        }
+        wanted.extend(own_addresses);
+        let tls = Arc::new(tls(serve, &wanted, &*home, &names, clock.now())?);
+        // As many connections as the limits allow; what the system refuses ends single connections only.
+        let _ = crate::sys::open_files::raise_limit();
+        let mut listeners = Listeners::new();
+        let mut addresses = Vec::new();
+        for address in wanted {
+            addresses.push(listeners.network(address, Arc::clone(&tls)).map_err(failed)?);
+        }
+        if let Some(socket) = &serve.socket {
+            listeners.machine(socket, listen::SOCKET_MODE).map_err(failed)?;
+        }
+        if serve.dev {
+            explain_dev(context, serve, &*home, &names, &vault_names, addresses.first(), clock.now())?;
+        } else if !has_administrator(&home.image()) {
+            context.output.note(&format!(
+                "Nobody may do everything in the vault {0} yet: `strongroom --vault {0} identity create NAME \
+                 --administrator` makes somebody who may.",
+                vault_names[0]
+            ));
+        }
+        for address in &addresses {
+            context.output.note(&format!("Listening at https://{address}."));
+        }
+        Ok(Self { server, listeners })
+    }
+
+    async fn until(self, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
+        listen::serve(self.server.router(), self.listeners, Limits::default(), shutdown).await
+    }
 }
 
 /// Until somebody asks the server to end.
@@ -95,28 +163,36 @@ async fn shutdown() {
     }
 }
 
+/// A vault's name, the vault, and the address at which it is served whatever name it is called by.
+type Place = (String, Arc<dyn VaultAdmin>, Option<SocketAddr>);
+
 /// Every vault of the configuration, or the one that is named, unlocked.
-fn served_vaults(context: &Context) -> Result<Vec<(String, Arc<dyn VaultAdmin>)>> {
-    let config = Config::load()?;
+fn vaults_to_serve(context: &Context, config: &Config) -> Result<Vec<Place>> {
     let places: Vec<VaultConfig> = match &context.global.vault {
-        Some(_) => vec![open::select(&config, context.global.vault.as_deref())?],
+        Some(_) => vec![open::select(config, context.global.vault.as_deref())?],
         None => config.vaults.clone(),
     };
     let mut served = Vec::new();
     for place in places {
-        let name = place.name.clone();
-        let opened = context.open_at(&config, place)?;
+        let (name, address) = (place.name.clone(), place.serve_at);
+        let opened = context.open_at(config, place)?;
         if !opened.info.initialized {
             continue;
         }
+        if Name::new(&name).is_err() {
+            return Err(Error::refused(format!(
+                "The vault {name:?} can't be served: a host's name has letters, digits and hyphens only. Give it another \
+                 `name` in the configuration."
+            )));
+        }
         opened.vault.unlock(&context.users_way(&opened)?)?;
-        served.push((name, opened.vault));
+        served.push((name, opened.vault, address));
     }
     Ok(served)
 }
 
 /// A vault whose PIN nobody knows, in a directory that goes with the server.
-fn scratch_vault(directory: &Path) -> Result<Arc<dyn VaultAdmin>> {
+fn scratch_vault(directory: &Path) -> Result<Place> {
     let config = Config::load_without_secrets()?;
     let vault = open::open(&config, VaultConfig::local("dev", directory.join("dev")))?;
     let pin = super::init::random_pin()?;
@@ -125,10 +201,10 @@ fn scratch_vault(directory: &Path) -> Result<Arc<dyn VaultAdmin>> {
     vault.set_pin(Role::User, &pin)?;
     vault.lock();
     vault.unlock(&Unlock::Pin(Role::User, pin))?;
-    Ok(vault)
+    Ok(("dev".to_owned(), vault, None))
 }
 
-fn tls(serve: &Serve, vault: &dyn VaultAdmin, names: &Names, now: i64) -> Result<Tls> {
+fn tls(serve: &Serve, addresses: &[SocketAddr], vault: &dyn VaultAdmin, names: &Names, now: i64) -> Result<Tls> {
     if let (Some(chain), Some(key)) = (&serve.tls_certificate, &serve.tls_key) {
         return Tls::read(chain, key).map_err(failed);
     }
@@ -139,7 +215,7 @@ fn tls(serve: &Serve, vault: &dyn VaultAdmin, names: &Names, now: i64) -> Result
     let host = |name: String| Ia5String::try_from(name).map(SanType::DnsName).map_err(failed);
     let mut san = vec![host(names.domain().to_owned())?, host(format!("*.{}", names.domain()))?];
     san.push(host("localhost".to_owned())?);
-    san.extend(serve.listen.iter().map(|address| SanType::IpAddress(address.ip())));
+    san.extend(addresses.iter().map(|address| SanType::IpAddress(address.ip())));
     authority.tls(&san, now).map_err(failed)
 }
 
@@ -159,7 +235,7 @@ fn explain_dev(
     };
     let role = BuiltInRole::find(ADMINISTRATOR).ok_or_else(|| Error::refused("There is no such role."))?;
     assign(vault, &identity.oid, role, &Scope::Vault)?;
-    let secret = identity::add_secret(vault, &identity.oid, now, None)?;
+    let secret = identity::add_secret(vault, &identity.oid, now, None)?.text;
     let port = address.map(SocketAddr::port);
     let ca =
         serve.write_ca.as_deref().map_or("(--write-ca FILE writes it)".to_owned(), |file| file.display().to_string());

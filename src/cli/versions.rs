@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::{Error, Result, time};
@@ -22,10 +23,37 @@ pub(super) struct Versioned {
     pub objects: Vec<Arc<Object>>,
 }
 
+/// `--kind`, where a name alone may mean several things.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Kind {
+    Key,
+    Secret,
+    Certificate,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 3] = [Self::Key, Self::Secret, Self::Certificate];
+}
+
+impl From<Kind> for Collection {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Key => Self::Keys,
+            Kind::Secret => Self::Secrets,
+            Kind::Certificate => Self::Certificates,
+        }
+    }
+}
+
 /// What the collection holds, by name.
 pub(super) fn all(image: &Image, collection: Collection) -> Vec<Named> {
+    grouped(image.objects(), collection)
+}
+
+/// What of these objects belongs to the collection, by name.
+pub(super) fn grouped<'a>(objects: impl Iterator<Item = &'a Arc<Object>>, collection: Collection) -> Vec<Named> {
     let mut by_name: BTreeMap<String, Named> = BTreeMap::new();
-    for object in image.objects().filter(|object| Collection::of(&object.content) == Some(collection)) {
+    for object in objects.filter(|object| Collection::of(&object.content) == Some(collection)) {
         let name = display_name(object);
         // What has no name never joins what is called like it.
         let key = match &object.name {
@@ -182,7 +210,7 @@ fn display_name(object: &Object) -> String {
     }
 }
 
-fn singular(collection: Collection) -> &'static str {
+pub(super) fn singular(collection: Collection) -> &'static str {
     match collection {
         Collection::Keys => "key",
         Collection::Secrets => "secret",

@@ -78,6 +78,39 @@ pub enum KeyAlgorithm {
 }
 
 impl KeyAlgorithm {
+    /// Kind and size in two numbers that never change: what is written of a key.
+    pub fn code(self) -> (u8, u32) {
+        match self {
+            Self::Rsa { bits } => (1, bits),
+            Self::Ec(Curve::P256) => (2, 256),
+            Self::Ec(Curve::P384) => (2, 384),
+            Self::Ec(Curve::P521) => (2, 521),
+            Self::Ec(Curve::Secp256k1) => (3, 256),
+            Self::Ed25519 => (4, 25519),
+            Self::Aes { bits } => (5, bits),
+            Self::Generic { bytes } => (6, bytes),
+            Self::Other(number) => (7, number),
+            Self::X25519 => (8, 25519),
+        }
+    }
+
+    /// What [`code`](Self::code) stands for.
+    pub fn from_code(code: (u8, u32)) -> Option<Self> {
+        Some(match code {
+            (1, bits) => Self::Rsa { bits },
+            (2, 256) => Self::Ec(Curve::P256),
+            (2, 384) => Self::Ec(Curve::P384),
+            (2, 521) => Self::Ec(Curve::P521),
+            (3, 256) => Self::Ec(Curve::Secp256k1),
+            (4, 25519) => Self::Ed25519,
+            (5, bits) => Self::Aes { bits },
+            (6, bytes) => Self::Generic { bytes },
+            (7, number) => Self::Other(number),
+            (8, 25519) => Self::X25519,
+            _ => return None,
+        })
+    }
+
     /// Bytes of an AES key or generic secret; `None` for what is neither.
     pub fn secret_len(self) -> Option<usize> {
         match self {

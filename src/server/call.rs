@@ -10,12 +10,14 @@ use zeroize::Zeroizing;
 use super::Served;
 use super::error::{Result, ServiceError};
 use super::settings::Settings;
-use crate::vault::{Collection, Image, Name, Object, VersionId};
+use crate::vault::{Change, Collection, Image, Name, Object, VaultError, VersionId};
 
 /// A request that may be carried out.
 pub struct Call {
     /// The vault that it is about.
     pub served: Arc<Served>,
+    /// The server's first vault, where its own keys lie.
+    pub home: Arc<Served>,
     /// The vault's objects when the request came.
     pub image: Arc<Image>,
     /// The vault's settings.
@@ -58,6 +60,21 @@ impl Call {
     /// The object's name; a route whose path has one is never called without.
     pub fn name(&self) -> Result<&Name> {
         self.name.as_ref().ok_or_else(|| ServiceError::bad_parameter("The path names no object."))
+    }
+
+    /// Changes the vault by what `decide` makes of its newest state, and answers what it refuses.
+    pub fn transact(&self, decide: &mut dyn FnMut(&Image) -> Result<Vec<Change>>) -> Result<Vec<Arc<Object>>> {
+        let mut refusal = None;
+        let changed = self.served.vault.transact(&mut |image| {
+            decide(image).map_err(|error| {
+                refusal = Some(error);
+                VaultError::Declined
+            })
+        });
+        match refusal {
+            Some(refusal) => Err(refusal),
+            None => Ok(changed?),
+        }
     }
 
     /// Reads the body.

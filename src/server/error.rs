@@ -116,6 +116,11 @@ impl From<VaultError> for ServiceError {
                     "{name} is in a deleted but recoverable state, and its name can't be used: recover or purge it."
                 ),
             ),
+            VaultError::PurgeProtected => Self::forbidden(
+                "ForbiddenByPolicy",
+                "Operation purge is not allowed: purge protection is on, and the object stays until its \
+                 scheduledPurgeDate.",
+            ),
             VaultError::LastAdministrator => Self::forbidden("AccessDenied", error.to_string()),
             VaultError::NameInvalid(_) => Self::bad_parameter(error.to_string()),
             VaultError::Unsupported(what) => Self::bad_parameter(format!("This vault can't do that: {what}.")),

@@ -13,8 +13,8 @@ use axum::response::Response;
 
 use super::call::{Call, Query, Reply};
 use super::error::{Result, ServiceError};
-use super::listen::{BodyError, read_body};
-use super::names::split_port;
+use super::listen::{BodyError, Origin, Peer, read_body};
+use super::names::{host_of, port_of};
 use super::routes::{self, Found, Route, Work};
 use super::{Served, Server, keys};
 use crate::vault::{Collection, Name, VersionId};
@@ -39,7 +39,7 @@ pub const API_VERSIONS: &[&str] = &[
     "2026-04-01",
 ];
 
-/// Longest body, in bytes: a backup of a secret with many versions is the largest.
+/// Longest body, in bytes, of every operation but a restore.
 pub const MAX_BODY: usize = 1024 * 1024;
 
 /// Where a request was sent.
@@ -81,12 +81,17 @@ async fn answer(server: &Arc<Server>, target: &Target, request: Request) -> Resu
     check_version(&query)?;
     let served = Arc::clone(&target.served);
     served.vault.refresh()?;
+    let now = server.clock.now();
+    if served.has_due(now) {
+        served.purge_due(&server.pools, now).await;
+    }
     let image = served.vault.image();
     let name = parameters.name.map(name).transpose()?;
     let version = version(parameters.version)?;
     let settings = served.settings(&image)?;
     let mut call = Call {
         served,
+        home: Arc::clone(&server.home),
         image,
         settings,
         base: target.base.clone(),
@@ -95,12 +100,12 @@ async fn answer(server: &Arc<Server>, target: &Target, request: Request) -> Resu
         query,
         body: Bytes::new(),
         principal,
-        now: server.clock.now(),
+        now,
     };
     permit(route, &call)?;
     if route.body.is_some() {
         check_media_type(&parts.headers)?;
-        call.body = read(body).await?;
+        call.body = read(body, route.max_body).await?;
     }
     let reply = run(server, route, call).await?;
     Ok(written(route.status, reply))
@@ -146,14 +151,16 @@ fn collection_of(path: &str) -> Option<Collection> {
 }
 
 fn target(server: &Server, request: &Request) -> Result<Target> {
-    let host = request.uri().authority().map(|authority| authority.as_str());
-    let host = host.or_else(|| request.headers().get(header::HOST)?.to_str().ok()).unwrap_or_default();
-    let served = server.served(host).ok_or_else(|| {
+    let host = host_of(request);
+    let local = request.extensions().get::<Peer>().and_then(|peer| match peer.origin {
+        Origin::Network { local, .. } => Some(local.port()),
+        Origin::Machine { .. } => None,
+    });
+    let served = server.served(host, local).ok_or_else(|| {
         let what = format!("No vault is called {host:?} here: the address is https://NAME.{}.", server.names.domain());
         ServiceError::not_found("VaultNotFound", format!("{what} The vault was not found."))
     })?;
-    let port = split_port(host).1.and_then(|port| port.parse().ok());
-    Ok(Target { served, base: format!("https://{host}"), port })
+    Ok(Target { served, base: format!("https://{host}"), port: port_of(request) })
 }
 
 /// The decoded parts of a path, without an empty one at the end.
@@ -209,8 +216,8 @@ fn check_media_type(headers: &HeaderMap) -> Result<()> {
     Err(ServiceError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BadParameter", what))
 }
 
-async fn read(body: Body) -> Result<Bytes> {
-    read_body(body, MAX_BODY).await.map_err(|error| {
+async fn read(body: Body, most: usize) -> Result<Bytes> {
+    read_body(body, most).await.map_err(|error| {
         let status = match error {
             BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             BodyError::TimedOut => StatusCode::REQUEST_TIMEOUT,

@@ -7,12 +7,14 @@
 pub mod access;
 mod attributes;
 pub mod authority;
+mod blob;
 mod body;
 mod call;
 pub mod clock;
+mod deleted;
 mod error;
 mod gate;
-mod guid;
+pub mod guid;
 pub mod identity;
 pub mod keys;
 pub mod listen;
@@ -21,27 +23,31 @@ mod openapi;
 mod paging;
 mod pool;
 mod record;
-mod routes;
+pub mod routes;
 mod secrets;
 pub mod settings;
 pub mod tls;
 mod token;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, header};
-use axum::routing::{get, post};
-use axum::{Form, Json, Router};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tower_service::Service;
 
 use self::access::{Compiled, Grants};
 use self::clock::Clock;
 use self::error::{Result, ServiceError};
-use self::identity::Identity;
+use self::identity::Known;
 use self::names::Names;
 use self::pool::Pools;
 use self::settings::Settings;
-use self::token::{Issuer, SigningKeys, TokenRequest, Verifier};
+pub use self::token::LoginLimit;
+use self::token::{Logins, Seen, Verifier};
 use crate::vault::{Image, VaultAdmin};
 
 /// The servers of some vaults, which are unlocked.
@@ -52,8 +58,12 @@ pub struct Server {
     home: Arc<Served>,
     names: Names,
     clock: Clock,
-    members: Compiled<Members>,
+    known: Compiled<Known>,
     verifier: Verifier,
+    logins: Logins,
+    /// Assertions that were used, and when that memory began.
+    seen: Seen,
+    started: i64,
     pools: Pools,
 }
 
@@ -63,12 +73,6 @@ pub struct Served {
     pub vault: Arc<dyn VaultAdmin>,
     grants: Compiled<Grants>,
     settings: Compiled<Option<Arc<Settings>>>,
-}
-
-/// What the records of the first vault say of tokens.
-struct Members {
-    enabled: HashSet<String>,
-    keys: SigningKeys,
 }
 
 impl Served {
@@ -89,58 +93,81 @@ impl Server {
         names: Names,
         clock: Clock,
     ) -> std::result::Result<Arc<Self>, ServeError> {
+        Self::with_login_limit(vaults, names, clock, LoginLimit::default())
+    }
+
+    /// The same, with another limit for logins.
+    pub fn with_login_limit(
+        vaults: Vec<(String, Arc<dyn VaultAdmin>)>,
+        names: Names,
+        clock: Clock,
+        limit: LoginLimit,
+    ) -> std::result::Result<Arc<Self>, ServeError> {
         let served = vaults.into_iter().map(|(name, vault)| {
+            let name = name.to_ascii_lowercase();
+            if name == names::LOGIN {
+                return Err(ServeError::NameReserved);
+            }
             Settings::ensure(&*vault)?;
             let served = Served { vault, grants: Compiled::default(), settings: Compiled::default() };
-            Ok((name.to_ascii_lowercase(), Arc::new(served)))
+            served.purge_due_now(clock.now());
+            Ok((name, Arc::new(served)))
         });
-        let served: Vec<_> = served.collect::<std::result::Result<_, crate::vault::VaultError>>()?;
+        let served: Vec<_> = served.collect::<std::result::Result<_, ServeError>>()?;
         let home = Arc::clone(&served.first().ok_or(ServeError::NoVault)?.1);
+        let started = clock.now();
+        identity::hash_key(&*home.vault)?;
+        token::current_key(&*home.vault, started)?;
         Ok(Arc::new(Self {
             home,
             vaults: served.into_iter().collect(),
             names,
             clock,
-            members: Compiled::default(),
+            known: Compiled::default(),
             verifier: Verifier::default(),
+            logins: Logins::new(limit),
+            seen: Seen::default(),
+            started,
             pools: Pools::start().map_err(ServeError::Threads)?,
         }))
     }
 
-    /// Everything that it answers.
+    /// Everything that it answers. The host decides whose a path is: the authority's or a vault's; health is anybody's.
     pub fn router(self: &Arc<Self>) -> Router {
+        let login = token::endpoint::router().with_state(Arc::clone(self));
+        let by_host = move |State(server): State<Arc<Self>>, request: Request| {
+            let login = server.names.is_login(names::host_of(&request)).then(|| login.clone());
+            async move {
+                match login {
+                    Some(mut login) => login.call(request).await.into_response(),
+                    None => gate::handle(State(server), request).await,
+                }
+            }
+        };
         Router::new()
             .route("/healthz", get(async || "ok"))
             .route("/readyz", get(ready))
             .route("/openapi.json", get(openapi::answer))
-            .route("/{tenant}/oauth2/v2.0/token", post(token))
-            .route("/{tenant}/.well-known/openid-configuration", get(discovery))
-            .route("/{tenant}/v2.0/.well-known/openid-configuration", get(discovery))
-            .route("/{tenant}/discovery/v2.0/keys", get(public_keys))
-            .fallback(gate::handle)
+            .fallback(by_host)
             .with_state(Arc::clone(self))
     }
 
-    /// The vault that a host names.
-    fn served(&self, host: &str) -> Option<Arc<Served>> {
-        let label = self.names.label(host)?.to_ascii_lowercase();
-        self.vaults.get(&label).map(Arc::clone)
+    /// The vault that a host names. Without a name: the one that has this port to itself, else the only one.
+    fn served(&self, host: &str, port: Option<u16>) -> Option<Arc<Served>> {
+        if let Some(label) = self.names.label(host) {
+            return self.vaults.get(&label.to_ascii_lowercase()).map(Arc::clone);
+        }
+        if !self.names.is_nameless(host) {
+            return None;
+        }
+        let only = (self.vaults.len() == 1).then_some(&self.home);
+        let by_port = port.and_then(|port| self.vaults.get(self.names.at_port(port)?));
+        by_port.or(only).map(Arc::clone)
     }
 
-    fn members(&self) -> Result<Arc<Members>> {
+    fn known(&self) -> Result<Arc<Known>> {
         self.home.vault.refresh()?;
-        Ok(self.members.of(&self.home.vault.image(), |image| Members {
-            enabled: record::all::<Identity>(image)
-                .map(|stored| stored.record)
-                .filter(|i| i.enabled)
-                .map(|i| i.oid)
-                .collect(),
-            keys: SigningKeys::of(image),
-        }))
-    }
-
-    fn tenant(&self) -> Result<String> {
-        Ok(self.home.settings(&self.home.vault.image())?.tenant.clone())
+        Ok(self.known.of(&self.home.vault.image(), Known::of))
     }
 
     /// The object id of whom a request is from.
@@ -149,11 +176,10 @@ impl Server {
         let given = headers.get(header::AUTHORIZATION).ok_or_else(missing)?.to_str().map_err(|_| missing())?;
         let token = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let token = token.ok_or_else(missing)?.1.trim();
-        let members = self.members()?;
-        let now = self.clock.now();
-        let oid = self.verifier.verify(token, &members.keys, &self.names, &self.tenant()?, now);
+        let known = self.known()?;
+        let oid = self.verifier.verify(token, &known.keys, &self.names, &known.tenant, self.clock.now());
         let oid = oid.map_err(|refusal| ServiceError::unauthorized(format!("AKV10032: {refusal}.")))?;
-        match members.enabled.contains(&oid) {
+        match known.is_enabled(&oid) {
             true => Ok(oid),
             false => Err(ServiceError::unauthorized(format!("AKV10032: {}.", token::Refusal::NoIdentity))),
         }
@@ -161,7 +187,7 @@ impl Server {
 
     /// The challenge for who came to this port.
     fn challenge(&self, port: Option<u16>) -> String {
-        let tenant = self.tenant().unwrap_or_default();
+        let tenant = self.known().map(|known| known.tenant.clone()).unwrap_or_default();
         let (authority, resource) = (self.names.authority(port), self.names.resource(port));
         format!(r#"Bearer authorization="{authority}/{tenant}", resource="{resource}""#)
     }
@@ -173,6 +199,9 @@ pub enum ServeError {
     /// No vault.
     #[error("there is no vault to serve: make one with `strongroom init`")]
     NoVault,
+    /// A vault has the name of the authority's host.
+    #[error("no vault can be called `login`, which is the token endpoint's host: give it another name")]
+    NameReserved,
     /// The vault.
     #[error(transparent)]
     Vault(#[from] crate::vault::VaultError),
@@ -181,66 +210,9 @@ pub enum ServeError {
     Threads(std::io::Error),
 }
 
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-
 async fn ready(State(server): State<Arc<Server>>) -> Response {
     match server.vaults.values().all(|served| served.vault.is_unlocked()) {
         true => "ready".into_response(),
         false => (StatusCode::SERVICE_UNAVAILABLE, "a vault is locked").into_response(),
-    }
-}
-
-/// OpenID Connect Discovery 1.0 §4, as far as clients of this grant read it.
-async fn discovery(State(server): State<Arc<Server>>, Path(tenant): Path<String>, headers: HeaderMap) -> Response {
-    let base = format!("{}/{tenant}", server.names.authority(port_of(&headers)));
-    Json(serde_json::json!({
-        "issuer": format!("{base}/v2.0"),
-        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
-        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
-        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
-        "response_types_supported": ["token"],
-        "subject_types_supported": ["pairwise"],
-        "id_token_signing_alg_values_supported": ["ES256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
-    }))
-    .into_response()
-}
-
-async fn public_keys(State(server): State<Arc<Server>>) -> Response {
-    match server.members() {
-        Ok(members) => Json(serde_json::json!({ "keys": members.keys.public(server.clock.now()) })).into_response(),
-        Err(error) => (error.status, error.message).into_response(),
-    }
-}
-
-fn port_of(headers: &HeaderMap) -> Option<u16> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    names::split_port(host).1.and_then(|port| port.parse().ok())
-}
-
-async fn token(State(server): State<Arc<Server>>, headers: HeaderMap, Form(request): Form<TokenRequest>) -> Response {
-    let port = port_of(&headers);
-    let answer = server.pools.write({
-        let server = Arc::clone(&server);
-        move || {
-            server.home.vault.refresh()?;
-            let (image, tenant) = (server.home.vault.image(), server.tenant()?);
-            let issuer = Issuer {
-                vault: &*server.home.vault,
-                image: &image,
-                names: &server.names,
-                tenant: &tenant,
-                issuer: format!("{}/{tenant}/v2.0", server.names.authority(port)),
-                now: server.clock.now(),
-            };
-            Ok::<_, ServiceError>(issuer.answer(&request))
-        }
-    });
-    match answer.await.and_then(|answer| answer) {
-        Ok(Ok(answer)) => Json(answer).into_response(),
-        Ok(Err(error)) => (StatusCode::BAD_REQUEST, Json(error)).into_response(),
-        Err(error) => (error.status, error.message).into_response(),
     }
 }

@@ -4,16 +4,30 @@
 //! Clients send a token to a vault only if the vault's host ends with a dot and the resource's host; some compare the
 //! port too, so the resource that is announced has the port at which the client came.
 
+use axum::http::{Request, header};
+
 /// The names under one domain.
 #[derive(Clone, Debug)]
 pub struct Names {
     domain: String,
+    /// Vaults that have a port to themselves.
+    ports: Vec<(u16, String)>,
 }
 
 impl Names {
     /// Below this domain, in small letters.
     pub fn below(domain: &str) -> Self {
-        Self { domain: domain.trim_matches('.').to_ascii_lowercase() }
+        Self { domain: domain.trim_matches('.').to_ascii_lowercase(), ports: Vec::new() }
+    }
+
+    /// At this port a host that names no vault means this one.
+    pub fn add_port(&mut self, port: u16, vault: &str) {
+        self.ports.push((port, vault.to_ascii_lowercase()));
+    }
+
+    /// The vault, in small letters, that has this port to itself.
+    pub fn at_port(&self, port: u16) -> Option<&str> {
+        self.ports.iter().find(|(known, _)| *known == port).map(|(_, vault)| vault.as_str())
     }
 
     /// The domain.
@@ -30,6 +44,15 @@ impl Names {
         (below && !label.is_empty() && !label.contains('.')).then_some(label)
     }
 
+    /// Whether a host is this machine or the domain itself: it names no vault, but one may be meant.
+    pub fn is_nameless(&self, host: &str) -> bool {
+        let (host, _) = split_port(host);
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost")
+            || host.eq_ignore_ascii_case(&self.domain)
+            || address.parse::<std::net::IpAddr>().is_ok()
+    }
+
     /// The resource that tokens are for, at this port.
     pub fn resource(&self, port: Option<u16>) -> String {
         match port {
@@ -41,9 +64,38 @@ impl Names {
     /// The base of the token endpoint's addresses, at this port.
     pub fn authority(&self, port: Option<u16>) -> String {
         match port {
-            Some(port) if port != 443 => format!("https://login.{}:{port}", self.domain),
-            _ => format!("https://login.{}", self.domain),
+            Some(port) if port != 443 => format!("https://{LOGIN}.{}:{port}", self.domain),
+            _ => format!("https://{LOGIN}.{}", self.domain),
         }
+    }
+
+    /// Whether a host is the authority's.
+    pub fn is_login(&self, host: &str) -> bool {
+        self.label(host).is_some_and(|label| label.eq_ignore_ascii_case(LOGIN))
+    }
+
+    /// Who makes tokens, `iss`.
+    pub fn issuer(&self, port: Option<u16>, tenant: &str) -> String {
+        format!("{}/{tenant}/v2.0", self.authority(port))
+    }
+
+    /// Whether this is [`issuer`](Self::issuer) at any port.
+    pub fn is_issuer(&self, text: &str, tenant: &str) -> bool {
+        self.path_at_login(text).and_then(|path| path.strip_suffix("/v2.0")) == Some(tenant)
+    }
+
+    /// Whether this is a token endpoint of the tenant, at any port, under any of its names.
+    pub fn is_token_endpoint(&self, text: &str, tenant: &str) -> bool {
+        let path = self.path_at_login(text).and_then(|path| path.strip_suffix("/token"));
+        let given = path.and_then(|path| path.strip_suffix("/oauth2/v2.0").or_else(|| path.strip_suffix("/oauth2")));
+        given.is_some_and(|given| given.eq_ignore_ascii_case(tenant) || given.eq_ignore_ascii_case("adfs"))
+    }
+
+    /// What stands behind the authority's host in an address.
+    fn path_at_login<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let (host, path) = text.strip_prefix("https://")?.split_once('/')?;
+        let port = split_port(host).1.is_none_or(|port| port.parse::<u16>().is_ok());
+        (port && self.is_login(host)).then_some(path)
     }
 
     /// Whether a token for this counts at the vaults: their resource at any port, with or without a slash.
@@ -52,6 +104,20 @@ impl Names {
         let (host, port) = split_port(host.strip_suffix('/').unwrap_or(host));
         host.eq_ignore_ascii_case(&self.domain) && port.is_none_or(|port| port.parse::<u16>().is_ok())
     }
+}
+
+/// The label of the authority's host, which no vault can have as its name.
+pub const LOGIN: &str = "login";
+
+/// The host to which a request was sent, with its port.
+pub fn host_of<B>(request: &Request<B>) -> &str {
+    let host = request.uri().authority().map(|authority| authority.as_str());
+    host.or_else(|| request.headers().get(header::HOST)?.to_str().ok()).unwrap_or_default()
+}
+
+/// The port to which a request was sent, if its host names one.
+pub fn port_of<B>(request: &Request<B>) -> Option<u16> {
+    split_port(host_of(request)).1.and_then(|port| port.parse().ok())
 }
 
 /// Host and port of an authority; the brackets of an IPv6 address stay.
@@ -89,5 +155,33 @@ mod tests {
         ] {
             assert!(!names.is_resource(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_authoritys_addresses_are_known_at_any_port_and_nowhere_else() {
+        let names = Names::below("vault.example.com");
+        for good in [
+            "https://login.vault.example.com/t-1/oauth2/v2.0/token",
+            "https://LOGIN.vault.example.com:8443/T-1/oauth2/v2.0/token",
+            "https://login.vault.example.com/adfs/oauth2/v2.0/token",
+            "https://login.vault.example.com/t-1/oauth2/token",
+        ] {
+            assert!(names.is_token_endpoint(good, "t-1"), "{good}");
+        }
+        for bad in [
+            "http://login.vault.example.com/t-1/oauth2/v2.0/token",
+            "https://login.vault.example.com:x/t-1/oauth2/v2.0/token",
+            "https://login.vault.example.com.evil.example/t-1/oauth2/v2.0/token",
+            "https://web.vault.example.com/t-1/oauth2/v2.0/token",
+            "https://login.vault.example.com/t-2/oauth2/v2.0/token",
+            "https://login.vault.example.com/t-1/x/oauth2/v2.0/token",
+            "https://login.vault.example.com/t-1/oauth2/v2.0/token/",
+            "https://login.vault.example.com/t-1",
+        ] {
+            assert!(!names.is_token_endpoint(bad, "t-1"), "{bad}");
+        }
+        assert!(names.is_issuer(&names.issuer(Some(8443), "t-1"), "t-1"));
+        assert!(!names.is_issuer("https://login.other.example/t-1/v2.0", "t-1"));
+        assert!(!names.is_issuer("https://login.vault.example.com/t-2/v2.0", "t-1"));
     }
 }

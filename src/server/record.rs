@@ -6,7 +6,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::vault::{Change, Class, Content, Draft, Image, Naming, Object, ObjectNumber, SecretBytes};
+use crate::crypto;
+use crate::vault::{
+    Change, Class, Content, Draft, Image, Naming, Object, ObjectNumber, SecretBytes, Vault, VaultError,
+};
 
 /// A kind of record.
 pub trait Record: Serialize + DeserializeOwned {
@@ -45,6 +48,26 @@ pub fn create<R: Record>(record: &R, secret: Option<SecretBytes>) -> Change {
 /// The record says this from now on; its secret part stays.
 pub fn replace<R: Record>(number: ObjectNumber, record: &R) -> Change {
     Change::Set(number, content(record))
+}
+
+/// 256 random bits that a vault keeps for the server under this label (`kind/id`), made when they are first asked for.
+pub fn own_secret(vault: &dyn Vault, label: &[u8]) -> Result<SecretBytes, VaultError> {
+    let number = |image: &Image| {
+        let mut records = image.service().values();
+        records.find(|object| object.content.label == label).map(|object| object.number)
+    };
+    if number(&vault.image()).is_none() {
+        vault.transact(&mut |image| match number(image) {
+            Some(_) => Ok(Vec::new()),
+            None => {
+                let mut content = Content::new(Class::Service);
+                content.label = label.to_vec();
+                let secret = Some(SecretBytes::filled(32, crypto::random)?);
+                Ok(vec![Change::Create(Draft { content, naming: Naming::None, secret })])
+            }
+        })?;
+    }
+    vault.secret(number(&vault.image()).ok_or(VaultError::NotFound)?)
 }
 
 fn content<R: Record>(record: &R) -> Content {

@@ -10,8 +10,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::access::DataAction;
 use super::call::{Call, Reply};
 use super::error::Result;
+use super::gate::MAX_BODY;
+use super::keys::Keys;
 use super::keys::bodies;
-use super::{keys, secrets};
+use super::secrets::Secrets;
+use super::{blob, deleted, keys, secrets};
 
 /// One operation of Key Vault.
 pub struct Route {
@@ -29,6 +32,8 @@ pub struct Route {
     pub status: u16,
     /// Where it is done.
     pub work: Work,
+    /// Longest body, in bytes.
+    pub max_body: usize,
     /// The shape of the body, if the operation takes one.
     pub body: Option<BodySchema>,
     /// Does it.
@@ -58,7 +63,8 @@ impl Route {
         work: Work,
         run: fn(&Call) -> Result<Reply>,
     ) -> Self {
-        Self { method, path, operation, action, public_action: None, status: 200, work, body: None, run }
+        let max_body = MAX_BODY;
+        Self { method, path, operation, action, public_action: None, status: 200, work, max_body, body: None, run }
     }
 
     fn body(self, schema: BodySchema) -> Self {
@@ -72,6 +78,10 @@ impl Route {
     /// Whether it answers pages.
     pub fn is_list(&self) -> bool {
         self.operation.contains("List")
+    }
+
+    fn max_body(self, max_body: usize) -> Self {
+        Self { max_body, ..self }
     }
 
     fn also(self, action: DataAction) -> Self {
@@ -169,6 +179,40 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .also(A::KEYS_READ),
         Route::new(Method::POST, "/keys/{name}/{version}/unwrapkey", "KeyUnwrap", A::KEYS_UNWRAP, Key, keys::unwrap)
             .body(schema::<bodies::OperationParameters>),
+        Route::new(Method::POST, "/keys/{name}/rotate", "KeyRotate", A::KEYS_ROTATE, Write, keys::rotate),
+        Route::new(
+            Method::GET,
+            "/keys/{name}/rotationpolicy",
+            "KeyRotationPolicyGet",
+            A::ROTATION_POLICY_READ,
+            Short,
+            keys::get_policy,
+        ),
+        Route::new(
+            Method::PUT,
+            "/keys/{name}/rotationpolicy",
+            "KeyRotationPolicySet",
+            A::ROTATION_POLICY_WRITE,
+            Write,
+            keys::put_policy,
+        )
+        .body(schema::<bodies::PolicyParameters>),
+        Route::new(
+            Method::POST,
+            "/keys/{name}/{version}/release",
+            "KeyRelease",
+            A::KEYS_RELEASE,
+            Short,
+            keys::refuse_release,
+        ),
+        Route::new(
+            Method::GET,
+            "/keys/{name}/{version}/attestation",
+            "KeyGetAttestation",
+            A::KEYS_READ,
+            Short,
+            keys::refuse_attestation,
+        ),
         Route::new(Method::POST, "/rng", "RandomBytesGet", A::KEYS_READ, Short, keys::random)
             .body(schema::<bodies::RandomParameters>),
         Route::new(Method::PUT, "/secrets/{name}", "SecretSet", A::SECRETS_SET, Write, secrets::set)
@@ -192,5 +236,81 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             Short,
             secrets::list_versions,
         ),
+        Route::new(Method::DELETE, "/keys/{name}", "KeyDelete", A::KEYS_DELETE, Write, deleted::delete::<Keys>),
+        Route::new(Method::GET, "/deletedkeys", "KeyListDeleted", A::KEYS_READ, Short, deleted::list::<Keys>),
+        Route::new(Method::GET, "/deletedkeys/{name}", "KeyGetDeleted", A::KEYS_READ, Short, deleted::get::<Keys>),
+        Route::new(
+            Method::POST,
+            "/deletedkeys/{name}/recover",
+            "KeyRecover",
+            A::KEYS_RECOVER,
+            Write,
+            deleted::recover::<Keys>,
+        ),
+        Route::new(Method::DELETE, "/deletedkeys/{name}", "KeyPurge", A::KEYS_PURGE, Write, deleted::purge::<Keys>)
+            .status(204),
+        Route::new(Method::POST, "/keys/{name}/backup", "KeyBackup", A::KEYS_BACKUP, Write, blob::back_up::<Keys>),
+        Route::new(Method::POST, "/keys/restore", "KeyRestore", A::KEYS_RESTORE, Write, blob::restore::<Keys>)
+            .body(schema::<blob::RestoreParameters>)
+            .max_body(blob::RESTORE_BODY),
+        Route::new(
+            Method::POST,
+            "/secrets/{name}/backup",
+            "SecretBackup",
+            A::SECRETS_BACKUP,
+            Write,
+            blob::back_up::<Secrets>,
+        ),
+        Route::new(
+            Method::POST,
+            "/secrets/restore",
+            "SecretRestore",
+            A::SECRETS_RESTORE,
+            Write,
+            blob::restore::<Secrets>,
+        )
+        .body(schema::<blob::RestoreParameters>)
+        .max_body(blob::RESTORE_BODY),
+        Route::new(
+            Method::DELETE,
+            "/secrets/{name}",
+            "SecretDelete",
+            A::SECRETS_DELETE,
+            Write,
+            deleted::delete::<Secrets>,
+        ),
+        Route::new(
+            Method::GET,
+            "/deletedsecrets",
+            "SecretListDeleted",
+            A::SECRETS_READ_METADATA,
+            Short,
+            deleted::list::<Secrets>,
+        ),
+        Route::new(
+            Method::GET,
+            "/deletedsecrets/{name}",
+            "SecretGetDeleted",
+            A::SECRETS_READ_METADATA,
+            Short,
+            deleted::get::<Secrets>,
+        ),
+        Route::new(
+            Method::POST,
+            "/deletedsecrets/{name}/recover",
+            "SecretRecover",
+            A::SECRETS_RECOVER,
+            Write,
+            deleted::recover::<Secrets>,
+        ),
+        Route::new(
+            Method::DELETE,
+            "/deletedsecrets/{name}",
+            "SecretPurge",
+            A::SECRETS_PURGE,
+            Write,
+            deleted::purge::<Secrets>,
+        )
+        .status(204),
     ]
 });

@@ -5,21 +5,20 @@ use serde::{Deserialize, Serialize};
 
 use super::guid;
 use super::record::{self, Record};
-use crate::vault::{Image, Result, Vault};
+use crate::vault::{Image, RETENTION_DAYS, Result, Retention, Vault, VaultError};
 
 /// The settings of one vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// The tenant whose tokens count, a GUID; of the server's first vault.
     pub tenant: String,
-    /// Days for which a deleted object can be brought back: 7 to 90.
+    /// Days for which a deleted object can be brought back: 7 to 90. Said by the vault's own record.
+    #[serde(skip)]
     pub retention_days: u32,
-    /// Nothing is purged before its date, by nobody. Can't be taken back.
+    /// Nothing is purged before its date, by nobody. Can't be taken back. Said by the vault's own record.
+    #[serde(skip)]
     pub purge_protection: bool,
 }
-
-/// Days of retention that can be chosen.
-pub const RETENTION_DAYS: std::ops::RangeInclusive<u32> = 7..=90;
 
 impl Record for Settings {
     const KIND: &'static str = "settings";
@@ -31,39 +30,31 @@ impl Record for Settings {
 
 impl Settings {
     fn new() -> Result<Self> {
-        Ok(Self { tenant: guid::random()?, retention_days: *RETENTION_DAYS.end(), purge_protection: false })
+        Ok(Self { tenant: guid::random()?, retention_days: 0, purge_protection: false }.with(Retention::default()))
+    }
+
+    fn with(self, retention: Retention) -> Self {
+        Self { retention_days: retention.days, purge_protection: retention.purge_protection, ..self }
     }
 
     /// What the image says; `None` if no server has served the vault yet.
     pub fn of(image: &Image) -> Option<Self> {
-        record::find::<Self>(image, "1").map(|stored| stored.record)
+        let stored = record::find::<Self>(image, "1")?;
+        Some(stored.record.with(Retention::of(image)?))
     }
 
     /// The vault's settings, made when they are first asked for.
     pub fn ensure(vault: &dyn Vault) -> Result<Self> {
-        match Self::of(&vault.image()) {
-            Some(settings) => Ok(settings),
-            None => Self::change(vault, &mut |_| {}),
+        if let Some(settings) = Self::of(&vault.image()) {
+            return Ok(settings);
         }
-    }
-
-    /// Changes the settings. Purge protection stays once it is on, and the tenant stays.
-    pub fn change(vault: &dyn Vault, edit: &mut dyn FnMut(&mut Self)) -> Result<Self> {
+        Retention::change(vault, &mut |_| {})?;
         let fresh = Self::new()?;
-        let mut changed = fresh.clone();
-        vault.transact(&mut |image| {
-            let present = record::find::<Self>(image, "1");
-            let before = present.as_ref().map_or(&fresh, |stored| &stored.record);
-            changed = before.clone();
-            edit(&mut changed);
-            changed.tenant.clone_from(&before.tenant);
-            changed.purge_protection |= before.purge_protection;
-            Ok(vec![match &present {
-                Some(stored) => record::replace(stored.number, &changed),
-                None => record::create(&changed, None),
-            }])
+        vault.transact(&mut |image| match record::find::<Self>(image, "1") {
+            Some(_) => Ok(Vec::new()),
+            None => Ok(vec![record::create(&fresh, None)]),
         })?;
-        Ok(changed)
+        Self::of(&vault.image()).ok_or(VaultError::NotFound)
     }
 
     /// `recoveryLevel` of objects in this vault.

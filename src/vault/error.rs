@@ -72,6 +72,9 @@ pub enum VaultError {
         "the name {0} belongs to a deleted object: bring that back with `strongroom deleted recover`, or end it with `strongroom deleted purge`"
     )]
     NameDeleted(String),
+    /// The end of an object before its date, in a vault whose purge protection is on.
+    #[error("purge protection is on: what is deleted stays until its date, and only a soft deletion is possible")]
+    PurgeProtected,
     /// What was asked would leave the vault without anybody who may give roles.
     #[error("the last enabled administrator can't be removed: make another one first")]
     LastAdministrator,

@@ -5,6 +5,7 @@
 //! synchronous and does its work on the caller's thread.
 
 mod backup;
+mod deletion;
 mod error;
 mod image;
 mod name;
@@ -20,12 +21,13 @@ pub use backup::{
     BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Losses, MIN_PASSPHRASE_LEN, NamedInBackup,
     RestoreWish, Restored, Rollback, Tally,
 };
+pub use deletion::{RETENTION_DAYS, Retention, delete_softly, is_due, purge, purge_due, recover};
 pub use error::VaultError;
 pub use image::Image;
 pub use name::Name;
 pub use object::{
-    AttributeMap, Change, Class, Collection, Content, Deletion, Draft, KeyDescription, Naming, Object, ObjectNumber,
-    UniqueId, Usage, Version, VersionId,
+    AttributeMap, Change, Class, Collection, Content, Deletion, Draft, KEPT_ON_ROTATION, KeyDescription, Naming,
+    Object, ObjectNumber, RestoredAs, UniqueId, Usage, Version, VersionId,
 };
 pub use pin::{Pin, RecoveryKey, Role, Unlock};
 
@@ -83,6 +85,9 @@ pub trait Vault: Send + Sync {
     ///
     /// For front ends that have checked [`Content::exportable`], or that use a value without handing it out.
     fn secret(&self, number: ObjectNumber) -> Result<SecretBytes>;
+
+    /// As [`secret`](Vault::secret), also of a key that is disabled: for copies that stay what it is.
+    fn secret_in_any_state(&self, number: ObjectNumber) -> Result<SecretBytes>;
 
     /// Creates objects in one transaction, in the given order. Drafts in one call that name the same key or secret
     /// make one version.

@@ -226,6 +226,22 @@ impl Content {
     }
 }
 
+/// PKCS#11 attributes that restrict a key rather than describe one version of it: a new version has them too.
+pub const KEPT_ON_ROTATION: [u64; 9] = [
+    // CKA_ALLOWED_MECHANISMS, CKA_ALWAYS_AUTHENTICATE
+    0x4000_0600,
+    0x202,
+    // CKA_MODIFIABLE, CKA_COPYABLE, CKA_DESTROYABLE
+    0x170,
+    0x171,
+    0x172,
+    // CKA_WRAP_WITH_TRUSTED, CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE
+    0x210,
+    0x4000_0211,
+    0x4000_0212,
+    0x4000_0213,
+];
+
 /// When an object was deleted softly, and when it goes for good; in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deletion {
@@ -248,6 +264,21 @@ pub enum Naming {
     VersionOf(Name),
     /// This name, free or not: a first or a further version.
     Set(Name),
+    /// As a backup of the object says; the name must be free.
+    Restored(Box<RestoredAs>),
+}
+
+/// What the vault assigns to an object, as it was when the object was backed up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoredAs {
+    /// Its name.
+    pub name: Name,
+    /// Its version.
+    pub version: Version,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// Seconds since 1970.
+    pub updated: i64,
 }
 
 /// An object to be created.

@@ -91,7 +91,7 @@ impl VaultAdmin for LocalVault {
         let mut drafts = Some(drafts);
         self.write(&mut |state, counters, plan| {
             plan.create(state, counters, drafts.take().unwrap_or_default(), false)?;
-            plan.delete(state, replaced)
+            plan.end(state, replaced)
         })
     }
 

@@ -99,6 +99,10 @@ impl Vault for LocalVault {
         self.secret_part(number, true)
     }
 
+    fn secret_in_any_state(&self, number: ObjectNumber) -> Result<SecretBytes> {
+        self.secret_part(number, false)
+    }
+
     fn create(&self, drafts: Vec<Draft>) -> Result<Vec<Arc<Object>>> {
         self.create_together(drafts, false)
     }
@@ -131,7 +135,7 @@ impl Vault for LocalVault {
     }
 
     fn delete(&self, numbers: &[ObjectNumber]) -> Result<()> {
-        self.write(&mut |state, _, plan| plan.delete(state, numbers)).map(drop)
+        self.write(&mut |state, _, plan| plan.end(state, numbers)).map(drop)
     }
 
     fn transact(&self, decide: &mut dyn FnMut(&Image) -> Result<Vec<Change>>) -> Result<Vec<Arc<Object>>> {
@@ -141,7 +145,7 @@ impl Vault for LocalVault {
                 match change {
                     Change::Create(draft) => drafts.push(draft),
                     Change::Set(number, content) => plan.set(state, number, content)?,
-                    Change::Delete(number) => plan.delete(state, &[number])?,
+                    Change::Delete(number) => plan.end(state, &[number])?,
                 }
             }
             plan.create(state, counters, drafts, false)

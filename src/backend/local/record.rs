@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::crypto::{Curve, KeyAlgorithm};
+use crate::crypto::KeyAlgorithm;
 use crate::vault::{Class, Content, Deletion, KeyDescription, Name, Object, Usage, Version, VersionId};
 
 /// The kind of a row whose object was deleted: only its id is left, so that other processes learn of it.
@@ -54,15 +54,12 @@ struct Body {
     exportable: bool,
     usage: u32,
     local: bool,
-    key: Option<(EncodedAlgorithm, Vec<u8>)>,
+    key: Option<((u8, u32), Vec<u8>)>,
     value: Option<Vec<u8>>,
     content_type: Option<String>,
     tags: BTreeMap<String, String>,
     attributes: BTreeMap<u64, Vec<u8>>,
 }
-
-/// Kind and size of a key in two stable numbers.
-type EncodedAlgorithm = (u8, u32);
 
 /// Writes an object's attributes.
 pub fn encode(object: &Object) -> Zeroizing<Vec<u8>> {
@@ -83,7 +80,7 @@ pub fn encode(object: &Object) -> Zeroizing<Vec<u8>> {
         exportable: content.exportable,
         usage: content.usage.bits(),
         local: content.local,
-        key: content.key.as_ref().map(|key| (algorithm_code(key.algorithm), key.public.to_vec())),
+        key: content.key.as_ref().map(|key| (key.algorithm.code(), key.public.to_vec())),
         value: content.value.as_ref().map(|value| value.to_vec()),
         content_type: content.content_type.clone(),
         tags: content.tags.clone(),
@@ -107,7 +104,9 @@ pub fn decode(bytes: &[u8], unique_id: [u8; 16], number: u64, class: Class) -> O
         Encoded::V2(body, more) => (body, more),
     };
     let key = match body.key {
-        Some((code, public)) => Some(KeyDescription { algorithm: algorithm(code)?, public: public.into() }),
+        Some((code, public)) => {
+            Some(KeyDescription { algorithm: KeyAlgorithm::from_code(code)?, public: public.into() })
+        }
         None => None,
     };
     let name = match body.name {
@@ -159,40 +158,10 @@ pub fn has_key_number(class: Class) -> bool {
     matches!(class, Class::PrivateKey | Class::SecretKey)
 }
 
-fn algorithm_code(algorithm: KeyAlgorithm) -> EncodedAlgorithm {
-    match algorithm {
-        KeyAlgorithm::Rsa { bits } => (1, bits),
-        KeyAlgorithm::Ec(Curve::P256) => (2, 256),
-        KeyAlgorithm::Ec(Curve::P384) => (2, 384),
-        KeyAlgorithm::Ec(Curve::P521) => (2, 521),
-        KeyAlgorithm::Ec(Curve::Secp256k1) => (3, 256),
-        KeyAlgorithm::Ed25519 => (4, 25519),
-        KeyAlgorithm::Aes { bits } => (5, bits),
-        KeyAlgorithm::Generic { bytes } => (6, bytes),
-        KeyAlgorithm::Other(number) => (7, number),
-        KeyAlgorithm::X25519 => (8, 25519),
-    }
-}
-
-fn algorithm(code: EncodedAlgorithm) -> Option<KeyAlgorithm> {
-    Some(match code {
-        (1, bits) => KeyAlgorithm::Rsa { bits },
-        (2, 256) => KeyAlgorithm::Ec(Curve::P256),
-        (2, 384) => KeyAlgorithm::Ec(Curve::P384),
-        (2, 521) => KeyAlgorithm::Ec(Curve::P521),
-        (3, 256) => KeyAlgorithm::Ec(Curve::Secp256k1),
-        (4, 25519) => KeyAlgorithm::Ed25519,
-        (5, bits) => KeyAlgorithm::Aes { bits },
-        (6, bytes) => KeyAlgorithm::Generic { bytes },
-        (7, number) => KeyAlgorithm::Other(number),
-        (8, 25519) => KeyAlgorithm::X25519,
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::Curve;
 
     #[test]
     fn an_object_reads_back_as_it_was_written() {

@@ -18,7 +18,8 @@ use super::{LocalVault, State};
 use crate::crypto::{self, SecretBytes};
 use crate::sys::memory::WipeStack;
 use crate::vault::{
-    Class, Collection, Content, Draft, Image, Name, Naming, Object, ObjectNumber, Result, VaultError, Version,
+    Class, Collection, Content, Draft, Image, Name, Naming, Object, ObjectNumber, Result, Retention, VaultError,
+    Version,
 };
 
 /// What one transaction is going to do, in terms of objects.
@@ -70,13 +71,17 @@ impl Plan {
                 (None, _) => None,
             };
             let (name, version) = named.unzip();
+            let (created, updated) = match &draft.naming {
+                Naming::Restored(was) => (was.created, was.updated),
+                _ => (now(), now()),
+            };
             let object = Object {
                 number: counters.take_object_number(),
                 unique_id,
                 name,
                 version,
-                created: now(),
-                updated: now(),
+                created,
+                updated,
                 has_secret: draft.secret.is_some(),
                 secret_len: draft.secret.as_ref().map_or(0, SecretBytes::len),
                 content: draft.content,
@@ -123,7 +128,10 @@ impl Plan {
     pub fn set(&mut self, state: &State, number: ObjectNumber, content: Content) -> Result<()> {
         let entry = state.loaded.entries.get(&number).ok_or(VaultError::NotFound)?;
         if content != entry.object.content {
-            self.replace(Object { content, updated: now(), ..(*entry.object).clone() }, &entry.code);
+            // Deleting softly and bringing back change nothing that the object says.
+            let says_more = content.deleted == entry.object.content.deleted;
+            let updated = if says_more { now() } else { entry.object.updated };
+            self.replace(Object { content, updated, ..(*entry.object).clone() }, &entry.code);
         }
         Ok(())
     }
@@ -137,6 +145,16 @@ impl Plan {
     pub fn put_back(&mut self, object: Object, secret: Option<SecretBytes>, replaced: Option<RowCode>) {
         let secret = secret.map_or(SecretPart::None, SecretPart::New);
         self.puts.push(Put { object, secret, replaced });
+    }
+
+    /// Plans the end of objects, as far as purge protection allows it.
+    pub fn end(&mut self, state: &State, numbers: &[ObjectNumber]) -> Result<()> {
+        let image = &state.loaded.image;
+        let mut objects = numbers.iter().filter_map(|number| state.loaded.entries.get(number));
+        match objects.all(|entry| Retention::allows_end_of(image, &entry.object)) {
+            true => self.delete(state, numbers),
+            false => Err(VaultError::PurgeProtected),
+        }
     }
 
     /// Plans deletions.
@@ -234,36 +252,48 @@ fn named(
     unique_id: &[u8; 16],
 ) -> Result<Option<(Name, Version)>> {
     let image = &state.loaded.image;
-    let taken = |name: &Name| is_taken(image, collection, name);
     let name = match &draft.naming {
         Naming::None => return Ok(None),
         Naming::FromLabel => {
             let label = std::str::from_utf8(&draft.content.label).ok().and_then(|label| Name::new(label).ok());
-            label.filter(|name| !taken(name)).unwrap_or_else(|| Name::derived(&draft.content.label, unique_id))
+            label
+                .filter(|name| !is_taken(image, collection, name))
+                .unwrap_or_else(|| Name::derived(&draft.content.label, unique_id))
         }
         Naming::New(name) | Naming::VersionOf(name) | Naming::Set(name) => name.clone(),
+        Naming::Restored(was) => was.name.clone(),
     };
     let folded = name.folded();
     if let Some((_, _, name, version)) = shared.iter().find(|(c, text, ..)| *c == collection && *text == folded) {
         return Ok(Some((name.clone(), *version)));
     }
-    match draft.naming {
-        Naming::New(_) | Naming::VersionOf(_) | Naming::Set(_)
-            if image.deleted_with_name(collection, name.as_str()).next().is_some() =>
-        {
-            return Err(VaultError::NameDeleted(name.to_string()));
-        }
-        Naming::New(_) if taken(&name) => return Err(VaultError::NameTaken(name.to_string())),
-        Naming::VersionOf(_) if !taken(&name) => return Err(VaultError::NotFound),
-        _ => {}
+    check_name(image, collection, &draft.naming, &name)?;
+    if let Naming::Restored(was) = &draft.naming {
+        return Ok(Some((name, was.version)));
     }
     let versions = image.with_name(collection, name.as_str());
     let newest = versions.filter_map(|object| object.version).map(|version| version.ordinal).max().unwrap_or(0);
     let mut id = [0; 16];
     crypto::random(&mut id)?;
     let version = Version { id, ordinal: newest + 1 };
+    // All versions are spelled as the first one was: their ids differ in nothing else.
+    let first = image.with_name(collection, name.as_str()).find_map(|object| object.name.clone());
+    let name = first.unwrap_or(name);
     shared.push((collection, folded, name.clone(), version));
     Ok(Some((name, version)))
+}
+
+/// Refuses a name that somebody gave and that isn't free, or isn't there, as the naming needs it.
+fn check_name(image: &Image, collection: Collection, naming: &Naming, name: &Name) -> Result<()> {
+    let given = !matches!(naming, Naming::None | Naming::FromLabel);
+    if given && image.deleted_with_name(collection, name.as_str()).next().is_some() {
+        return Err(VaultError::NameDeleted(name.to_string()));
+    }
+    match (naming, is_taken(image, collection, name)) {
+        (Naming::New(_) | Naming::Restored(_), true) => Err(VaultError::NameTaken(name.to_string())),
+        (Naming::VersionOf(_), false) => Err(VaultError::NotFound),
+        _ => Ok(()),
+    }
 }
 
 /// Whether another object may not get this name. The public half of a key that was deleted holds none; what was deleted

@@ -33,7 +33,7 @@ pub(super) enum Verb {
     List,
     /// Show a certificate
     Show(show::Show),
-    /// Delete a certificate for good; its key stays
+    /// Delete a certificate; its key stays
     Delete(delete::Delete),
 }
 

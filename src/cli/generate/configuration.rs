@@ -12,16 +12,16 @@ pub(super) const PAGE: &str = "strongroom-config.5";
 /// Its only source.
 const EXAMPLE: &str = include_str!("../../../examples/config.toml");
 
-/// What opens the part about vaults.
-const VAULT: &str = "[[vault]]";
+/// The tables of the configuration and the headings of what is said of them.
+const TABLES: [(&str, &str); 2] = [("[server]", "SERVER"), ("[[vault]]", "VAULTS")];
 
 /// A paragraph of the example.
 #[derive(Default)]
 struct Paragraph {
     comment: String,
     keys: Vec<Key>,
-    /// It opens the part about vaults.
-    begins_vault: bool,
+    /// It opens the part about this table, under this heading.
+    table: Option<(&'static str, &'static str)>,
 }
 
 /// A key as the example sets it.
@@ -44,8 +44,8 @@ pub(super) fn page() -> String {
     section(&mut page, "DESCRIPTION", [roman("The file is TOML. "), roman(about.comment.clone())]);
     page.control("SH", ["SETTINGS"]);
     for paragraph in settings {
-        if paragraph.begins_vault {
-            section(&mut page, "VAULTS", [bold(VAULT), roman(" "), roman(paragraph.comment.clone())]);
+        if let Some((table, heading)) = paragraph.table {
+            section(&mut page, heading, [bold(table), roman(" "), roman(paragraph.comment.clone())]);
             entries(&mut page, "", &paragraph.keys);
         } else {
             entries(&mut page, &paragraph.comment, &paragraph.keys);
@@ -85,8 +85,8 @@ fn paragraph(text: &str) -> Paragraph {
     let mut paragraph = Paragraph::default();
     for line in text.lines() {
         let bare = line.strip_prefix('#').unwrap_or(line).trim();
-        if bare == VAULT {
-            paragraph.begins_vault = true;
+        if let Some(table) = TABLES.iter().find(|(table, _)| *table == bare) {
+            paragraph.table = Some(*table);
         } else if let Some(key) = key(bare) {
             paragraph.keys.push(key);
         } else {

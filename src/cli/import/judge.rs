@@ -16,7 +16,7 @@ use crate::vault::{Class, Draft, KeyAlgorithm, Role};
 
 /// Whether an object comes.
 pub(super) enum Verdict {
-    Comes(Candidate),
+    Comes(Box<Candidate>),
     Stays(LeftBehind),
 }
 
@@ -42,7 +42,7 @@ pub(super) fn judge(mut found: Found, allow_conflicting_usage: bool) -> Result<V
     match for_create(&template, &rules) {
         Ok(made) => {
             remarks.extend(kept_only(&made.draft));
-            Ok(Verdict::Comes(Candidate { draft: made.draft, remarks, adopts_id: false }))
+            Ok(Verdict::Comes(Box::new(Candidate { draft: made.draft, remarks, adopts_id: false })))
         }
         Err(refusal) => match (unsupported(refusal), found.class()) {
             (Some(reason), _) => Ok(stays(&found, reason)),
@@ -211,7 +211,7 @@ mod tests {
 
     fn comes(found: Found) -> Candidate {
         match judge(found, false) {
-            Ok(Verdict::Comes(candidate)) => candidate,
+            Ok(Verdict::Comes(candidate)) => *candidate,
             Ok(Verdict::Stays(left)) => panic!("{}", left.reason),
             Err(error) => panic!("{error}"),
         }

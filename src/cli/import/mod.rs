@@ -97,7 +97,7 @@ fn judged(
     let all = found.len();
     for (done, found) in found.into_iter().enumerate() {
         match judge(found, allow_conflicting_usage)? {
-            Verdict::Comes(candidate) => harvest.candidates.push(candidate),
+            Verdict::Comes(candidate) => harvest.candidates.push(*candidate),
             Verdict::Stays(left) => harvest.left.push(left),
         }
         step(done + 1, all);

@@ -3,16 +3,13 @@
 use std::sync::Arc;
 
 use clap::Args;
-use cryptoki_sys::{
-    CKA_ALLOWED_MECHANISMS, CKA_ALWAYS_AUTHENTICATE, CKA_COPYABLE, CKA_DERIVE_TEMPLATE, CKA_DESTROYABLE,
-    CKA_MODIFIABLE, CKA_UNWRAP_TEMPLATE, CKA_WRAP_TEMPLATE, CKA_WRAP_WITH_TRUSTED,
-};
 
 use super::super::{Context, Result, kind, progress, versions};
 use super::{Properties, Validity, draft, show};
 use crate::crypto;
 use crate::vault::{
-    Class, Collection, Content, Draft, KeyAlgorithm, Name, Naming, Object, Usage, VaultAdmin, VaultError,
+    Class, Collection, Content, Draft, KEPT_ON_ROTATION, KeyAlgorithm, Name, Naming, Object, Usage, VaultAdmin,
+    VaultError,
 };
 
 #[derive(Args)]
@@ -71,6 +68,7 @@ pub(super) fn rotate(context: &Context, rotate: Rotate) -> Result<()> {
             if class == Class::PublicKey { model.content.private && model.content.class == class } else { true };
         content.exportable = model.content.exportable;
         content.tags = model.content.tags.clone();
+        content.notes = model.content.notes.clone();
         content.usage = usage;
         content.attributes = model.content.attributes.clone();
         content.attributes.retain(|attribute, _| KEPT_ON_ROTATION.contains(attribute));
@@ -81,19 +79,6 @@ pub(super) fn rotate(context: &Context, rotate: Rotate) -> Result<()> {
     let made = generate(context, &*opened.vault, kind, main.content.usage | public_usage, template)?;
     show::report(context, &opened, &made[0], "Rotated")
 }
-
-/// Attributes that restrict a key rather than describe one version of it.
-const KEPT_ON_ROTATION: &[u64] = &[
-    CKA_ALLOWED_MECHANISMS,
-    CKA_ALWAYS_AUTHENTICATE,
-    CKA_COPYABLE,
-    CKA_DERIVE_TEMPLATE,
-    CKA_DESTROYABLE,
-    CKA_MODIFIABLE,
-    CKA_UNWRAP_TEMPLATE,
-    CKA_WRAP_TEMPLATE,
-    CKA_WRAP_WITH_TRUSTED,
-];
 
 /// Generates the halves that the kind has; the first object is the private or secret key.
 fn generate(
@@ -124,4 +109,30 @@ pub(super) fn secret_key_id() -> Result<Vec<u8>> {
     let mut id = vec![0; 16];
     crypto::random(&mut id)?;
     Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use cryptoki_sys::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_on_rotation_is_what_restricts_a_key() {
+        let mut kept = [
+            CKA_ALLOWED_MECHANISMS,
+            CKA_ALWAYS_AUTHENTICATE,
+            CKA_COPYABLE,
+            CKA_DERIVE_TEMPLATE,
+            CKA_DESTROYABLE,
+            CKA_MODIFIABLE,
+            CKA_UNWRAP_TEMPLATE,
+            CKA_WRAP_TEMPLATE,
+            CKA_WRAP_WITH_TRUSTED,
+        ];
+        let mut known = KEPT_ON_ROTATION;
+        kept.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(known, kept);
+    }
 }

@@ -36,7 +36,7 @@ pub(super) enum Verb {
     Enable(Which),
     /// Refuse the use of a key's newest version, or of another one, at once in every process
     Disable(Which),
-    /// Delete a key for good, or one version of it
+    /// Delete a key, or one version of it
     Delete(delete::Delete),
     /// Print the public key as PEM
     Public(Which),

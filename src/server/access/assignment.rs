@@ -11,8 +11,8 @@ use crate::server::identity::Identity;
 use crate::server::record::{self, Record};
 use crate::vault::{Collection, Image, Name, Result, Vault, VaultError};
 
-/// What a role is given on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a role is given on. Names are compared without case.
+#[derive(Clone, Debug)]
 pub enum Scope {
     /// The whole vault: `/`.
     Vault,
@@ -41,6 +41,20 @@ impl Record for Assignment {
         &self.id
     }
 }
+
+impl PartialEq for Scope {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Vault, Self::Vault) => true,
+            (Self::Object(collection, name), Self::Object(of, same)) => {
+                collection == of && name.as_str().eq_ignore_ascii_case(same.as_str())
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Scope {}
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,19 +117,28 @@ pub fn assignments(image: &Image) -> Vec<Assignment> {
     record::all::<Assignment>(image).map(|stored| stored.record).collect()
 }
 
+/// Whether an enabled identity of this vault is its administrator.
+pub fn has_administrator(image: &Image) -> bool {
+    !administrators(image).is_empty()
+}
+
 /// Refuses what would leave the vault without an enabled administrator, when it has one. `stays` says which assignments
 /// of which identities count afterwards.
 pub fn keep_an_administrator(image: &Image, stays: impl Fn(&Assignment, &Identity) -> bool) -> Result<()> {
-    let administrators: Vec<_> = record::all::<Assignment>(image)
+    let administrators = administrators(image);
+    let left = administrators.iter().any(|(assignment, identity)| stays(assignment, identity));
+    if administrators.is_empty() || left { Ok(()) } else { Err(VaultError::LastAdministrator) }
+}
+
+fn administrators(image: &Image) -> Vec<(Assignment, Identity)> {
+    record::all::<Assignment>(image)
         .map(|stored| stored.record)
         .filter(|assignment| assignment.role == ADMINISTRATOR && assignment.scope == Scope::Vault)
         .filter_map(|assignment| {
             let identity = record::find::<Identity>(image, &assignment.principal)?.record;
             identity.enabled.then_some((assignment, identity))
         })
-        .collect();
-    let left = administrators.iter().any(|(assignment, identity)| stays(assignment, identity));
-    if administrators.is_empty() || left { Ok(()) } else { Err(VaultError::LastAdministrator) }
+        .collect()
 }
 
 mod text {
@@ -130,5 +153,23 @@ mod text {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Scope, D::Error> {
         String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_the_vault_or_one_object_whose_name_has_no_case() {
+        let scope = |text: &str| text.parse::<Scope>();
+        assert_eq!(scope("/"), Ok(Scope::Vault));
+        assert_eq!(scope("/keys/www"), scope("/keys/WWW"));
+        assert_ne!(scope("/keys/www"), scope("/secrets/www"));
+        assert_ne!(scope("/keys/www"), scope("/"));
+        assert_eq!(scope("/certificates/A-1").unwrap().to_string(), "/certificates/A-1");
+        for wrong in ["", "keys/www", "/keys", "/keys/", "/keys/a/b", "/keys/a_b", "/locks/a", "//", "/keys/*"] {
+            assert!(scope(wrong).is_err(), "{wrong}");
+        }
     }
 }

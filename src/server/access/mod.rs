@@ -13,8 +13,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 pub use action::{ActionSet, DataAction};
-pub use assignment::{Assignment, Scope, assign, assignments, keep_an_administrator, unassign};
-pub use role::{ADMINISTRATOR, Assigns, BUILT_IN, BuiltInRole};
+pub use assignment::{Assignment, Scope, assign, assignments, has_administrator, keep_an_administrator, unassign};
+pub use role::{ADMINISTRATOR, BUILT_IN, BuiltInRole};
 
 use super::record;
 use crate::vault::{Collection, Image, Object, ObjectNumber};

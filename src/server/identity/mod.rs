@@ -3,18 +3,22 @@
 //! They are records of one vault, the first that a server serves. A client secret is 256 random bits, so that a keyed
 //! hash of it is enough: nobody guesses it, and checking one costs a microsecond.
 
-use std::sync::Arc;
+mod certificate;
+mod known;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+pub use certificate::LoginCertificate;
+pub use known::{Client, Known};
+
 use super::access::keep_an_administrator;
 use super::guid;
 use super::record::{self, Record, Stored};
 use crate::crypto::{self, DigestAlgorithm, Mac, MacScheme};
-use crate::vault::{Change, Class, Content, Draft, Image, Naming, Result, SecretBytes, Vault, VaultError};
+use crate::vault::{Change, Image, Result, Vault, VaultError};
 
 /// Somebody who can be given roles.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,11 +92,16 @@ pub fn create(vault: &dyn Vault, name: &str, now: i64) -> Result<Identity> {
     Ok(identity)
 }
 
+/// All identities.
+pub fn all(image: &Image) -> Vec<Identity> {
+    record::all(image).map(|stored| stored.record).collect()
+}
+
 /// The identity with this name, object id or client id.
 pub fn find(image: &Image, text: &str) -> Option<Stored<Identity>> {
     record::all::<Identity>(image).find(|stored| {
         let identity = &stored.record;
-        identity.oid == text || identity.appid == text || identity.name.eq_ignore_ascii_case(text)
+        [&identity.oid, &identity.appid, &identity.name].iter().any(|known| known.eq_ignore_ascii_case(text))
     })
 }
 
@@ -122,15 +131,23 @@ pub fn delete(vault: &dyn Vault, oid: &str) -> Result<()> {
     Ok(())
 }
 
+/// A client secret that was just made.
+pub struct NewSecret {
+    /// Its id, a GUID.
+    pub id: String,
+    /// The secret itself, which nothing can show again.
+    pub text: Zeroizing<String>,
+}
+
 /// Gives an identity a new client secret, and says it this once.
-pub fn add_secret(vault: &dyn Vault, oid: &str, now: i64, expires: Option<i64>) -> Result<Zeroizing<String>> {
+pub fn add_secret(vault: &dyn Vault, oid: &str, now: i64, expires: Option<i64>) -> Result<NewSecret> {
     let key = hash_key(vault)?;
     let mut bytes = Zeroizing::new([0; 32]);
     crypto::random(&mut *bytes)?;
     let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&*bytes));
     let secret = ClientSecret { id: guid::random()?, hash: hash(&key, &text)?, created: now, expires };
     change(vault, oid, &mut |identity| identity.secrets.push(secret.clone()))?;
-    Ok(text)
+    Ok(NewSecret { id: secret.id, text })
 }
 
 /// Whether this is a valid client secret of the identity. Compared in constant time.
@@ -142,21 +159,7 @@ pub fn check_secret(key: &crypto::SecretKey, identity: &Identity, given: &str, n
 
 /// The key under which this vault's client secrets are hashed; made when it is first asked for.
 pub fn hash_key(vault: &dyn Vault) -> Result<crypto::SecretKey> {
-    let is_key = |content: &Content| content.label == HASH_KEY;
-    let number = |image: &Image| image.service().values().find(|object| is_key(&object.content)).map(|o| o.number);
-    if number(&vault.image()).is_none() {
-        vault.transact(&mut |image| match number(image) {
-            Some(_) => Ok(Vec::new()),
-            None => {
-                let mut content = Content::new(Class::Service);
-                content.label = HASH_KEY.to_vec();
-                content.value = Some(Arc::from(*br#"{"id":"1"}"#));
-                let secret = Some(SecretBytes::filled(32, crypto::random)?);
-                Ok(vec![Change::Create(Draft { content, naming: Naming::None, secret })])
-            }
-        })?;
-    }
-    let value = vault.secret(number(&vault.image()).ok_or(VaultError::NotFound)?)?;
+    let value = record::own_secret(vault, HASH_KEY)?;
     Ok(crypto::SecretKey::new(crypto::KeyAlgorithm::Generic { bytes: 32 }, value)?)
 }
 

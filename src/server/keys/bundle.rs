@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::{KeyOps, PublicJwk};
 use crate::server::attributes::{ShownAttributes, Tags};
 use crate::server::call::Call;
+use crate::server::deleted;
 use crate::server::error::{Result, ServiceError};
 use crate::vault::{Class, Collection, Content, Image, KeyAlgorithm, KeyDescription, Name, Object, VersionId};
 
@@ -124,6 +125,27 @@ impl<'a> Item<'a> {
     /// Under this id.
     pub fn new(call: &Call, key: KeyVersion<'a>, kid: String) -> Self {
         Self { kid, attributes: attributes(call, key.main), tags: &key.main.content.tags }
+    }
+}
+
+/// Keys, to be deleted and brought back.
+pub struct Keys;
+
+impl deleted::Kind for Keys {
+    const COLLECTION: Collection = Collection::Keys;
+    type Bundle<'a> = Bundle<'a>;
+    type Item<'a> = Item<'a>;
+
+    fn bundle<'a>(call: &Call, versions: &[&'a Arc<Object>]) -> Result<Option<Bundle<'a>>> {
+        KeyVersion::all(versions.iter().copied()).pop().map(|key| Bundle::new(call, key)).transpose()
+    }
+
+    fn item<'a>(call: &Call, versions: &[&'a Arc<Object>], id: String) -> Option<Item<'a>> {
+        KeyVersion::all(versions.iter().copied()).pop().map(|key| Item::new(call, key, id))
+    }
+
+    fn not_found(name: &Name) -> ServiceError {
+        not_found(name)
     }
 }
 

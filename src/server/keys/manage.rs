@@ -7,7 +7,7 @@ use super::bundle::{Bundle, Item, KTY, KeyVersion, not_found, set_operations};
 use super::import::Imported;
 use super::kty::{Family, public_exponent};
 use super::schema::{CurveName, KtyName, OperationName};
-use super::{Jwk, KeyOps, Kty, Wish, Wrapped};
+use super::{Jwk, KeyOps, Kty, Wish, Wrapped, rotation};
 use crate::crypto::PrivateKey;
 use crate::server::attributes::{GivenAttributes, Tags, checked_tags};
 use crate::server::body::{maybe_object, object};
@@ -219,6 +219,7 @@ impl Contents {
         }
         main.tags = checked_tags(tags.unwrap_or_default())?;
         main.notes.insert(KTY.into(), kty.name().into());
+        rotation::hand_on(&call.image, call.name()?, &mut main);
         set_operations(ops, &mut main, (class == Class::PrivateKey).then_some(&mut public));
         Ok(Self { main, public })
     }

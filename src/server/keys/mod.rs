@@ -15,12 +15,14 @@ pub mod key_ops;
 pub mod kty;
 mod manage;
 mod operate;
+mod rotation;
 mod schema;
 mod wrapped;
 
 pub use algorithms::Algorithm;
 pub use apply::{AesInput, Private, Public, Sealed};
 pub use base64url::Base64Url;
+pub use bundle::Keys;
 pub use error::{KeyError, OperationError};
 pub use import::import;
 pub use jwk::{Jwk, PublicJwk};
@@ -29,10 +31,12 @@ pub use kty::{Kty, Wish};
 pub use manage::{create, get, import as import_key, list, list_versions, update};
 pub use operate::{decrypt, encrypt, is_asymmetric, is_slow, random, sign, unwrap, verify, wrap};
 
+pub use rotation::{get_policy, put_policy, refuse_attestation, refuse_release, rotate};
 pub use wrapped::Wrapped;
 
 /// Shapes of bodies.
 pub mod bodies {
     pub use super::manage::{CreateParameters, ImportParameters, UpdateParameters};
     pub use super::operate::{OperationParameters, RandomParameters, SignParameters, VerifyParameters};
+    pub use super::rotation::PolicyParameters;
 }

@@ -14,7 +14,7 @@ use super::attributes::{GivenAttributes, ShownAttributes, Tags, checked_tags};
 use super::body::maybe_object;
 use super::call::{Call, Reply};
 use super::error::{Result, ServiceError};
-use super::paging;
+use super::{deleted, paging};
 use crate::vault::{Class, Collection, Content, Draft, Image, Name, Naming, Object, SecretBytes, VersionId};
 
 /// Longest value, in bytes.
@@ -184,6 +184,27 @@ fn version<'a>(image: &'a Image, name: &Name, version: Option<VersionId>) -> Res
 /// The version that was made last.
 pub fn newest<'a>(versions: impl Iterator<Item = &'a Arc<Object>>) -> Option<&'a Arc<Object>> {
     versions.max_by_key(|object| ordinal(object))
+}
+
+/// Secrets, to be deleted and brought back.
+pub struct Secrets;
+
+impl deleted::Kind for Secrets {
+    const COLLECTION: Collection = Collection::Secrets;
+    type Bundle<'a> = Bundle<'a>;
+    type Item<'a> = Bundle<'a>;
+
+    fn bundle<'a>(call: &Call, versions: &[&'a Arc<Object>]) -> Result<Option<Bundle<'a>>> {
+        Ok(newest(versions.iter().copied()).map(|object| Bundle::of(call, object)))
+    }
+
+    fn item<'a>(call: &Call, versions: &[&'a Arc<Object>], id: String) -> Option<Bundle<'a>> {
+        newest(versions.iter().copied()).map(|object| Bundle::new(call, object, id))
+    }
+
+    fn not_found(name: &Name) -> ServiceError {
+        not_found(name)
+    }
 }
 
 fn ordinal(object: &Object) -> u32 {

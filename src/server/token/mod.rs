@@ -1,15 +1,26 @@
-//! Tokens: who gets one ([`issue`]), with which keys they are signed ([`signing`]), and which count ([`verify`]).
+//! Tokens: who gets one ([`endpoint`], [`request`], [`issue`]), how clients prove who they are with a certificate
+//! ([`assertion`], [`seen`]), with which keys tokens are signed ([`signing`]), and which count ([`verify`]).
 //!
 //! The claims are those of Microsoft Entra ID that Key Vault's clients look at. Dates are checked by the server's clock.
 
+mod assertion;
+pub(super) mod endpoint;
+mod error;
 mod issue;
+mod login_limit;
+mod request;
+mod seen;
 mod signing;
 mod verify;
 
 use serde::{Deserialize, Serialize};
 
-pub use issue::{Issuer, TokenRequest};
-pub use signing::SigningKeys;
+pub use error::TokenError;
+pub use issue::{Issued, Issuer};
+pub use login_limit::{LoginLimit, Logins};
+pub use request::{Proof, TokenRequest};
+pub use seen::Seen;
+pub use signing::{SigningKeys, current as current_key};
 pub use verify::{Refusal, Verifier};
 
 /// What a token says.

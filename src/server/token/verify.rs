@@ -25,8 +25,8 @@ pub enum Refusal {
     /// Not a token of ours, or changed.
     #[error("the token was not made by this server: get one from the authority that the challenge names")]
     Foreign,
-    /// For something else.
-    #[error("the token is for another resource or tenant: ask for the resource that the challenge names")]
+    /// For something else, or of another authority.
+    #[error("the token is for another resource, or of another tenant: ask for what the challenge names")]
     WrongAudience,
     /// `exp`.
     #[error("the token has expired: get a new one")]
@@ -75,7 +75,7 @@ impl Verifier {
         let checked = self.checked(token, keys, now)?;
         keys.verifying(&checked.kid, now).ok_or(Refusal::Foreign)?;
         let claims = &checked.claims;
-        if claims.tid != tenant || !names.is_resource(&claims.aud) {
+        if claims.tid != tenant || !names.is_issuer(&claims.iss, tenant) || !names.is_resource(&claims.aud) {
             return Err(Refusal::WrongAudience);
         }
         if now < claims.nbf {

@@ -1,0 +1,80 @@
+//! What a server looks up of the identities at every request and login, worked out once after each change of them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{ClientSecret, Identity, LoginCertificate};
+use crate::server::record;
+use crate::server::settings::Settings;
+use crate::server::token::SigningKeys;
+use crate::vault::Image;
+
+/// An identity and what its certificates say.
+pub struct Client {
+    /// The identity.
+    pub identity: Identity,
+    /// Those certificates that can be used.
+    pub certificates: Vec<LoginCertificate>,
+}
+
+/// The identities of one image, its tenant, and the keys of its tokens.
+pub struct Known {
+    /// The tenant, a GUID; empty while the vault has none.
+    pub tenant: String,
+    /// The keys of tokens.
+    pub keys: SigningKeys,
+    by_client_id: HashMap<String, Arc<Client>>,
+    enabled: HashSet<String>,
+    nobody: Client,
+}
+
+impl Known {
+    /// What this image says.
+    pub fn of(image: &Image) -> Self {
+        let identities: Vec<Identity> = record::all(image).map(|stored| stored.record).collect();
+        let enabled = identities.iter().filter(|identity| identity.enabled).map(|identity| identity.oid.clone());
+        Self {
+            tenant: Settings::of(image).map(|settings| settings.tenant).unwrap_or_default(),
+            keys: SigningKeys::of(image),
+            enabled: enabled.collect(),
+            by_client_id: identities.into_iter().map(|i| (i.appid.clone(), Arc::new(Client::of(i)))).collect(),
+            nobody: Client::nobody(),
+        }
+    }
+
+    /// Whether there is an identity with this object id that is enabled.
+    pub fn is_enabled(&self, oid: &str) -> bool {
+        self.enabled.contains(oid)
+    }
+
+    /// The enabled identity with this client id.
+    pub fn client(&self, client_id: &str) -> Option<&Arc<Client>> {
+        self.by_client_id.get(client_id).filter(|client| client.identity.enabled)
+    }
+
+    /// An identity that nobody has, to compare secrets with where there is none: that takes as long.
+    pub fn nobody(&self) -> &Identity {
+        &self.nobody.identity
+    }
+}
+
+impl Client {
+    fn of(identity: Identity) -> Self {
+        let certificates = identity.certificates.iter().filter_map(|known| LoginCertificate::stored(&known.der));
+        Self { certificates: certificates.collect(), identity }
+    }
+
+    fn nobody() -> Self {
+        // As long as the hash of a secret, and no hash of anything.
+        let secret = ClientSecret { id: String::new(), hash: "-".repeat(43), created: 0, expires: None };
+        Self::of(Identity {
+            oid: String::new(),
+            appid: String::new(),
+            name: String::new(),
+            enabled: false,
+            secrets: vec![secret],
+            certificates: Vec::new(),
+            created: 0,
+        })
+    }
+}

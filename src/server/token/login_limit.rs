@@ -1,0 +1,144 @@
+//! How often one client may try to log in: decided before anything else of its request is looked at, so that nobody keeps
+//! the server busy with signatures and hashes.
+//!
+//! Counted by IPv4 address, by IPv6 network of 64 bits, and on the Unix socket by user. A client logs in once an hour; a
+//! test suite, whose every program begins with a login, stays far below the default too.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use crate::server::listen::{Origin, Peer};
+
+/// How many logins one client may try.
+#[derive(Clone, Copy, Debug)]
+pub struct LoginLimit {
+    /// In a second, for as long as it likes.
+    pub per_second: NonZeroU32,
+    /// At once, after a pause.
+    pub burst: NonZeroU32,
+}
+
+impl Default for LoginLimit {
+    fn default() -> Self {
+        Self {
+            per_second: NonZeroU32::new(20).unwrap_or(NonZeroU32::MIN),
+            burst: NonZeroU32::new(100).unwrap_or(NonZeroU32::MIN),
+        }
+    }
+}
+
+/// Clients that are counted each by itself; what comes on top of them shares one count.
+const CLIENTS: usize = 65_536;
+
+/// How often clients are forgotten that have been quiet, while there are too many.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Whose attempts are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Client {
+    Address(u32),
+    Network(u64),
+    User(u32),
+    /// Everybody for whom there is no room.
+    Others,
+}
+
+impl Client {
+    fn of(peer: Option<&Peer>) -> Self {
+        match peer.map(|peer| peer.origin) {
+            Some(Origin::Network { address, .. }) => match address.ip().to_canonical() {
+                IpAddr::V4(ip) => Self::Address(ip.to_bits()),
+                IpAddr::V6(ip) => Self::Network((ip.to_bits() >> 64) as u64),
+            },
+            Some(Origin::Machine { uid, .. }) => Self::User(uid),
+            None => Self::Others,
+        }
+    }
+}
+
+/// Counts attempts.
+pub struct Logins {
+    limiter: DefaultKeyedRateLimiter<Client>,
+    swept: Mutex<Option<Instant>>,
+}
+
+impl Logins {
+    /// Nobody has tried yet.
+    pub fn new(limit: LoginLimit) -> Self {
+        let quota = Quota::per_second(limit.per_second).allow_burst(limit.burst);
+        Self { limiter: RateLimiter::keyed(quota), swept: Mutex::default() }
+    }
+
+    /// Counts one attempt. If it is one too many: after how many seconds the next may be made.
+    pub fn attempt(&self, peer: Option<&Peer>) -> Result<(), u32> {
+        let client = if self.has_room() { Client::of(peer) } else { Client::Others };
+        self.limiter.check_key(&client).map_err(|refused| {
+            let wait = refused.wait_time_from(DefaultClock::default().now());
+            u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
+        })
+    }
+
+    fn has_room(&self) -> bool {
+        if self.limiter.len() < CLIENTS {
+            return true;
+        }
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if swept.is_none_or(|at| at.elapsed() >= SWEEP) {
+            *swept = Some(Instant::now());
+            self.limiter.retain_recent();
+        }
+        self.limiter.len() < CLIENTS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(address: &str) -> Peer {
+        let local = "127.0.0.1:8443".parse().unwrap();
+        Peer { origin: Origin::Network { address: address.parse().unwrap(), local }, tls: true }
+    }
+
+    fn user(uid: u32) -> Peer {
+        Peer { origin: Origin::Machine { uid, gid: 0, pid: None }, tls: false }
+    }
+
+    fn strict() -> Logins {
+        Logins::new(LoginLimit { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(2).unwrap() })
+    }
+
+    #[test]
+    fn attempts_beyond_the_burst_are_refused_for_this_client_alone() {
+        let logins = strict();
+        let (one, other) = (peer("192.0.2.1:1000"), peer("192.0.2.2:1000"));
+        assert!(logins.attempt(Some(&one)).is_ok() && logins.attempt(Some(&peer("192.0.2.1:2000"))).is_ok());
+        assert_eq!(logins.attempt(Some(&one)), Err(1), "another port is the same client");
+        assert!(logins.attempt(Some(&other)).is_ok());
+        assert!(logins.attempt(Some(&user(0))).is_ok());
+    }
+
+    #[test]
+    fn an_ipv6_network_and_a_mapped_address_are_one_client_each() {
+        let logins = strict();
+        assert!(logins.attempt(Some(&peer("[2001:db8::1]:1"))).is_ok());
+        assert!(logins.attempt(Some(&peer("[2001:db8::2]:1"))).is_ok());
+        assert!(logins.attempt(Some(&peer("[2001:db8::3]:1"))).is_err());
+        assert!(logins.attempt(Some(&peer("[2001:db8:0:1::3]:1"))).is_ok());
+        assert_eq!(Client::of(Some(&peer("[::ffff:192.0.2.1]:1"))), Client::of(Some(&peer("192.0.2.1:1"))));
+    }
+
+    #[test]
+    fn the_count_of_clients_is_bounded() {
+        let logins = strict();
+        for uid in 0..CLIENTS as u32 + 1000 {
+            let _ = logins.attempt(Some(&user(uid)));
+        }
+        assert!(logins.limiter.len() <= CLIENTS + 1);
+    }
+}

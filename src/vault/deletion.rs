@@ -1,0 +1,145 @@
+//! Soft deletion: what is deleted can be brought back until a date, and then it is gone.
+//!
+//! A vault knows it from when its retention is first said (`strongroom serve`, `strongroom settings set`); before that
+//! deleting is final. All of it is made of [`Vault::transact`], so that every front end deletes alike. The date is decided
+//! once, at the deletion: a retention that is changed later, or a clock that goes backward, purges nothing earlier.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use super::{
+    Change, Class, Collection, Content, Deletion, Draft, Image, Name, Naming, Object, Result, Vault, VaultError,
+};
+
+/// Days of retention that can be chosen.
+pub const RETENTION_DAYS: RangeInclusive<u32> = 7..=90;
+
+const DAY: i64 = 24 * 3600;
+
+/// The label of the record that says a vault's retention, and the notes in it.
+const LABEL: &[u8] = b"retention/1";
+const DAYS: &str = "days";
+const PURGE_PROTECTION: &str = "purge-protection";
+
+/// How long what is deleted can be brought back, and whether it can be purged before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// 7 to 90 ([`RETENTION_DAYS`]).
+    pub days: u32,
+    /// Nothing goes before its date, by nobody. Can't be taken back.
+    pub purge_protection: bool,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { days: *RETENTION_DAYS.end(), purge_protection: false }
+    }
+}
+
+impl Retention {
+    /// What the vault's record says; `None` while deleting is final there.
+    pub fn of(image: &Image) -> Option<Self> {
+        let notes = &record(image)?.content.notes;
+        let days = notes.get(DAYS).and_then(|days| days.parse().ok()).filter(|days| RETENTION_DAYS.contains(days));
+        Some(Self {
+            days: days.unwrap_or(*RETENTION_DAYS.end()),
+            purge_protection: notes.contains_key(PURGE_PROTECTION),
+        })
+    }
+
+    /// Makes the vault say what `edit` makes of its retention. Purge protection stays once it is on.
+    pub fn change(vault: &dyn Vault, edit: &mut dyn FnMut(&mut Self)) -> Result<Self> {
+        let mut changed = Self::default();
+        vault.transact(&mut |image| {
+            let before = Self::of(image).unwrap_or_default();
+            changed = before;
+            edit(&mut changed);
+            changed.purge_protection |= before.purge_protection;
+            changed.days = changed.days.clamp(*RETENTION_DAYS.start(), *RETENTION_DAYS.end());
+            Ok(vec![changed.written(image)])
+        })?;
+        Ok(changed)
+    }
+
+    fn written(self, image: &Image) -> Change {
+        let mut content = Content::new(Class::Service);
+        content.label = LABEL.to_vec();
+        content.notes = BTreeMap::from([(DAYS.into(), self.days.to_string())]);
+        if self.purge_protection {
+            content.notes.insert(PURGE_PROTECTION.into(), "on".into());
+        }
+        match record(image) {
+            Some(present) => Change::Set(present.number, content),
+            None => Change::Create(Draft { content, naming: Naming::None, secret: None }),
+        }
+    }
+
+    /// Whether an object of this vault may be ended now without the wait: only what nobody could bring back anyway.
+    pub fn allows_end_of(image: &Image, object: &Object) -> bool {
+        let protected = || Self::of(image).is_some_and(|retention| retention.purge_protection);
+        object.content.class == Class::Service || object.content.deleted.is_some() || !protected()
+    }
+}
+
+fn record(image: &Image) -> Option<&Object> {
+    image.service().values().map(|object| &**object).find(|object| object.content.label == LABEL)
+}
+
+/// Deletes all versions and halves of what has this name, until the date that the retention says.
+pub fn delete_softly(vault: &dyn Vault, collection: Collection, name: &Name, now: i64) -> Result<Deletion> {
+    let mut deletion = Deletion { at: now, purge: now };
+    vault.transact(&mut |image| {
+        let days = Retention::of(image).unwrap_or_default().days;
+        deletion.purge = now.saturating_add(i64::from(days) * DAY);
+        some(image.with_name(collection, name.as_str()).map(|object| marked(object, Some(deletion))))
+    })?;
+    Ok(deletion)
+}
+
+/// Brings all versions and halves of what had this name back.
+pub fn recover(vault: &dyn Vault, collection: Collection, name: &Name, now: i64) -> Result<()> {
+    let recovered = vault.transact(&mut |image| {
+        let kept = image.deleted_with_name(collection, name.as_str()).filter(|object| !is_due(object, now));
+        some(kept.map(|object| marked(object, None)))
+    });
+    recovered.map(drop)
+}
+
+/// Ends what had this name when it was deleted, before its date. Refused where purge protection is on.
+pub fn purge(vault: &dyn Vault, collection: Collection, name: &Name, now: i64) -> Result<()> {
+    let purged = vault.transact(&mut |image| {
+        let deleted: Vec<_> = image.deleted_with_name(collection, name.as_str()).collect();
+        if Retention::of(image).is_some_and(|retention| retention.purge_protection)
+            && deleted.iter().any(|object| !is_due(object, now))
+        {
+            return Err(VaultError::PurgeProtected);
+        }
+        some(deleted.iter().map(|object| Change::Delete(object.number)))
+    });
+    purged.map(drop)
+}
+
+/// Ends everything whose date has come; says how many objects that were.
+pub fn purge_due(vault: &dyn Vault, now: i64) -> Result<usize> {
+    let mut ended = 0;
+    vault.transact(&mut |image| {
+        let due: Vec<_> = image.deleted().filter(|object| is_due(object, now)).collect();
+        ended = due.len();
+        Ok(due.iter().map(|object| Change::Delete(object.number)).collect())
+    })?;
+    Ok(ended)
+}
+
+/// Whether something that was deleted softly is past its date: then it counts as gone, also before it is ended.
+pub fn is_due(object: &Object, now: i64) -> bool {
+    object.content.deleted.is_some_and(|deletion| deletion.purge <= now)
+}
+
+fn marked(object: &Object, deleted: Option<Deletion>) -> Change {
+    Change::Set(object.number, Content { deleted, ..object.content.clone() })
+}
+
+fn some(changes: impl Iterator<Item = Change>) -> Result<Vec<Change>> {
+    let changes: Vec<_> = changes.collect();
+    if changes.is_empty() { Err(VaultError::NotFound) } else { Ok(changes) }
+}

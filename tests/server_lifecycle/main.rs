@@ -1,0 +1,10 @@
+//! What is deleted over REST, brought back, purged, backed up, restored and rotated: with a clock that the test sets, over
+//! a real vault, by requests with tokens of the server's own endpoint.
+#![cfg(feature = "server")]
+
+mod blobs;
+#[path = "../faults/mod.rs"]
+mod faults;
+mod rotation;
+mod scene;
+mod soft_delete;

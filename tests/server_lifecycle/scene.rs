@@ -1,0 +1,156 @@
+//! A server over a real vault with a clock that the test sets, and a client with a token of its token endpoint.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, header};
+use serde_json::Value;
+use strongroom::server::Server;
+use strongroom::server::access::{ADMINISTRATOR, BuiltInRole, Scope, assign};
+use strongroom::server::clock::Clock;
+use strongroom::server::identity;
+use strongroom::server::names::Names;
+use strongroom::vault::*;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tower_service::Service;
+
+use super::faults;
+
+pub const DAY: i64 = 24 * 3600;
+
+/// When every scene begins.
+pub const START: i64 = 1_800_000_000;
+
+pub const BASE: &str = "https://web.vault.example.com";
+
+pub struct Scene {
+    pub clock: Clock,
+    pub vault: Arc<dyn VaultAdmin>,
+    place: TempDir,
+    runtime: Runtime,
+    router: Router,
+    client: (String, String),
+}
+
+/// A status and a body.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        let place = faults::place();
+        faults::make(&place.path().join("web"));
+        let vault = faults::unlocked(&place.path().join("web"));
+        let administrator = identity::create(&*vault, "administrator", START).unwrap();
+        assign(&*vault, &administrator.oid, BuiltInRole::find(ADMINISTRATOR).unwrap(), &Scope::Vault).unwrap();
+        let secret = identity::add_secret(&*vault, &administrator.oid, START, None).unwrap();
+        let clock = Clock::standing_at(START);
+        let router = router_of(&vault, &clock);
+        let client = (administrator.appid, secret.text.to_string());
+        Self { clock, vault, place, runtime: Runtime::new().unwrap(), router, client }
+    }
+
+    /// The same vault as another process sees it.
+    pub fn of_another_process(&self) -> Arc<dyn VaultAdmin> {
+        faults::unlocked(&self.path())
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.place.path().join("web")
+    }
+
+    /// Ends the server and starts one on the vault as it lies there.
+    pub fn restarted(self) -> Self {
+        let Self { clock, vault, place, runtime, router, client } = self;
+        drop((router, vault));
+        let vault = faults::unlocked(&place.path().join("web"));
+        let router = router_of(&vault, &clock);
+        Self { clock, vault, place, runtime, router, client }
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, Value::Null)
+    }
+
+    pub fn post(&self, path: &str, body: Value) -> Answer {
+        self.ask("POST", path, body)
+    }
+
+    pub fn put(&self, path: &str, body: Value) -> Answer {
+        self.ask("PUT", path, body)
+    }
+
+    pub fn delete(&self, path: &str) -> Answer {
+        self.ask("DELETE", path, Value::Null)
+    }
+
+    /// Asks with a token that was just given out.
+    pub fn ask(&self, method: &str, path: &str, body: Value) -> Answer {
+        let path = path.strip_prefix(BASE).unwrap_or(path);
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let version = if path.contains("api-version") { String::new() } else { format!("{sign}api-version=7.6") };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{BASE}{path}{version}"))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token()))
+            .header(header::CONTENT_TYPE, "application/json");
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        self.send(request.body(body).unwrap())
+    }
+
+    fn token(&self) -> String {
+        let (id, secret) = &self.client;
+        let form = format!(
+            "grant_type=client_credentials&client_id={id}&client_secret={secret}&scope=https%3A%2F%2Fvault.example.com%2F.default"
+        );
+        let request = Request::post("https://login.vault.example.com/adfs/oauth2/v2.0/token")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(form));
+        let answer = self.send(request.unwrap());
+        answer.body["access_token"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned()
+    }
+
+    fn send(&self, request: Request<Body>) -> Answer {
+        let mut router = self.router.clone();
+        self.runtime.block_on(async move {
+            let response = router.call(request).await.unwrap();
+            let status = response.status().as_u16();
+            let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+            Answer { status, body }
+        })
+    }
+
+    /// Signs with a key's current version through the vault as another process has it open.
+    pub fn sign_elsewhere(&self, vault: &dyn VaultAdmin, name: &str) -> Result<()> {
+        let image = vault.image();
+        let key = image.with_label(name.as_bytes()).find(|object| object.content.class == Class::PrivateKey);
+        faults::sign(vault, key.ok_or(VaultError::NotFound)?.number).map(drop)
+    }
+}
+
+impl Answer {
+    /// The body, if the status is this one.
+    pub fn with(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+
+    /// The error's two codes, if the status is this one.
+    pub fn refused(self, status: u16) -> (String, String) {
+        assert_eq!(self.status, status, "{}", self.body);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        (text(&self.body["error"]["code"]), text(&self.body["error"]["innererror"]["code"]))
+    }
+}
+
+fn router_of(vault: &Arc<dyn VaultAdmin>, clock: &Clock) -> Router {
+    let names = Names::below("vault.example.com");
+    Server::new(vec![("web".to_owned(), Arc::clone(vault))], names, clock.clone()).unwrap().router()
+}
