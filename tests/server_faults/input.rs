@@ -430,7 +430,7 @@ fn without_a_token_everything_is_answered_with_the_challenge() {
 #[test]
 fn a_host_that_is_no_vault_is_not_found() {
     let mut place = Place::new();
-    for host in ["", "x", "other.vault.localhost", "dev.vault.localhost.example.com", "[::1]", "a b"] {
+    for host in ["", "x", "other.vault.localhost", "dev.vault.localhost.example.com", "a b"] {
         let request = format!("GET /keys?api-version=7.6 HTTP/1.1\r\nhost: {host}\r\n\r\n");
         let answer = place.exchange(request.as_bytes());
         assert!([400, 404].contains(&answer.status), "{host}: {}", answer.text());
