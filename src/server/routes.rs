@@ -75,13 +75,13 @@ impl Route {
         Self { status, ..self }
     }
 
+    fn max_body(self, max_body: usize) -> Self {
+        Self { max_body, ..self }
+    }
+
     /// Whether it answers pages.
     pub fn is_list(&self) -> bool {
         self.operation.contains("List")
-    }
-
-    fn max_body(self, max_body: usize) -> Self {
-        Self { max_body, ..self }
     }
 
     fn also(self, action: DataAction) -> Self {
@@ -204,7 +204,8 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             A::KEYS_RELEASE,
             Short,
             keys::refuse_release,
-        ),
+        )
+        .body(schema::<bodies::ReleaseParameters>),
         Route::new(
             Method::GET,
             "/keys/{name}/{version}/attestation",

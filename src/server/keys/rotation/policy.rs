@@ -33,12 +33,12 @@ pub struct PolicyParameters {
     #[serde(rename = "lifetimeActions")]
     lifetime_actions: Option<Vec<LifetimeAction>>,
     #[serde(default, deserialize_with = "maybe_object")]
-    attributes: Option<GivenAttributes>,
+    attributes: Option<GivenPolicyAttributes>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "KeyRotationPolicyAttributes")]
-struct GivenAttributes {
+struct GivenPolicyAttributes {
     #[serde(rename = "expiryTime")]
     expiry_time: Option<String>,
 }
