@@ -10,6 +10,7 @@ use rcgen::string::Ia5String;
 
 use super::{Context, Error, Result, open};
 use crate::config::{Config, ServerConfig, VaultConfig};
+use crate::log;
 use crate::server::access::{ADMINISTRATOR, BuiltInRole, Scope, assign, has_administrator};
 use crate::server::authority::Authority;
 use crate::server::clock::Clock;
@@ -58,9 +59,13 @@ pub(super) fn run(context: &Context, mut serve: Serve) -> Result<()> {
         false => None,
     };
     let vaults = match &scratch {
-        Some(directory) => vec![scratch_vault(directory.path())?],
+        Some(directory) => {
+            log::start(None);
+            vec![scratch_vault(directory.path())?]
+        }
         None => {
             let config = Config::load()?;
+            log::start(config.log.as_deref());
             serve.complete(config.server.clone().unwrap_or_default());
             vaults_to_serve(context, &config)?
         }
