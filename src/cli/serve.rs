@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use rcgen::SanType;
@@ -50,10 +51,21 @@ pub(super) struct Serve {
     dev: bool,
 }
 
+/// How long the secret of `--dev` counts: it is printed, and may be of a vault that stays.
+const DEV_SECRET_SECONDS: i64 = 7 * 24 * 3600;
+
 /// The domain without a configuration. Names below it mean this machine to most resolvers, though not to glibc's.
 const DOMAIN: &str = "vault.localhost";
 
 pub(super) fn run(context: &Context, mut serve: Serve) -> Result<()> {
+    // Wanted by whoever reads what is printed; gone with the server.
+    let authority_file = match serve.dev && serve.write_ca.is_none() && serve.tls_certificate.is_none() {
+        true => {
+            Some(tempfile::Builder::new().prefix("strongroom-dev-").suffix(".pem").tempfile().map_err(Error::Output)?)
+        }
+        false => None,
+    };
+    serve.write_ca = serve.write_ca.take().or(authority_file.as_ref().map(|file| file.path().to_owned()));
     let scratch = match serve.dev && context.global.vault.is_none() {
         true => Some(tempfile::Builder::new().prefix("strongroom-dev-").tempdir().map_err(Error::Output)?),
         false => None,
@@ -73,9 +85,8 @@ pub(super) fn run(context: &Context, mut serve: Serve) -> Result<()> {
     serve.complete(ServerConfig::default());
     let running = Running::prepare(context, &serve, vaults)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Output)?;
-    runtime.spawn(Arc::clone(&running.server).purge_regularly());
     runtime.block_on(running.until(shutdown())).map_err(Error::Output)?;
-    drop(scratch);
+    drop((scratch, authority_file));
     Ok(())
 }
 
@@ -101,13 +112,15 @@ impl Serve {
 struct Running {
     server: Arc<Server>,
     listeners: Listeners,
+    source: TlsSource,
+    tls: Arc<Tls>,
 }
 
 impl Running {
     fn prepare(context: &Context, serve: &Serve, vaults: Vec<Place>) -> Result<Self> {
         let mut names = Names::below(serve.domain());
         for (name, _, address) in &vaults {
-            address.map(|address| names.add_port(address.port(), name));
+            address.map(|address| names.add_address(address, name));
         }
         let clock = Clock::system();
         let home = Arc::clone(&vaults.first().ok_or(ServeError::NoVault)?.1);
@@ -120,7 +133,8 @@ impl Running {
             wanted.push(SocketAddr::from(([127, 0, 0, 1], 8443)));
         }
         wanted.extend(own_addresses);
-        let tls = Arc::new(tls(serve, &wanted, &*home, &names, clock.now())?);
+        let source = TlsSource::new(serve, &wanted, Arc::clone(&home), &names, clock.clone())?;
+        let tls = Arc::new(source.make()?);
         // As many connections as the limits allow; what the system refuses ends single connections only.
         let _ = crate::sys::open_files::raise_limit();
         let mut listeners = Listeners::new();
@@ -143,10 +157,12 @@ impl Running {
         for address in &addresses {
             context.output.note(&format!("Listening at https://{address}."));
         }
-        Ok(Self { server, listeners })
+        Ok(Self { server, listeners, source, tls })
     }
 
     async fn until(self, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
+        tokio::spawn(Arc::clone(&self.server).purge_regularly());
+        tokio::spawn(self.source.renew_regularly(self.tls));
         listen::serve(self.server.router(), self.listeners, Limits::default(), shutdown).await
     }
 }
@@ -204,19 +220,59 @@ fn scratch_vault(directory: &Path) -> Result<Place> {
     Ok(("dev".to_owned(), vault, None))
 }
 
-fn tls(serve: &Serve, addresses: &[SocketAddr], vault: &dyn VaultAdmin, names: &Names, now: i64) -> Result<Tls> {
-    if let (Some(chain), Some(key)) = (&serve.tls_certificate, &serve.tls_key) {
-        return Tls::read(chain, key).map_err(failed);
+/// Where the server's certificate comes from: files, or the vault's own authority.
+struct TlsSource {
+    files: Option<(PathBuf, PathBuf)>,
+    names: Vec<SanType>,
+    vault: Arc<dyn VaultAdmin>,
+    clock: Clock,
+}
+
+/// How often the certificate is made anew or its files are read again: long before its end, whoever renews them.
+const RENEW_EVERY: Duration = Duration::from_secs(12 * 3600);
+
+impl TlsSource {
+    fn new(
+        serve: &Serve,
+        addresses: &[SocketAddr],
+        vault: Arc<dyn VaultAdmin>,
+        names: &Names,
+        clock: Clock,
+    ) -> Result<Self> {
+        let host = |name: String| Ia5String::try_from(name).map(SanType::DnsName).map_err(failed);
+        let mut san = vec![host(names.domain().to_owned())?, host(format!("*.{}", names.domain()))?];
+        san.push(host("localhost".to_owned())?);
+        san.extend(addresses.iter().map(|address| SanType::IpAddress(address.ip())));
+        let files = serve.tls_certificate.clone().zip(serve.tls_key.clone());
+        if let Some(file) = &serve.write_ca {
+            let authority = Authority::ensure(&*vault, clock.now()).map_err(failed)?;
+            std::fs::write(file, authority.certificate_pem()).map_err(Error::Output)?;
+        }
+        Ok(Self { files, names: san, vault, clock })
     }
-    let authority = Authority::ensure(vault, now).map_err(failed)?;
-    if let Some(file) = &serve.write_ca {
-        std::fs::write(file, authority.certificate_pem()).map_err(Error::Output)?;
+
+    fn make(&self) -> Result<Tls> {
+        if let Some((chain, key)) = &self.files {
+            return Tls::read(chain, key).map_err(failed);
+        }
+        let now = self.clock.now();
+        let authority = Authority::ensure(&*self.vault, now).map_err(failed)?;
+        authority.tls(&self.names, now).map_err(failed)
     }
-    let host = |name: String| Ia5String::try_from(name).map(SanType::DnsName).map_err(failed);
-    let mut san = vec![host(names.domain().to_owned())?, host(format!("*.{}", names.domain()))?];
-    san.push(host("localhost".to_owned())?);
-    san.extend(addresses.iter().map(|address| SanType::IpAddress(address.ip())));
-    authority.tls(&san, now).map_err(failed)
+
+    /// Handshakes go on with the certificate that they have while a newer one can't be had.
+    async fn renew_regularly(self, tls: Arc<Tls>) {
+        let source = Arc::new(self);
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            let source = Arc::clone(&source);
+            match tokio::task::spawn_blocking(move || source.make()).await {
+                Ok(Ok(newer)) => tls.replace_with(&newer),
+                Ok(Err(error)) => tracing::error!("the server's certificate can't be renewed: {error}"),
+                Err(error) => tracing::error!("the server's certificate can't be renewed: {error}"),
+            }
+        }
+    }
 }
 
 fn explain_dev(
@@ -237,10 +293,10 @@ fn explain_dev(
     assign(vault, &identity.oid, role, &Scope::Vault)?;
     // The secrets of earlier times: who starts it again reads the new one.
     identity::change(vault, &identity.oid, &mut |identity| identity.secrets.clear())?;
-    let secret = identity::add_secret(vault, &identity.oid, now, None)?.text;
+    let secret = identity::add_secret(vault, &identity.oid, now, Some(now + DEV_SECRET_SECONDS))?.text;
     let port = address.map(SocketAddr::port);
-    let ca =
-        serve.write_ca.as_deref().map_or("(--write-ca FILE writes it)".to_owned(), |file| file.display().to_string());
+    let ca = serve.write_ca.as_deref().or(serve.tls_certificate.as_deref());
+    let ca = ca.map(|file| file.display().to_string()).unwrap_or_default();
     let hosts: Vec<String> = vaults.iter().map(|vault| format!("{vault}.{}", names.domain())).collect();
     let output = &context.output;
     output.note(&format!("Add to /etc/hosts:\n\n    127.0.0.1 login.{} {}\n", names.domain(), hosts.join(" ")));

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Served;
 use super::error::{Result, ServiceError};
+use super::pool::Pools;
 use super::settings::Settings;
 use crate::vault::{Change, Collection, Image, Name, Object, VaultError, VersionId};
 
@@ -18,6 +19,8 @@ pub struct Call {
     pub served: Arc<Served>,
     /// The server's first vault, where its own keys lie.
     pub home: Arc<Served>,
+    /// Where long work is done.
+    pub pools: Arc<Pools>,
     /// The vault's objects when the request came.
     pub image: Arc<Image>,
     /// The vault's settings.
@@ -49,10 +52,30 @@ pub enum Reply {
 impl Reply {
     /// Writes a body.
     pub fn json(value: &impl Serialize) -> Result<Self> {
-        let mut written = Zeroizing::new(Vec::with_capacity(1024));
+        let mut written = Wiped(Zeroizing::new(Vec::with_capacity(1024)));
         // Our own types, whose keys are texts, into memory.
-        let _ = serde_json::to_writer(&mut *written, value);
-        Ok(Self::Json(written))
+        let _ = serde_json::to_writer(&mut written, value);
+        Ok(Self::Json(written.0))
+    }
+}
+
+/// Memory that leaves no copy behind when it grows.
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl std::io::Write for Wiped {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -22,6 +22,15 @@ use super::routes::{self, Found, Route, Work};
 use super::{Served, Server, keys};
 use crate::vault::{Collection, Name, VersionId};
 
+/// The answer to a method that a known path doesn't have.
+pub fn wrong_method() -> Response {
+    with_headers(of_error(&other_method()), None)
+}
+
+fn other_method() -> ServiceError {
+    ServiceError::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "The method is not allowed on this path.")
+}
+
 /// What `api-version` may be.
 pub const API_VERSIONS: &[&str] = &[
     "2016-10-01",
@@ -81,14 +90,13 @@ async fn is_read(body: &mut Body) -> bool {
 }
 
 async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut Body) -> Result<Response> {
+    refresh(&server.home).await?;
+    refresh(&target.served).await?;
     let principal = server.authenticate(&parts.headers)?;
     let segments = segments(parts.uri.path())?;
     let (route, parameters) = match routes::find(&parts.method, &segments) {
         Found::Route(route, parameters) => (route, parameters),
-        Found::OtherMethod => {
-            let what = format!("{} is not allowed on this path.", parts.method);
-            return Err(ServiceError::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", what));
-        }
+        Found::OtherMethod => return Err(other_method()),
         Found::Nothing => {
             let what = format!("The path {} was not found: this vault has no such operation.", parts.uri.path());
             return Err(ServiceError::not_found("NotFound", what));
@@ -97,7 +105,6 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     check_version(&query)?;
     let served = Arc::clone(&target.served);
-    served.vault.refresh()?;
     let now = server.clock.now();
     if served.has_due(now) {
         served.purge_due(&server.pools, now).await;
@@ -109,6 +116,7 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     let mut call = Call {
         served,
         home: Arc::clone(&server.home),
+        pools: Arc::clone(&server.pools),
         image,
         settings,
         base: target.base.clone(),
@@ -126,6 +134,18 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     }
     let reply = run(server, route, call).await?;
     Ok(written(route.status, reply))
+}
+
+/// Sees what other processes did. Reading it may wait for one that writes, and so isn't done where others are served.
+async fn refresh(served: &Arc<Served>) -> Result<()> {
+    if served.vault.is_fresh() {
+        return Ok(());
+    }
+    let stale = Arc::clone(served);
+    match tokio::task::spawn_blocking(move || stale.vault.refresh()).await {
+        Ok(refreshed) => Ok(refreshed?),
+        Err(_) => Err(ServiceError::unavailable("The vault can't be read now: try again.")),
+    }
 }
 
 /// Does the work where it belongs.
@@ -170,7 +190,7 @@ fn collection_of(path: &str) -> Option<Collection> {
 fn target(server: &Server, request: &Request) -> Result<Target> {
     let host = host_of(request);
     let local = request.extensions().get::<Peer>().and_then(|peer| match peer.origin {
-        Origin::Network { local, .. } => Some(local.port()),
+        Origin::Network { local, .. } => Some(local),
         Origin::Machine { .. } => None,
     });
     let served = server.served(host, local).ok_or_else(|| {
@@ -258,7 +278,7 @@ fn written(status: u16, reply: Reply) -> Response {
     response
 }
 
-fn refused(server: &Server, error: &ServiceError, target: Option<&Target>) -> Response {
+fn of_error(error: &ServiceError) -> Response {
     let mut response = Response::new(Body::from(error.body()));
     *response.status_mut() = error.status;
     let headers = response.headers_mut();
@@ -266,10 +286,15 @@ fn refused(server: &Server, error: &ServiceError, target: Option<&Target>) -> Re
     if let Some(seconds) = error.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    response
+}
+
+fn refused(server: &Server, error: &ServiceError, target: Option<&Target>) -> Response {
+    let mut response = of_error(error);
     if let Some(target) = target.filter(|_| error.status == StatusCode::UNAUTHORIZED)
         && let Ok(challenge) = HeaderValue::from_str(&server.challenge(target.port))
     {
-        headers.insert(header::WWW_AUTHENTICATE, challenge);
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     response
 }

@@ -30,6 +30,7 @@ pub mod tls;
 mod token;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -67,7 +68,7 @@ pub struct Server {
     /// Assertions that were used, and when that memory began.
     seen: Seen,
     started: i64,
-    pools: Pools,
+    pools: Arc<Pools>,
 }
 
 /// A vault that is served.
@@ -118,6 +119,13 @@ impl Server {
         });
         let served: Vec<_> = served.collect::<std::result::Result<_, ServeError>>()?;
         let home = Arc::clone(&served.first().ok_or(ServeError::NoVault)?.1);
+        if let Some((name, _)) = served
+            .iter()
+            .enumerate()
+            .find_map(|(at, one)| served[..at].iter().any(|other| other.0 == one.0).then_some(one))
+        {
+            return Err(ServeError::NameTwice(name.clone()));
+        }
         let started = clock.now();
         identity::hash_key(&*home.vault)?;
         token::current_key(&*home.vault, started)?;
@@ -131,7 +139,7 @@ impl Server {
             logins: Logins::new(limit),
             seen: Seen::default(),
             started,
-            pools: Pools::start().map_err(ServeError::Threads)?,
+            pools: Arc::new(Pools::start().map_err(ServeError::Threads)?),
         }))
     }
 
@@ -152,11 +160,16 @@ impl Server {
             .route("/readyz", get(ready))
             .route("/openapi.json", get(openapi::answer))
             .fallback(by_host)
+            .method_not_allowed_fallback(async || gate::wrong_method())
             .with_state(Arc::clone(self))
     }
 
-    /// The vault that a host names. Without a name: the one that has this port to itself, else the only one.
-    fn served(&self, host: &str, port: Option<u16>) -> Option<Arc<Served>> {
+    /// The vault that a host names. Without a name: the one that has our address to itself, else the only one.
+    fn served(&self, host: &str, local: Option<SocketAddr>) -> Option<Arc<Served>> {
+        // What isn't a port would come back in every id.
+        if names::split_port(host).1.is_some_and(|port| port.parse::<u16>().is_err()) {
+            return None;
+        }
         if let Some(label) = self.names.label(host) {
             return self.vaults.get(&label.to_ascii_lowercase()).map(Arc::clone);
         }
@@ -164,8 +177,8 @@ impl Server {
             return None;
         }
         let only = (self.vaults.len() == 1).then_some(&self.home);
-        let by_port = port.and_then(|port| self.vaults.get(self.names.at_port(port)?));
-        by_port.or(only).map(Arc::clone)
+        let by_address = local.and_then(|local| self.vaults.get(self.names.at_address(local)?));
+        by_address.or(only).map(Arc::clone)
     }
 
     fn known(&self) -> Result<Arc<Known>> {
@@ -205,6 +218,9 @@ pub enum ServeError {
     /// A vault has the name of the authority's host.
     #[error("no vault can be called `login`, which is the token endpoint's host: give it another name")]
     NameReserved,
+    /// Hosts are compared without case.
+    #[error("two vaults would have the host {0}: give one of them another name")]
+    NameTwice(String),
     /// The vault.
     #[error(transparent)]
     Vault(#[from] crate::vault::VaultError),

@@ -4,30 +4,35 @@
 //! Clients send a token to a vault only if the vault's host ends with a dot and the resource's host; some compare the
 //! port too, so the resource that is announced has the port at which the client came.
 
+use std::net::SocketAddr;
+
 use axum::http::{Request, header};
 
 /// The names under one domain.
 #[derive(Clone, Debug)]
 pub struct Names {
     domain: String,
-    /// Vaults that have a port to themselves.
-    ports: Vec<(u16, String)>,
+    /// Vaults that have an address to themselves.
+    addresses: Vec<(SocketAddr, String)>,
 }
 
 impl Names {
     /// Below this domain, in small letters.
     pub fn below(domain: &str) -> Self {
-        Self { domain: domain.trim_matches('.').to_ascii_lowercase(), ports: Vec::new() }
+        Self { domain: domain.trim_matches('.').to_ascii_lowercase(), addresses: Vec::new() }
     }
 
-    /// At this port a host that names no vault means this one.
-    pub fn add_port(&mut self, port: u16, vault: &str) {
-        self.ports.push((port, vault.to_ascii_lowercase()));
+    /// At this address a host that names no vault means this one.
+    pub fn add_address(&mut self, address: SocketAddr, vault: &str) {
+        self.addresses.push((address, vault.to_ascii_lowercase()));
     }
 
-    /// The vault, in small letters, that has this port to itself.
-    pub fn at_port(&self, port: u16) -> Option<&str> {
-        self.ports.iter().find(|(known, _)| *known == port).map(|(_, vault)| vault.as_str())
+    /// The vault, in small letters, that has this address of ours to itself, or all addresses with this port.
+    pub fn at_address(&self, local: SocketAddr) -> Option<&str> {
+        let at = |known: &SocketAddr| {
+            known.port() == local.port() && (known.ip() == local.ip() || known.ip().is_unspecified())
+        };
+        self.addresses.iter().find(|(known, _)| at(known)).map(|(_, vault)| vault.as_str())
     }
 
     /// The domain.

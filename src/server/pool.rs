@@ -1,21 +1,29 @@
 //! Where a request's work is done, so that nothing long stands in the way of something short.
 //!
-//! Short work (an EC signature, a secret) is done where the request is read. Private RSA operations and key generation
-//! have threads of their own, at a lower priority, so that others are served while all of these are busy; writes wait for
-//! the disk on blocking threads. Each queue is bounded: beyond it a request is answered 503 at once.
+//! Short work (an EC signature, a secret) is done where the request is read. Private RSA operations have threads of their
+//! own, at a lower priority, and so has the generation of RSA keys, so that others are served while all of these are busy;
+//! writes wait for the disk on blocking threads, logins for nobody's write. Each queue is bounded: beyond it a request is answered 503 at once.
 
 use std::num::NonZero;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::error::{Result, ServiceError};
+use crate::crypto::PrivateKey;
 use crate::sys;
+use crate::vault::{SecretBytes, VaultError};
 
 /// RSA operations that may wait.
 const RSA_QUEUE: usize = 1_024;
+
+/// RSA keys that may wait to be made: seconds each.
+const GENERATIONS: usize = 16;
+
+/// Logins at once.
+const LOGINS: usize = 16;
 
 /// Writes at once: one is on the disk, the others wait for it.
 const WRITES: usize = 64;
@@ -28,6 +36,8 @@ type Job = Box<dyn FnOnce() + Send>;
 /// The threads and their limits.
 pub struct Pools {
     rsa: SyncSender<Job>,
+    generation: SyncSender<Job>,
+    logins: Arc<Semaphore>,
     writes: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
@@ -35,24 +45,41 @@ pub struct Pools {
 impl Pools {
     /// Starts the threads for RSA: one for each core.
     pub fn start() -> std::io::Result<Self> {
-        let (rsa, jobs) = sync_channel::<Job>(RSA_QUEUE);
-        let jobs = Arc::new(Mutex::new(jobs));
-        for number in 0..thread::available_parallelism().map_or(1, NonZero::get) {
-            let jobs = Arc::clone(&jobs);
-            thread::Builder::new().name(format!("rsa-{number}")).spawn(move || work(&jobs))?;
-        }
+        let rsa = start_threads("rsa", RSA_QUEUE)?;
+        let generation = start_threads("generate", GENERATIONS)?;
         let writes = Arc::new(Semaphore::new(WRITES));
-        Ok(Self { rsa, writes, waiting: Arc::new(Semaphore::new(WRITES + WRITE_QUEUE)) })
+        let logins = Arc::new(Semaphore::new(LOGINS));
+        Ok(Self { rsa, generation, logins, writes, waiting: Arc::new(Semaphore::new(WRITES + WRITE_QUEUE)) })
     }
 
     /// Runs `job` on a thread for RSA.
     pub async fn rsa<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let (sender, result) = oneshot::channel();
-        let job = Box::new(move || drop(sender.send(job())));
+        let job = Box::new(move || {
+            // Nobody waits any more for what a client gave up.
+            if !sender.is_closed() {
+                drop(sender.send(job()));
+            }
+        });
         self.rsa
             .try_send(job)
             .map_err(|_| ServiceError::unavailable("Too many RSA operations are waiting: try again."))?;
         result.await.map_err(|_| failed())
+    }
+
+    /// Makes an RSA key, and waits for it: called where waiting is allowed.
+    pub fn generate_rsa(&self, bits: u32, public_exponent: Vec<u8>) -> Result<(PrivateKey, SecretBytes)> {
+        let (sender, made) = sync_channel(1);
+        let job = Box::new(move || drop(sender.send(PrivateKey::generate_rsa(bits, &public_exponent))));
+        let too_many = |_| ServiceError::unavailable("Too many RSA keys are being made: try again.");
+        self.generation.try_send(job).map_err(too_many)?;
+        Ok(made.recv().map_err(|_| failed())?.map_err(VaultError::from)?)
+    }
+
+    /// Runs a login's `job`, which may wait for the disk.
+    pub async fn login<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let turn = Arc::clone(&self.logins).acquire_owned().await.map_err(|_| failed())?;
+        on_blocking_thread(turn, job).await
     }
 
     /// Runs `job` where it may wait for the disk.
@@ -60,12 +87,30 @@ impl Pools {
         let too_many = || ServiceError::unavailable("Too many changes are waiting: try again.");
         let _place = self.waiting.try_acquire().map_err(|_| too_many())?;
         let turn = Arc::clone(&self.writes).acquire_owned().await.map_err(|_| failed())?;
-        let done = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            job()
-        });
-        done.await.map_err(|_| failed())
+        on_blocking_thread(turn, job).await
     }
+}
+
+async fn on_blocking_thread<T: Send + 'static>(
+    turn: OwnedSemaphorePermit,
+    job: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        job()
+    });
+    done.await.map_err(|_| failed())
+}
+
+/// One thread for each core, and where they find their work.
+fn start_threads(name: &str, queue: usize) -> std::io::Result<SyncSender<Job>> {
+    let (sender, jobs) = sync_channel::<Job>(queue);
+    let jobs = Arc::new(Mutex::new(jobs));
+    for number in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+        let jobs = Arc::clone(&jobs);
+        thread::Builder::new().name(format!("{name}-{number}")).spawn(move || work(&jobs))?;
+    }
+    Ok(sender)
 }
 
 fn work(jobs: &Mutex<Receiver<Job>>) {

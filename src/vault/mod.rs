@@ -65,6 +65,9 @@ pub trait Vault: Send + Sync {
     /// Brings [`image`](Vault::image) up to date with what other processes did. Costs a memory load when nothing did.
     fn refresh(&self) -> Result<()>;
 
+    /// Whether [`refresh`](Vault::refresh) would have nothing to do: for who may not wait for it.
+    fn is_fresh(&self) -> bool;
+
     /// The private key, parsed and checked once in a process. Allocates nothing when it was handed out before.
     ///
     /// [`VaultError::Deleted`], [`VaultError::Disabled`], [`VaultError::NotYetValid`], [`VaultError::Expired`] are

@@ -42,7 +42,7 @@ impl Vault for LocalVault {
     }
 
     fn refresh(&self) -> Result<()> {
-        if self.heir || self.is_fresh() {
+        if self.is_fresh() {
             return Ok(());
         }
         if !self.published.load().verified && !self.directory.exists()? {
@@ -50,7 +50,7 @@ impl Vault for LocalVault {
         }
         let _wipe = WipeStack;
         let mut state = self.state();
-        if self.is_fresh() {
+        if self.sees_newest() {
             return Ok(());
         }
         match self.reload(&mut state) {
@@ -67,6 +67,10 @@ impl Vault for LocalVault {
             }
             Err(error) => Err(error),
         }
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.heir || self.sees_newest()
     }
 
     fn private_key(&self, number: ObjectNumber) -> Result<Arc<dyn PrivateKey>> {
@@ -164,7 +168,7 @@ impl LocalVault {
     /// Whether `changes` says that what is published is the newest that was acknowledged. A change that somebody is in
     /// the middle of isn't: nobody waits for it, and a key that it takes away is refused by its byte already. What a
     /// writer left that died is mended by a load.
-    fn is_fresh(&self) -> bool {
+    fn sees_newest(&self) -> bool {
         let published = self.published.load();
         let Some(header) = &published.header else { return false };
         let page = self.page.load();

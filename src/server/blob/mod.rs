@@ -57,10 +57,16 @@ pub fn back_up<K: Kind>(call: &Call) -> Result<Reply> {
     let name = call.name()?;
     let versions: Vec<_> = call.image.with_name(K::COLLECTION, name.as_str()).collect();
     K::bundle(call, &versions)?.ok_or_else(|| K::not_found(name))?;
+    let too_large = || {
+        let what = format!("{name} has too many versions for one backup: back the whole vault up instead.");
+        Err(ServiceError::bad_parameter(what))
+    };
+    if versions.iter().map(|object| object.secret_len).sum::<usize>() > MAX_BLOB {
+        return too_large();
+    }
     let saved = Saved::of(&*call.served.vault, &versions)?.written()?;
     if saved.len() > MAX_BLOB {
-        let what = format!("{name} has too many versions for one backup: back the whole vault up instead.");
-        return Err(ServiceError::bad_parameter(what));
+        return too_large();
     }
     Reply::json(&BackupResult { value: Base64Url(seal(&*call.home.vault, K::COLLECTION, &saved)?) })
 }

@@ -1,5 +1,6 @@
 //! One version of a key: its halves in the vault, and how it is shown.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -33,7 +34,9 @@ impl<'a> KeyVersion<'a> {
         let (public, main): (Vec<_>, Vec<_>) = objects
             .filter(|object| object.version.is_some())
             .partition(|object| object.content.class == Class::PublicKey);
-        let half = |of: &Object| public.iter().copied().find(|object| object.version == of.version);
+        let halves: HashMap<_, _> =
+            public.into_iter().map(|half| (half.version.map(|version| version.id), half)).collect();
+        let half = |of: &Object| halves.get(&of.version.map(|version| version.id)).copied();
         let mut versions: Vec<_> = main.into_iter().map(|main| Self { main, public: half(main) }).collect();
         versions.sort_by_key(Self::ordinal);
         versions
@@ -41,12 +44,17 @@ impl<'a> KeyVersion<'a> {
 
     /// A version of a key in the image, or the one that was made last.
     pub fn find(image: &'a Image, name: &Name, version: Option<VersionId>) -> Result<Self> {
-        let mut versions = Self::all(image.with_name(Collection::Keys, name.as_str()));
-        let found = match version {
-            None => versions.pop(),
-            Some(id) => versions.into_iter().find(|key| key.main.version.is_some_and(|version| version.id == id)),
+        let objects = || image.with_name(Collection::Keys, name.as_str()).filter(|object| object.version.is_some());
+        let mut main = objects().filter(|object| object.content.class != Class::PublicKey);
+        let main = match version {
+            None => main.max_by_key(|object| object.version.map(|version| version.ordinal)),
+            Some(id) => main.find(|object| object.version.is_some_and(|version| version.id == id)),
         };
-        found.ok_or_else(|| not_found(name))
+        let main = main.ok_or_else(|| not_found(name))?;
+        let is_half = |object: &&Arc<Object>| {
+            object.content.class == Class::PublicKey && object.version.map(|v| v.id) == main.version.map(|v| v.id)
+        };
+        Ok(Self { main, public: objects().find(is_half) })
     }
 
     /// Which version it is, growing.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::bundle::{Bundle, Item, KTY, KeyVersion, not_found, set_operations};
+use super::bundle::{Bundle, Item, KTY, KeyVersion, set_operations};
 use super::import::Imported;
 use super::kty::{Family, public_exponent};
 use super::schema::{CurveName, KtyName, OperationName};
@@ -75,7 +75,7 @@ pub fn create(call: &Call) -> Result<Reply> {
     let contents = Contents::new(call, kty, ops, given.attributes, given.tags)?;
     let objects = match algorithm {
         KeyAlgorithm::Rsa { bits } => {
-            let (key, pkcs8) = PrivateKey::generate_rsa(bits, exponent).map_err(VaultError::from)?;
+            let (key, pkcs8) = call.pools.generate_rsa(bits, exponent.to_vec())?;
             contents.create_pair(call, &key, pkcs8, true)?
         }
         KeyAlgorithm::Aes { .. } | KeyAlgorithm::Generic { .. } => contents.generate_secret(call, algorithm)?,
@@ -110,19 +110,16 @@ pub fn import(call: &Call) -> Result<Reply> {
 
 /// A key that was wrapped for one of this vault's keys, which is for nothing else.
 fn unwrapped(call: &Call, jwk: &Jwk, wrapped: &Wrapped) -> Result<Imported> {
-    let path = wrapped.kid.strip_prefix("https://").and_then(|rest| rest.split_once("/keys/")).map(|(_, path)| path);
-    let (name, version) = path.map(|path| path.split_once('/').unwrap_or((path, ""))).unwrap_or_default();
-    let name = Name::new(name).map_err(|_| ServiceError::bad_parameter("key_hsm: header.kid names no key."))?;
+    // One answer for every key that it can't be: who may import isn't told which keys there are.
+    let unfit =
+        || ServiceError::bad_parameter("key_hsm: header.kid must name a key of this vault with key_ops import.");
+    let path = wrapped.kid.strip_prefix(call.base.as_str()).and_then(|rest| rest.strip_prefix("/keys/"));
+    let (name, version) = path.map(|path| path.split_once('/').unwrap_or((path, ""))).ok_or_else(unfit)?;
+    let name = Name::new(name).map_err(|_| unfit())?;
     let versions = KeyVersion::all(call.image.with_name(Collection::Keys, name.as_str()));
     let is_named = |key: &KeyVersion<'_>| call.id_of(Collection::Keys, key.main).ends_with(&format!("/{version}"));
     let key = versions.into_iter().rev().find(|key| version.is_empty() || is_named(key));
-    let key = key.ok_or_else(|| not_found(&name))?;
-    if key.operations() != KeyOps::IMPORT {
-        return Err(ServiceError::forbidden(
-            "KeyOperationForbidden",
-            format!("The key {name} is not for imports: its key_ops must be import alone."),
-        ));
-    }
+    let key = key.filter(|key| key.operations() == KeyOps::IMPORT).ok_or_else(unfit)?;
     Ok(wrapped.open(jwk, &*call.served.vault.private_key(key.main.number)?)?)
 }
 
@@ -148,7 +145,9 @@ pub fn update(call: &Call) -> Result<Reply> {
             }
             if let Some(names) = &given.key_ops {
                 let family = Family::of(key.algorithm()).unwrap_or(Family::Ec);
-                set_operations(operations(Some(names), family)?, &mut main, public.as_mut());
+                let ops = operations(Some(names), family)?;
+                keep_import_alone(key.operations(), ops)?;
+                set_operations(ops, &mut main, public.as_mut());
             }
             if let Some(tags) = &tags {
                 main.tags.clone_from(tags);
@@ -167,6 +166,18 @@ pub fn update(call: &Call) -> Result<Reply> {
     changed?;
     let image = call.served.vault.image();
     Reply::json(&Bundle::new(call, KeyVersion::find(&image, call.name()?, call.version)?)?)
+}
+
+/// A key that opened keys on their way here never decrypts for a client, nor the other way round: what was wrapped for
+/// it could be opened.
+fn keep_import_alone(before: KeyOps, after: KeyOps) -> Result<()> {
+    match before.contains(KeyOps::IMPORT) == after.contains(KeyOps::IMPORT) {
+        true => Ok(()),
+        false => Err(ServiceError::forbidden(
+            "KeyOperationForbidden",
+            "key_ops: import can't be given to a key that exists, nor taken from one: make another key.",
+        )),
+    }
 }
 
 /// GET `/keys`.

@@ -135,7 +135,7 @@ async fn issue(server: Arc<Server>, tenant: &str, request: Request) -> Result<Is
     let form = read(body).await?;
     let asked = TokenRequest::read(&parts.headers, &form)?;
     // A login may have to make a signing key, which waits for the disk.
-    let issued = server.pools.write({
+    let issued = server.pools.login({
         let server = Arc::clone(&server);
         move || {
             let known = server.known()?;

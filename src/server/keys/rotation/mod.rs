@@ -42,7 +42,7 @@ struct Material {
 /// POST `/keys/{name}/rotate`: a version of the same kind, operations and tags, which lives as long as the policy says.
 pub fn rotate(call: &Call) -> Result<Reply> {
     let name = call.name()?;
-    let material = Material::like(KeyVersion::find(&call.image, name, None)?)?;
+    let material = Material::like(call, KeyVersion::find(&call.image, name, None)?)?;
     let created = call.transact(&mut |image| {
         let newest = KeyVersion::find(image, name, None)?;
         if newest.algorithm() != material.description.algorithm {
@@ -155,13 +155,13 @@ fn next_version(
 
 impl Material {
     /// A new key of the kind and size of this one, and of its public exponent.
-    fn like(key: KeyVersion<'_>) -> Result<Self> {
+    fn like(call: &Call, key: KeyVersion<'_>) -> Result<Self> {
         let algorithm = key.algorithm();
         let (private, secret) = match algorithm {
             KeyAlgorithm::Rsa { bits } => {
                 let public = PublicKey::from_spki(&key.description()?.public).map_err(VaultError::from)?;
                 let exponent = public.rsa().map_or(&[1, 0, 1][..], |(_, exponent)| exponent);
-                PrivateKey::generate_rsa(bits, exponent).map_err(VaultError::from)?
+                call.pools.generate_rsa(bits, exponent.to_vec())?
             }
             KeyAlgorithm::Aes { .. } | KeyAlgorithm::Generic { .. } => return Self::secret(algorithm),
             KeyAlgorithm::Other(_) => {
