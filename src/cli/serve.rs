@@ -235,6 +235,8 @@ fn explain_dev(
     };
     let role = BuiltInRole::find(ADMINISTRATOR).ok_or_else(|| Error::refused("There is no such role."))?;
     assign(vault, &identity.oid, role, &Scope::Vault)?;
+    // The secrets of earlier times: who starts it again reads the new one.
+    identity::change(vault, &identity.oid, &mut |identity| identity.secrets.clear())?;
     let secret = identity::add_secret(vault, &identity.oid, now, None)?.text;
     let port = address.map(SocketAddr::port);
     let ca =
