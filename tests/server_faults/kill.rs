@@ -35,6 +35,8 @@ enum Told {
 struct Log {
     told: BTreeMap<String, Told>,
     open: BTreeMap<String, Told>,
+    /// Names of secrets whose deletion was acknowledged.
+    gone: Vec<String>,
     made: u64,
 }
 
@@ -65,7 +67,7 @@ impl Log {
 
     fn one(&mut self, client: &Client, to: &mut Connection, number: usize, dice: &mut Dice) -> std::io::Result<()> {
         self.made += 1;
-        match dice.throw(5) {
+        match dice.throw(8) {
             0 | 1 => {
                 let value = format!("value {number}-{}-{}", self.made, "x".repeat(dice.throw(3000) as usize));
                 let name = format!("s{number}-{}", dice.throw(6));
@@ -74,8 +76,19 @@ impl Log {
                 self.told.insert(path_of(&answer["id"]), Told::Secret { value, tag: "0".into() });
             }
             2 => {
+                let name = format!("gone{number}-{}", self.made);
+                to.ask(client, "PUT", &format!("/secrets/{name}"), &json!({"value": "v"}))?.with(200);
+                to.ask(client, "DELETE", &format!("/secrets/{name}"), &Value::Null)?.with(200);
+                self.gone.push(name);
+            }
+            3 | 4 => {
                 let name = format!("k{number}-{}", dice.throw(6));
-                let answer = to.ask(client, "POST", &format!("/keys/{name}/create"), &json!({"kty": "EC"}))?.with(200);
+                let prefix = format!("/keys/{name}/");
+                let (what, body) = match self.told.range(prefix.clone()..).next() {
+                    Some((path, _)) if path.starts_with(&prefix) && dice.throw(2) == 0 => ("rotate", Value::Null),
+                    _ => ("create", json!({"kty": "EC"})),
+                };
+                let answer = to.ask(client, "POST", &format!("{prefix}{what}"), &body)?.with(200);
                 let x = answer["key"]["x"].as_str().unwrap().to_owned();
                 self.told.insert(path_of(&answer["key"]["kid"]), Told::Key { x, enabled: true });
             }
@@ -118,6 +131,10 @@ impl Log {
             let may = [Some(&*told), open.as_ref()].into_iter().flatten().any(|state| *state == found);
             assert!(may, "{path}: {found:?} instead of {told:?} or {open:?}");
             *told = found;
+        }
+        for name in &self.gone {
+            connection.ask(client, "GET", &format!("/secrets/{name}"), &Value::Null).unwrap().with(404);
+            connection.ask(client, "GET", &format!("/deletedsecrets/{name}"), &Value::Null).unwrap().with(200);
         }
     }
 }
@@ -171,6 +188,8 @@ fn rounds_of_kill_9_under_writes_lose_nothing_that_was_acknowledged() {
         }
     }
     let acknowledged: usize = logs.iter().map(|log| log.told.len()).sum();
-    println!("{ROUNDS} deaths, {acknowledged} versions acknowledged and there");
+    let gone: usize = logs.iter().map(|log| log.gone.len()).sum();
+    println!("{ROUNDS} deaths, {acknowledged} versions acknowledged and there, {gone} deletions");
+    assert!(gone > 0);
     assert!(acknowledged > ROUNDS * CLIENTS, "{acknowledged}: too few writes for the deaths to fall among");
 }
