@@ -30,6 +30,30 @@ fn the_servers_limits_are_current() {
     holds("docs/server.md", &[("limits", table)]);
 }
 
+/// Each operation of the server has one line in the page on Key Vault's API, no other has one, and what each says that
+/// tests it is there and makes the call.
+#[test]
+#[cfg(feature = "server")]
+fn the_page_on_key_vaults_api_names_every_operation_and_its_test() {
+    let page = std::fs::read_to_string(root().join("docs/azure-compat.md")).expect("the page");
+    let section = page.split("\n## ").find(|section| section.starts_with("Operations")).expect("the section");
+    let mut named = Vec::new();
+    for line in section.lines().filter(|line| line.starts_with("| `")) {
+        let [_, operation, call, scripts, _] = line.split('|').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        named.push(operation.trim().trim_matches('`').to_owned());
+        let calls: Vec<_> = call.split('`').skip(1).step_by(2).collect();
+        for script in scripts.split('`').skip(1).step_by(2) {
+            let path = root().join("tests/python/sdk").join(script);
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{script}: {error}"));
+            assert!(calls.iter().any(|call| text.contains(call)), "{script} has none of {calls:?}");
+        }
+    }
+    let mut known: Vec<_> = strongroom::server::ROUTES.iter().map(|route| route.operation.to_owned()).collect();
+    named.sort();
+    known.sort();
+    assert_eq!(named, known);
+}
+
 /// The page with these tables in it; written anew when that is asked for.
 fn holds(page: &str, tables: &[(&str, String)]) {
     let path = root().join(page);

@@ -6,6 +6,7 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod beside;
 mod served;
 
 use served::{Served, identity_with};
@@ -73,4 +74,21 @@ fn the_javascript_sdks_run_a_scenario() {
     let mut client = served.client(&stage, "node");
     let printed = stage::succeed(client.arg("--test").arg(script).env("NODE_PATH", packages));
     assert!(printed.contains("# pass 5") && printed.contains("# fail 0"), "{printed}");
+}
+
+#[test]
+fn every_credential_of_azure_identity_logs_in() {
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::new();
+    let (id, _) = identity_with(&stage, "reader", &["Key Vault Secrets User"]);
+    let new = "req -x509 -newkey rsa:2048 -nodes -subj /CN=reader -days 2 -keyout reader.key -out reader.crt";
+    stage.openssl(new);
+    stage.strongroom("identity certificate add reader reader.crt");
+    let parts = ["reader.crt", "reader.key"].map(|name| std::fs::read(stage.path(name)).unwrap());
+    let both = stage.file("reader.pem", parts.concat());
+    let served = Served::vault(&stage);
+    let printed = served.python(&stage, "credentials.py", &[("CERTIFIED_ID", id), ("CERTIFICATE", both)]);
+    assert!(printed.contains("Ran 3 tests") && printed.contains("\nOK\n"), "{printed}");
 }

@@ -42,11 +42,6 @@ impl Served {
         Self { _running: running, printed, hosts }
     }
 
-    /// What it printed until it listened.
-    pub fn printed(&self) -> &str {
-        &self.printed
-    }
-
     /// The vault's address.
     pub fn url(&self) -> &str {
         self.printed.lines().find_map(|line| line.strip_prefix("Vault: ")).expect("the vault's address")
