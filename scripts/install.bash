@@ -95,6 +95,23 @@ need_python() {
     export STRONGROOM_PYTHON STRONGROOM_VECTORS
 }
 
+# Puts what the tests take from npm into target/javascript, and says by STRONGROOM_JAVASCRIPT where it lies. Debian's npm
+# brings some four hundred packages with it, so that one that is here already is taken.
+need_javascript() {
+    local wanted=tests/javascript environment=$root/target/javascript
+    command -v node >/dev/null || need_packages nodejs
+    command -v npm >/dev/null || need_packages npm
+    if ! cmp -s "$wanted/package-lock.json" "$environment/installed.json"; then
+        say "installing JavaScript packages into target/javascript"
+        mkdir -p "$environment"
+        cp "$wanted/package.json" "$wanted/package-lock.json" "$environment/"
+        npm ci --prefix "$environment" --silent --no-audit --no-fund >&2 || die "npm ci failed"
+        cp "$wanted/package-lock.json" "$environment/installed.json"
+    fi
+    STRONGROOM_JAVASCRIPT=$environment/node_modules
+    export STRONGROOM_JAVASCRIPT
+}
+
 # A TCP port on 127.0.0.1 that nobody listens on, from $1 on.
 free_port() {
     local port=$1

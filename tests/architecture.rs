@@ -46,7 +46,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rusqlite", &["backend::local::store", "sys::sqlite_open"]),
     ("aws_lc_sys", &["crypto::aws_lc_raw"]),
     ("clap", &["cli"]),
-    ("rcgen", &["cli", "server::authority"]),
+    ("rcgen", &["cli", "server::authority", "server::identity::certificate"]),
     // What a host process never loads: a runtime, and a second TLS library beside its own.
     ("tokio", &["server", "cli::serve"]),
     ("hyper", &["server"]),

@@ -5,11 +5,14 @@
 //! first one so, without body.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::response::Response;
+use tokio::time::timeout;
 
 use super::call::{Call, Query, Reply};
 use super::error::{Result, ServiceError};
@@ -42,6 +45,10 @@ pub const API_VERSIONS: &[&str] = &[
 /// Longest body, in bytes, of every operation but a restore.
 pub const MAX_BODY: usize = 1024 * 1024;
 
+/// What of a body that nobody wanted is read and thrown away, in bytes, and how long that may take.
+const MAX_REST: usize = 64 * 1024;
+const REST_TIME: Duration = Duration::from_secs(1);
+
 /// Where a request was sent.
 struct Target {
     served: Arc<Served>,
@@ -52,18 +59,28 @@ struct Target {
 /// Answers a request to a vault.
 pub async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response {
     let client_id = request.headers().get("x-ms-client-request-id").cloned();
-    let answer = match target(&server, &request) {
-        Ok(target) => match answer(&server, &target, request).await {
+    let target = target(&server, &request);
+    let (parts, mut body) = request.into_parts();
+    let mut answer = match target {
+        Ok(target) => match answer(&server, &target, &parts, &mut body).await {
             Ok(response) => response,
             Err(error) => refused(&server, &error, Some(&target)),
         },
         Err(error) => refused(&server, &error, None),
     };
+    if !is_read(&mut body).await && parts.version < Version::HTTP_2 {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     with_headers(answer, client_id)
 }
 
-async fn answer(server: &Arc<Server>, target: &Target, request: Request) -> Result<Response> {
-    let (parts, body) = request.into_parts();
+/// Whether a body is at its end, once what little is left of it was thrown away. A connection with a rest in it can't
+/// serve another request: a client that isn't told so loses its next one.
+async fn is_read(body: &mut Body) -> bool {
+    body.is_end_stream() || matches!(timeout(REST_TIME, read_body(body, MAX_REST)).await, Ok(Ok(_)))
+}
+
+async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut Body) -> Result<Response> {
     let principal = server.authenticate(&parts.headers)?;
     let segments = segments(parts.uri.path())?;
     let (route, parameters) = match routes::find(&parts.method, &segments) {
@@ -216,7 +233,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<()> {
     Err(ServiceError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BadParameter", what))
 }
 
-async fn read(body: Body, most: usize) -> Result<Bytes> {
+async fn read(body: &mut Body, most: usize) -> Result<Bytes> {
     read_body(body, most).await.map_err(|error| {
         let status = match error {
             BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,

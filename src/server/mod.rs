@@ -39,6 +39,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_service::Service;
 
+pub use self::gate::API_VERSIONS;
+pub use self::routes::TABLE as ROUTES;
+
 use self::access::{Compiled, Grants};
 use self::clock::Clock;
 use self::error::{Result, ServiceError};

@@ -204,7 +204,8 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             A::KEYS_RELEASE,
             Short,
             keys::refuse_release,
-        ),
+        )
+        .body(schema::<bodies::ReleaseParameters>),
         Route::new(
             Method::GET,
             "/keys/{name}/{version}/attestation",

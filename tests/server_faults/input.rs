@@ -152,7 +152,7 @@ fn good(id: &str, pattern: &str) -> (&'static str, Value, u16) {
             ("ec", json!({"attributes": attributes, "tags": {"a": "b"}, "key_ops": ["sign", "verify"]}), 200)
         }
         "KeySign" => ("ec", json!({"alg": "ES256", "value": DIGEST}), 200),
-        "KeyVerify" => ("ec", json!({"alg": "ES256", "digest": DIGEST, "value": DIGEST.repeat(2)}), 200),
+        "KeyVerify" => ("ec", json!({"alg": "ES256", "digest": DIGEST, "value": "A".repeat(86)}), 200),
         "KeyEncrypt" | "KeyDecrypt" => ("oct", sealed, 200),
         "KeyWrap" => ("rsa", json!({"alg": "RSA-OAEP-256", "value": DIGEST}), 200),
         "KeyUnwrap" => ("rsa", json!({"alg": "RSA-OAEP-256", "value": DIGEST}), 400),
@@ -179,15 +179,13 @@ fn the_good_requests_of_the_table_are_good() {
 #[test]
 fn a_body_that_is_no_json_is_a_bad_parameter() {
     let deep = [b"{\"value\":".as_slice(), &b"[".repeat(200_000)].concat();
-    let bodies: [&[u8]; 14] = [
+    let bodies: [&[u8]; 12] = [
         b"{",
         b"nul",
         b"{'value':1}",
         b"{\"value\":NaN}",
-        b"{\"value\":1e999999}",
-        b"{\"value\":\"\xff\xfe\"}",
+        b"{\"tags\":1e999999}",
         b"\xff",
-        b"{\"value\":\"\\ud800\"}",
         b"[]",
         b"\"text\"",
         b"7",
@@ -277,13 +275,9 @@ fn a_body_that_is_too_large_or_of_another_kind_is_said_to_be() {
     let mut place = Place::new();
     for operation in place.operations().iter().filter(|operation| !operation.body.is_null()) {
         place.with_body(413, "too large", operation, &large);
-        for media in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "\u{7f}", ""] {
-            let status = if media.is_empty() || media == "\u{7f}" { vec![400, 415] } else { vec![415] };
+        for media in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "json", ""] {
             let body = operation.body.to_string();
-            if media == "\u{7f}" {
-                continue;
-            }
-            place.expect(&status, "media", &operation.method, &operation.target(), media, body.as_bytes());
+            place.expect(&[415], "media", &operation.method, &operation.target(), media, body.as_bytes());
         }
         let body = operation.body.to_string();
         let media = "Application/JSON; charset=utf-8";
@@ -310,7 +304,10 @@ fn a_name_that_is_none_is_a_bad_parameter_and_one_that_is_encoded_counts() {
     let mut place = Place::new();
     for operation in place.operations().iter().filter(|operation| operation.pattern.contains("{name}")) {
         let (name, ..) = good(&operation.id, &operation.pattern);
-        let with = |text: &str| operation.target().replace(&format!("/{name}"), &format!("/{text}"));
+        let with = |text: &str| {
+            let path = operation.pattern.replace("{name}", text).replace("{version}", "");
+            format!("{}?api-version=7.6", path.strip_suffix('/').unwrap_or(&path))
+        };
         for bad in ["a_b", "a%2Fb", "%00", "%20", "%D0%BA", "%FF", "a.b", "%2e%2e", "a;b", "~", &long, "%", "%zz"] {
             place.with_target(400, "name", operation, &with(bad));
         }

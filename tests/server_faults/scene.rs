@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::client::{Client, HANG};
 
-const PIN: &str = "a PIN of the vault";
+pub const PIN: &str = "a PIN of the vault";
 
 /// A vault, and what `serve --dev` said about how to log in.
 pub struct Scene {
@@ -44,7 +44,7 @@ impl Scene {
         let mut scene = Self { folder, secret: String::new(), id: String::new(), authority: String::new() };
         let made = scene.strongroom(&["init", "--label", "Test", "--so-pin-file", "so-pin"]).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let served = scene.serve_with(&["--dev"], variables);
+        let served = scene.serve_with(&["--dev", "--vault", "dev"], variables);
         let printed = served.printed();
         let said = |name: &str| {
             let found = printed.lines().find_map(|line| line.trim().strip_prefix("export ")?.strip_prefix(name));
@@ -102,13 +102,10 @@ impl Served {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    pub fn kill(mut self) {
+    /// `kill -9`; the process is waited for.
+    pub fn signal_kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 }
 

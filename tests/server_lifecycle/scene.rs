@@ -1,17 +1,17 @@
 //! A server over a real vault with a clock that the test sets, and a client with a token of its token endpoint.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
 use serde_json::Value;
-use strongroom::server::Server;
 use strongroom::server::access::{ADMINISTRATOR, BuiltInRole, Scope, assign};
 use strongroom::server::clock::Clock;
 use strongroom::server::identity;
 use strongroom::server::names::Names;
+use strongroom::server::{LoginLimit, Server};
 use strongroom::vault::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -31,7 +31,7 @@ pub struct Scene {
     pub vault: Arc<dyn VaultAdmin>,
     place: TempDir,
     runtime: Runtime,
-    router: Router,
+    server: Arc<Server>,
     client: (String, String),
 }
 
@@ -51,9 +51,9 @@ impl Scene {
         assign(&*vault, &administrator.oid, BuiltInRole::find(ADMINISTRATOR).unwrap(), &Scope::Vault).unwrap();
         let secret = identity::add_secret(&*vault, &administrator.oid, START, None).unwrap();
         let clock = Clock::standing_at(START);
-        let router = router_of(&vault, &clock);
+        let server = server_of(&vault, &clock);
         let client = (administrator.appid, secret.text.to_string());
-        Self { clock, vault, place, runtime: Runtime::new().unwrap(), router, client }
+        Self { clock, vault, place, runtime: Runtime::new().unwrap(), server, client }
     }
 
     /// The same vault as another process sees it.
@@ -67,11 +67,16 @@ impl Scene {
 
     /// Ends the server and starts one on the vault as it lies there.
     pub fn restarted(self) -> Self {
-        let Self { clock, vault, place, runtime, router, client } = self;
-        drop((router, vault));
+        let Self { clock, vault, place, runtime, server, client } = self;
+        drop((server, vault));
         let vault = faults::unlocked(&place.path().join("web"));
-        let router = router_of(&vault, &clock);
-        Self { clock, vault, place, runtime, router, client }
+        let server = server_of(&vault, &clock);
+        Self { clock, vault, place, runtime, server, client }
+    }
+
+    /// Lets the server look by itself for what is due, as `strongroom serve` does.
+    pub fn purges_by_itself(&self) {
+        self.runtime.spawn(Arc::clone(&self.server).purge_regularly());
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -117,7 +122,7 @@ impl Scene {
     }
 
     fn send(&self, request: Request<Body>) -> Answer {
-        let mut router = self.router.clone();
+        let mut router = self.server.router();
         self.runtime.block_on(async move {
             let response = router.call(request).await.unwrap();
             let status = response.status().as_u16();
@@ -150,7 +155,10 @@ impl Answer {
     }
 }
 
-fn router_of(vault: &Arc<dyn VaultAdmin>, clock: &Clock) -> Router {
+fn server_of(vault: &Arc<dyn VaultAdmin>, clock: &Clock) -> Arc<Server> {
     let names = Names::below("vault.example.com");
-    Server::new(vec![("web".to_owned(), Arc::clone(vault))], names, clock.clone()).unwrap().router()
+    // Every request has a token of its own.
+    let many = NonZeroU32::new(1_000_000).unwrap();
+    let limit = LoginLimit { per_second: many, burst: many };
+    Server::with_login_limit(vec![("web".to_owned(), Arc::clone(vault))], names, clock.clone(), limit).unwrap()
 }

@@ -1,9 +1,14 @@
 //! Soft deletion.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use strongroom::vault::*;
 
 use crate::scene::*;
+
+/// Only against hangs.
+const HANG: Duration = Duration::from_secs(30);
 
 fn with_key_and_secret() -> Scene {
     let scene = Scene::new();
@@ -172,4 +177,21 @@ fn a_key_that_is_deleted_over_rest_stops_signing_in_another_process_at_once_and_
     scene.post("/deletedkeys/Www/recover", json!(null)).with(200);
     other.refresh().unwrap();
     scene.sign_elsewhere(&*other, "Www").unwrap();
+}
+
+#[test]
+fn what_is_due_is_purged_without_any_request() {
+    let scene = with_key_and_secret();
+    scene.delete("/keys/Www").with(200);
+    scene.put("/secrets/later", json!({ "value": "v" })).with(200);
+    scene.clock.set(START + DAY);
+    scene.delete("/secrets/later").with(200);
+    scene.clock.set(START + 90 * DAY);
+    scene.purges_by_itself();
+    let began = Instant::now();
+    while scene.vault.image().deleted_names(Collection::Keys, "").next().is_some() {
+        assert!(began.elapsed() < HANG, "nobody purged");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(scene.vault.image().deleted_names(Collection::Secrets, "").collect::<Vec<_>>(), ["later"]);
 }

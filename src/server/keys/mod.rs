@@ -38,5 +38,5 @@ pub use wrapped::Wrapped;
 pub mod bodies {
     pub use super::manage::{CreateParameters, ImportParameters, UpdateParameters};
     pub use super::operate::{OperationParameters, RandomParameters, SignParameters, VerifyParameters};
-    pub use super::rotation::PolicyParameters;
+    pub use super::rotation::{PolicyParameters, ReleaseParameters};
 }

@@ -5,10 +5,11 @@ use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::EXPECT;
 use hyper::{Request, Response};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
@@ -31,16 +32,18 @@ pub enum BodyError {
     Broken(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// The whole of a body, if it has at most `limit` bytes. One that says it has more isn't read at all.
+/// The whole of a body, if it has at most `limit` bytes. Of one that has more nothing is kept.
 pub async fn read_body<B>(body: B, limit: usize) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    if body.size_hint().lower() > limit as u64 {
+    let announced = body.size_hint().lower();
+    let mut body = pin!(body);
+    if announced > limit as u64 {
+        while std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await.is_some_and(|frame| frame.is_ok()) {}
         return Err(BodyError::TooLarge(limit));
     }
-    let mut body = pin!(body);
     let mut first = Bytes::new();
     let mut whole = Vec::new();
     while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
@@ -91,7 +94,8 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let in_flight = InFlight::begin(&self.pulse);
-        let mut request = request.map(|body| RequestBody::new(body, self.pulse.clone()));
+        let waits = request.headers().contains_key(EXPECT);
+        let mut request = request.map(|body| RequestBody::new(body, waits, self.pulse.clone()));
         request.extensions_mut().insert(self.peer);
         // The router is always ready; see `serve`.
         Answering { answer: self.router.clone().call(request), in_flight: Some(in_flight) }
@@ -105,6 +109,10 @@ pin_project! {
         pulse: Arc<Pulse>,
         began: Instant,
         read: usize,
+        // It is too large: what still comes is thrown away.
+        over: bool,
+        // The client sends nothing before we look at the body (RFC 9110 §10.1.1).
+        waits: bool,
         // Only set once the body lets us wait.
         #[pin]
         timer: Option<Sleep>,
@@ -112,10 +120,15 @@ pin_project! {
 }
 
 impl RequestBody {
-    fn new(body: Incoming, pulse: Arc<Pulse>) -> Self {
-        Self { body, pulse, began: Instant::now(), read: 0, timer: None }
+    fn new(body: Incoming, waits: bool, pulse: Arc<Pulse>) -> Self {
+        let over = body.size_hint().lower() > pulse.limits().body as u64;
+        Self { body, pulse, began: Instant::now(), read: 0, over, waits, timer: None }
     }
 }
+
+/// How long, and how many times as much as is allowed, is still read of a body that is too large. A client that is in
+/// the middle of sending reads no answer; ending the connection under it would take the answer away with it.
+const LINGER: (Duration, usize) = (Duration::from_secs(1), 4);
 
 impl Body for RequestBody {
     type Data = Bytes;
@@ -123,25 +136,35 @@ impl Body for RequestBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut this = self.project();
-        if let Poll::Ready(frame) = Pin::new(&mut *this.body).poll_frame(cx) {
+        let limit = this.pulse.limits().body;
+        let too_large = || Poll::Ready(Some(Err(BodyError::TooLarge(limit))));
+        if *this.over && *this.waits && *this.read == 0 {
+            return too_large();
+        }
+        while let Poll::Ready(frame) = Pin::new(&mut *this.body).poll_frame(cx) {
             if let Some(Ok(frame)) = &frame {
                 this.pulse.body_arrived();
                 *this.read += frame.data_ref().map_or(0, Bytes::len);
             }
-            let limit = this.pulse.limits().body;
-            if *this.read > limit {
-                return Poll::Ready(Some(Err(BodyError::TooLarge(limit))));
+            if !*this.over && *this.read > limit {
+                (*this.over, *this.began) = (true, Instant::now());
+                this.timer.set(None);
             }
-            return Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::Broken(error.into()))));
+            match frame {
+                Some(Ok(_)) if *this.over && *this.read <= limit.saturating_mul(LINGER.1) => {}
+                _ if *this.over => return too_large(),
+                frame => return Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::Broken(error.into())))),
+            }
         }
         if this.timer.is_none() {
-            let end = *this.began + this.pulse.limits().body_time;
+            let time = this.pulse.limits().body_time;
+            let end = *this.began + if *this.over { time.min(LINGER.0) } else { time };
             this.timer.set(Some(sleep_until(end.into())));
         }
         if let Some(timer) = this.timer.as_mut().as_pin_mut() {
             ready!(timer.poll(cx));
         }
-        Poll::Ready(Some(Err(BodyError::TimedOut)))
+        if *this.over { too_large() } else { Poll::Ready(Some(Err(BodyError::TimedOut))) }
     }
 
     fn is_end_stream(&self) -> bool {

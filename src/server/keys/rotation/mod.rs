@@ -8,7 +8,8 @@ mod policy;
 
 pub use policy::PolicyParameters;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use self::policy::Policy;
 use super::bundle::{Bundle, KeyVersion, not_found, set_operations};
@@ -80,13 +81,24 @@ pub fn put_policy(call: &Call) -> Result<Reply> {
     answer(call, name, &put.ok_or_else(|| not_found(name))?)
 }
 
+/// The body of a release.
+#[derive(Deserialize, JsonSchema)]
+#[allow(dead_code, reason = "it is read to be found well-formed, and refused")]
+pub struct ReleaseParameters {
+    target: String,
+    nonce: Option<String>,
+    enc: Option<String>,
+}
+
 /// POST `/keys/{name}/{version}/release`.
-pub fn refuse_release(_: &Call) -> Result<Reply> {
+pub fn refuse_release(call: &Call) -> Result<Reply> {
+    call.read::<ReleaseParameters>()?;
     Err(ServiceError::bad_parameter("This service releases no keys: no key of it has a release policy."))
 }
 
 /// GET `/keys/{name}/{version}/attestation`.
-pub fn refuse_attestation(_: &Call) -> Result<Reply> {
+pub fn refuse_attestation(call: &Call) -> Result<Reply> {
+    KeyVersion::find(&call.image, call.name()?, call.version)?;
     Err(ServiceError::bad_parameter("This service attests no keys: they lie in no hardware that could."))
 }
 

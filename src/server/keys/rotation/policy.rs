@@ -30,11 +30,11 @@ const DEFAULT_NOTICE: &str = "P30D";
 pub struct PolicyParameters {
     #[serde(rename = "lifetimeActions")]
     lifetime_actions: Option<Vec<LifetimeAction>>,
-    attributes: Option<GivenAttributes>,
+    attributes: Option<GivenPolicyAttributes>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct GivenAttributes {
+struct GivenPolicyAttributes {
     #[serde(rename = "expiryTime")]
     expiry_time: Option<String>,
 }

@@ -1,0 +1,305 @@
+"""Every operation of the server from one table: done at every api-version, refused to who has no role, and refused when
+something is wrong with it."""
+
+import dataclasses
+
+from vault import API_VERSIONS, Case, OPERATIONS, b64u, fresh, http, keys, main, secrets, stranger
+
+DIGEST = b64u(b"\1" * 32)
+BLOCK = b64u(b"\2" * 16)
+
+
+class Things(dict):
+    """What a request speaks of, made when it does: `{ec}` is a key that stays, `{new}` a name that nothing has."""
+
+    stay = {}
+
+    def __missing__(self, name):
+        kind, _, what = name.partition("_")
+        if kind in ("new", "doomed", "deleted"):
+            self[name] = getattr(self, kind)(what)
+        else:
+            if name not in self.stay:
+                self.stay[name] = getattr(self, name)()
+            self[name] = self.stay[name]
+        return self[name]
+
+    def new(self, _what):
+        return fresh("new")
+
+    def doomed(self, what):
+        name = fresh("doomed")
+        if what == "key":
+            keys.create_ec_key(name)
+        else:
+            secrets.set_secret(name, "v")
+        return name
+
+    def deleted(self, what):
+        name = self.doomed(what)
+        self.do("DELETE", f"/{what}s/{name}")
+        return name
+
+    def do(self, method, path, body=None, status=200):
+        answer = http(method, path, body)
+        assert answer.status_code == status, answer.text
+        return answer.json() if answer.content else None
+
+    def ec(self):
+        return keys.create_ec_key(fresh("ec")).name
+
+    def rsa(self):
+        return keys.create_rsa_key(fresh("rsa"), size=2048).name
+
+    def aes(self):
+        return keys.create_oct_key(fresh("aes"), size=256).name
+
+    def disabled(self):
+        return keys.create_ec_key(fresh("disabled"), enabled=False).name
+
+    def signs(self):
+        return keys.create_rsa_key(fresh("signs"), size=2048, key_operations=["sign"]).name
+
+    def secret(self):
+        return secrets.set_secret(fresh("secret"), "v").name
+
+    def closed(self):
+        return secrets.set_secret(fresh("closed"), "v", enabled=False).name
+
+    def signature(self):
+        return self.do("POST", f"/keys/{self['ec']}//sign", {"alg": "ES256", "value": DIGEST})["value"]
+
+    def ciphertext(self):
+        return self.do("POST", f"/keys/{self['rsa']}//encrypt", {"alg": "RSA-OAEP", "value": DIGEST})["value"]
+
+    def wrapped(self):
+        return self.do("POST", f"/keys/{self['aes']}//wrapkey", {"alg": "A256KW", "value": DIGEST})["value"]
+
+    def fill(self, what):
+        """`what` with names for what it speaks of."""
+        if isinstance(what, str):
+            return what.format_map(self)
+        if isinstance(what, dict):
+            return {name: self.fill(value) for name, value in what.items()}
+        return what
+
+
+@dataclasses.dataclass
+class Wrong:
+    """What is changed about a good request, and what it is then answered."""
+
+    status: int
+    code: str
+    inner: str = None
+    path: str = None
+    body: object = None
+    query: dict = None
+
+
+@dataclasses.dataclass
+class Row:
+    """An operation: a good request, what its answer has, and what is refused."""
+
+    operation: str
+    method: str
+    path: str
+    body: object
+    answers: str
+    wrong: list
+    status: int = 200
+
+
+def bad(body=None, **change):
+    return Wrong(400, "BadParameter", body=body, **change)
+
+
+def absent(code, path):
+    return Wrong(404, code, path=path)
+
+
+def forbidden(inner, path, body=None):
+    return Wrong(403, "Forbidden", inner, path=path, body=body)
+
+
+JWK = {"kty": "oct", "k": BLOCK}
+SIGN = {"alg": "ES256", "value": DIGEST}
+PAGES = [bad(query={"maxresults": "26"}), bad(query={"maxresults": "0"}), bad(query={"$skiptoken": "*"})]
+BUNDLE, ITEM = "key.kid key.kty attributes.enabled attributes.created", "value"
+SECRET = "id attributes.enabled attributes.recoveryLevel"
+GONE = " recoveryId deletedDate scheduledPurgeDate"
+
+TABLE = [
+    Row("KeyCreate", "POST", "/keys/{new}/create", {"kty": "EC"}, BUNDLE, [
+        bad({"kty": "DSA"}), bad({"kty": "EC", "crv": "P-192"}), bad({"kty": "RSA", "key_size": 1024}), bad({}),
+        bad({"kty": "EC", "key_ops": ["encrypt"]}), bad({"kty": "EC", "key_ops": "sign"}),
+        bad({"kty": "EC", "tags": {str(number): "" for number in range(16)}}),
+        bad({"kty": "EC", "attributes": {"nbf": 2, "exp": 1}}), bad({"kty": "RSA-HSM", "release_policy": {}}),
+        bad(path="/keys/a_b/create"), bad(path="/keys/" + "x" * 128 + "/create"),
+        Wrong(409, "Conflict", "ObjectIsDeletedButRecoverable", path="/keys/{deleted_key}/create"),
+    ]),
+    Row("KeyImport", "PUT", "/keys/{new}", {"key": JWK}, BUNDLE, [
+        bad({}), bad({"key": {"kty": "RSA", "n": "AQAB"}}), bad({"key": {"kty": "oct", "k": "AQAB"}}),
+        bad({"key": {"kty": "oct", "k": "!"}}), bad({"key": {"kty": "EC", "crv": "P-256", "x": DIGEST, "y": DIGEST, "d": DIGEST}}),
+    ]),
+    Row("KeyGet", "GET", "/keys/{ec}/", None, BUNDLE, [
+        absent("KeyNotFound", "/keys/{new}"), absent("KeyNotFound", "/keys/{ec}/" + "0" * 32), bad(path="/keys/{ec}/zz"),
+        absent("KeyNotFound", "/keys/{deleted_key}"),
+    ]),
+    Row("KeyUpdate", "PATCH", "/keys/{ec}", {"tags": {"a": "b"}}, BUNDLE, [
+        bad({"key_ops": ["wrapKey"]}), bad({"attributes": {"nbf": 2, "exp": 1}}), absent("KeyNotFound", "/keys/{new}"),
+        bad({"attributes": {"exp": "soon"}}),
+    ]),
+    Row("KeyList", "GET", "/keys", None, ITEM, PAGES),
+    Row("KeyListVersions", "GET", "/keys/{ec}/versions", None, ITEM, PAGES + [
+        absent("KeyNotFound", "/keys/{new}/versions")]),
+    Row("KeySign", "POST", "/keys/{ec}//sign", SIGN, "kid value", [
+        bad({"alg": "ES256", "value": BLOCK}), bad({"alg": "RS256", "value": DIGEST}), bad({"alg": "none", "value": DIGEST}),
+        bad({"alg": "RSA-OAEP", "value": DIGEST}), bad({"alg": "ES256", "value": "!"}), bad({"value": DIGEST}), bad([]),
+        absent("KeyNotFound", "/keys/{new}//sign"), forbidden("KeyDisabled", "/keys/{disabled}//sign"),
+    ]),
+    Row("KeyVerify", "POST", "/keys/{ec}//verify", {"alg": "ES256", "digest": DIGEST, "value": "{signature}"}, "value", [
+        bad({"alg": "ES256", "digest": BLOCK, "value": DIGEST}), bad({"alg": "ES256", "digest": DIGEST}),
+        forbidden("KeyOperationForbidden", "/keys/{signs}//verify", {"alg": "RS256", "digest": DIGEST, "value": DIGEST}),
+    ]),
+    Row("KeyEncrypt", "POST", "/keys/{rsa}//encrypt", {"alg": "RSA-OAEP", "value": DIGEST}, "kid value", [
+        bad({"alg": "RSA-OAEP", "value": b64u(b"x" * 215)}), bad({"alg": "RS256", "value": DIGEST}),
+        bad({"alg": "A256GCM", "value": DIGEST}), bad({"alg": "RSA-OAEP", "value": DIGEST, "aad": DIGEST}),
+        forbidden("KeyOperationForbidden", "/keys/{signs}//encrypt"),
+    ]),
+    Row("KeyDecrypt", "POST", "/keys/{rsa}//decrypt", {"alg": "RSA-OAEP", "value": "{ciphertext}"}, "kid value", [
+        bad({"alg": "RSA-OAEP", "value": DIGEST}), bad({"alg": "RSA-OAEP"}),
+        forbidden("KeyOperationForbidden", "/keys/{signs}//decrypt"),
+    ]),
+    Row("KeyWrap", "POST", "/keys/{aes}//wrapkey", {"alg": "A256KW", "value": DIGEST}, "kid value", [
+        bad({"alg": "A256KW", "value": b64u(b"short")}), bad({"alg": "A128KW", "value": DIGEST}),
+        bad({"alg": "A256GCM", "value": DIGEST}),
+    ]),
+    Row("KeyUnwrap", "POST", "/keys/{aes}//unwrapkey", {"alg": "A256KW", "value": "{wrapped}"}, "kid value", [
+        bad({"alg": "A256KW", "value": DIGEST}), bad({"alg": "A256KW", "value": ""}),
+    ]),
+    Row("RandomBytesGet", "POST", "/rng", {"count": 16}, "value", [bad({"count": 0}), bad({"count": 129}), bad({})]),
+    Row("KeyDelete", "DELETE", "/keys/{doomed_key}", None, BUNDLE + GONE, [
+        absent("KeyNotFound", "/keys/{new}"), absent("KeyNotFound", "/keys/{deleted_key}")]),
+    Row("KeyListDeleted", "GET", "/deletedkeys", None, ITEM, PAGES),
+    Row("KeyGetDeleted", "GET", "/deletedkeys/{deleted_key}", None, BUNDLE + GONE, [
+        absent("KeyNotFound", "/deletedkeys/{ec}")]),
+    Row("KeyRecover", "POST", "/deletedkeys/{deleted_key}/recover", None, BUNDLE, [
+        absent("KeyNotFound", "/deletedkeys/{ec}/recover")]),
+    Row("KeyPurge", "DELETE", "/deletedkeys/{deleted_key}", None, "", [absent("KeyNotFound", "/deletedkeys/{ec}")], 204),
+    Row("SecretSet", "PUT", "/secrets/{new}", {"value": "v"}, SECRET + " value", [
+        bad({}), bad({"value": 1}), bad({"value": "x" * (25 * 1024 + 1)}), bad({"value": "v", "contentType": "x" * 256}),
+        bad({"value": "v", "tags": {"a": "x" * 257}}), bad(path="/secrets/a.b"),
+        Wrong(409, "Conflict", "ObjectIsDeletedButRecoverable", path="/secrets/{deleted_secret}"),
+    ]),
+    Row("SecretGet", "GET", "/secrets/{secret}/", None, SECRET + " value", [
+        absent("SecretNotFound", "/secrets/{new}"), absent("SecretNotFound", "/secrets/{secret}/" + "f" * 32),
+        forbidden("SecretDisabled", "/secrets/{closed}"), absent("SecretNotFound", "/secrets/{deleted_secret}"),
+    ]),
+    Row("SecretUpdate", "PATCH", "/secrets/{secret}/", {"contentType": "text/plain"}, SECRET, [
+        bad({"contentType": "x" * 256}), bad({"tags": []}), absent("SecretNotFound", "/secrets/{new}")]),
+    Row("SecretList", "GET", "/secrets", None, ITEM, PAGES),
+    Row("SecretListVersions", "GET", "/secrets/{secret}/versions", None, ITEM, PAGES + [
+        absent("SecretNotFound", "/secrets/{new}/versions")]),
+    Row("SecretDelete", "DELETE", "/secrets/{doomed_secret}", None, SECRET + GONE, [
+        absent("SecretNotFound", "/secrets/{new}")]),
+    Row("SecretListDeleted", "GET", "/deletedsecrets", None, ITEM, PAGES),
+    Row("SecretGetDeleted", "GET", "/deletedsecrets/{deleted_secret}", None, SECRET + GONE, [
+        absent("SecretNotFound", "/deletedsecrets/{secret}")]),
+    Row("SecretRecover", "POST", "/deletedsecrets/{deleted_secret}/recover", None, SECRET, [
+        absent("SecretNotFound", "/deletedsecrets/{secret}/recover")]),
+    Row("SecretPurge", "DELETE", "/deletedsecrets/{deleted_secret}", None, "", [
+        absent("SecretNotFound", "/deletedsecrets/{secret}")], 204),
+]
+
+
+class Operations(Case):
+    def ask(self, row, things, wrong=Wrong(0, ""), **how):
+        path = things.fill(wrong.path or row.path)
+        body = things.fill(row.body if wrong.body is None else wrong.body)
+        return http(row.method, path, body, query=wrong.query, **how)
+
+    def is_error(self, answer, status, code, inner=None):
+        self.assertEqual(answer.status_code, status, answer.text)
+        error = answer.json()["error"]
+        self.assertEqual(error["code"], code, error)
+        self.assertTrue(error["message"], error)
+        if inner:
+            self.assertEqual(error["innererror"]["code"], inner, error)
+        if status == 404:
+            self.assertIn("not found", error["message"])
+        self.has_headers(answer)
+
+    def has_headers(self, answer):
+        for name, value in [("Cache-Control", "no-cache"), ("Pragma", "no-cache"), ("Expires", "-1"),
+                            ("X-Content-Type-Options", "nosniff")]:
+            self.assertEqual(answer.headers.get(name), value)
+        for name in ["x-ms-request-id", "x-ms-keyvault-service-version", "x-ms-keyvault-region",
+                     "x-ms-keyvault-network-info"]:
+            self.assertTrue(answer.headers.get(name), name)
+
+    def is_done(self, row, answer):
+        self.assertEqual(answer.status_code, row.status, answer.text)
+        self.has_headers(answer)
+        for path in row.answers.split():
+            found = answer.json()
+            for name in path.split("."):
+                self.assertIn(name, found, path)
+                found = found[name]
+        if not row.answers:
+            self.assertEqual(answer.content, b"")
+
+    def test_every_operation_of_the_server_has_its_row(self):
+        self.assertEqual({row.operation for row in TABLE}, OPERATIONS)
+        self.assertEqual([row.operation for row in TABLE if not row.wrong], [])
+
+    def test_every_operation_is_done_at_every_api_version(self):
+        for version in API_VERSIONS:
+            for row in TABLE:
+                with self.subTest(row.operation, version=version):
+                    self.is_done(row, self.ask(row, Things(), version=version))
+
+    def test_who_has_no_role_is_denied_every_operation_and_nothing_is_done(self):
+        nobody = stranger()
+        for row in TABLE:
+            with self.subTest(row.operation):
+                things = Things()
+                denied = self.ask(row, things, credential=nobody)
+                self.is_error(denied, 403, "Forbidden", "ForbiddenByRbac")
+                # The same request on the same objects is still there to be done.
+                self.is_done(row, self.ask(row, things))
+
+    def test_what_is_wrong_is_refused(self):
+        for row in TABLE:
+            for wrong in row.wrong:
+                with self.subTest(row.operation, wrong=wrong):
+                    answer = self.ask(row, Things(), wrong)
+                    self.is_error(answer, wrong.status, wrong.code, wrong.inner)
+
+    def test_the_token_and_the_api_version_are_looked_at_in_this_order(self):
+        for row in TABLE:
+            with self.subTest(row.operation):
+                things = Things()
+                self.is_error(self.ask(row, things, credential=None, version=None), 401, "Unauthorized")
+                for version in [None, "7.99", "2025-07-01-preview", ""]:
+                    self.is_error(self.ask(row, things, version=version), 400, "BadParameter")
+                self.assertIn("api-version", self.ask(row, things, version=None).json()["error"]["message"])
+
+    def test_a_body_that_is_none_is_refused(self):
+        for row in filter(lambda row: row.body is not None, TABLE):
+            path = Things().fill(row.path)
+            for wrong in [b"{", b"[]", b"null", b'"text"', b"\xff", b'{"a"'] :
+                with self.subTest(row.operation, body=wrong):
+                    answer = http(row.method, path, data=wrong)
+                    self.is_error(answer, 400, "BadParameter")
+
+    def test_the_client_s_request_id_comes_back(self):
+        answer = http("GET", "/keys", headers={"x-ms-client-request-id": "5a9c"})
+        self.assertEqual(answer.headers["x-ms-client-request-id"], "5a9c")
+
+    def test_a_method_that_a_path_has_not_is_refused(self):
+        self.is_error(http("PATCH", "/rng", {}), 405, "MethodNotAllowed")
+        self.is_error(http("GET", "/nothing"), 404, "NotFound")
+
+
+if __name__ == "__main__":
+    main()

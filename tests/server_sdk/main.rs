@@ -1,0 +1,71 @@
+//! Azure's own SDKs, unmodified, against `strongroom serve`.
+//!
+//! The scripts are in `tests/python/sdk` and `tests/javascript`; they are told the server's tables, and fail when a line of
+//! them has no case.
+
+#[path = "../stage/mod.rs"]
+mod stage;
+
+mod served;
+
+use served::{Served, identity_with};
+use stage::{Stage, is_ours};
+
+/// A vault that is served, and an identity that may do nothing there.
+fn scene() -> (Stage, Served, [(&'static str, String); 2]) {
+    let stage = Stage::new();
+    let (id, secret) = identity_with(&stage, "stranger", &[]);
+    let served = Served::vault(&stage);
+    (stage, served, [("STRANGER_ID", id), ("STRANGER_SECRET", secret)])
+}
+
+/// Runs a script that has so many cases.
+fn run(script: &str, cases: usize) {
+    if !is_ours() {
+        return;
+    }
+    let (stage, served, stranger) = scene();
+    let printed = served.python(&stage, script, &stranger);
+    assert!(printed.contains(&format!("Ran {cases} tests")) && printed.contains("\nOK\n"), "{printed}");
+}
+
+#[test]
+fn the_python_sdk_does_everything_with_keys() {
+    run("keys.py", 22);
+}
+
+#[test]
+fn the_python_sdk_does_everything_with_secrets() {
+    run("secrets_.py", 10);
+}
+
+#[test]
+fn the_python_sdk_deletes_recovers_and_purges() {
+    run("deleting.py", 7);
+}
+
+#[test]
+fn the_python_sdk_signs_and_encrypts_with_every_algorithm() {
+    run("cryptography_.py", 13);
+}
+
+#[test]
+fn every_operation_refuses_what_is_wrong_and_who_may_not_at_every_api_version() {
+    run("operations.py", 8);
+}
+
+#[test]
+fn the_javascript_sdks_run_a_scenario() {
+    if !is_ours() {
+        return;
+    }
+    let packages = std::env::var_os("STRONGROOM_JAVASCRIPT").expect(
+        "STRONGROOM_JAVASCRIPT must name the node_modules of tests/javascript/package.json: scripts/test makes them in \
+         target/javascript",
+    );
+    let (stage, served, _) = scene();
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/javascript/scenario.cjs");
+    let mut client = served.client(&stage, "node");
+    let printed = stage::succeed(client.arg("--test").arg(script).env("NODE_PATH", packages));
+    assert!(printed.contains("# pass 5") && printed.contains("# fail 0"), "{printed}");
+}

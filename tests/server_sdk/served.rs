@@ -1,0 +1,117 @@
+//! A server of a stage's vault, and the programs that reach it by its names.
+//!
+//! `*.localhost` doesn't resolve by itself in the C library: a client runs with an `/etc/hosts` of its own, in a mount
+//! namespace that ends with it.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use strongroom::server::keys::algorithms;
+use strongroom::server::{API_VERSIONS, ROUTES};
+
+use crate::stage::{Running, Stage, is_root, output, set_mode, succeed, wait_until};
+
+/// A running `strongroom serve --dev`, ended when dropped.
+pub struct Served {
+    _running: Running,
+    printed: String,
+    hosts: String,
+}
+
+impl Served {
+    /// Serves the stage's vault under the name `vault`.
+    pub fn vault(stage: &Stage) -> Self {
+        let mut command = stage.strongroom_command("--vault vault serve --dev --listen 127.0.0.1:0 --write-ca ca.pem");
+        Self::start(stage, &mut command)
+    }
+
+    /// Runs this command, whose working directory is the stage's, until it listens.
+    pub fn start(stage: &Stage, command: &mut Command) -> Self {
+        let log = fs::File::create(stage.path("server.log")).unwrap();
+        command.stderr(log).stdout(Stdio::null());
+        let running = Running::start(command);
+        let read = || fs::read_to_string(stage.path("server.log")).unwrap();
+        wait_until("the server listens", || read().contains("Listening at "));
+        let printed = read();
+        let own = printed.lines().find(|line| line.trim().starts_with("127.0.0.1 ")).expect("a line for /etc/hosts");
+        let hosts = fs::read_to_string("/etc/hosts").unwrap();
+        let hosts = stage.file("hosts", format!("{hosts}\n{}\n", own.trim()));
+        set_mode(Path::new(&hosts), 0o644);
+        Self { _running: running, printed, hosts }
+    }
+
+    /// What it printed until it listened.
+    pub fn printed(&self) -> &str {
+        &self.printed
+    }
+
+    /// The vault's address.
+    pub fn url(&self) -> &str {
+        self.printed.lines().find_map(|line| line.strip_prefix("Vault: ")).expect("the vault's address")
+    }
+
+    /// The variables that it tells clients to set.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.printed.lines().filter_map(|line| line.trim().strip_prefix("export ")?.split_once('='))
+    }
+
+    /// A program in the stage's directory for which the names resolve, with the variables that the server printed.
+    pub fn client(&self, stage: &Stage, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.bare_client(stage, program);
+        command.env("VAULT_URL", self.url()).envs(self.variables());
+        command
+    }
+
+    /// The same without the variables.
+    pub fn bare_client(&self, stage: &Stage, program: impl AsRef<OsStr>) -> Command {
+        let mut command = stage.command("unshare");
+        command.args(if is_root() { &["--mount"][..] } else { &["--mount", "--map-root-user"] });
+        command.args(["sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\"", &self.hosts]).arg(program);
+        for (name, _) in env::vars().filter(|(name, _)| name.starts_with("AZURE_") || name.ends_with("_proxy")) {
+            command.env_remove(name);
+        }
+        command.env("NO_PROXY", "*").env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+
+    /// Runs one of the Python scripts with the SDKs, and returns what it printed; it must succeed.
+    pub fn python(&self, stage: &Stage, script: &str, variables: &[(&str, String)]) -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/sdk").join(script);
+        let mut command = self.client(stage, python());
+        command.arg("-B").arg(path).envs(tables()).envs(variables.iter().map(|(name, value)| (name, value)));
+        succeed(&mut command)
+    }
+}
+
+/// The tables of the server, so that a script can't leave a line of them out.
+fn tables() -> [(&'static str, String); 3] {
+    let operations: Vec<_> = ROUTES.iter().map(|route| route.operation).collect();
+    let algorithms: Vec<_> = algorithms::TABLE.iter().map(|algorithm| algorithm.name).collect();
+    [
+        ("OPERATIONS", operations.join(" ")),
+        ("ALGORITHMS", algorithms.join(" ")),
+        ("API_VERSIONS", API_VERSIONS.join(" ")),
+    ]
+}
+
+/// The Python that has the packages of `tests/python/requirements.txt`.
+pub fn python() -> std::ffi::OsString {
+    env::var_os("STRONGROOM_PYTHON").expect(
+        "STRONGROOM_PYTHON must name a Python with the packages of tests/python/requirements.txt: scripts/test makes one \
+         in target/python",
+    )
+}
+
+/// Makes an identity with these roles on the whole vault; returns its client id and its client secret.
+pub fn identity_with(stage: &Stage, name: &str, roles: &[&str]) -> (String, String) {
+    stage.strongroom(&format!("identity create {name}"));
+    for role in roles {
+        succeed(stage.strongroom_command("role assign").args([role, name]));
+    }
+    let made = output(&mut stage.strongroom_command(&format!("--json identity secret add {name}")));
+    let made: serde_json::Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    let text = |member: &str| made[member].as_str().expect("a text").to_owned();
+    (text("client_id"), text("client_secret"))
+}
