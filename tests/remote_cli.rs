@@ -30,7 +30,8 @@ impl Scene {
         let made = local(&folder, &["init", "--label", "Test"]).output().unwrap();
         assert!(made.status.success(), "{}", text(&made.stderr));
         let log = folder.path().join("log");
-        let mut command = local(&folder, &["serve", "--dev", "--listen", "127.0.0.1:0", "--write-ca", "ca.pem"]);
+        let mut command =
+            local(&folder, &["serve", "--dev", "--vault", "dev", "--listen", "127.0.0.1:0", "--write-ca", "ca.pem"]);
         let server = command.stderr(File::create(&log).unwrap()).stdout(Stdio::null()).spawn().unwrap();
         let mut scene = Self { folder, server, vault: String::new(), environment: Vec::new() };
         let begun = Instant::now();
