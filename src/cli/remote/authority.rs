@@ -2,7 +2,7 @@
 //!
 //! A vault names both in its answer to a request without a token. Its resource must cover its own host, as the official
 //! SDKs require, or a server could ask for tokens that count at others. And it can't send a client secret to an authority
-//! of its choice: that must be the one of AZURE_AUTHORITY_HOST, or lie under the resource's own domain, or be Azure's.
+//! of its choice: that must be the one of AZURE_AUTHORITY_HOST, or lie beside the vault, under its own domain, or be Azure's.
 
 use super::super::{Error, Result};
 use super::address::Address;
@@ -43,11 +43,11 @@ impl Authority {
         }
         let authority =
             Self { address, tenant: tenant.to_owned(), resource: resource.trim_end_matches('/').to_owned() };
-        authority.check(&resource_address, vault, wanted)?;
+        authority.check(vault, wanted)?;
         Ok(authority)
     }
 
-    fn check(&self, resource: &Address, vault: &Address, wanted: Option<&str>) -> Result<()> {
+    fn check(&self, vault: &Address, wanted: Option<&str>) -> Result<()> {
         if let Some(wanted) = wanted {
             let text = if wanted.contains("://") { wanted.to_owned() } else { format!("https://{wanted}") };
             return match Address::parse(&text)? == self.address {
@@ -58,7 +58,9 @@ impl Authority {
                 ))),
             };
         }
-        let own = self.address.host().ends_with(&format!(".{}", resource.host()));
+        // Not the resource's domain: a vault could name one as wide as `com`.
+        let domain = vault.host().split_once('.').map_or("", |(_, domain)| domain);
+        let own = !domain.is_empty() && self.address.host().ends_with(&format!(".{domain}"));
         if own || AZURE.contains(&self.address.authority()) {
             return Ok(());
         }
@@ -103,9 +105,7 @@ mod tests {
 
     #[test]
     fn a_resource_that_does_not_cover_the_vault_is_refused() {
-        for resource in
-            ["https://vault.azure.net", "https://example", "https://b.v.example", "https://v.example:1", "x"]
-        {
+        for resource in ["https://vault.azure.net", "https://b.v.example", "https://v.example:1", "x"] {
             assert_eq!(of("https://a.v.example", "https://login.v.example/t", resource, None), None, "{resource}");
         }
         assert_eq!(of("https://av.example", "https://login.v.example/t", "https://v.example", None), None);
@@ -118,6 +118,11 @@ mod tests {
         assert!(!taken("https://evil.example/t", None));
         assert!(!taken("https://loginv.example/t", None));
         assert!(!taken("http://login.v.example/t", None));
+        assert_eq!(
+            of("https://a.v.example", "https://evil.example/t", "https://example", None),
+            None,
+            "a wide resource"
+        );
         assert!(!taken("https://login.v.example/t", Some("https://login.microsoftonline.com")));
         assert!(taken("https://sso.example/t", Some("https://sso.example/")));
         assert!(taken("https://sso.example/t", Some("sso.example")));

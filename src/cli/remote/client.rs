@@ -187,7 +187,7 @@ pub(super) fn exchange(
     loop {
         let (answer, retry_after) = once(agent, method, url, token, body)?;
         let wait = Duration::from_secs(retry_after.unwrap_or(1).max(1));
-        if !matches!(answer.status, 429 | 503) || begun.elapsed() + wait > PATIENCE {
+        if !matches!(answer.status, 429 | 503) || wait > PATIENCE.saturating_sub(begun.elapsed()) {
             return Ok(answer);
         }
         std::thread::sleep(wait);
@@ -244,4 +244,64 @@ fn unreachable(url: &str, error: &ureq::Error) -> Error {
 fn origin(url: &str) -> &str {
     let end = url.char_indices().filter(|(_, letter)| *letter == '/').nth(2).map_or(url.len(), |(at, _)| at);
     &url[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Answers one connection after another, each with one of these; gives back what the last one was asked.
+    fn server(answers: &'static [&'static str]) -> (String, std::thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let asked = |mut stream: TcpStream, answer: &str| {
+            let mut request = vec![0; 4096];
+            let len = stream.read(&mut request).unwrap();
+            stream
+                .write_all(
+                    format!("HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{{}}").as_bytes(),
+                )
+                .unwrap();
+            String::from_utf8_lossy(&request[..len]).into_owned()
+        };
+        let serve = move || answers.iter().map(|answer| asked(listener.accept().unwrap().0, answer)).last().unwrap();
+        (url, std::thread::spawn(serve))
+    }
+
+    fn agent() -> Agent {
+        Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .build()
+            .into()
+    }
+
+    #[test]
+    fn a_busy_server_is_asked_again_with_the_same_request_as_it_says() {
+        let (url, asked) = server(&["429 Busy\r\nRetry-After: 1", "503 Busy", "200 OK"]);
+        let answer = exchange(&agent(), "PUT", &url, Some("token"), Some(("application/json", b"{\"a\":1}"))).unwrap();
+        assert_eq!(answer.status, 200);
+        let asked = asked.join().unwrap();
+        assert!(asked.starts_with("PUT /keys ") && asked.to_ascii_lowercase().contains("bearer token"), "{asked}");
+    }
+
+    #[test]
+    fn a_server_that_is_busy_for_longer_than_anybody_waits_is_not_waited_for() {
+        for retry_after in ["429 Busy\r\nRetry-After: 31", "503 Busy\r\nRetry-After: 18446744073709551615"] {
+            let (url, asked) = server(Box::leak(Box::new([retry_after])));
+            assert!(exchange(&agent(), "GET", &url, None, None).unwrap().status > 400);
+            asked.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_redirection_is_an_answer_and_nothing_is_sent_elsewhere() {
+        let (url, asked) = server(&["307 Elsewhere\r\nLocation: http://127.0.0.1:1/"]);
+        assert_eq!(exchange(&agent(), "GET", &url, Some("token"), None).unwrap().status, 307);
+        asked.join().unwrap();
+    }
 }

@@ -178,8 +178,7 @@ fn public(context: &Context, client: &Client, which: &Which) -> Result<()> {
     context.output.text(&pem, &json)
 }
 
-/// Both of a key's uses, without a version and with one, are the newest version's: that is the one a call means that
-/// names none, enabled or not.
+/// The newest version is the one that a call means which names none, enabled or not: a server falls back to no older one.
 fn set_enabled(context: &Context, client: &Client, which: &Which, enabled: bool) -> Result<()> {
     let found = find(client, which)?;
     let (name, version) = (name_of(found.id()), version_of(found.id()));
