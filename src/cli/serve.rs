@@ -10,6 +10,7 @@ use rcgen::string::Ia5String;
 
 use super::{Context, Error, Result, open};
 use crate::config::{Config, ServerConfig, VaultConfig};
+use crate::log;
 use crate::server::access::{ADMINISTRATOR, BuiltInRole, Scope, assign, has_administrator};
 use crate::server::authority::Authority;
 use crate::server::clock::Clock;
@@ -58,9 +59,13 @@ pub(super) fn run(context: &Context, mut serve: Serve) -> Result<()> {
         false => None,
     };
     let vaults = match &scratch {
-        Some(directory) => vec![scratch_vault(directory.path())?],
+        Some(directory) => {
+            log::start(None);
+            vec![scratch_vault(directory.path())?]
+        }
         None => {
             let config = Config::load()?;
+            log::start(config.log.as_deref());
             serve.complete(config.server.clone().unwrap_or_default());
             vaults_to_serve(context, &config)?
         }
@@ -230,6 +235,8 @@ fn explain_dev(
     };
     let role = BuiltInRole::find(ADMINISTRATOR).ok_or_else(|| Error::refused("There is no such role."))?;
     assign(vault, &identity.oid, role, &Scope::Vault)?;
+    // The secrets of earlier times: who starts it again reads the new one.
+    identity::change(vault, &identity.oid, &mut |identity| identity.secrets.clear())?;
     let secret = identity::add_secret(vault, &identity.oid, now, None)?.text;
     let port = address.map(SocketAddr::port);
     let ca =

@@ -161,8 +161,9 @@ fn good(id: &str, pattern: &str) -> (&'static str, Value, u16) {
         "SecretUpdate" => ("sec", json!({"contentType": "text/plain", "attributes": attributes, "tags": {}}), 200),
         "SecretGet" | "SecretListVersions" => ("sec", Value::Null, 200),
         "KeyRestore" | "SecretRestore" => ("", json!({"value": "AAEC"}), 400),
-        "KeyUpdateRotationPolicy" | "KeyRotationPolicySet" => ("none", json!({"lifetimeActions": []}), 404),
-        "KeyRelease" => ("none", json!({"target": "t"}), 400),
+        "KeyRotationPolicySet" => ("ec", json!({"lifetimeActions": [], "attributes": {}}), 200),
+        "KeyRelease" => ("ec", json!({"target": "t"}), 400),
+        "KeyGetAttestation" => ("ec", Value::Null, 400),
         _ if pattern.contains("{name}") => ("none", Value::Null, 404),
         _ => panic!("{id} has no request in the table"),
     }
@@ -179,12 +180,11 @@ fn the_good_requests_of_the_table_are_good() {
 #[test]
 fn a_body_that_is_no_json_is_a_bad_parameter() {
     let deep = [b"{\"value\":".as_slice(), &b"[".repeat(200_000)].concat();
-    let bodies: [&[u8]; 12] = [
+    let bodies: [&[u8]; 11] = [
         b"{",
         b"nul",
         b"{'value':1}",
         b"{\"value\":NaN}",
-        b"{\"tags\":1e999999}",
         b"\xff",
         b"[]",
         b"\"text\"",
@@ -271,10 +271,11 @@ fn what_is_not_known_in_a_body_is_passed_over_and_what_comes_twice_is_refused() 
 
 #[test]
 fn a_body_that_is_too_large_or_of_another_kind_is_said_to_be() {
-    let large = vec![b' '; (1 << 20) + 1];
+    let (large, larger) = (vec![b' '; (1 << 20) + 1], vec![b' '; (8 << 20) + 1]);
     let mut place = Place::new();
     for operation in place.operations().iter().filter(|operation| !operation.body.is_null()) {
-        place.with_body(413, "too large", operation, &large);
+        let large = if operation.id.ends_with("Restore") { &larger } else { &large };
+        place.with_body(413, "too large", operation, large);
         for media in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "json", ""] {
             let body = operation.body.to_string();
             place.expect(&[415], "media", &operation.method, &operation.target(), media, body.as_bytes());
@@ -329,7 +330,9 @@ fn versions_may_be_empty_and_paths_end_in_a_slash() {
                 place.with_target(400, "version", &operation, &format!("{}?api-version=7.6", with(bad)));
             }
             let unknown = with("0123456789abcdef0123456789ABCDEF");
-            place.with_target(404, "version", &operation, &format!("{unknown}?api-version=7.6"));
+            // What is refused for every key is refused for one that isn't there.
+            let status = if operation.id == "KeyRelease" { 400 } else { 404 };
+            place.with_target(status, "version", &operation, &format!("{unknown}?api-version=7.6"));
         }
     }
 }
@@ -428,8 +431,7 @@ fn without_a_token_everything_is_answered_with_the_challenge() {
 #[test]
 fn a_host_that_is_no_vault_is_not_found() {
     let mut place = Place::new();
-    for host in ["", "x", "other.vault.localhost", "vault.localhost", "dev.vault.localhost.example.com", "[::1]", "a b"]
-    {
+    for host in ["", "x", "other.vault.localhost", "dev.vault.localhost.example.com", "a b"] {
         let request = format!("GET /keys?api-version=7.6 HTTP/1.1\r\nhost: {host}\r\n\r\n");
         let answer = place.exchange(request.as_bytes());
         assert!([400, 404].contains(&answer.status), "{host}: {}", answer.text());

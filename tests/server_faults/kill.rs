@@ -17,7 +17,7 @@ const CLIENTS: usize = 4;
 const DIGEST: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
 /// What a client was told of one version.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Told {
     Secret {
         value: String,
@@ -115,15 +115,11 @@ impl Log {
         for (path, told) in &mut self.told {
             let found = read(client, &mut connection, path, told);
             let open = self.open.remove(path);
-            let may = [Some(&*told), open.as_ref()].into_iter().flatten().any(|state| same(state, &found));
+            let may = [Some(&*told), open.as_ref()].into_iter().flatten().any(|state| *state == found);
             assert!(may, "{path}: {found:?} instead of {told:?} or {open:?}");
             *told = found;
         }
     }
-}
-
-fn same(one: &Told, other: &Told) -> bool {
-    format!("{one:?}") == format!("{other:?}")
 }
 
 /// The state of a version as the server has it. A key that is enabled must sign, and one that isn't must not.

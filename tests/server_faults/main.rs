@@ -3,9 +3,8 @@
 #![cfg(feature = "server")]
 
 mod client;
-//mod document;
+mod document;
 mod input;
-//mod json;
 mod kill;
 mod scene;
 mod silence;

@@ -45,6 +45,11 @@ fn the_python_sdk_deletes_recovers_and_purges() {
 }
 
 #[test]
+fn the_python_sdk_backs_up_restores_and_rotates() {
+    run("keeping.py", 10);
+}
+
+#[test]
 fn the_python_sdk_signs_and_encrypts_with_every_algorithm() {
     run("cryptography_.py", 13);
 }

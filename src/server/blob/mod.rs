@@ -49,7 +49,6 @@ struct BackupResult {
 #[derive(Deserialize, JsonSchema)]
 pub struct RestoreParameters {
     /// What a backup answered.
-    #[schemars(with = "String")]
     value: Base64Url,
 }
 

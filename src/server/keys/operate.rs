@@ -50,6 +50,7 @@ pub struct OperationParameters {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "GetRandomBytesRequest")]
 pub struct RandomParameters {
+    #[schemars(range(min = 1, max = 128))]
     count: i64,
 }
 

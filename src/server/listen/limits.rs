@@ -40,7 +40,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            body: 1 << 20,
+            body: 8 << 20,
             body_time: Duration::from_secs(30),
             header: 32 << 10,
             header_time: Duration::from_secs(10),

@@ -16,7 +16,7 @@ class Things(dict):
 
     def __missing__(self, name):
         kind, _, what = name.partition("_")
-        if kind in ("new", "doomed", "deleted"):
+        if kind in ("new", "doomed", "deleted", "backup", "taken"):
             self[name] = getattr(self, kind)(what)
         else:
             if name not in self.stay:
@@ -39,6 +39,18 @@ class Things(dict):
         name = self.doomed(what)
         self.do("DELETE", f"/{what}s/{name}")
         return name
+
+    def backup(self, what):
+        """A backup of something that is gone since."""
+        name = self.doomed(what)
+        blob = self.do("POST", f"/{what}s/{name}/backup")["value"]
+        self.do("DELETE", f"/{what}s/{name}")
+        self.do("DELETE", f"/deleted{what}s/{name}", status=204)
+        return blob
+
+    def taken(self, what):
+        """A backup of something that is still there."""
+        return self.do("POST", f"/{what}s/{self.doomed(what)}/backup")["value"]
 
     def do(self, method, path, body=None, status=200):
         answer = http(method, path, body)
@@ -124,6 +136,7 @@ def forbidden(inner, path, body=None):
 JWK = {"kty": "oct", "k": BLOCK}
 SIGN = {"alg": "ES256", "value": DIGEST}
 PAGES = [bad(query={"maxresults": "26"}), bad(query={"maxresults": "0"}), bad(query={"$skiptoken": "*"})]
+POLICY = {"lifetimeActions": [{"trigger": {"timeAfterCreate": "P90D"}, "action": {"type": "Rotate"}}]}
 BUNDLE, ITEM = "key.kid key.kty attributes.enabled attributes.created", "value"
 SECRET = "id attributes.enabled attributes.recoveryLevel"
 GONE = " recoveryId deletedDate scheduledPurgeDate"
@@ -186,6 +199,30 @@ TABLE = [
     Row("KeyRecover", "POST", "/deletedkeys/{deleted_key}/recover", None, BUNDLE, [
         absent("KeyNotFound", "/deletedkeys/{ec}/recover")]),
     Row("KeyPurge", "DELETE", "/deletedkeys/{deleted_key}", None, "", [absent("KeyNotFound", "/deletedkeys/{ec}")], 204),
+    Row("KeyBackup", "POST", "/keys/{ec}/backup", None, "value", [
+        absent("KeyNotFound", "/keys/{new}/backup"), absent("KeyNotFound", "/keys/{deleted_key}/backup")]),
+    Row("KeyRestore", "POST", "/keys/restore", {"value": "{backup_key}"}, BUNDLE, [
+        bad({}), bad({"value": "!"}), bad({"value": DIGEST}), bad({"value": "{backup_secret}"}),
+        Wrong(409, "Conflict", body={"value": "{taken_key}"}),
+    ]),
+    Row("KeyRotate", "POST", "/keys/{ec}/rotate", None, BUNDLE, [absent("KeyNotFound", "/keys/{new}/rotate")]),
+    Row("KeyRotationPolicyGet", "GET", "/keys/{ec}/rotationpolicy", None, "id lifetimeActions attributes", [
+        absent("KeyNotFound", "/keys/{new}/rotationpolicy")]),
+    Row("KeyRotationPolicySet", "PUT", "/keys/{ec}/rotationpolicy", POLICY, "id lifetimeActions attributes.created", [
+        bad({"attributes": {"expiryTime": "P27D"}}), bad({"attributes": {"expiryTime": "soon"}}),
+        bad({"lifetimeActions": POLICY["lifetimeActions"] * 2}), bad({"lifetimeActions": [{"action": {"type": "Dance"}}]}),
+        absent("KeyNotFound", "/keys/{new}/rotationpolicy"),
+    ]),
+    # What is refused to everybody.
+    Row("KeyRelease", "POST", "/keys/{ec}//release", {"target": "x"}, "error", [
+        bad({"target": "x"}), bad({"target": "x", "enc": "CKM_RSA_AES_KEY_WRAP"})], 400),
+    Row("KeyGetAttestation", "GET", "/keys/{ec}//attestation", None, "error", [
+        bad(path="/keys/{rsa}//attestation")], 400),
+    Row("SecretBackup", "POST", "/secrets/{secret}/backup", None, "value", [
+        absent("SecretNotFound", "/secrets/{new}/backup")]),
+    Row("SecretRestore", "POST", "/secrets/restore", {"value": "{backup_secret}"}, SECRET, [
+        bad({}), bad({"value": 1}), bad({"value": "{backup_key}"}), Wrong(409, "Conflict", body={"value": "{taken_secret}"}),
+    ]),
     Row("SecretSet", "PUT", "/secrets/{new}", {"value": "v"}, SECRET + " value", [
         bad({}), bad({"value": 1}), bad({"value": "x" * (25 * 1024 + 1)}), bad({"value": "v", "contentType": "x" * 256}),
         bad({"value": "v", "tags": {"a": "x" * 257}}), bad(path="/secrets/a.b"),

@@ -9,6 +9,7 @@ use jiff::{Span, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::server::body::{maybe_object, object};
 use crate::server::error::{Result, ServiceError};
 
 const DAY: i64 = 24 * 3600;
@@ -27,13 +28,16 @@ const DEFAULT_NOTICE: &str = "P30D";
 
 /// The body of a put; what an answer says besides is passed over.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "KeyRotationPolicy")]
 pub struct PolicyParameters {
     #[serde(rename = "lifetimeActions")]
     lifetime_actions: Option<Vec<LifetimeAction>>,
+    #[serde(default, deserialize_with = "maybe_object")]
     attributes: Option<GivenPolicyAttributes>,
 }
 
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "KeyRotationPolicyAttributes")]
 struct GivenPolicyAttributes {
     #[serde(rename = "expiryTime")]
     expiry_time: Option<String>,
@@ -65,12 +69,16 @@ pub struct PolicyAttributes {
 
 /// What is done at some time in the life of a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LifetimeActions")]
 pub struct LifetimeAction {
+    #[serde(deserialize_with = "object")]
     trigger: Trigger,
+    #[serde(deserialize_with = "object")]
     action: Action,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LifetimeActionsTrigger")]
 struct Trigger {
     #[serde(rename = "timeAfterCreate", skip_serializing_if = "Option::is_none")]
     time_after_create: Option<String>,
@@ -79,12 +87,14 @@ struct Trigger {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LifetimeActionsType")]
 struct Action {
     #[serde(rename = "type")]
     kind: ActionKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "KeyRotationPolicyAction")]
 enum ActionKind {
     #[serde(alias = "rotate")]
     Rotate,
