@@ -8,10 +8,15 @@ mod show;
 mod state;
 
 pub(super) use blocks::{TRUSTED_CERTIFICATE, pem_blocks};
+#[cfg(feature = "server")]
 pub(super) use create::{Create, Rotate};
-pub(super) use import::{Import, Material, read_key_file};
+pub(super) use import::read_key_file;
+#[cfg(feature = "server")]
+pub(super) use import::{Import, Material};
 pub(super) use material::{Block, der_to_pkcs8, encoded_len, pem, unsupported_kind, unsupported_public_kind};
-pub(super) use show::{HEADINGS, public_of};
+#[cfg(feature = "server")]
+pub(super) use show::HEADINGS;
+pub(super) use show::public_of;
 
 use std::collections::BTreeMap;
 
