@@ -374,6 +374,8 @@ fn a_server_that_is_not_trusted_or_not_there_is_named_with_what_to_do() {
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let said = failed(1, at(&format!("https://dev.vault.localhost:{nowhere}"), "ca.pem"), &["unreachable"]);
     assert!(said.contains("can't be reached") && said.contains("server runs"), "{said}");
+    let said = failed(1, at("https://vault.invalid", "ca.pem"), &["no such host"]);
+    assert!(said.contains("check the name"), "{said}");
     let unknown = scene.vault.replace("dev.", "nobody.");
     assert!(failed(1, at(&unknown, "ca.pem"), &["another vault"]).contains("nobody.vault.localhost"));
     assert!(failed(2, at("http://dev.vault.localhost", "ca.pem"), &["http"]).contains("https://"));

@@ -21,6 +21,8 @@ use super::{Access, connection, variable};
 const API_VERSION: &str = "7.5";
 /// How long a busy server is waited for in all.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Advice where no resolver knows a host.
+const NAME: &str = "check the name, or add it to /etc/hosts";
 /// Longest answer that is read.
 const MOST: usize = 4 << 20;
 /// Room for a body that holds a secret: it is written without a buffer that grows.
@@ -234,7 +236,8 @@ fn unreachable(url: &str, error: &ureq::Error) -> Error {
             ));
         }
         _ if certificate => "check the address, this machine's clock and the server's certificate",
-        ureq::Error::HostNotFound => "check the name, or add it to /etc/hosts",
+        ureq::Error::HostNotFound => NAME,
+        _ if text.contains("failed to lookup") => NAME,
         ureq::Error::Timeout(_) => "check that the server runs and that no firewall is between",
         _ => "check the address and that the server runs",
     };
