@@ -270,7 +270,10 @@ mod tests {
                 .unwrap();
             String::from_utf8_lossy(&request[..len]).into_owned()
         };
-        let serve = move || answers.iter().map(|answer| asked(listener.accept().unwrap().0, answer)).last().unwrap();
+        let serve = move || {
+            let in_turn = answers.iter();
+            in_turn.fold(String::new(), |_, answer| asked(listener.accept().unwrap().0, answer))
+        };
         (url, std::thread::spawn(serve))
     }
 
