@@ -51,7 +51,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["server", "cli::serve"]),
     ("hyper", &["server"]),
     ("axum", &["server"]),
-    ("rustls", &["server"]),
+    ("rustls", &["server", "cli::remote"]),
+    ("ureq", &["cli::remote"]),
 ];
 
 /// Where `unsafe` stands: in these modules and below them.

@@ -13,13 +13,13 @@ use crate::vault::{Collection, Retention, VaultError, delete_softly};
 #[derive(Args)]
 pub(super) struct Delete {
     /// Its name
-    name: String,
+    pub name: String,
     /// One version, for good: its id, or how that begins
     #[arg(long, value_name = "ID")]
-    version: Option<String>,
+    pub version: Option<String>,
     /// For good, also in a vault that keeps what is deleted for a while
     #[arg(long)]
-    purge: bool,
+    pub purge: bool,
 }
 
 pub(super) fn run(context: &Context, collection: Collection, delete: &Delete) -> Result<()> {

@@ -25,10 +25,10 @@ pub(super) enum Verb {
 #[derive(Args)]
 pub(super) struct Which {
     /// The name that it had
-    name: String,
+    pub name: String,
     /// What it was, where several things of one name were deleted
     #[arg(long, value_enum)]
-    kind: Option<Kind>,
+    pub kind: Option<Kind>,
 }
 
 /// Something that was deleted, with all versions.
@@ -38,6 +38,11 @@ struct Found {
     named: Named,
     deletion: Deletion,
 }
+
+/// Of a list of what was deleted.
+pub(super) const HEADINGS: [&str; 5] = ["name", "kind", "versions", "deleted", "purged"];
+/// Of an empty one.
+pub(super) const NOTHING: &str = "Nothing that was deleted can be brought back.";
 
 pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
     let opened = context.unlocked()?;
@@ -75,8 +80,7 @@ fn list(context: &Context, opened: &Opened) -> Result<()> {
         })
         .collect();
     let values: Vec<Value> = found.iter().map(Found::json).collect();
-    let headings = ["name", "kind", "versions", "deleted", "purged"];
-    context.output.list(&headings, &rows, &Value::Array(values), "Nothing that was deleted can be brought back.")
+    context.output.list(&HEADINGS, &rows, &Value::Array(values), NOTHING)
 }
 
 fn show(context: &Context, found: &Found) -> Result<()> {
@@ -110,15 +114,21 @@ fn find(opened: &Opened, which: &Which) -> Result<Found> {
     });
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
-        (None, _) => Err(Error::refused(format!(
-            "Nothing deleted is called {:?}: `strongroom deleted list` shows what there is.",
-            which.name
-        ))),
-        (Some(_), false) => Err(Error::refused(format!(
-            "Several deleted things are called {:?}: say which with --kind key, secret or certificate.",
-            which.name
-        ))),
+        (None, _) => Err(no_such_name(&which.name)),
+        (Some(_), false) => Err(several_of_name(&which.name)),
     }
+}
+
+/// Nothing was deleted under this name.
+pub(super) fn no_such_name(name: &str) -> Error {
+    Error::refused(format!("Nothing deleted is called {name:?}: `strongroom deleted list` shows what there is."))
+}
+
+/// The name alone doesn't say what is meant.
+pub(super) fn several_of_name(name: &str) -> Error {
+    Error::refused(format!(
+        "Several deleted things are called {name:?}: say which with --kind key, secret or certificate."
+    ))
 }
 
 impl Found {

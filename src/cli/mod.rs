@@ -24,6 +24,8 @@ mod pin;
 mod pkcs11;
 mod progress;
 mod rekey;
+#[cfg(feature = "server")]
+mod remote;
 mod restore;
 #[cfg(feature = "server")]
 mod role;
@@ -72,7 +74,7 @@ Exit status: 0 if it was done, 1 if it failed, 2 for wrong arguments.";
 /// Options that every verb takes.
 #[derive(Args)]
 struct Global {
-    /// The vault: its name in the configuration, or its directory
+    /// The vault: its name in the configuration, its directory, or https://VAULT.DOMAIN at a server
     #[arg(long, global = true, value_name = "NAME_OR_PATH")]
     vault: Option<String>,
     /// Print JSON
@@ -87,6 +89,9 @@ struct Global {
     /// Don't ask before what can't be undone
     #[arg(long, short = 'y', global = true)]
     yes: bool,
+    #[cfg(feature = "server")]
+    #[command(flatten)]
+    access: remote::Access,
 }
 
 #[derive(Subcommand)]
@@ -174,6 +179,8 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(context: &Context, verb: Verb) -> Result<()> {
+    #[cfg(feature = "server")]
+    let Some(verb) = remote::run(context, verb)? else { return Ok(()) };
     match verb {
         Verb::Init(init) => init::run(context, init),
         Verb::Key(verb) => key::run(context, verb),

@@ -41,6 +41,9 @@ pub(super) enum Verb {
     Delete(delete::Delete),
 }
 
+/// Of a list of secrets.
+pub(super) const HEADINGS: [&str; 6] = ["name", "state", "versions", "bytes", "type", "created"];
+
 pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
     match verb {
         Verb::Set { name, file, content_type, tags } => set(context, &name, file, content_type, tags),
@@ -124,8 +127,7 @@ fn list(context: &Context) -> Result<()> {
         .collect();
     let values: Vec<Value> =
         secrets.iter().map(|secret| versions::json(secret, secret_json(&opened, secret.current()))).collect();
-    let headings = ["name", "state", "versions", "bytes", "type", "created"];
-    context.output.list(&headings, &rows, &Value::Array(values), "There are no secrets.")
+    context.output.list(&HEADINGS, &rows, &Value::Array(values), "There are no secrets.")
 }
 
 fn secret_json(opened: &Opened, version: &Versioned) -> Value {

@@ -15,20 +15,20 @@ use crate::vault::{
 #[derive(Args)]
 pub(in super::super) struct Create {
     /// The new key's name
-    name: String,
+    pub name: String,
     /// What kind of key
     #[arg(long, value_parser = kind::parser())]
-    kind: KeyAlgorithm,
+    pub kind: KeyAlgorithm,
     #[command(flatten)]
-    properties: Properties,
+    pub properties: Properties,
 }
 
 #[derive(Args)]
 pub(in super::super) struct Rotate {
     /// The key's name
-    name: String,
+    pub name: String,
     #[command(flatten)]
-    validity: Validity,
+    pub validity: Validity,
 }
 
 pub(super) fn create(context: &Context, create: Create) -> Result<()> {

@@ -15,7 +15,7 @@ use crate::vault::{Class, Content, Draft, KeyAlgorithm, KeyDescription, Name, Na
 #[derive(Args)]
 pub(in super::super) struct Import {
     /// The new key's name
-    name: String,
+    pub name: String,
     /// PEM or DER of PKCS#8 (also encrypted), PKCS#1 or SEC 1; `-` is standard input
     file: PathBuf,
     /// The file holds the bare bytes of a secret key of this kind
@@ -24,36 +24,61 @@ pub(in super::super) struct Import {
     #[command(flatten)]
     passphrase: PassphraseSource,
     #[command(flatten)]
-    properties: Properties,
+    pub properties: Properties,
+}
+
+/// A key in the clear, checked.
+pub(in super::super) enum Material {
+    /// The bytes of a secret key.
+    Secret(KeyAlgorithm, Zeroizing<Vec<u8>>),
+    /// PKCS#8 of a private key.
+    Private(SecretBytes),
 }
 
 pub(super) fn run(context: &Context, import: Import) -> Result<()> {
     import.properties.validity.check(context)?;
     let name = Name::new(&import.name)?;
-    if context.global.pin_stdin && import.file.as_os_str() == "-" {
-        return Err(Error::Usage("Standard input can't hold both the PIN and the key.".into()));
-    }
-    let contents = read_key_file(&import.file)?;
-    let secret_kind = import.kind.map(|kind| secret_key_len(kind, &contents).map(|()| kind)).transpose()?;
-    let file = import.file.display().to_string();
-    let pkcs8 = match secret_kind {
-        Some(_) => None,
-        None => Some(material::private_key(&file, &contents, &import.passphrase.passphrase())?),
-    };
+    let material = import.material(context)?;
     let opened = context.unlocked()?;
     let allow_conflicting = opened.info.allow_conflicting_usage;
-    let drafts = match (secret_kind, pkcs8) {
-        (Some(kind), _) => {
+    let drafts = match material {
+        Material::Secret(kind, contents) => {
             let usage = import.properties.usage(kind, allow_conflicting)?;
             vec![secret_key(&name, kind, usage, &import.properties, &contents)?]
         }
-        (None, Some(pkcs8)) => pair(&name, pkcs8, &import.properties, allow_conflicting)?,
-        (None, None) => Vec::new(),
+        Material::Private(pkcs8) => pair(&name, pkcs8, &import.properties, allow_conflicting)?,
     };
     let made = opened.vault.create(drafts)?;
     match made.first() {
         Some(object) => show::report(context, &opened, object, "Imported"),
         None => Ok(()),
+    }
+}
+
+impl Import {
+    /// The file's key.
+    pub(in super::super) fn material(&self, context: &Context) -> Result<Material> {
+        if context.global.pin_stdin && self.file.as_os_str() == "-" {
+            return Err(Error::Usage("Standard input can't hold both the PIN and the key.".into()));
+        }
+        let contents = read_key_file(&self.file)?;
+        if let Some(kind) = self.kind {
+            secret_key_len(kind, &contents)?;
+            return Ok(Material::Secret(kind, contents));
+        }
+        let file = self.file.display().to_string();
+        material::private_key(&file, &contents, &self.passphrase.passphrase()).map(Material::Private)
+    }
+}
+
+impl Material {
+    /// Kind and size.
+    #[cfg(feature = "server")]
+    pub(in super::super) fn algorithm(&self) -> Result<KeyAlgorithm> {
+        match self {
+            Self::Secret(kind, _) => Ok(*kind),
+            Self::Private(pkcs8) => Ok(crypto::PrivateKey::from_pkcs8(pkcs8.expose())?.algorithm()),
+        }
     }
 }
 

@@ -8,8 +8,14 @@ mod show;
 mod state;
 
 pub(super) use blocks::{TRUSTED_CERTIFICATE, pem_blocks};
+#[cfg(feature = "server")]
+pub(super) use create::{Create, Rotate};
 pub(super) use import::read_key_file;
+#[cfg(feature = "server")]
+pub(super) use import::{Import, Material};
 pub(super) use material::{Block, der_to_pkcs8, encoded_len, pem, unsupported_kind, unsupported_public_kind};
+#[cfg(feature = "server")]
+pub(super) use show::HEADINGS;
 pub(super) use show::public_of;
 
 use std::collections::BTreeMap;
@@ -46,37 +52,37 @@ pub(super) enum Verb {
 #[derive(Args)]
 pub(super) struct Which {
     /// The key's name
-    name: String,
+    pub name: String,
     /// One version: its id, or how that begins
     #[arg(long, value_name = "ID")]
-    version: Option<String>,
+    pub version: Option<String>,
 }
 
 /// What a new key may do, and when.
 #[derive(Args)]
-struct Properties {
+pub(super) struct Properties {
     /// Let the private part leave the vault
     #[arg(long)]
-    exportable: bool,
+    pub exportable: bool,
     /// What the key may be used for, e.g. sign,verify (default: what its kind can do)
     #[arg(long, value_delimiter = ',', value_parser = kind::usage_parser())]
     usage: Vec<Usage>,
     #[command(flatten)]
-    validity: Validity,
+    pub validity: Validity,
     /// A tag, as NAME=VALUE; may be given several times
     #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = parse_tag)]
-    tags: Vec<(String, String)>,
+    pub tags: Vec<(String, String)>,
 }
 
 /// From when and until when a key works.
 #[derive(Args)]
-struct Validity {
+pub(super) struct Validity {
     /// Refuse to work before this time (RFC 3339 or a date)
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_negative_numbers = true)]
-    not_before: Option<i64>,
+    pub not_before: Option<i64>,
     /// Refuse to work from this time on (RFC 3339 or a date)
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_negative_numbers = true)]
-    expires: Option<i64>,
+    pub expires: Option<i64>,
 }
 
 pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
@@ -94,7 +100,7 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
 }
 
 impl Properties {
-    fn usage(&self, kind: KeyAlgorithm, allow_conflicting: bool) -> Result<Usage> {
+    pub(super) fn usage(&self, kind: KeyAlgorithm, allow_conflicting: bool) -> Result<Usage> {
         if self.usage.is_empty() {
             return Ok(kind::default_usage(kind));
         }
@@ -113,7 +119,7 @@ impl Properties {
 impl Validity {
     /// An end that is past already is somebody's wish (a key that only verifies and decrypts no more), or a slip: it is
     /// said, as other vaults accept it too.
-    fn check(&self, context: &Context) -> Result<()> {
+    pub(super) fn check(&self, context: &Context) -> Result<()> {
         if let (Some(start), Some(end)) = (self.not_before, self.expires)
             && start >= end
         {

@@ -10,6 +10,10 @@ use super::super::{Context, Error, Result, kind, pkcs11, time};
 use super::Which;
 use crate::vault::{Class, Collection, Image, KeyDescription, Object, VaultError};
 
+/// Of a list of keys.
+pub(in super::super) const HEADINGS: [&str; 7] =
+    ["name", "kind", "state", "versions", "exportable", "created", "expires"];
+
 pub(super) fn list(context: &Context) -> Result<()> {
     let opened = context.unlocked()?;
     let image = opened.vault.image();
@@ -33,8 +37,7 @@ pub(super) fn list(context: &Context) -> Result<()> {
         .collect();
     let values: Vec<Value> =
         keys.iter().map(|key| versions::json(key, current_json(&opened, &image, key.current()))).collect();
-    let headings = ["name", "kind", "state", "versions", "exportable", "created", "expires"];
-    context.output.list(&headings, &rows, &Value::Array(values), "There are no keys.")
+    context.output.list(&HEADINGS, &rows, &Value::Array(values), "There are no keys.")
 }
 
 pub(super) fn show(context: &Context, which: &Which) -> Result<()> {

@@ -1,0 +1,96 @@
+//! Where a vault is: `https://VAULT.DOMAIN[:PORT]`. A vault is a host, never a path.
+
+use std::fmt;
+
+use ureq::http::Uri;
+
+use super::super::{Error, Result};
+
+/// The origin of a server's vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    /// Host and, where it isn't 443, port, in small letters.
+    authority: String,
+}
+
+impl Address {
+    /// What `--vault` says, if that is an address at all.
+    pub(super) fn meant(text: &str) -> Option<Result<Self>> {
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        match scheme.as_deref() {
+            Some("https") => Some(Self::parse(text)),
+            Some("http") => Some(Err(Error::Usage(
+                "Without TLS everybody between here and there could read the secrets: https:// only.".into(),
+            ))),
+            _ => None,
+        }
+    }
+
+    /// An address without a path.
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let wrong = || {
+            Error::Usage(format!(
+                "{text:?} is no vault's address: write https://VAULT.DOMAIN or https://VAULT.DOMAIN:PORT."
+            ))
+        };
+        let uri: Uri = text.parse().map_err(|_| wrong())?;
+        if uri.scheme_str() != Some("https") || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(wrong());
+        }
+        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(wrong)?;
+        Ok(Self { authority: authority.as_str().trim_end_matches(":443").to_ascii_lowercase() })
+    }
+
+    /// Host and port, as a request's `Host` has them.
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The host alone.
+    pub(super) fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => host,
+            _ => &self.authority,
+        }
+    }
+
+    /// What stands behind the origin in an address that the server gave; `None` if it is of another origin.
+    pub(super) fn path_of(&self, given: &str) -> Option<String> {
+        let uri: Uri = given.parse().ok()?;
+        let origin = Self::parse(&format!("{}://{}", uri.scheme_str()?, uri.authority()?)).ok()?;
+        (origin == *self).then(|| uri.path_and_query().map(ToString::to_string)).flatten()
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "https://{}", self.authority)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vault_is_an_origin_and_never_a_path() {
+        let address = |text: &str| Address::parse(text).map(|address| address.to_string()).ok();
+        assert_eq!(address("https://Web.Vault.example.com:443/").as_deref(), Some("https://web.vault.example.com"));
+        assert_eq!(address("https://web.localhost:8443").as_deref(), Some("https://web.localhost:8443"));
+        for wrong in ["https://", "https://a/keys", "https://a?x", "https://user:x@a", "https://a b", "ftp://a"] {
+            assert_eq!(address(wrong), None, "{wrong}");
+        }
+        assert!(Address::meant("/srv/vault").is_none() && Address::meant("web").is_none());
+        assert!(matches!(Address::meant("http://a"), Some(Err(_))));
+    }
+
+    #[test]
+    fn a_link_to_another_origin_is_not_followed() {
+        let address = Address::parse("https://a.example.com:8443").unwrap();
+        assert_eq!(address.path_of("https://A.example.com:8443/keys?x=1").as_deref(), Some("/keys?x=1"));
+        for other in ["https://a.example.com/keys", "http://a.example.com:8443/keys", "https://b.example.com:8443/keys"]
+        {
+            assert_eq!(address.path_of(other), None, "{other}");
+        }
+    }
+}
