@@ -146,3 +146,50 @@ fn a_key_that_was_deleted_comes_back_from_a_backup_and_no_other_one_takes_its_pl
     let remedy = format!("restore /var/backups/strongroom/{backup} --object www --kind key");
     assert!(report.contains(&remedy), "{report}");
 }
+
+/// As `import` made it before it refused: another key with the label of the one that nginx serves with.
+#[test]
+fn a_label_that_two_keys_have_is_made_exact_and_no_certificate_touched() {
+    let Some(scene) = scene() else { return };
+    let made = scene.shell(
+        "unset OPENSSL_CONF; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout www.key \
+         -subj /CN=other.example.org -days 300 -out other.crt && cat www.key other.crt > www.pem",
+        "",
+    );
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    scene.strongroom("import www.pem --same-labels");
+    let before = certificate(&scene);
+    let report = scene.doctor();
+    assert!(
+        report.text("nginx-uri-ambiguous").contains("have the label www: www, www-"),
+        "{}",
+        report.text("nginx-uri-ambiguous")
+    );
+    assert!(report.remedy("nginx-certificate-stale").is_none());
+    scene.mends("nginx-uri-ambiguous", "");
+    assert!(scene.nginx_starts() && certificate(&scene) == before);
+    // The id in the URI is the next version's after a rotation: without one the label means two keys again.
+    scene.strongroom("key rotate www");
+    scene.strongroom("cert create www --renew --key www --subject CN=localhost --out www.crt");
+    scene.mends_nginx("nginx-uri-version", "");
+    // Where no certificate tells which key is meant, they are shown, and nothing is done.
+    scene.nginx_configuration(&format!("engine:pkcs11:pkcs11:{URI}"));
+    std::fs::remove_file(scene.stage.path("www.crt")).unwrap();
+    assert_eq!(scene.names("nginx-uri-ambiguous"), "strongroom --vault www pkcs11 uri --type private");
+}
+
+#[test]
+fn a_certificate_of_another_site_is_never_written_over_and_what_is_replaced_stays_beside() {
+    let Some(scene) = scene() else { return };
+    another_key(&scene);
+    let before = certificate(&scene);
+    // The slip is in the URI: the file is www's.
+    scene.nginx_configuration("engine:pkcs11:pkcs11:token=stage;object=wwwex;type=private");
+    assert!(!scene.nginx_starts());
+    assert_eq!(scene.names("nginx-certificate-stale"), "strongroom --vault www pkcs11 uri --type private");
+    assert_eq!(certificate(&scene), before);
+    scene.nginx_configuration(&format!("engine:pkcs11:pkcs11:{URI}"));
+    scene.strongroom("key rotate www");
+    scene.mends_nginx("nginx-certificate-stale", "");
+    assert_eq!(std::fs::read_to_string(scene.stage.path("www.crt.old")).unwrap(), before);
+}

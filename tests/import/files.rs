@@ -204,6 +204,52 @@ fn two_keys_of_one_label_stay_two_keys() {
 }
 
 #[test]
+fn a_key_whose_label_another_one_has_is_refused_until_it_gets_its_own_or_both_are_asked_for() {
+    let scene = Scene::new();
+    chain(&scene);
+    scene.stage.strongroom("key create www --kind p-256");
+    let bundle = ["www.key", "www.crt"].map(|file| fs::read(scene.stage.path(file)).unwrap()).concat();
+    scene.stage.file("www.pem", bundle);
+    for arguments in ["www.pem", "www.pem --dry-run"] {
+        let refusal = scene.refused(arguments);
+        assert!(refusal.contains("another private key with the label \"www\""), "{refusal}");
+        assert!(refusal.contains("--same-labels") && refusal.contains("--label"), "{refusal}");
+    }
+    let outcome = scene.import("www.pem --label moved");
+    assert_eq!(outcome.imported(), ["certificate moved", "private key moved", "public key moved"]);
+    assert_same_key(&scene, "moved", "www.key");
+    let outcome = scene.import("www.pem --same-labels");
+    assert_eq!(outcome.imported(), ["certificate www", "private key www", "public key www"]);
+}
+
+#[test]
+fn two_keys_of_a_source_with_one_label_come_also_when_the_vault_has_one_of_them() {
+    let scene = Scene::new();
+    scene.stage.openssl("genpkey -algorithm ed25519 -out same.pem");
+    fs::create_dir(scene.stage.path("other")).unwrap();
+    scene.stage.openssl("genpkey -algorithm ed25519 -out other/same.pem");
+    scene.import("same.pem");
+    assert!(scene.refused("other/same.pem").contains("same"));
+    assert_eq!(scene.import("same.pem other/same.pem").imported().len(), 2);
+}
+
+#[test]
+fn a_label_is_for_one_key_of_one_file_and_its_certificate_whatever_pkcs12_calls_them() {
+    let scene = Scene::new();
+    chain(&scene);
+    scene.stage.openssl("genpkey -algorithm ed25519 -out b.key");
+    scene.stage.file("two.pem", ["www.key", "b.key"].map(|file| fs::read(scene.stage.path(file)).unwrap()).concat());
+    assert!(scene.refused("two.pem --label one").contains("holds 2"));
+    assert!(scene.refused("www.key b.key --label one").contains("one file"));
+    scene.secret_file("passphrase", "secret");
+    scene.stage.openssl(
+        "pkcs12 -export -inkey www.key -in www.crt -certfile ca.crt -name old -passout pass:secret -out backup.p12",
+    );
+    let outcome = scene.import("backup.p12 --passphrase-file passphrase --label new");
+    assert_eq!(outcome.imported(), ["certificate Authority", "certificate new", "private key new", "public key new"]);
+}
+
+#[test]
 fn a_flag_that_is_asked_for_again_and_not_given_is_said() {
     let scene = Scene::new();
     chain(&scene);

@@ -45,14 +45,14 @@ fn the_page_moves_files() {
     let scene = Scene::new();
     scene.stage.openssl("req -x509 -newkey rsa:2048 -nodes -keyout www.key -out www.crt -subj /CN=www -days 3");
     let bundle = ["www.key", "www.crt"].map(|file| fs::read(scene.stage.path(file)).unwrap()).concat();
-    scene.stage.file("www.pem", bundle);
+    scene.stage.file("shop.pem", bundle);
     scene.secret_file("passphrase", "secret");
     scene.stage.openssl("req -x509 -newkey ed25519 -nodes -keyout b.key -out b.crt -subj /CN=b -days 3");
     scene.stage.openssl("pkcs12 -export -inkey b.key -in b.crt -name old -passout pass:secret -out backup.p12");
     scene.stage.openssl("genpkey -algorithm RSA -aes256 -pass pass:secret -out mail.key");
     follow(&scene, "From files");
     let listed = scene.stage.strongroom("key list");
-    assert!(["www", "old", "mail"].iter().all(|name| listed.contains(name)), "{listed}");
+    assert!(["shop", "old", "mail"].iter().all(|name| listed.contains(name)), "{listed}");
 }
 
 #[test]

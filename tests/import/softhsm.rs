@@ -156,7 +156,10 @@ fn another_secret_key_of_the_same_label_and_id_comes_also_beside_a_disabled_one(
     assert_eq!(scene.import_softhsm().list("already_there"), ["secret key aes"]);
     scene.softhsm("--delete-object --type secrkey --id 07");
     scene.softhsm("--keygen --key-type AES:32 --label aes --id 07 --usage-decrypt");
-    assert_eq!(scene.import_softhsm().imported(), ["secret key aes"]);
+    let refusal = scene.refused("--softhsm --source-pin-file source-pin");
+    assert!(refusal.contains("another secret key with the label \"aes\""), "{refusal}");
+    let outcome = scene.import("--softhsm --source-pin-file source-pin --same-labels");
+    assert_eq!(outcome.imported(), ["secret key aes"]);
 }
 
 #[test]

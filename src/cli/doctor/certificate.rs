@@ -105,6 +105,12 @@ impl Kept {
     fn may_replace(&self, old: &Parsed) -> bool {
         old.self_signed || !self.parsed.self_signed && self.parsed.facts.not_before >= old.facts.not_before
     }
+
+    /// Whether it is for a name that the other is for, too.
+    pub(super) fn is_for_names_of(&self, other: &Parsed) -> bool {
+        let (own, other) = (&self.parsed.facts, &other.facts);
+        own.subject == other.subject || own.alternatives.iter().any(|name| other.alternatives.contains(name))
+    }
 }
 
 /// A certificate in the vault for this public key that is valid now and may take an old one's place: a CA's before

@@ -17,6 +17,7 @@ mod nginx_certificates;
 mod nginx_conf;
 mod nginx_keys;
 mod nginx_slips;
+mod nginx_twins;
 mod objects;
 mod objects_line;
 mod openssl;

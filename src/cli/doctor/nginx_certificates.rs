@@ -77,6 +77,14 @@ impl Case<'_> {
         let image = self.vault.image.as_ref();
         let fitting = image.zip(public).and_then(|(image, public)| certificate::fitting(image, public, old));
         let name = certificate::name_of(self.object);
+        // One for other names is another site's: its file isn't to be written over.
+        if let (Some(kept), Some(old)) = (&fitting, old)
+            && !kept.is_for_names_of(old)
+        {
+            let found = found.with("vault", &self.vault.name).with("key", name);
+            return found.with("certificate-file", self.path.display());
+        }
+        let found = found.with_command("keep", self.keep());
         // One in the vault that ends soon itself helps nobody.
         if let Some(kept) = fitting.filter(|_| id != "nginx-certificate-expires-soon") {
             return found
@@ -91,10 +99,16 @@ impl Case<'_> {
     }
 
     fn unreadable(&self, problem: &str) -> Finding {
-        // What is there may be somebody's certificate all the same, in another format.
+        self.renewed("nginx-certificate", None).with("problem", problem)
+    }
+
+    /// The command that keeps what is there; it may be somebody's certificate in whatever format.
+    fn keep(&self) -> String {
         let is_something = std::fs::metadata(self.path).is_ok_and(|metadata| metadata.len() > 0);
-        let old = Some(format!("{}.old", self.path.display())).filter(|_| is_something);
-        self.renewed("nginx-certificate", None).with("problem", problem).maybe("old-file", old)
+        let path = self.path.display().to_string();
+        let words = [shell::quote(&path), shell::quote(&format!("{path}.old"))];
+        let copy = format!("cp -p --backup=numbered {} {} &&", words[0], words[1]);
+        Some(copy).filter(|_| is_something).unwrap_or_default()
     }
 
     /// The blocks of the file, put together anew by their lines.

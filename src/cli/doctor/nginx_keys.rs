@@ -12,13 +12,14 @@ use super::table::Area;
 use super::uri::{self, Problem, Uri};
 use super::vault::Looked;
 use super::{
-    Examination, backups, certificate, configuration, file, nginx_certificates, nginx_slips, objects, objects_line,
-    shell,
+    Examination, backups, certificate, configuration, file, nginx_certificates, nginx_slips, nginx_twins, objects,
+    objects_line, shell,
 };
 use crate::vault::{Class, Content, Object, Pin};
 
 const KEY_CHECKS: &[&str] = &[
     "nginx-uri-object",
+    "nginx-uri-ambiguous",
     "nginx-uri-version",
     "nginx-uri-type",
     "nginx-key-hidden",
@@ -128,12 +129,12 @@ fn owner<'a>(uri: &Uri, vaults: &[&'a Looked]) -> Option<&'a Looked> {
     holding.next().copied().filter(|_| holding.next().is_none())
 }
 
-fn private_keys(vault: &Looked) -> impl Iterator<Item = &Arc<Object>> {
+pub(super) fn private_keys(vault: &Looked) -> impl Iterator<Item = &Arc<Object>> {
     vault.image.iter().flat_map(|image| image.with_class(Class::PrivateKey))
 }
 
 /// Whether the server's certificate is this key's.
-fn is_certified(key: &Key<'_>, object: &Object) -> bool {
+pub(super) fn is_certified(key: &Key<'_>, object: &Object) -> bool {
     certificate::public_of(object).is_some_and(|public| nginx_certificates::fits(key, public))
 }
 
@@ -155,6 +156,9 @@ fn object(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looke
     }
     if let Some(current) = all.last().and_then(|object| other_version(examination, key, uri, vault, object)) {
         return Some(current);
+    }
+    if nginx_twins::examine(examination, key, uri, vault, &all) {
+        return None;
     }
     if let Some(object) = all.iter().rfind(visible) {
         return Some(Arc::clone(object));
@@ -211,7 +215,12 @@ fn other_version(
     };
     let name = certificate::name_of(object);
     let found = at(finding("nginx-uri-version"), key).with("key", name).with("why", why);
-    examination.report.found(found.maybe("edit", without_id(key, uri, object)));
+    // Where another key has its label, only an id says which one is meant.
+    let edit = match nginx_twins::has_twin(vault, current) {
+        true => Some(nginx_twins::with_id(key, uri, current)),
+        false => without_id(key, uri, object),
+    };
+    examination.report.found(found.maybe("edit", edit));
     Some(Arc::clone(current))
 }
 
@@ -421,7 +430,7 @@ fn in_clear(examination: &mut Examination, key: &Key<'_>) {
 }
 
 /// An attribute's value as it stands in the URI.
-fn piece<'a>(uri: &'a str, name: &str) -> &'a str {
+pub(super) fn piece<'a>(uri: &'a str, name: &str) -> &'a str {
     let start = format!("{name}=");
     let attributes = uri.split(['?', '&', ';', ':']);
     attributes.filter_map(|attribute| attribute.strip_prefix(&start)).next().unwrap_or_default()

@@ -40,6 +40,14 @@ pub(super) struct Import {
     /// Let private keys from files leave the vault again
     #[arg(long, conflicts_with_all = TOKENS)]
     exportable: bool,
+    /// What the key of the file is called in the vault, with its certificate (default: as the file calls it, or as the
+    /// file is called)
+    #[arg(long, value_name = "LABEL", conflicts_with_all = TOKENS)]
+    label: Option<String>,
+    /// Import keys also if the vault has others with the same labels; a URI with only `object=` doesn't say then which
+    /// it means
+    #[arg(long)]
+    same_labels: bool,
     /// A token of SoftHSM 2, with the keys that its module doesn't let out, from the directory of its tokens or its own
     /// (default: where SoftHSM's configuration says)
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
@@ -68,6 +76,9 @@ pub(super) fn run(context: &Context, import: Import) -> Result<()> {
     pairs::check(&mut harvest)?;
     opened.vault.unlock(&context.users_way(&opened)?)?;
     let plan = Plan::new(&*opened.vault, std::mem::take(&mut harvest.candidates))?;
+    if !import.same_labels {
+        plan.check_labels(&opened.vault.image())?;
+    }
     carry_out(context, &opened, import.dry_run, plan, harvest)
 }
 
@@ -119,6 +130,9 @@ impl Import {
         if self.files.is_empty() && self.softhsm.is_none() && self.module.is_none() {
             return Err(Error::Usage("Say what to import: files, --softhsm or --module.".into()));
         }
+        if self.label.is_some() && self.files.len() > 1 {
+            return Err(Error::Usage("--label names the key of one file: import the others by themselves.".into()));
+        }
         if context.global.pin_stdin && self.files.iter().any(|file| file.as_os_str() == "-") {
             return Err(Error::Usage("Standard input can't hold both the PIN and the key.".into()));
         }
@@ -148,7 +162,10 @@ impl Import {
                     judged(label, found, left, allow_conflicting_usage, step)
                 })
             }
-            (None, None) => file::read(&self.files, &self.passphrase.passphrase(), self.exportable),
+            (None, None) => {
+                let wishes = file::Wishes { exportable: self.exportable, label: self.label.as_deref() };
+                file::read(&self.files, &self.passphrase.passphrase(), &wishes)
+            }
         }
     }
 

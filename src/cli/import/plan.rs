@@ -3,13 +3,16 @@
 //! Halves of a pair get one name, two keys of one label two, and an object that the vault has (same class, id, label
 //! and value) isn't made again, so that an import can be repeated. A public key that lay alone in the vault comes again
 //! beside its private half, so that the two are one key.
+//!
+//! A key whose label another key of the vault has is refused unless that is asked for: programs name keys by their
+//! labels, and one that served with the old key would find two. Equal labels within one source are its own business.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cryptoki_sys::{CKA_APPLICATION, CKA_OBJECT_ID};
 
-use super::super::{Result, cert};
+use super::super::{Error, Result, cert};
 use super::found::{Candidate, What};
 use crate::crypto;
 use crate::pkcs11::object::Guard;
@@ -78,6 +81,33 @@ impl Plan {
             });
             complete.insert(private);
         }
+    }
+
+    /// Refuses keys that would share the label of one that the vault has.
+    pub(super) fn check_labels(&self, image: &Image) -> Result<()> {
+        // A key that the source has, too: there they were two already.
+        let is_of_source = |other: &Object| {
+            let number = Some(other.number);
+            self.replaced.contains(&other.number) || self.present.iter().any(|present| present.number == number)
+        };
+        let is_shared = |candidate: &&Candidate| {
+            let content = &candidate.draft.content;
+            let is_key = matches!(content.class, Class::PrivateKey | Class::SecretKey);
+            let mut others = image.with_label(&content.label).filter(|other| other.content.class == content.class);
+            is_key && !content.label.is_empty() && others.any(|other| !is_of_source(other))
+        };
+        let shared: Vec<&Candidate> = self.candidates.iter().filter(is_shared).collect();
+        let Some(first) = shared.first() else { return Ok(()) };
+        let mut labels: Vec<String> =
+            shared.iter().map(|candidate| format!("{:?}", What::of(&candidate.draft).label_text())).collect();
+        labels.dedup();
+        Err(Error::refused(format!(
+            "The vault has another {} with the label {}: programs that ask for it by `object=` would find two keys. \
+             Nothing was imported: give the new one another label (`--label` for a key in a file), or keep both with \
+             --same-labels.",
+            What::of(&first.draft).class_text(),
+            labels.join(", "),
+        )))
     }
 
     /// The drafts for the vault, with their values; what they say stays here for the report.

@@ -152,11 +152,13 @@ fn placeholder(name: &str) -> String {
         // Options that are there or not.
         "renew" => "[--renew]".to_owned(),
         "san" => "[--san NAMES]".to_owned(),
+        "keep" => "[cp -p --backup=numbered CERTIFICATE_FILE CERTIFICATE_FILE.old &&]".to_owned(),
         name => name.to_uppercase().replace('-', "_"),
     }
 }
 
-/// Replaces each `{name}`; other braces stay. Where the value is nothing, so is the blank before it.
+/// Replaces each `{name}`; other braces stay. Where the value is nothing, so is the blank before it, at the
+/// beginning the one after it.
 fn substitute(template: &str, value: impl Fn(&str) -> String) -> String {
     let mut text = String::new();
     let mut rest = template;
@@ -169,11 +171,13 @@ fn substitute(template: &str, value: impl Fn(&str) -> String) -> String {
         match end {
             Some(end) => {
                 let value = value(&inner[..end]);
+                rest = &inner[end + 1..];
                 if value.is_empty() && text.ends_with(' ') {
                     text.pop();
+                } else if value.is_empty() && text.is_empty() {
+                    rest = rest.strip_prefix(' ').unwrap_or(rest);
                 }
                 text.push_str(&value);
-                rest = &inner[end + 1..];
             }
             None => {
                 text.push('{');

@@ -60,6 +60,15 @@ pub(super) const CHECKS: &[Check] = &[
         ],
     ),
     fault(
+        "nginx-uri-ambiguous",
+        "every URI names one key",
+        &["key values mismatch", "(nginx takes another key than before, or none)"],
+        "{file}, line {line}: several private keys of {vault} have the label {label}: {keys}. Which one nginx takes is \
+         chance, and only `id=` tells them apart. (Change no certificate for it: what the command prints goes into the \
+         URI. A key that came by mistake goes with `strongroom key delete`.)",
+        &["sed -i {edit} {file}", "strongroom --vault {vault} pkcs11 uri --type private"],
+    ),
+    fault(
         "nginx-uri-version",
         "every id in a URI is a current version's",
         &["The private key was not found at: …", "pkcs11 engine::object not found"],
@@ -143,7 +152,7 @@ pub(super) const CHECKS: &[Check] = &[
         "every certificate's file can be read",
         &["cannot load certificate \"…\": BIO_new_file() failed", "PEM_read_bio_X509_AUX() failed"],
         "{file}, line {line}: {certificate-file} {problem}.",
-        RENEWALS_BESIDE_OLD,
+        RENEWALS,
     ),
     fault(
         "nginx-certificate-stale",
@@ -217,23 +226,15 @@ pub(super) const CHECKS: &[Check] = &[
     ),
 ];
 
-/// Out of the vault where it lies there; made anew where it signs itself; else the request for the CA.
+/// Out of the vault where it lies there; made anew where it signs itself; else the request for the CA. What is there
+/// stays beside the new one. Where the vault's certificate is for another site than the file's, the URI may be what is
+/// wrong, and its keys are shown.
 const RENEWALS: &[&str] = &[
-    "strongroom --vault {vault} cert show {certificate} --version {version} --out {certificate-file}",
-    "strongroom --vault {vault} cert create {certificate} {renew} --key {key} --subject {subject} {san} --out \
+    "{keep} strongroom --vault {vault} cert show {certificate} --version {version} --out {certificate-file}",
+    "{keep} strongroom --vault {vault} cert create {certificate} {renew} --key {key} --subject {subject} {san} --out \
      {certificate-file}",
     "strongroom --vault {vault} cert csr {key} --subject {subject} {san} --out {request}",
-];
-
-/// The same where a file is there that can't be read: it stays beside the new one.
-const RENEWALS_BESIDE_OLD: &[&str] = &[
-    "cp -p --backup=numbered {certificate-file} {old-file} && strongroom --vault {vault} cert show {certificate} \
-     --version {version} --out {certificate-file}",
-    "cp -p --backup=numbered {certificate-file} {old-file} && strongroom --vault {vault} cert create {certificate} \
-     {renew} --key {key} --subject {subject} {san} --out {certificate-file}",
-    RENEWALS[0],
-    RENEWALS[1],
-    RENEWALS[2],
+    "strongroom --vault {vault} pkcs11 uri --type private",
 ];
 
 const fn fault(

@@ -29,6 +29,8 @@ struct Contents {
     publics: Vec<Zeroizing<Vec<u8>>>,
     left: Vec<LeftBehind>,
     remarks: Vec<String>,
+    /// The key isn't called as the file calls it, so neither is its certificate.
+    renamed: bool,
 }
 
 /// A private key.
@@ -54,12 +56,24 @@ struct Secret {
     id: Option<Vec<u8>>,
 }
 
-/// Reads files; their keys may be exported from the vault later if `exportable`.
-pub(super) fn read(files: &[PathBuf], passphrase: &Passphrase<'_>, exportable: bool) -> Result<Harvest> {
+/// What is asked for of what comes out of files.
+pub(super) struct Wishes<'a> {
+    /// The keys may be exported from the vault later.
+    pub exportable: bool,
+    /// What the key of a file is called instead, with its certificate.
+    pub label: Option<&'a str>,
+}
+
+/// Reads files.
+pub(super) fn read(files: &[PathBuf], passphrase: &Passphrase<'_>, wishes: &Wishes<'_>) -> Result<Harvest> {
     let mut harvest = Harvest::default();
     for path in files {
-        let contents = read_one(path, passphrase)?;
-        Drafting { name: &stem(path), path, exportable, harvest: &mut harvest }.take(contents)?;
+        let mut contents = read_one(path, passphrase)?;
+        if let Some(label) = wishes.label {
+            contents.call(label, path)?;
+        }
+        let name = wishes.label.map_or_else(|| stem(path), str::to_owned);
+        Drafting { name: &name, path, exportable: wishes.exportable, harvest: &mut harvest }.take(contents)?;
     }
     Ok(harvest)
 }
@@ -117,6 +131,20 @@ fn der(name: &str, bytes: Zeroizing<Vec<u8>>, passphrase: &Passphrase<'_>) -> Re
 }
 
 impl Contents {
+    /// Lets the one key of the file have this label. Its certificate is called as it is; others keep their names.
+    fn call(&mut self, label: &str, path: &Path) -> Result<()> {
+        let count = self.keys.len() + self.secrets.len();
+        if count > 1 {
+            let path = path.display();
+            return Err(Error::Usage(format!("--label names one key, and {path} holds {count}: import it without.")));
+        }
+        let mut labels: Vec<&mut Option<String>> = self.keys.iter_mut().map(|key| &mut key.label).collect();
+        labels.extend(self.secrets.iter_mut().map(|secret| &mut secret.label));
+        labels.into_iter().for_each(|own| *own = Some(label.to_owned()));
+        self.renamed = true;
+        Ok(())
+    }
+
     fn leave(&mut self, label: Option<String>, reason: &str) {
         let what = What { class: None, kind: None, label: label.unwrap_or_default().into_bytes(), id: Vec::new() };
         self.left.push(LeftBehind { what, reason: reason.to_owned(), remedy: "keep it where it is".into() });
@@ -145,7 +173,10 @@ impl Drafting<'_> {
         for key in contents.keys {
             known.extend(self.key(key)?);
         }
-        for certificate in contents.certificates {
+        for mut certificate in contents.certificates {
+            if contents.renamed && is_of(&certificate, &known) {
+                certificate.label = None;
+            }
             self.certificate(certificate, &known)?;
         }
         for secret in contents.secrets {
@@ -267,6 +298,12 @@ impl Drafting<'_> {
     fn problem(&self, problem: &str) -> Error {
         Error::refused(format!("{}: {problem}", self.path.display()))
     }
+}
+
+/// Whether it is for a key of its file.
+fn is_of(certificate: &Certificate, known: &[Known]) -> bool {
+    let subject = cert::Subject::of(&certificate.der);
+    subject.is_ok_and(|subject| known.iter().any(|known| *known.public == *subject.public_key))
 }
 
 /// PKCS#8 as the vault keeps it: read, checked and written anew, so that attributes of other programs stay outside.
