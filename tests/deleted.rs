@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use cryptoki_sys::*;
-use in_process::Token;
+use in_process::{Token, attribute};
 use serde_json::{Value, json};
 use strongroom::vault::*;
 use tempfile::TempDir;
@@ -131,6 +131,48 @@ fn purge_protection_is_agreed_to_and_then_stays() {
     assert!(scene.refused("deleted purge www --yes", 1).contains("purge protection"));
     scene.json("deleted recover www");
     assert_eq!(scene.json("key show www")["versions"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_program_with_an_old_handle_neither_ends_nor_changes_what_was_deleted_softly() {
+    let token = Token::new();
+    let session = token.user_session();
+    let value = b"value";
+    let template = &mut [
+        attribute(CKA_CLASS, &CKO_DATA.to_ne_bytes()),
+        attribute(CKA_TOKEN, &[CK_TRUE]),
+        attribute(CKA_PRIVATE, &[CK_TRUE]),
+        attribute(CKA_LABEL, b"secret"),
+        attribute(CKA_VALUE, value),
+    ];
+    let mut object = 0;
+    ok!(token, C_CreateObject(session, template.as_mut_ptr(), template.len() as CK_ULONG, &raw mut object));
+    let vault = token.vault_of_another_process();
+    Retention::change(&*vault, &mut |retention| retention.purge_protection = true).unwrap();
+    // The program has seen the newest state, and searches no more.
+    assert_eq!(value_of(&token, session, object), Ok(value.to_vec()));
+    let name = Name::new("secret").unwrap();
+    delete_softly(&*vault, Collection::Secrets, &name, 1_000_000).unwrap();
+    assert_eq!(call!(token, C_DestroyObject(session, object)), CKR_OBJECT_HANDLE_INVALID);
+    let label = &mut [attribute(CKA_LABEL, b"other")];
+    assert_eq!(call!(token, C_SetAttributeValue(session, object, label.as_mut_ptr(), 1)), CKR_OBJECT_HANDLE_INVALID);
+    recover(&*vault, Collection::Secrets, &name, 1_000_000).unwrap();
+    assert_eq!(value_of(&token, session, object), Ok(value.to_vec()));
+}
+
+/// `CKA_VALUE` of an object of up to 64 bytes.
+fn value_of(
+    token: &Token,
+    session: CK_SESSION_HANDLE,
+    object: CK_OBJECT_HANDLE,
+) -> std::result::Result<Vec<u8>, CK_RV> {
+    let mut room = [0u8; 64];
+    let mut wanted =
+        [CK_ATTRIBUTE { type_: CKA_VALUE, pValue: room.as_mut_ptr().cast(), ulValueLen: room.len() as CK_ULONG }];
+    match call!(token, C_GetAttributeValue(session, object, wanted.as_mut_ptr(), 1)) {
+        CKR_OK => Ok(room[..wanted[0].ulValueLen as usize].to_vec()),
+        code => Err(code),
+    }
 }
 
 #[test]

@@ -104,14 +104,16 @@ pub trait Vault: Send + Sync {
     fn generate_secret(&self, algorithm: KeyAlgorithm, draft: Draft) -> Result<Arc<Object>>;
 
     /// Applies `edit` to the newest state of each object, in one transaction. `edit` may run again when another
-    /// process was faster. A changed label goes to all versions of the object.
+    /// process was faster. A changed label goes to all versions of the object. What was deleted softly
+    /// is [`VaultError::Deleted`].
     fn change(
         &self,
         numbers: &[ObjectNumber],
         edit: &mut dyn FnMut(&mut Content) -> Result<()>,
     ) -> Result<Vec<Arc<Object>>>;
 
-    /// Deletes objects for good, in one transaction. They are refused at once in every process.
+    /// Deletes objects for good, in one transaction. They are refused at once in every process. What was deleted softly
+    /// is [`VaultError::Deleted`]: only a [`transact`](Vault::transact) that has seen it so ends it.
     fn delete(&self, numbers: &[ObjectNumber]) -> Result<()>;
 
     /// Carries out what `decide` makes of the newest state, in one transaction: what it checked there still holds when

@@ -149,7 +149,7 @@ impl Vault for LocalVault {
                 match change {
                     Change::Create(draft) => drafts.push(draft),
                     Change::Set(number, content) => plan.set(state, number, content)?,
-                    Change::Delete(number) => plan.end(state, &[number])?,
+                    Change::Delete(number) => plan.purge(state, &[number])?,
                 }
             }
             plan.create(state, counters, drafts, false)

@@ -90,6 +90,15 @@ pub struct Surroundings<'a> {
 }
 
 impl Loaded {
+    /// An object that wasn't deleted softly.
+    pub fn live(&self, number: ObjectNumber) -> Result<&Arc<Entry>> {
+        match self.entries.get(&number) {
+            None => Err(VaultError::NotFound),
+            Some(entry) if entry.object.content.deleted.is_some() => Err(VaultError::Deleted),
+            Some(entry) => Ok(entry),
+        }
+    }
+
     /// Reads the public objects, which nothing vouches for.
     pub fn load_public(&mut self, snapshot: &dyn Snapshot, around: &Surroundings<'_>) -> Result<()> {
         let header = snapshot.header()?;

@@ -331,6 +331,30 @@ fn a_key_that_is_deleted_softly_is_refused_everywhere_until_it_comes_back() {
 }
 
 #[test]
+fn what_was_deleted_softly_is_not_ended_or_changed_by_a_process_that_missed_it() {
+    let fixture = Fixture::new();
+    let (vault, late) = (fixture.unlocked(), fixture.unlocked());
+    Retention::change(&*vault, &mut |retention| retention.purge_protection = true).unwrap();
+    let [private, public] = pair(&*vault, "www", Naming::FromLabel);
+    late.refresh().unwrap();
+    let www = Name::new("www").unwrap();
+    delete_softly(&*vault, Collection::Keys, &www, 1_000_000).unwrap();
+    for number in [private.number, public.number] {
+        assert!(late.image().get(number).is_some(), "it missed the deletion");
+        assert!(matches!(late.delete(&[number]), Err(VaultError::Deleted)));
+        let mut disable = |content: &mut Content| {
+            content.enabled = false;
+            Ok(())
+        };
+        assert!(matches!(late.change(&[number], &mut disable), Err(VaultError::Deleted)));
+        assert!(matches!(late.create_in_place_of(Vec::new(), &[number]), Err(VaultError::Deleted)));
+    }
+    recover(&*vault, Collection::Keys, &www, 1_000_000).unwrap();
+    let image = fixture.unlocked().image();
+    assert!(image.get(private.number).is_some_and(|key| key.content.enabled) && image.get(public.number).is_some());
+}
+
+#[test]
 fn what_a_transaction_checks_holds_when_it_is_carried_out() {
     let fixture = Fixture::new();
     let add = |vault: &dyn VaultAdmin| {

@@ -100,7 +100,7 @@ impl Plan {
         edit: &mut dyn FnMut(&mut Content) -> Result<()>,
     ) -> Result<()> {
         for number in numbers {
-            let entry = state.loaded.entries.get(number).ok_or(VaultError::NotFound)?;
+            let entry = state.loaded.live(*number)?;
             let mut object = (*entry.object).clone();
             edit(&mut object.content)?;
             if object.content == entry.object.content {
@@ -147,8 +147,14 @@ impl Plan {
         self.puts.push(Put { object, secret, replaced });
     }
 
-    /// Plans the end of objects, as far as purge protection allows it.
+    /// [`purge`](Self::purge), but not of what was deleted softly: who asks may have seen it before that.
     pub fn end(&mut self, state: &State, numbers: &[ObjectNumber]) -> Result<()> {
+        numbers.iter().try_for_each(|number| state.loaded.live(*number).map(drop))?;
+        self.purge(state, numbers)
+    }
+
+    /// Plans the end of objects, as far as purge protection allows it.
+    pub fn purge(&mut self, state: &State, numbers: &[ObjectNumber]) -> Result<()> {
         let image = &state.loaded.image;
         let mut objects = numbers.iter().filter_map(|number| state.loaded.entries.get(number));
         match objects.all(|entry| Retention::allows_end_of(image, &entry.object)) {

@@ -15,7 +15,7 @@ use super::body::maybe_object;
 use super::call::{Call, Reply};
 use super::error::{Result, ServiceError};
 use super::{deleted, paging};
-use crate::vault::{Class, Collection, Content, Draft, Image, Name, Naming, Object, SecretBytes, VersionId};
+use crate::vault::{Change, Class, Collection, Content, Draft, Image, Name, Naming, Object, SecretBytes, VersionId};
 
 /// Longest value, in bytes.
 pub const MAX_VALUE: usize = 25 * 1024;
@@ -127,23 +127,25 @@ pub fn update(call: &Call) -> Result<Reply> {
     let given: UpdateParameters = call.read()?;
     let content_type = checked_content_type(given.content_type)?;
     let tags = given.tags.map(checked_tags).transpose()?;
-    let number = version(&call.image, call.name()?, call.version)?.number;
-    let mut refused = None;
-    let changed = call.served.vault.change(&[number], &mut |content| {
-        refused = given.attributes.as_ref().and_then(|attributes| attributes.apply(content).err());
-        if let Some(content_type) = &content_type {
-            content.content_type = Some(content_type.clone());
+    let name = call.name()?;
+    let mut number = None;
+    call.transact(&mut |image| {
+        let object = version(image, name, call.version)?;
+        let mut content = object.content.clone();
+        if let Some(attributes) = &given.attributes {
+            attributes.apply(&mut content)?;
+        }
+        if content_type.is_some() {
+            content.content_type.clone_from(&content_type);
         }
         if let Some(tags) = &tags {
             content.tags.clone_from(tags);
         }
-        if refused.is_some() { Err(crate::vault::VaultError::Declined) } else { Ok(()) }
-    });
-    if let Some(refused) = refused {
-        return Err(refused);
-    }
-    let changed = changed?;
-    let object = changed.first().map_or_else(|| version(&call.image, call.name()?, call.version), Ok)?;
+        number = Some(object.number);
+        Ok(vec![Change::Set(object.number, content)])
+    })?;
+    let image = call.served.vault.image();
+    let object = number.and_then(|number| image.get(number)).ok_or_else(|| not_found(name))?;
     Reply::json(&Bundle::of(call, object))
 }
 
