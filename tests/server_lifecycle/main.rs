@@ -5,6 +5,7 @@
 mod blobs;
 #[path = "../faults/mod.rs"]
 mod faults;
+mod keys;
 mod rotation;
 mod scene;
 mod soft_delete;

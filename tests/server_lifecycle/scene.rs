@@ -109,6 +109,14 @@ impl Scene {
         self.send(request.body(body).unwrap())
     }
 
+    /// Asks with this `Host`, as it is.
+    pub fn ask_host(&self, host: &str, path: &str) -> Answer {
+        let request = Request::get(format!("{path}?api-version=7.6"))
+            .header(header::HOST, host)
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token()));
+        self.send(request.body(Body::empty()).unwrap())
+    }
+
     fn token(&self) -> String {
         let (id, secret) = &self.client;
         let form = format!(
