@@ -217,7 +217,7 @@ TABLE = [
     Row("KeyRelease", "POST", "/keys/{ec}//release", {"target": "x"}, "error", [
         bad({"target": "x"}), bad({"target": "x", "enc": "CKM_RSA_AES_KEY_WRAP"})], 400),
     Row("KeyGetAttestation", "GET", "/keys/{ec}//attestation", None, "error", [
-        bad(path="/keys/{rsa}//attestation")], 400),
+        absent("KeyNotFound", "/keys/{new}//attestation")], 400),
     Row("SecretBackup", "POST", "/secrets/{secret}/backup", None, "value", [
         absent("SecretNotFound", "/secrets/{new}/backup")]),
     Row("SecretRestore", "POST", "/secrets/restore", {"value": "{backup_secret}"}, SECRET, [
