@@ -7,4 +7,5 @@ mod blobs;
 mod faults;
 mod rotation;
 mod scene;
+mod secrets;
 mod soft_delete;
