@@ -3,6 +3,7 @@
 #![cfg(feature = "server")]
 
 mod blobs;
+mod bound;
 #[path = "../faults/mod.rs"]
 mod faults;
 mod rotation;
