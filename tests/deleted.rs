@@ -153,11 +153,24 @@ fn a_program_with_an_old_handle_neither_ends_nor_changes_what_was_deleted_softly
     assert_eq!(value_of(&token, session, object), Ok(value.to_vec()));
     let name = Name::new("secret").unwrap();
     delete_softly(&*vault, Collection::Secrets, &name, 1_000_000).unwrap();
+    assert_eq!(value_of(&token, session, object), Err(CKR_OBJECT_HANDLE_INVALID));
     assert_eq!(call!(token, C_DestroyObject(session, object)), CKR_OBJECT_HANDLE_INVALID);
     let label = &mut [attribute(CKA_LABEL, b"other")];
     assert_eq!(call!(token, C_SetAttributeValue(session, object, label.as_mut_ptr(), 1)), CKR_OBJECT_HANDLE_INVALID);
     recover(&*vault, Collection::Secrets, &name, 1_000_000).unwrap();
     assert_eq!(value_of(&token, session, object), Ok(value.to_vec()));
+    enable(&*vault, object, false);
+    assert_eq!(value_of(&token, session, object), Err(CKR_ACTION_PROHIBITED));
+    enable(&*vault, object, true);
+    assert_eq!(value_of(&token, session, object), Ok(value.to_vec()));
+}
+
+fn enable(vault: &dyn Vault, object: ObjectNumber, enabled: bool) {
+    let edit = &mut |content: &mut Content| {
+        content.enabled = enabled;
+        Ok(())
+    };
+    vault.change(&[object], edit).unwrap();
 }
 
 /// `CKA_VALUE` of an object of up to 64 bytes.

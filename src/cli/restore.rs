@@ -146,6 +146,7 @@ fn question(label: &BackupLabel, losses: &Losses) -> String {
         (&losses.missing, "not in the backup and will be deleted"),
         (&losses.changed, "different now and will be as in the backup"),
         (&losses.revived, "disabled or deleted now and can be used again"),
+        (&losses.readmitted, "removed or changed now and will say again who may use the server"),
     ]
     .into_iter()
     .filter(|(objects, _)| !objects.is_empty())

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::open::Opened;
 use super::versions::{self, Versioned};
 use super::{Context, Error, Result, ask, delete, key, pkcs11, time};
-use crate::vault::{Class, Collection, Content, Draft, Name, Naming, SecretBytes, VaultError};
+use crate::vault::{Class, Collection, Content, Draft, MAX_SECRET_LEN, Name, Naming, SecretBytes, VaultError};
 
 /// What is done with secrets.
 #[derive(Subcommand)]
@@ -76,6 +76,10 @@ fn set(
     content.label = name.as_str().as_bytes().to_vec();
     content.content_type = content_type;
     content.tags = tags.into_iter().collect();
+    // Clients of the server get text as it is, and anything else in base64.
+    if value.len() <= MAX_SECRET_LEN && std::str::from_utf8(&value).is_ok() {
+        content.note_text_value();
+    }
     let secret = Some(SecretBytes::from_slice(&value));
     let made = opened.vault.create(vec![Draft { content, naming: Naming::Set(name.clone()), secret }])?;
     let object = made.first().ok_or(VaultError::NotFound)?;

@@ -126,12 +126,15 @@ pub struct Losses {
     pub changed: Vec<Arc<Object>>,
     /// Keys that were disabled or deleted since, as the backup has them: they can be used again.
     pub revived: Vec<Arc<Object>>,
+    /// A service's records (identities, their secrets, roles, signing keys) that were removed or changed since, as the
+    /// backup has them: whom it let in then it lets in again.
+    pub readmitted: Vec<Arc<Object>>,
 }
 
 impl Losses {
     /// Nothing is lost.
     pub fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.changed.is_empty() && self.revived.is_empty()
+        [&self.missing, &self.changed, &self.revived, &self.readmitted].iter().all(|objects| objects.is_empty())
     }
 }
 

@@ -2,10 +2,15 @@
 //!
 //! A vault knows it from when its retention is first said (`strongroom serve`, `strongroom settings set`); before that
 //! deleting is final. All of it is made of [`Vault::transact`], so that every front end deletes alike. The date is decided
-//! once, at the deletion: a retention that is changed later, or a clock that goes backward, purges nothing earlier.
+//! once, at the deletion: a retention that is changed later, or a clock that goes backward, purges nothing earlier. Nor does
+//! a clock that was behind at the deletion: it counts from the last moment that the vault has seen.
+//!
+//! A PKCS#11 program knows no soft deletion: its `C_DestroyObject` ends an object for good, unless purge protection is on
+//! or somebody deleted it softly before.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use super::{
     Change, Class, Collection, Content, Deletion, Draft, Image, Name, Naming, Object, Result, Vault, VaultError,
@@ -61,6 +66,20 @@ impl Retention {
         Ok(changed)
     }
 
+    /// Leaves purge protection on in what takes the place of an object of a vault where it is.
+    pub fn keep_protection(present: &Image, object: &mut Object) {
+        let record = object.content.class == Class::Service && object.content.label == LABEL;
+        if record && Self::of(present).is_some_and(|retention| retention.purge_protection) {
+            object.content.notes.insert(PURGE_PROTECTION.into(), "on".into());
+        }
+    }
+
+    /// Whether purge protection hangs on this object.
+    pub fn is_protection(object: &Object) -> bool {
+        let Content { class, label, notes, .. } = &object.content;
+        *class == Class::Service && label == LABEL && notes.contains_key(PURGE_PROTECTION)
+    }
+
     fn written(self, image: &Image) -> Change {
         let mut content = Content::new(Class::Service);
         content.label = LABEL.to_vec();
@@ -90,7 +109,8 @@ pub fn delete_softly(vault: &dyn Vault, collection: Collection, name: &Name, now
     let mut deletion = Deletion { at: now, purge: now };
     vault.transact(&mut |image| {
         let days = Retention::of(image).unwrap_or_default().days;
-        deletion.purge = now.saturating_add(i64::from(days) * DAY);
+        deletion.at = now.max(latest(image));
+        deletion.purge = deletion.at.saturating_add(i64::from(days) * DAY);
         some(image.with_name(collection, name.as_str()).map(|object| marked(object, Some(deletion))))
     })?;
     Ok(deletion)
@@ -133,6 +153,15 @@ pub fn purge_due(vault: &dyn Vault, now: i64) -> Result<usize> {
 /// Whether something that was deleted softly is past its date: then it counts as gone, also before it is ended.
 pub fn is_due(object: &Object, now: i64) -> bool {
     object.content.deleted.is_some_and(|deletion| deletion.purge <= now)
+}
+
+/// The last moment that the vault has seen. A clock that is behind it is wrong: what it dates would be purged early once
+/// the clock is right.
+fn latest(image: &Image) -> i64 {
+    let moments = |object: &Arc<Object>| {
+        object.content.deleted.map_or(object.updated, |deletion| deletion.at.max(object.updated))
+    };
+    image.everything().map(moments).max().unwrap_or(0)
 }
 
 fn marked(object: &Object, deleted: Option<Deletion>) -> Change {

@@ -50,8 +50,8 @@ pub enum VaultError {
     /// The object was deleted, by whomever.
     #[error("the object was deleted")]
     Deleted,
-    /// This version is disabled.
-    #[error("the key is disabled: `strongroom key enable` allows its use again")]
+    /// This version is disabled: of a key, or of a secret, which only REST disables and enables.
+    #[error("it is disabled: enable it over REST, or if it is a key with `strongroom key enable`, to use it again")]
     Disabled,
     /// `changes` doesn't say whether the key may be used.
     #[error("the key's state is not known since this machine started or a change was cut off: log in again")]

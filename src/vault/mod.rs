@@ -26,8 +26,8 @@ pub use error::VaultError;
 pub use image::Image;
 pub use name::Name;
 pub use object::{
-    AttributeMap, Change, Class, Collection, Content, Deletion, Draft, KEPT_ON_ROTATION, KeyDescription, Naming,
-    Object, ObjectNumber, RestoredAs, UniqueId, Usage, Version, VersionId,
+    AttributeMap, Change, Class, Collection, Content, Deletion, Draft, KEPT_ON_ROTATION, KeyDescription,
+    MAX_SECRET_LEN, Naming, Object, ObjectNumber, RestoredAs, UniqueId, Usage, Version, VersionId,
 };
 pub use pin::{Pin, RecoveryKey, Role, Unlock};
 
@@ -86,7 +86,8 @@ pub trait Vault: Send + Sync {
 
     /// The secret part of an object: PKCS#8 of a private key, the value of a secret key or of a private data object.
     ///
-    /// For front ends that have checked [`Content::exportable`], or that use a value without handing it out.
+    /// For front ends that have checked [`Content::exportable`], or that use a value without handing it out. What another
+    /// process deleted or disabled a moment ago is refused.
     fn secret(&self, number: ObjectNumber) -> Result<SecretBytes>;
 
     /// As [`secret`](Vault::secret), also of a key that is disabled: for copies that stay what it is.

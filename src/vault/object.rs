@@ -191,7 +191,35 @@ pub struct Content {
     pub attributes: AttributeMap,
 }
 
+/// `CKA_ALWAYS_AUTHENTICATE`.
+const ALWAYS_AUTHENTICATE: u64 = 0x202;
+/// `CKA_ALLOWED_MECHANISMS`.
+const ALLOWED_MECHANISMS: u64 = 0x4000_0600;
+
+/// Longest value of a secret that every front end shows, in bytes (Key Vault's limit).
+pub const MAX_SECRET_LEN: usize = 25 * 1024;
+
+/// The note of a secret whose value is text; without it the value is bytes.
+const TEXT_VALUE: (&str, &str) = ("value", "text");
+
 impl Content {
+    /// Whether a secret's value is text: noted when it was set, because bytes may look like it.
+    pub fn has_text_value(&self) -> bool {
+        self.notes.get(TEXT_VALUE.0).is_some_and(|value| value == TEXT_VALUE.1)
+    }
+
+    /// Whether a PKCS#11 program that made the key bound its use to what only PKCS#11 has: the PIN at each use, or a list of
+    /// mechanisms.
+    pub fn is_bound_to_pkcs11(&self) -> bool {
+        let of = |attribute: u64| self.attributes.get(&attribute).map_or(&[][..], |value| &value[..]);
+        of(ALWAYS_AUTHENTICATE).iter().any(|byte| *byte != 0) || !of(ALLOWED_MECHANISMS).is_empty()
+    }
+
+    /// Notes that a secret's value is text.
+    pub fn note_text_value(&mut self) {
+        self.notes.insert(TEXT_VALUE.0.into(), TEXT_VALUE.1.into());
+    }
+
     /// An enabled, non-exportable object of this class with nothing in it. Keys' private halves, secret keys, a service's
     /// records and nothing else are private.
     pub fn new(class: Class) -> Self {
@@ -228,9 +256,8 @@ impl Content {
 
 /// PKCS#11 attributes that restrict a key rather than describe one version of it: a new version has them too.
 pub const KEPT_ON_ROTATION: [u64; 9] = [
-    // CKA_ALLOWED_MECHANISMS, CKA_ALWAYS_AUTHENTICATE
-    0x4000_0600,
-    0x202,
+    ALLOWED_MECHANISMS,
+    ALWAYS_AUTHENTICATE,
     // CKA_MODIFIABLE, CKA_COPYABLE, CKA_DESTROYABLE
     0x170,
     0x171,

@@ -404,3 +404,36 @@ fn a_machine_key_is_needed_beside_the_recovery_key_and_not_beside_a_passphrase()
     restored.unlock(&user(USER_PIN)).unwrap();
     restore(&*open(&path("without")), &path("by-passphrase"), &passphrase(PASSPHRASE), false).unwrap();
 }
+
+#[test]
+fn an_older_backup_neither_ends_what_purge_protection_keeps_nor_turns_it_off() {
+    let scene = Scene::new();
+    let writer = unlocked(&scene.vault);
+    Retention::change(&*writer, &mut |retention| retention.days = 7).unwrap();
+    pair(&*writer, "www").unwrap();
+    let removed = Content { label: b"identity/removed".to_vec(), ..Content::new(Class::Service) };
+    let removed = Draft { content: removed, naming: Naming::None, secret: None };
+    let removed = writer.create(vec![removed]).unwrap()[0].number;
+    let file = scene.back_up("backup");
+    writer.delete(&[removed]).unwrap();
+    Retention::change(&*writer, &mut |retention| retention.purge_protection = true).unwrap();
+    let is_protected = || Retention::of(&unlocked(&scene.vault).image()).is_some_and(|kept| kept.purge_protection);
+
+    let mut asked = Losses::default();
+    let mut agree = |losses: &Losses| {
+        asked = losses.clone();
+        true
+    };
+    let source = BackupSource { file: &file, key: &BackupKey::Vault };
+    writer.restore(&source, &RestoreWish::default(), &mut agree, &mut |_, _| {}).unwrap();
+    assert_eq!(asked.readmitted.iter().map(|object| &*object.content.label).collect::<Vec<_>>(), [b"identity/removed"]);
+    assert!(is_protected());
+
+    let [newer, _] = pair(&*writer, "newer").unwrap();
+    let refused = restore(&*writer, &file, &BackupKey::Vault, true);
+    assert!(matches!(refused, Err(VaultError::InTheWay { .. })), "{refused:?}");
+    delete_softly(&*writer, Collection::Keys, &name("newer"), newer.created).unwrap();
+    let refused = restore(&*writer, &file, &BackupKey::Vault, true);
+    assert!(matches!(refused, Err(VaultError::InTheWay { .. })), "{refused:?}");
+    assert!(is_protected() && unlocked(&scene.vault).image().deleted().count() == 2);
+}

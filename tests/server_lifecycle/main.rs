@@ -3,9 +3,11 @@
 #![cfg(feature = "server")]
 
 mod blobs;
+mod bound;
 #[path = "../faults/mod.rs"]
 mod faults;
 mod keys;
 mod rotation;
 mod scene;
+mod secrets;
 mod soft_delete;

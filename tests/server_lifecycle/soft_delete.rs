@@ -57,6 +57,19 @@ fn a_clock_that_goes_backward_purges_nothing_early() {
 }
 
 #[test]
+fn a_clock_that_was_behind_at_the_deletion_purges_nothing_early() {
+    let scene = with_key_and_secret();
+    let made = scene.get("/keys/Www").with(200)["attributes"]["created"].as_i64().unwrap();
+    scene.clock.set(made - 1000 * DAY);
+    let bundle = scene.delete("/keys/Www").with(200);
+    let deleted = bundle["deletedDate"].as_i64().unwrap();
+    assert!((made..made + DAY).contains(&deleted), "{bundle}");
+    assert_eq!(bundle["scheduledPurgeDate"], deleted + 90 * DAY);
+    scene.clock.set(made + 90 * DAY - 1);
+    assert_eq!(scene.get("/deletedkeys/Www").with(200), bundle);
+}
+
+#[test]
 fn all_versions_come_back_with_everything_that_they_said() {
     let mut scene = with_key_and_secret();
     for (path, deleted) in [("/keys/Www", "/deletedkeys/Www"), ("/secrets/Token", "/deletedsecrets/Token")] {

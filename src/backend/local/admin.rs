@@ -34,6 +34,9 @@ impl VaultAdmin for LocalVault {
         if !self.local.reinitialize {
             return Err(VaultError::NotEmpty(self.directory.text()));
         }
+        if self.is_purge_protected(root)? {
+            return Err(VaultError::PurgeProtected);
+        }
         self.make_again(label, so_pin)
     }
 

@@ -197,10 +197,21 @@ impl LocalVault {
         self.page().filter(|page| self.heir || !self.is_read_only() || page.stamp().this_boot)
     }
 
-    /// The secret part of an object; `usable`: of a key only if it may be used now.
+    /// The secret part of an object; `usable`: only if it may be used now.
     pub(super) fn secret_part(&self, number: ObjectNumber, usable: bool) -> Result<SecretBytes> {
         let _wipe = WipeStack;
-        let published = self.published.load();
+        let mut published = self.published.load();
+        if usable && published.entries.get(&number).is_none_or(|entry| entry.key_number == 0) {
+            // What is no key has no byte that says at once what others did to it: only the newest state does.
+            self.refresh()?;
+            published = self.published.load();
+            let content = published.entries.get(&number).map(|entry| &entry.object.content);
+            match content {
+                Some(content) if content.deleted.is_some() => return Err(VaultError::Deleted),
+                Some(content) if !content.enabled => return Err(VaultError::Disabled),
+                _ => {}
+            }
+        }
         let Some(entry) = published.entries.get(&number) else { return Err(VaultError::NotFound) };
         let Some(header) = &published.header else { return Err(VaultError::NotFound) };
         if usable && entry.key_number != 0 {

@@ -14,7 +14,7 @@ use super::wrapped::{self, Opener, Way};
 use super::{LocalVault, State};
 use crate::config::UnlockConfig;
 use crate::crypto::SecretBytes;
-use crate::vault::{PinState, Result, Role, Unlock, VaultError, VaultInfo};
+use crate::vault::{PinState, Result, Retention, Role, Unlock, VaultError, VaultInfo};
 
 /// Longest PIN, in bytes.
 const MAX_PIN_LEN: usize = 255;
@@ -246,5 +246,13 @@ impl LocalVault {
             })
         })?;
         Ok(holds)
+    }
+
+    /// Whether the vault that `root` opens has purge protection, by what is in it now and found whole.
+    pub(super) fn is_purge_protected(&self, root: RootKey) -> Result<bool> {
+        let mut state = State::new()?;
+        state.root = Some(Arc::new(root));
+        self.load_newest(&mut state)?;
+        Ok(Retention::of(&state.loaded.image).is_some_and(|retention| retention.purge_protection))
     }
 }

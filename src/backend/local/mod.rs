@@ -103,8 +103,7 @@ impl LocalVault {
 
     fn build(config: &VaultConfig) -> Result<Self> {
         let Backend::Local(local) = &config.backend;
-        let counters = SecretPages::filled(Counters::default(), 1, AfterFork::Wiped).map_err(seal::no_memory)?;
-        let state = State { root: None, counters, loaded: Loaded::default(), rekeyed: false };
+        let state = State::new()?;
         Ok(Self {
             config: config.clone(),
             local: local.clone(),
@@ -318,6 +317,12 @@ impl LocalVault {
 }
 
 impl State {
+    /// Nothing is known yet.
+    fn new() -> Result<Self> {
+        let counters = SecretPages::filled(Counters::default(), 1, AfterFork::Wiped).map_err(seal::no_memory)?;
+        Ok(Self { root: None, counters, loaded: Loaded::default(), rekeyed: false })
+    }
+
     /// Wipes what only a login gives, and keeps what is public.
     fn forget(&mut self) {
         self.root = None;

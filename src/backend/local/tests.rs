@@ -272,6 +272,25 @@ fn a_vault_that_holds_objects_is_not_initialised_again() {
 }
 
 #[test]
+fn a_vault_with_purge_protection_is_never_initialised_again() {
+    let mut fixture = Fixture::new();
+    let Backend::Local(local) = &mut fixture.config.backend;
+    local.reinitialize = true;
+    let vault = fixture.unlocked();
+    let made = vault.create(vec![secret_draft("s", b"v")]).unwrap();
+    Retention::change(&*vault, &mut |retention| retention.purge_protection = true).unwrap();
+    assert!(matches!(fixture.open().initialize("new", &pin("so-pin-1")), Err(VaultError::PurgeProtected)));
+    assert_eq!(fixture.unlocked().secret(made[0].number).unwrap().expose(), b"v");
+    // Without the protection the same configuration allows it.
+    let other = Fixture::new();
+    fixture.config.backend = other.config.backend.clone();
+    let Backend::Local(local) = &mut fixture.config.backend;
+    local.reinitialize = true;
+    other.unlocked().create(vec![secret_draft("s", b"v")]).unwrap();
+    fixture.open().initialize("new", &pin("so-pin-1")).unwrap();
+}
+
+#[test]
 fn processes_that_write_at_once_lose_nothing() {
     let fixture = Fixture::new();
     std::thread::scope(|scope| {

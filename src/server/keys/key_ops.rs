@@ -56,7 +56,7 @@ impl KeyOps {
     /// What a pair's private half does.
     const PRIVATE: Self = Self::DECRYPT.union(Self::SIGN).union(Self::UNWRAP_KEY);
     /// What a pair's public half does.
-    const PUBLIC: Self = Self::ENCRYPT.union(Self::VERIFY).union(Self::WRAP_KEY);
+    pub const PUBLIC: Self = Self::ENCRYPT.union(Self::VERIFY).union(Self::WRAP_KEY);
 
     /// The operations with these names; naming one twice is naming it once.
     pub fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, KeyError> {

@@ -193,6 +193,13 @@ fn permitted<'a>(call: &'a Call, operation: KeyOps) -> Result<KeyVersion<'a>> {
             format!("Operation {} is not permitted on this key: its key_ops don't have it.", name.concat()),
         ));
     }
+    let by_public_half = KeyOps::PUBLIC.contains(operation) && key.main.content.class == Class::PrivateKey;
+    if key.main.content.is_bound_to_pkcs11() && !by_public_half {
+        return Err(ServiceError::forbidden(
+            "KeyOperationForbidden",
+            "The key asks for a PIN at each use, or is bound to mechanisms by name: use it by PKCS#11.".to_owned(),
+        ));
+    }
     Ok(key)
 }
 

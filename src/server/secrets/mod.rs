@@ -15,16 +15,12 @@ use super::body::maybe_object;
 use super::call::{Call, Reply};
 use super::error::{Result, ServiceError};
 use super::{deleted, paging};
-use crate::vault::{Change, Class, Collection, Content, Draft, Image, Name, Naming, Object, SecretBytes, VersionId};
-
-/// Longest value, in bytes.
-pub const MAX_VALUE: usize = 25 * 1024;
+use crate::vault::{
+    Change, Class, Collection, Content, Draft, Image, MAX_SECRET_LEN, Name, Naming, Object, SecretBytes, VersionId,
+};
 
 /// Longest content type, in characters.
 const MAX_CONTENT_TYPE: usize = 255;
-
-/// The note of a secret whose value is text; without it the value is bytes.
-pub const TEXT: (&str, &str) = ("value", "text");
 
 /// The body of a set.
 #[derive(Deserialize, JsonSchema)]
@@ -68,7 +64,7 @@ impl<'a> Bundle<'a> {
     /// Without the value, under this id.
     pub fn new(call: &Call, object: &'a Object, id: String) -> Self {
         let content = &object.content;
-        let octets = (!is_text(content)).then_some("application/octet-stream");
+        let octets = (!content.has_text_value()).then_some("application/octet-stream");
         Self {
             value: None,
             id,
@@ -86,8 +82,8 @@ impl<'a> Bundle<'a> {
 /// PUT `/secrets/{name}`: a first or a further version.
 pub fn set(call: &Call) -> Result<Reply> {
     let given: SetParameters = call.read()?;
-    if given.value.len() > MAX_VALUE {
-        return Err(ServiceError::bad_parameter(format!("A secret's value has at most {MAX_VALUE} bytes.")));
+    if given.value.len() > MAX_SECRET_LEN {
+        return Err(ServiceError::bad_parameter(format!("A secret's value has at most {MAX_SECRET_LEN} bytes.")));
     }
     let name = call.name()?;
     let mut content = Content::new(Class::Data);
@@ -95,7 +91,7 @@ pub fn set(call: &Call) -> Result<Reply> {
     content.label = name.as_str().into();
     content.content_type = checked_content_type(given.content_type)?;
     content.tags = checked_tags(given.tags.unwrap_or_default())?;
-    content.notes.insert(TEXT.0.into(), TEXT.1.into());
+    content.note_text_value();
     given.attributes.unwrap_or_default().apply(&mut content)?;
     let secret = SecretBytes::from_slice(given.value.as_bytes());
     let draft = Draft { content, naming: Naming::Set(name.clone()), secret: Some(secret) };
@@ -111,10 +107,10 @@ pub fn get(call: &Call) -> Result<Reply> {
         return Err(ServiceError::forbidden("SecretDisabled", "Operation get is not allowed on a disabled secret."));
     }
     let secret = call.served.vault.secret(object.number)?;
-    let value = match is_text(&object.content) {
+    let value = match object.content.has_text_value() {
         true => std::str::from_utf8(secret.expose()).map(str::to_owned).unwrap_or_default(),
-        false if secret.len() > MAX_VALUE => {
-            let what = format!("This data object has more than {MAX_VALUE} bytes: read it by PKCS#11.");
+        false if secret.len() > MAX_SECRET_LEN => {
+            let what = format!("This data object has more than {MAX_SECRET_LEN} bytes: read it by PKCS#11.");
             return Err(ServiceError::bad_parameter(what));
         }
         false => Base64::encode_string(secret.expose()),
@@ -211,10 +207,6 @@ impl deleted::Kind for Secrets {
 
 fn ordinal(object: &Object) -> u32 {
     object.version.map_or(0, |version| version.ordinal)
-}
-
-fn is_text(content: &Content) -> bool {
-    content.notes.get(TEXT.0).is_some_and(|value| value == TEXT.1)
 }
 
 fn checked_content_type(content_type: Option<String>) -> Result<Option<String>> {

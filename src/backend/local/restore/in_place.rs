@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::super::backup::Opened;
 use super::super::header::Counters;
+use super::super::key::now;
 use super::super::loaded::{Entry, Loaded};
 use super::super::store::Snapshot;
 use super::super::wrapped::{self, Opener, Way};
@@ -17,7 +18,7 @@ use super::super::write::Plan;
 use super::super::{LocalVault, State};
 use super::Tombstones;
 use crate::crypto::SecretBytes;
-use crate::vault::{Class, Content, Losses, Object, RestoreWish, Restored, Result, VaultError};
+use crate::vault::{Class, Content, Losses, Object, RestoreWish, Restored, Result, Retention, VaultError, is_due};
 
 impl LocalVault {
     pub(super) fn restore_in_place(
@@ -28,7 +29,7 @@ impl LocalVault {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Restored> {
         self.enter_present(backup)?;
-        let losses = losses(&self.state().loaded, &backup.loaded);
+        let losses = self.losses_if_allowed(&self.state().loaded, &backup.loaded)?;
         if !losses.is_empty() && !agree(&losses) {
             return Err(VaultError::Declined);
         }
@@ -41,7 +42,7 @@ impl LocalVault {
             deleted: losses.missing.len(),
         };
         self.write_within(&mut |snapshot, state, counters, plan| {
-            if self::losses(&state.loaded, &backup.loaded) != losses {
+            if self.losses_if_allowed(&state.loaded, &backup.loaded)? != losses {
                 return Err(VaultError::ChangedMeanwhile(self.directory.text()));
             }
             restored.written = self.plan_restore(backup, snapshot, state, counters, plan, progress)?;
@@ -84,6 +85,16 @@ impl LocalVault {
         Ok(())
     }
 
+    /// [`losses`], if purge protection allows them.
+    fn losses_if_allowed(&self, present: &Loaded, backup: &Loaded) -> Result<Losses> {
+        if ends_what_is_protected(present, backup) {
+            let problem = "has purge protection and holds objects that the backup hasn't or had deleted, which nobody may \
+                           end before their date";
+            return Err(self.in_the_way(problem));
+        }
+        Ok(losses(present, backup))
+    }
+
     /// Plans every object of the backup that isn't there as it is. Says how many.
     fn plan_restore(
         &self,
@@ -102,6 +113,7 @@ impl LocalVault {
             progress(done + 1, all);
             let secret = self.secret_of(backup, saved)?;
             let mut object = (**saved).clone();
+            Retention::keep_protection(&state.loaded.image, &mut object);
             let present = state.loaded.image.any_with_unique_id(&object.unique_id);
             let entry = present.and_then(|present| state.loaded.entries.get(&present.number));
             let (number, replaced) = match entry {
@@ -142,7 +154,8 @@ impl LocalVault {
 /// What `present` has and `backup` hasn't, compared as it is: a clock may have been wrong.
 fn losses(present: &Loaded, backup: &Loaded) -> Losses {
     let mut losses = Losses::default();
-    for object in present.image.everything() {
+    // What purge protection hangs on stays as it is.
+    for object in present.image.everything().filter(|object| !Retention::is_protection(object)) {
         match backup.image.any_with_unique_id(&object.unique_id) {
             None => losses.missing.push(Arc::clone(object)),
             Some(saved) if Object { number: saved.number, ..(**object).clone() } == **saved => {}
@@ -157,5 +170,23 @@ fn losses(present: &Loaded, backup: &Loaded) -> Losses {
         present.image.any_with_unique_id(&saved.unique_id).is_none_or(|present| !is_usable_key(present))
     });
     losses.revived = revived.map(Arc::clone).collect();
+    let of_services = backup.image.service().values().filter(|saved| {
+        let present = present.image.any_with_unique_id(&saved.unique_id);
+        present.is_none_or(|present| !Retention::is_protection(present) && present.content != saved.content)
+    });
+    losses.readmitted = of_services.map(Arc::clone).collect();
     losses
+}
+
+/// Whether going back to the backup would end something that may not be ended: what it doesn't know, and what it would
+/// purge earlier than it is to be now.
+fn ends_what_is_protected(present: &Loaded, backup: &Loaded) -> bool {
+    let (image, now) = (&present.image, now());
+    let purge = |object: &Object| object.content.deleted.map_or(i64::MAX, |deletion| deletion.purge);
+    let ends = |object: &Arc<Object>| match backup.image.any_with_unique_id(&object.unique_id) {
+        None => !is_due(object, now),
+        Some(saved) => purge(saved) < purge(object),
+    };
+    let protected = Retention::of(image).is_some_and(|retention| retention.purge_protection);
+    protected && image.objects().chain(image.deleted()).any(ends)
 }

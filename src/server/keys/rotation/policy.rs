@@ -125,7 +125,10 @@ impl Policy {
         if !lifetime_actions.iter().any(|action| action.action.kind == ActionKind::Notify) {
             lifetime_actions.push(default_notice());
         }
-        let created = before.and_then(|before| before.attributes.created).unwrap_or(now);
+        let before = before.map(|before| &before.attributes);
+        let created = before.and_then(|before| before.created).unwrap_or(now);
+        // Of several versions' policies the one that was put last counts, also where a clock went backward.
+        let now = before.and_then(|before| before.updated).map_or(now, |updated| now.max(updated.saturating_add(1)));
         let attributes = PolicyAttributes { expiry_time, created: Some(created), updated: Some(now) };
         Ok(Self { lifetime_actions, attributes })
     }
@@ -234,6 +237,14 @@ mod tests {
         }
         let empty = put(json!({})).expect("sound");
         assert_eq!(empty, json!({ "lifetimeActions": [notify()], "attributes": attributes(json!(null)) }));
+    }
+
+    #[test]
+    fn a_policy_that_is_put_while_the_clock_is_behind_counts_as_the_later_one() {
+        let given = || serde_json::from_value(json!({})).expect("sound");
+        let before = Policy::put(given(), None, NOW).expect("sound");
+        let later = Policy::put(given(), Some(&before), NOW - 1000).expect("sound");
+        assert_eq!((later.attributes.created, later.attributes.updated), (Some(NOW), Some(NOW + 1)));
     }
 
     #[test]
