@@ -343,6 +343,7 @@ fn no_pin(examination: &mut Examination, vault: &Looked) {
     let pin_file = config.with_file_name(format!("{}.pin", vault.config.name));
     let setting = format!("pin_file = {:?}", pin_file.display().to_string());
     let found = finding("nginx-pin-missing").with("vault", &vault.name).with("pin-file", pin_file.display());
+    let found = found.maybe("pin-folder", pin_file.parent().map(Path::display));
     let edit = source.as_deref().and_then(|source| objects_line::setting(source, vault, &setting));
     let found = match edit {
         Some(edit) => found.with("edit", edit).with("config", config.display()),

@@ -406,6 +406,7 @@ fn wrong_pin(examination: &Examination, looked: &Looked, remaining: u32, given: 
         .with("vault", &looked.name)
         .with("left", remaining)
         .with("source", source)
+        .with("new-pin", file.as_ref().map_or(String::new(), |file| format!("--new-pin-file {file}")))
         .maybe("pin-file", file)
         .maybe("file", configuration)
 }

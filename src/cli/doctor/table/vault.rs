@@ -178,8 +178,9 @@ pub(super) const CHECKS: &[Check] = &[
         holds: "the PIN that is configured or given opens the vault",
         symptoms: &["the PIN is wrong (… attempts left)", "CKR_PIN_INCORRECT", "PKCS#11 module::PIN incorrect"],
         finding: "The PIN in {source} doesn't open {vault}; {left} attempts are left. (The command reads the right one \
-                  from the keyboard: type it, end with Enter and Ctrl-D.)",
-        remedies: &["install -m 600 /dev/stdin {pin-file}", "${EDITOR:-vi} {file}"],
+                  from the keyboard: type it and Enter. If nobody knows it, put in a new one and then set it with the \
+                  recovery key: `strongroom --vault {vault} pin reset {new-pin}`.)",
+        remedies: &[typed!("{pin-file}"), "${EDITOR:-vi} {file}"],
     },
     Check {
         id: "pin-empty",
@@ -187,9 +188,10 @@ pub(super) const CHECKS: &[Check] = &[
         level: Level::Fault,
         holds: "no PIN in the configuration is empty",
         symptoms: &["the PIN is wrong (… attempts left)", "CKR_PIN_INCORRECT", "PKCS#11 module::PIN incorrect"],
-        finding: "{config} gives {vault} an empty PIN. (The command reads the right one from the keyboard: type it, end \
-                  with Enter and Ctrl-D.)",
-        remedies: &["install -D -m 600 /dev/stdin {pin-file} && sed -i {edit} {config}", "${EDITOR:-vi} {config}"],
+        finding: "{config} gives {vault} an empty PIN. (The command reads the right one from the keyboard: type it and \
+                  Enter. If nobody knows it, type a new one and then set it with the recovery key: `strongroom --vault \
+                  {vault} pin reset --new-pin-file {pin-file}`.)",
+        remedies: &[typed!("{pin-file}", " && sed -i {edit} {config}"), "${EDITOR:-vi} {config}"],
     },
     Check {
         id: "pin-attempts",
