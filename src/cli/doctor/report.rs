@@ -52,6 +52,11 @@ impl Finding {
         }
     }
 
+    /// Whether it has such a value.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.values.iter().any(|(known, _)| *known == name)
+    }
+
     fn sentence(&self, in_name: &str) -> String {
         let sentence = self.check.sentence(&self.values);
         sentence.replace("`strongroom ", &format!("`{in_name}strongroom "))
@@ -88,6 +93,19 @@ impl Report {
     /// Whether that was found already.
     pub(super) fn has(&self, id: &str) -> bool {
         self.findings.iter().any(|finding| finding.check.id == id)
+    }
+
+    /// Adds a value to what was found of a check with these values, where a later part knows more.
+    pub(super) fn complete(&mut self, id: &str, of: &[(&str, &str)], name: &'static str, value: impl ToString) {
+        for finding in self.findings.iter_mut().filter(|finding| finding.check.id == id) {
+            let says = |(name, text): &(&str, &str)| {
+                let mut values = finding.values.iter().filter(|(known, _)| known == name);
+                values.any(|(_, value)| matches!(value, Value::Word(word) if word == text))
+            };
+            if of.iter().all(says) {
+                finding.values.push((name, Value::Word(value.to_string())));
+            }
+        }
     }
 
     /// Why something wasn't looked at.

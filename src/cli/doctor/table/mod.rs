@@ -182,6 +182,7 @@ fn placeholder(name: &str) -> String {
         "san" => "[--san NAMES]".to_owned(),
         "own" => "[&& chown USER: FILE]".to_owned(),
         "new-pin" => "[--new-pin-file PIN_FILE]".to_owned(),
+        "ca" => "[How the site goes on while a CA has the request.]".to_owned(),
         "keep" => "[cp -p --backup=numbered CERTIFICATE_FILE CERTIFICATE_FILE.old &&]".to_owned(),
         name => name.to_uppercase().replace('-', "_"),
     }

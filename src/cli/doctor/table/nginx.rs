@@ -154,7 +154,7 @@ pub(super) const CHECKS: &[Check] = &[
         "nginx-certificate-stale",
         "every certificate belongs to its key",
         &["SSL_CTX_use_PrivateKey(\"…\") failed … key values mismatch"],
-        "{certificate-file} isn't for the key {key} that {file}, line {line}, names.",
+        "{certificate-file} isn't for the key {key} that {file}, line {line}, names. {ca}",
         RENEWALS,
     ),
     fault(

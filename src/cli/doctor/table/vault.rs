@@ -283,7 +283,12 @@ pub(super) const CHECKS: &[Check] = &[
         holds: "every certificate in the vault belongs to the current version of its key",
         symptoms: &["key values mismatch"],
         finding: "The certificate {certificate} in {vault} isn't for the current version of the key {key}.",
-        remedies: &["strongroom --vault {vault} key enable {key} --version {disabled}", RENEWALS[0], RENEWALS[1]],
+        remedies: &[
+            "strongroom --vault {vault} key enable {key} --version {disabled}",
+            "strongroom --vault {vault} cert import {certificate} {served} --renew",
+            RENEWALS[0],
+            RENEWALS[1],
+        ],
     },
 ];
 
