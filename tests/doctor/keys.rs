@@ -152,6 +152,21 @@ fn a_key_that_was_deleted_comes_back_from_a_backup_and_no_other_one_takes_its_pl
     let Some(report) = scene.doctor_with_backup(backup, "--json") else { return };
     let remedy = format!("restore /var/backups/strongroom/{backup} --object www --kind key");
     assert!(report.contains(&remedy), "{report}");
+    // A key that nothing tells of isn't looked for in a backup.
+    scene.nginx_configuration("engine:pkcs11:pkcs11:token=stage;object=shop;type=private");
+    let Some(report) = scene.doctor_with_backup(backup, "--json") else { return };
+    assert!(report.contains("nginx-uri-object") && !report.contains("--object shop"), "{report}");
+}
+
+#[test]
+fn of_what_nothing_uses_nothing_is_said() {
+    let Some(scene) = scene() else { return };
+    let report = scene.doctor();
+    assert!(report.text("nginx-store").is_empty() && report.text("nginx-pin-wrong").is_empty());
+    scene.stage.file("bare.pin", crate::stage::PIN);
+    let uri = format!("{URI}?pin-source=file:{}", scene.stage.at("bare.pin"));
+    scene.nginx_configuration(&format!("engine:pkcs11:pkcs11:{uri}"));
+    assert_eq!(scene.doctor().text("nginx-pin-wrong"), "the PIN that a URI gives is right");
 }
 
 #[test]

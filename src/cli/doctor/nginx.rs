@@ -162,7 +162,10 @@ fn named_key(value: &str) -> Option<(Scheme, &str, &str)> {
 
 /// Whether OpenSSL loads what the keys need, and nginx is new enough.
 fn loading(examination: &mut Examination, program: Option<&Program>, keys: &[Key<'_>]) {
-    examination.report.looked(&["nginx-engine", "nginx-store"]);
+    examination.report.looked(&["nginx-engine"]);
+    if keys.iter().any(|key| key.scheme == Scheme::Store) {
+        examination.report.looked(&["nginx-store"]);
+    }
     for key in keys {
         let old = program.is_some_and(|program| program.version < (1, 29));
         let openssl = examination.openssl.as_ref().map(|openssl| (openssl.major(), openssl.version.clone()));

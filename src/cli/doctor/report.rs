@@ -163,9 +163,9 @@ impl Report {
             let colour = if finding.check.level == Level::Fault { RED } else { YELLOW };
             let text = format!("{} [{}]", finding.sentence(&self.in_name), finding.check.id);
             lines.push(line(finding.check.level.name(), colour, &text));
-            // A command that mends several things stands once, after the last of them.
+            // A command that mends several things stands once, under the first of them.
             let again = |remedy: &String| {
-                findings[index + 1..].iter().any(|later| later.remedy(&self.in_name).as_ref() == Some(remedy))
+                findings[..index].iter().any(|earlier| earlier.remedy(&self.in_name).as_ref() == Some(remedy))
             };
             let remedy = finding.remedy(&self.in_name).filter(|remedy| !again(remedy));
             lines.extend(remedy.map(|remedy| format!("{INDENT}{}", printable(&remedy))));

@@ -62,7 +62,7 @@ pub(super) const CHECKS: &[Check] = &[
         holds: "nobody else may enter the vault's directory",
         symptoms: &["has mode …, which lets others in", "CKR_DEVICE_ERROR", "PKCS#11 module::Device error"],
         finding: "The vault's directory {directory} has mode {mode}, which lets others in.",
-        remedies: &["chmod {right} {directory}"],
+        remedies: &["chmod -R go= {closed}", "chmod {right} {directory}"],
     },
     Check {
         id: "vault-file-open",
@@ -71,7 +71,7 @@ pub(super) const CHECKS: &[Check] = &[
         holds: "nobody else may read or write the vault's files",
         symptoms: &["has mode …, which lets others in", "CKR_DEVICE_ERROR", "PKCS#11 module::Device error"],
         finding: "The vault's file {file} has mode {mode}, which lets others in.",
-        remedies: &["chmod {right} {file}"],
+        remedies: &["chmod -R go= {closed}", "chmod {right} {file}"],
     },
     Check {
         id: "vault-link",
