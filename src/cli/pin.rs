@@ -1,6 +1,6 @@
 //! `strongroom pin`: a PIN is changed by who knows it, and reset by who knows more.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -68,7 +68,7 @@ fn change(context: &Context, change: &Change) -> Result<()> {
         "Copies of the vault that were made earlier still open with the old PIN. If it may be known to others, \
          `strongroom rekey` makes what is in the vault worthless to them from now on.",
     );
-    note_what_is_configured(context, &opened, role);
+    note_what_is_configured(context, &opened, role, change.new_pin_file.as_deref());
     context.output.done(&format!("Changed the PIN of the {whose}."), &json!({ "changed": whose }))
 }
 
@@ -85,13 +85,16 @@ fn reset(context: &Context, reset: &Reset) -> Result<()> {
     let new = ask::new_pin(new_pin_source(context, reset.new_pin_file.as_ref()), &format!("New PIN of the {whose}"))?;
     opened.vault.unlock(&how)?;
     opened.vault.set_pin(role, &new)?;
-    note_what_is_configured(context, &opened, role);
+    note_what_is_configured(context, &opened, role, reset.new_pin_file.as_deref());
     context.output.done(&format!("Set the PIN of the {whose}."), &json!({ "reset": whose }))
 }
 
-/// A service that logs in by itself goes on with the PIN that its configuration has.
-fn note_what_is_configured(context: &Context, opened: &Opened, role: Role) {
-    if role == Role::User && opened.info.unlock_configured {
+/// A service that logs in by itself goes on with the PIN that its configuration has. It has the new one already where
+/// that came from the same file.
+fn note_what_is_configured(context: &Context, opened: &Opened, role: Role, new: Option<&Path>) {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let is_there = new.zip(opened.unlock_file.as_deref()).is_some_and(|(new, own)| real(new) == real(own));
+    if role == Role::User && opened.info.unlock_configured && !is_there {
         let place = opened.unlock_file.as_ref().map_or("the configuration".into(), |file| file.display().to_string());
         context.output.note(&format!("Put the new PIN into {place} too: programs log in with what stands there."));
     }

@@ -45,7 +45,7 @@ impl ProtectedFile {
         let owner = metadata.uid();
         if owner != 0 && owner != trusted.uid && Some(owner) != trusted.owner_uid {
             return refused(format!(
-                "it belongs to user {owner}: `chown {} {}` makes it yours",
+                "it belongs to user {owner}: run this as that user, or `chown {} {}` if it is to be yours",
                 trusted.uid,
                 path.display()
             ));

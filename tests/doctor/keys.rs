@@ -97,6 +97,13 @@ fn a_certificate_of_a_ca_is_asked_for_anew_and_never_put_over_by_a_self_signed_o
     let remedy = scene.names("nginx-certificate-stale");
     assert!(remedy.contains("cert csr www --subject CN=localhost") && !remedy.contains("www.crt"), "{remedy}");
     assert!(scene.shell(&remedy, "").status.success() && certificate(&scene) == before);
+    // Until the CA answers nginx starts with the version before.
+    let text = scene.doctor().text("nginx-certificate-stale").to_owned();
+    let said = |command: &str| text.contains(&format!("`strongroom --vault www {command}"));
+    assert!(said("cert import www ") && said("key disable www`") && said("key enable www`"), "{text}");
+    scene.strongroom("key disable www");
+    assert!(scene.nginx_starts() && scene.doctor().remedy("nginx-certificate-stale").is_none());
+    scene.strongroom("key enable www");
     // One that the CA issued since, and that lies in the vault, is taken.
     certificate_of_ca(&scene);
     scene.strongroom("cert import www-ca www.crt");
@@ -145,6 +152,32 @@ fn a_key_that_was_deleted_comes_back_from_a_backup_and_no_other_one_takes_its_pl
     let Some(report) = scene.doctor_with_backup(backup, "--json") else { return };
     let remedy = format!("restore /var/backups/strongroom/{backup} --object www --kind key");
     assert!(report.contains(&remedy), "{report}");
+    // A key that nothing tells of isn't looked for in a backup.
+    scene.nginx_configuration("engine:pkcs11:pkcs11:token=stage;object=shop;type=private");
+    let Some(report) = scene.doctor_with_backup(backup, "--json") else { return };
+    assert!(report.contains("nginx-uri-object") && !report.contains("--object shop"), "{report}");
+}
+
+#[test]
+fn of_what_nothing_uses_nothing_is_said() {
+    let Some(scene) = scene() else { return };
+    let report = scene.doctor();
+    assert!(report.text("nginx-store").is_empty() && report.text("nginx-pin-wrong").is_empty());
+    scene.stage.file("bare.pin", crate::stage::PIN);
+    let uri = format!("{URI}?pin-source=file:{}", scene.stage.at("bare.pin"));
+    scene.nginx_configuration(&format!("engine:pkcs11:pkcs11:{uri}"));
+    assert_eq!(scene.doctor().text("nginx-pin-wrong"), "the PIN that a URI gives is right");
+}
+
+#[test]
+fn a_certificate_that_nginx_serves_already_goes_into_the_vault_as_it_is() {
+    let Some(scene) = scene() else { return };
+    scene.strongroom("key rotate www");
+    certificate_of_ca(&scene);
+    let served = certificate(&scene);
+    assert!(scene.names("certificate-stale").ends_with("www.crt --renew"));
+    scene.mends("certificate-stale", "");
+    assert_eq!(scene.strongroom("cert show www --pem").lines().nth(1), served.lines().nth(1));
 }
 
 /// As `import` made it before it refused: another key with the label of the one that nginx serves with.

@@ -86,6 +86,34 @@ fn a_pin_file_that_is_gone_empty_open_foreign_or_wrong_is_named_and_mended() {
 }
 
 #[test]
+fn a_pin_that_nobody_knows_is_set_anew_with_the_recovery_key_and_nothing_typed_destroys_nothing() {
+    let Some(scene) = scene() else { return };
+    scene.stage.file("www.pin", "another-pin-4711");
+    let remedy = scene.names("pin-wrong");
+    let nothing = scene.shell(&remedy, "");
+    assert!(!nothing.status.success());
+    assert_eq!(std::fs::read_to_string(scene.stage.path("www.pin")).unwrap(), "another-pin-4711");
+    // The last resort of each of them is the same command, which is in the sentence.
+    let reset = format!("strongroom --vault www pin reset --new-pin-file {}", scene.stage.at("www.pin"));
+    assert!(scene.doctor().text("pin-wrong").contains(&format!("`{reset}`")));
+    std::fs::remove_file(scene.stage.path("www.pin")).unwrap();
+    assert!(scene.doctor().text("pin-file-missing").contains(&format!("`{reset}`")));
+    assert!(scene.shell(&scene.names("pin-file-missing"), "new-pin-93751\n").status.success());
+    scene.stage.file("recovery", scene.recovery_key());
+    set_mode(&scene.stage.path("recovery"), 0o600);
+    let done = scene.shell(&format!("{reset} --recovery-key-file recovery"), "");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success() && !said.contains("Put the new PIN into"), "{said}");
+    scene.is_well();
+    // From another file it isn't where programs look.
+    scene.stage.file("other.pin", "new-pin-93752\n");
+    set_mode(&scene.stage.path("other.pin"), 0o600);
+    let done =
+        scene.shell("strongroom --vault www pin reset --recovery-key-file recovery --new-pin-file other.pin", "");
+    assert!(String::from_utf8_lossy(&done.stderr).contains("Put the new PIN into"));
+}
+
+#[test]
 fn a_vault_that_is_named_is_looked_at_in_spite_of_a_broken_configuration() {
     let Some(mut scene) = scene() else { return };
     scene.stage.file("strongroom/config.toml", "this is no TOML\n");
@@ -260,8 +288,31 @@ fn a_service_that_cannot_reach_its_vault_is_told_what_to_hand_over() {
     let read =
         "setpriv --reuid www-data --regid www-data --init-groups cat vault/vault.db www.pin strongroom/config.toml";
     assert!(scene.shell(read, "").status.success());
+    in_its_name(&scene);
     scene.arguments = "--user no-such-user".into();
     assert_eq!(scene.names("user-unknown"), "adduser --system --group no-such-user");
+}
+
+/// What mends the service's vault is run in its name, and nginx, which is another program, isn't looked at.
+fn in_its_name(scene: &Scene) {
+    let report = scene.doctor();
+    assert!(report.leaves_out("nginx wasn't looked at") && report.remedy("nginx-environment").is_none());
+    scene.stage.file("www.pin", "another-pin-4711");
+    let report = scene.doctor();
+    let configuration = scene.stage.at("strongroom/config.toml");
+    let prefix = format!("runuser -u www-data -- env STRONGROOM_CONF={configuration} strongroom --vault www ");
+    assert!(report.text("pin-wrong").contains(&format!("`{prefix}pin reset")), "{}", report.text("pin-wrong"));
+    // The file stays the service's.
+    let owner = |file: &str| std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(scene.stage.path(file)).unwrap());
+    let service = owner("www.pin");
+    assert!(service != 0 && scene.shell(report.remedy("pin-wrong").unwrap(), &format!("{PIN}\n")).status.success());
+    assert_eq!(owner("www.pin"), service);
+    let vault = scene.stage.vault();
+    run("chown", &format!("-R root {} {}", vault.display(), scene.stage.at("www.pin")));
+    scene.strongroom("key create www-old --kind p-256 --expires 2020-01-01");
+    run("chown", &format!("-R www-data {} {}", vault.display(), scene.stage.at("www.pin")));
+    let report = scene.doctor();
+    assert_eq!(report.remedy("key-expired").unwrap(), format!("{prefix}key rotate www-old"));
 }
 
 #[test]

@@ -43,7 +43,12 @@ fn none(examination: &mut Examination, looked: &Looked) {
     let Some(image) = &looked.image else { return };
     let has_keys =
         [Class::PrivateKey, Class::SecretKey].into_iter().any(|class| image.with_class(class).next().is_some());
-    if let Some(place) = places(looked).first().filter(|_| has_keys) {
+    // A service makes its own beside its vaults: root's directory is closed to it.
+    let mut places = places(looked);
+    if examination.opener().is_some_and(|user| user.uid != 0) {
+        places.sort_by_key(|place| place == Path::new(DIRECTORY));
+    }
+    if let Some(place) = places.first().filter(|_| has_keys) {
         examination.report.found(finding("backup-none").with("vault", &looked.name).with("place", place.display()));
     }
 }

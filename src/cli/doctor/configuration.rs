@@ -54,7 +54,7 @@ pub(super) fn examine(examination: &mut Examination) -> Option<Config> {
             Some(config)
         }
         Err(error) => {
-            let found = explain(&error, uid);
+            let found = explain(&error, uid, opener.as_ref());
             examination.report.found(found);
             examination.report.left_out(Area::Vault, NOT_LOOKED_AT);
             None
@@ -110,7 +110,7 @@ fn examine_unlock(examination: &mut Examination, vault: &mut VaultConfig, source
     if let (Some(UnlockConfig::Pin(pin)), Some(file)) = (&vault.unlock, &vault.unlock_file) {
         examination.report.looked(PIN_CHECKS);
         if pin.is_empty() {
-            examination.report.found(finding("pin-file-empty").with("file", file.display()));
+            examination.report.found(finding("pin-file-empty").with("file", file.display()).with("vault", &vault.name));
         }
     }
     if vault.pin_command.is_none() || examination.gives_pin() {
@@ -128,7 +128,7 @@ fn examine_unlock(examination: &mut Examination, vault: &mut VaultConfig, source
     }
 }
 
-fn explain(error: &ConfigError, uid: u32) -> Finding {
+fn explain(error: &ConfigError, uid: u32, service: Option<&User>) -> Finding {
     match error {
         // A key, unlike a PIN, nobody can type again.
         ConfigError::Unreadable { path, hint, .. }
@@ -136,7 +136,13 @@ fn explain(error: &ConfigError, uid: u32) -> Finding {
         {
             finding("config-value").with("problem", error).with("file", path.display())
         }
-        ConfigError::Unreadable { path, source, .. } => unreadable(path, source),
+        ConfigError::Unreadable { path, source, hint } => {
+            // A PIN's file that root makes is the service's.
+            let own =
+                service.map(|user| format!("&& chown {}: {}", user.name, shell::quote(&path.display().to_string())));
+            let vault = vault_with_pin_file(hint, path).unwrap_or_else(|| "NAME".to_owned());
+            unreadable(path, source).with("vault", vault).with_command("own", own.unwrap_or_default())
+        }
         ConfigError::Unsafe { path, problem } => refused(path, problem, uid),
         ConfigError::UnknownKey { path, line, key, advice } => {
             let known = advice.strip_prefix("did you mean `").and_then(|rest| rest.split('`').next());
@@ -155,6 +161,16 @@ fn explain(error: &ConfigError, uid: u32) -> Finding {
         }
         ConfigError::PinCommand { .. } => finding("config-value").with("problem", error),
     }
+}
+
+/// The vault whose PIN's file that is, by the configuration that the hint names.
+fn vault_with_pin_file(hint: &str, pin_file: &Path) -> Option<String> {
+    let config = hint.strip_prefix("`pin_file` in ")?.strip_suffix(" names it")?;
+    let config: toml::Table = file::text(Path::new(config)).ok()?.parse().ok()?;
+    let vaults = config.get("vault")?.as_array()?;
+    let named = |key| move |vault: &toml::Value| vault.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    let is_its = |vault: &&toml::Value| named("pin_file")(vault).is_some_and(|file| Path::new(&file) == pin_file);
+    vaults.iter().find(is_its).and_then(named("name"))
 }
 
 /// Whether it is a configuration, or else a file with a PIN.

@@ -41,6 +41,7 @@ use self::report::Report;
 use self::vault::Looked;
 use super::{Context, Result};
 use crate::config::{Config, VaultConfig};
+use crate::sys::env;
 use crate::sys::user::User;
 
 /// What is looked at, beside this machine's usual places.
@@ -110,6 +111,7 @@ pub(super) fn run(context: &Context, arguments: &Doctor) -> Result<()> {
         vaults: Vec::new(),
         openssl: None,
     };
+    examination.report.in_name = examination.opener().map(in_name_of).unwrap_or_default();
     let config = configuration::examine(&mut examination).or_else(|| named_vault(context));
     examination.source = config.as_ref().and_then(|config| config.source.clone());
     if let Some(config) = &config {
@@ -125,6 +127,24 @@ pub(super) fn run(context: &Context, arguments: &Doctor) -> Result<()> {
     nginx::examine(&mut examination);
     machine::examine(&mut examination);
     examination.report.print(&context.output)
+}
+
+/// What root writes before a command that a service's user is to run: files that it makes are theirs then.
+fn in_name_of(user: &User) -> String {
+    if user.uid == env::effective_uid() {
+        return String::new();
+    }
+    let variables = ["STRONGROOM_CONF", "STRONGROOM_VAULT"].into_iter().filter_map(|name| {
+        let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+        Some(format!("{name}={} ", shell::quote(&value)))
+    });
+    let mut variables: String = variables.collect();
+    if variables.is_empty() {
+        // `runuser` keeps root's, where the service's configuration isn't looked for.
+        let home = env::home_of(user.uid).map(|home| format!("HOME={} ", shell::quote(&home.display().to_string())));
+        variables = home.unwrap_or_default();
+    }
+    format!("runuser -u {} -- env {variables}", shell::quote(&user.name))
 }
 
 /// A vault that is named by its directory needs no configuration.

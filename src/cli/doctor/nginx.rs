@@ -50,6 +50,11 @@ pub(super) struct Key<'a> {
 pub(super) fn examine(examination: &mut Examination) {
     let program = Program::installed();
     let named = examination.arguments.nginx.clone().and_then(|path| std::path::absolute(path).ok());
+    if examination.opener().is_some() {
+        // The variables of this shell, and the vaults that were looked at, are that program's.
+        let why = "nginx wasn't looked at: --user names another program's user, unless --nginx names a configuration";
+        return examination.report.left_out(Area::Nginx, why);
+    }
     if named.is_none() && env::effective_uid() != 0 {
         // Its master opens root's vaults, not this user's.
         let why =
@@ -157,7 +162,10 @@ fn named_key(value: &str) -> Option<(Scheme, &str, &str)> {
 
 /// Whether OpenSSL loads what the keys need, and nginx is new enough.
 fn loading(examination: &mut Examination, program: Option<&Program>, keys: &[Key<'_>]) {
-    examination.report.looked(&["nginx-engine", "nginx-store"]);
+    examination.report.looked(&["nginx-engine"]);
+    if keys.iter().any(|key| key.scheme == Scheme::Store) {
+        examination.report.looked(&["nginx-store"]);
+    }
     for key in keys {
         let old = program.is_some_and(|program| program.version < (1, 29));
         let openssl = examination.openssl.as_ref().map(|openssl| (openssl.major(), openssl.version.clone()));

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::super::time;
 use super::certificate::{self, Block, Parsed, Renewal, Validity};
 use super::nginx::{Key, at};
+use super::nginx_keys::private_keys;
 use super::report::{Finding, finding};
 use super::vault::Looked;
 use super::{Examination, file, shell};
@@ -53,8 +54,10 @@ impl Case<'_> {
         let Some(public) = certificate::public_of(self.object) else { return };
         let Some(leaf) = parsed.iter().position(|certificate| certificate.public == public) else {
             let found = self.renewed("nginx-certificate-stale", parsed.first().copied());
-            return examination.report.found(found);
+            let meanwhile = self.meanwhile(parsed.first().copied(), &found);
+            return examination.report.found(found.with("ca", meanwhile));
         };
+        self.serves(examination, parsed[leaf]);
         let order = order(parsed, leaf);
         if !order.iter().copied().eq(0..parsed.len()) {
             examination.report.found(self.reordered(blocks, &order));
@@ -68,6 +71,16 @@ impl Case<'_> {
             }
         };
         examination.report.found(self.renewed(id, Some(parsed[leaf])).with("problem", problem));
+    }
+
+    /// Where the vault's own certificate is for an older version, the one that nginx serves is what it lacks.
+    fn serves(&self, examination: &mut Examination, leaf: &Parsed) {
+        if !matches!(leaf.validity(), Validity::Valid | Validity::Soon(_)) {
+            return;
+        }
+        let key = certificate::name_of(self.object);
+        let of_key = [("vault", self.vault.name.as_str()), ("key", &key)];
+        examination.report.complete("certificate-stale", &of_key, "served", self.path.display());
     }
 
     /// From the vault if it lies there, else made anew or asked for.
@@ -96,6 +109,29 @@ impl Case<'_> {
         }
         let renewal = Renewal { vault: self.vault, key: &name, old, certificate: None, file: Some(self.path) };
         renewal.of(found)
+    }
+
+    /// What comes after the request, and how nginx can start before the CA has answered.
+    fn meanwhile(&self, old: Option<&Parsed>, found: &Finding) -> String {
+        let Some(old) = old.filter(|_| found.has("request")) else { return String::new() };
+        let (vault, key) = (&self.vault.name, certificate::name_of(self.object));
+        let of_older = private_keys(self.vault).any(|object| {
+            let is_older = object.name.is_some() && object.name == self.object.name && object.content.enabled;
+            is_older && certificate::public_of(object) == Some(&*old.public)
+        });
+        let path = self.path.display();
+        let until = format!(
+            "Send the request to the CA; its answer goes into {path}, and into the vault with `strongroom --vault {vault} \
+             cert import {key} {path} --renew`."
+        );
+        if !of_older {
+            return until;
+        }
+        format!(
+            "{until} nginx doesn't start until then, unless the version before is current again: after the request \
+             `strongroom --vault {vault} key disable {key}`, and with the answer `strongroom --vault {vault} key enable \
+             {key}`."
+        )
     }
 
     fn unreadable(&self, problem: &str) -> Finding {

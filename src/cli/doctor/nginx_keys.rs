@@ -15,7 +15,7 @@ use super::{
     Examination, backups, certificate, configuration, file, nginx_certificates, nginx_slips, nginx_twins, objects,
     objects_line, shell,
 };
-use crate::vault::{Class, Content, Object, Pin};
+use crate::vault::{Class, Collection, Content, Object, Pin};
 
 const KEY_CHECKS: &[&str] = &[
     "nginx-uri-object",
@@ -26,7 +26,8 @@ const KEY_CHECKS: &[&str] = &[
     "nginx-key-disabled",
     "nginx-key-expired",
 ];
-const PIN_CHECKS: &[&str] = &["nginx-pin-missing", "nginx-pin-source", "nginx-pin-line-end", "nginx-pin-wrong"];
+/// Of a PIN that a URI gives.
+const PIN_CHECKS: &[&str] = &["nginx-pin-source", "nginx-pin-line-end", "nginx-pin-wrong"];
 
 pub(super) fn examine(examination: &mut Examination, key: &Key<'_>) {
     examination.report.looked(&["nginx-uri"]);
@@ -47,7 +48,7 @@ pub(super) fn examine(examination: &mut Examination, key: &Key<'_>) {
     // Taken out for the time of its checks: they write into the report.
     let vaults = std::mem::take(&mut examination.vaults);
     if let Some(vault) = token(examination, key, &uri, &vaults) {
-        examination.report.looked(PIN_CHECKS);
+        examination.report.looked(&["nginx-pin-missing"]);
         pin(examination, key, &uri, vault);
         if let Some(object) = object(examination, key, &uri, vault) {
             usable(examination, key, vault, &object);
@@ -258,7 +259,12 @@ fn no_object(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Lo
         (None, Some(label)) => relabelling(key, vault, label),
         (None, None) => None,
     };
-    let backup = backups::newest(vault).filter(|_| label.is_some());
+    // What a backup holds shows only when it is opened. One that is sure to be from a time with the key isn't known
+    // either, but where a certificate of that name is left the key was there.
+    let was_there = label.as_ref().is_some_and(|label| {
+        vault.image.as_ref().is_some_and(|image| image.with_name(Collection::Certificates, label).next().is_some())
+    });
+    let backup = backups::newest(vault).filter(|_| was_there);
     let what = match (&label, &uri.id) {
         (Some(label), None) => format!("the label {label:?}"),
         (Some(label), Some(_)) => format!("the label {label:?} and this id"),
@@ -299,6 +305,7 @@ fn pin(examination: &mut Examination, key: &Key<'_>, uri: &Uri, vault: &Looked) 
         in_clear(examination, key);
     }
     if uri.pin_value.is_some() || source.is_some() {
+        examination.report.looked(PIN_CHECKS);
         match (given(uri), &vault.pin) {
             (None, _) => examination.report.found(found("nginx-pin-source")),
             (Some(given), Some(right)) if !bool::from(right.expose().ct_eq(given.expose())) => {
@@ -343,6 +350,7 @@ fn no_pin(examination: &mut Examination, vault: &Looked) {
     let pin_file = config.with_file_name(format!("{}.pin", vault.config.name));
     let setting = format!("pin_file = {:?}", pin_file.display().to_string());
     let found = finding("nginx-pin-missing").with("vault", &vault.name).with("pin-file", pin_file.display());
+    let found = found.maybe("pin-folder", pin_file.parent().map(Path::display));
     let edit = source.as_deref().and_then(|source| objects_line::setting(source, vault, &setting));
     let found = match edit {
         Some(edit) => found.with("edit", edit).with("config", config.display()),

@@ -16,6 +16,8 @@ pub(super) struct Report {
     findings: Vec<Finding>,
     told: HashSet<(&'static str, String)>,
     left_out: Vec<(Area, String)>,
+    /// What stands before `strongroom` where it is to be run in a service's name, as root.
+    pub in_name: String,
 }
 
 /// One thing that is wrong. Written with its values; it counts once it is [`found`](Report::found).
@@ -50,12 +52,19 @@ impl Finding {
         }
     }
 
-    fn sentence(&self) -> String {
-        self.check.sentence(&self.values)
+    /// Whether it has such a value.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.values.iter().any(|(known, _)| *known == name)
     }
 
-    fn remedy(&self) -> Option<String> {
-        self.check.remedy(&self.values)
+    fn sentence(&self, in_name: &str) -> String {
+        let sentence = self.check.sentence(&self.values);
+        sentence.replace("`strongroom ", &format!("`{in_name}strongroom "))
+    }
+
+    fn remedy(&self, in_name: &str) -> Option<String> {
+        let remedy = self.check.remedy(&self.values)?.replace("&& strongroom ", &format!("&& {in_name}strongroom "));
+        Some(if remedy.starts_with("strongroom ") { format!("{in_name}{remedy}") } else { remedy })
     }
 }
 
@@ -76,7 +85,7 @@ impl Report {
 
     pub(super) fn found(&mut self, finding: Finding) {
         self.looked(&[finding.check.id]);
-        if self.told.insert((finding.check.id, finding.sentence())) {
+        if self.told.insert((finding.check.id, finding.sentence(&self.in_name))) {
             self.findings.push(finding);
         }
     }
@@ -84,6 +93,19 @@ impl Report {
     /// Whether that was found already.
     pub(super) fn has(&self, id: &str) -> bool {
         self.findings.iter().any(|finding| finding.check.id == id)
+    }
+
+    /// Adds a value to what was found of a check with these values, where a later part knows more.
+    pub(super) fn complete(&mut self, id: &str, of: &[(&str, &str)], name: &'static str, value: impl ToString) {
+        for finding in self.findings.iter_mut().filter(|finding| finding.check.id == id) {
+            let says = |(name, text): &(&str, &str)| {
+                let mut values = finding.values.iter().filter(|(known, _)| known == name);
+                values.any(|(_, value)| matches!(value, Value::Word(word) if word == text))
+            };
+            if of.iter().all(says) {
+                finding.values.push((name, Value::Word(value.to_string())));
+            }
+        }
     }
 
     /// Why something wasn't looked at.
@@ -139,12 +161,13 @@ impl Report {
         let findings: Vec<&Finding> = self.findings.iter().filter(|finding| finding.check.area == area).collect();
         for (index, finding) in findings.iter().enumerate() {
             let colour = if finding.check.level == Level::Fault { RED } else { YELLOW };
-            let text = format!("{} [{}]", finding.sentence(), finding.check.id);
+            let text = format!("{} [{}]", finding.sentence(&self.in_name), finding.check.id);
             lines.push(line(finding.check.level.name(), colour, &text));
-            // A command that mends several things stands once, after the last of them.
-            let again =
-                |remedy: &String| findings[index + 1..].iter().any(|later| later.remedy().as_ref() == Some(remedy));
-            let remedy = finding.remedy().filter(|remedy| !again(remedy));
+            // A command that mends several things stands once, under the first of them.
+            let again = |remedy: &String| {
+                findings[..index].iter().any(|earlier| earlier.remedy(&self.in_name).as_ref() == Some(remedy))
+            };
+            let remedy = finding.remedy(&self.in_name).filter(|remedy| !again(remedy));
             lines.extend(remedy.map(|remedy| format!("{INDENT}{}", printable(&remedy))));
         }
         let left_out = self.left_out.iter().filter(|(of, _)| *of == area);
@@ -172,8 +195,8 @@ impl Report {
                     "id": finding.check.id,
                     "area": area.name(),
                     "state": finding.check.level.name(),
-                    "text": finding.sentence(),
-                    "remedy": finding.remedy(),
+                    "text": finding.sentence(&self.in_name),
+                    "remedy": finding.remedy(&self.in_name),
                 }));
             }
         }

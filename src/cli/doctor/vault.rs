@@ -248,7 +248,9 @@ fn entry(examination: &mut Examination, local: &LocalConfig, path: &Path, direct
         let right = if group { allowed } else { allowed & 0o700 };
         let (id, place) = if directory { ("vault-directory-open", "directory") } else { ("vault-file-open", "file") };
         let found = finding(id).with(place, path.display()).with("mode", seen.mode_text());
-        examination.report.found(found.with("right", format!("{right:03o}")));
+        // One command for all that lies there, where nothing of it is a group's.
+        let all = Some(local.path.display()).filter(|_| !group);
+        examination.report.found(found.with("right", format!("{right:03o}")).maybe("closed", all));
         fine = false;
     }
     fine
@@ -406,6 +408,7 @@ fn wrong_pin(examination: &Examination, looked: &Looked, remaining: u32, given: 
         .with("vault", &looked.name)
         .with("left", remaining)
         .with("source", source)
+        .with("new-pin", file.as_ref().map_or(String::new(), |file| format!("--new-pin-file {file}")))
         .maybe("pin-file", file)
         .maybe("file", configuration)
 }

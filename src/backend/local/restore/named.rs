@@ -72,8 +72,9 @@ fn collection_of(backup: &Opened, source: &BackupSource<'_>, named: &NamedInBack
     match found[..] {
         [only] => Ok(only),
         [] => Err(refused(format!(
-            "holds nothing called {}: `strongroom --json backup verify` lists the names in it",
-            named.name
+            "holds nothing called {}: `strongroom --json backup verify {}` lists the names in it",
+            named.name,
+            source.file.display()
         ))),
         _ => Err(refused(format!(
             "holds several things called {}: say which with --kind key, secret or certificate",

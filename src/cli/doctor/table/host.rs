@@ -76,9 +76,10 @@ pub(super) const CONFIGURATION: &[Check] = &[
         level: Level::Fault,
         holds: "the file with the PIN is there",
         symptoms: &["can't read …: No such file or directory (os error 2): `pin_file` in … names it"],
-        finding: "{file} should hold the PIN, but isn't there. (The command reads the PIN from the keyboard: type it, \
-                  end with Enter and Ctrl-D.)",
-        remedies: &["install -m 600 /dev/stdin {file}"],
+        finding: "{file} should hold the PIN, but isn't there. (The command reads the PIN from the keyboard: type it and \
+                  Enter. If nobody knows it, type a new one, and then set it with the recovery key: `strongroom --vault \
+                  {vault} pin reset --new-pin-file {file}`.)",
+        remedies: &[typed!("{file}", " {own}")],
     },
     Check {
         id: "pin-file-unreadable",
@@ -113,9 +114,10 @@ pub(super) const CONFIGURATION: &[Check] = &[
         level: Level::Fault,
         holds: "the file with the PIN isn't empty",
         symptoms: &["the PIN is wrong (… attempts left)", "PKCS#11 module::PIN incorrect", "Login failed"],
-        finding: "{file} should hold the PIN, but is empty. (The command reads the PIN from the keyboard: type it, end \
-                  with Enter and Ctrl-D.)",
-        remedies: &["install -m 600 /dev/stdin {file}"],
+        finding: "{file} should hold the PIN, but is empty. (The command reads the PIN from the keyboard: type it and \
+                  Enter. If nobody knows it, type a new one, and then set it with the recovery key: `strongroom --vault \
+                  {vault} pin reset --new-pin-file {file}`.)",
+        remedies: &[typed!("{file}")],
     },
     Check {
         id: "pin-command",

@@ -4,6 +4,34 @@
 //! Findings and remedies are templates: `{file}` stands for a value that the check fills in. In a remedy every value is
 //! quoted for a shell, so that the command can be copied as it is.
 
+/// The command that puts a PIN that is typed into a file, and what follows it. Where nothing is typed nothing is done;
+/// what lies there keeps its owner and mode; the shell shows the PIN to no other process.
+macro_rules! typed {
+    ($file:literal $(, $then:literal)?) => {
+        typed!(@ "", "'%s\\n'", $file $(, $then)?)
+    };
+    (@ $first:literal, $format:literal, $file:literal $(, $then:literal)?) => {
+        concat!(
+            "(umask 077; IFS= read -r pin && [ -n \"$pin\" ] && ", $first, "printf ", $format, " \"$pin\" > ", $file,
+            ")" $(, $then)?
+        )
+    };
+}
+
+/// The same without a line's end, which OpenSSL takes for a part of the PIN.
+macro_rules! typed_bare {
+    ($file:literal) => {
+        typed!(@ "", "%s", $file)
+    };
+}
+
+/// The same in a folder that may not be there.
+macro_rules! typed_in_folder {
+    ($file:literal, $then:literal) => {
+        typed!(@ "mkdir -p -m 755 {pin-folder} && ", "'%s\\n'", $file, $then)
+    };
+}
+
 mod clients;
 mod host;
 mod nginx;
@@ -152,6 +180,9 @@ fn placeholder(name: &str) -> String {
         // Options that are there or not.
         "renew" => "[--renew]".to_owned(),
         "san" => "[--san NAMES]".to_owned(),
+        "own" => "[&& chown USER: FILE]".to_owned(),
+        "new-pin" => "[--new-pin-file PIN_FILE]".to_owned(),
+        "ca" => "[How the site goes on while a CA has the request.]".to_owned(),
         "keep" => "[cp -p --backup=numbered CERTIFICATE_FILE CERTIFICATE_FILE.old &&]".to_owned(),
         name => name.to_uppercase().replace('-', "_"),
     }

@@ -108,10 +108,10 @@ pub(super) const CHECKS: &[Check] = &[
         "nginx has the PIN",
         &["Enter PKCS#11 token PIN for …:", "No PIN code was entered"],
         "Nothing gives nginx the PIN of {vault}: no `pin_file` in the configuration, none in the URI, none in OpenSSL's \
-         configuration. (The command reads it from the keyboard: type it, end with Enter and Ctrl-D.)",
+         configuration. (The command reads it from the keyboard: type it and Enter.)",
         &[
-            "install -D -m 600 /dev/stdin {pin-file} && sed -i {edit} {config}",
-            "install -D -m 600 /dev/stdin {pin-file} && printf '%s\\n' {lines} >> {config}",
+            typed_in_folder!("{pin-file}", " && sed -i {edit} {config}"),
+            typed_in_folder!("{pin-file}", " && printf '%s\\n' {lines} >> {config}"),
         ],
     ),
     fault(
@@ -120,7 +120,7 @@ pub(super) const CHECKS: &[Check] = &[
         &["Could not open file …"],
         "{file}, line {line}: the PIN's file {pin-file} isn't there or is empty. (The command reads it from the keyboard: \
          type it and Enter.)",
-        &["head -n 1 | tr -d '\\n' | install -m 600 /dev/stdin {pin-file}"],
+        &[typed_bare!("{pin-file}")],
     ),
     fault(
         "nginx-pin-line-end",
@@ -134,11 +134,7 @@ pub(super) const CHECKS: &[Check] = &[
         "the PIN that a URI gives is right",
         &["PKCS#11 module::PIN incorrect"],
         "{file}, line {line}: the PIN in the URI isn't that of {vault}.",
-        &[
-            "sed -i {edit} {file}",
-            "head -n 1 | tr -d '\\n' | install -m 600 /dev/stdin {pin-file}",
-            "${EDITOR:-vi} +{line} {file}",
-        ],
+        &["sed -i {edit} {file}", typed_bare!("{pin-file}"), "${EDITOR:-vi} +{line} {file}"],
     ),
     warning(
         "nginx-pin-in-uri",
@@ -158,7 +154,7 @@ pub(super) const CHECKS: &[Check] = &[
         "nginx-certificate-stale",
         "every certificate belongs to its key",
         &["SSL_CTX_use_PrivateKey(\"…\") failed … key values mismatch"],
-        "{certificate-file} isn't for the key {key} that {file}, line {line}, names.",
+        "{certificate-file} isn't for the key {key} that {file}, line {line}, names. {ca}",
         RENEWALS,
     ),
     fault(

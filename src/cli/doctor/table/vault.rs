@@ -62,7 +62,7 @@ pub(super) const CHECKS: &[Check] = &[
         holds: "nobody else may enter the vault's directory",
         symptoms: &["has mode …, which lets others in", "CKR_DEVICE_ERROR", "PKCS#11 module::Device error"],
         finding: "The vault's directory {directory} has mode {mode}, which lets others in.",
-        remedies: &["chmod {right} {directory}"],
+        remedies: &["chmod -R go= {closed}", "chmod {right} {directory}"],
     },
     Check {
         id: "vault-file-open",
@@ -71,7 +71,7 @@ pub(super) const CHECKS: &[Check] = &[
         holds: "nobody else may read or write the vault's files",
         symptoms: &["has mode …, which lets others in", "CKR_DEVICE_ERROR", "PKCS#11 module::Device error"],
         finding: "The vault's file {file} has mode {mode}, which lets others in.",
-        remedies: &["chmod {right} {file}"],
+        remedies: &["chmod -R go= {closed}", "chmod {right} {file}"],
     },
     Check {
         id: "vault-link",
@@ -178,8 +178,9 @@ pub(super) const CHECKS: &[Check] = &[
         holds: "the PIN that is configured or given opens the vault",
         symptoms: &["the PIN is wrong (… attempts left)", "CKR_PIN_INCORRECT", "PKCS#11 module::PIN incorrect"],
         finding: "The PIN in {source} doesn't open {vault}; {left} attempts are left. (The command reads the right one \
-                  from the keyboard: type it, end with Enter and Ctrl-D.)",
-        remedies: &["install -m 600 /dev/stdin {pin-file}", "${EDITOR:-vi} {file}"],
+                  from the keyboard: type it and Enter. If nobody knows it, put in a new one and then set it with the \
+                  recovery key: `strongroom --vault {vault} pin reset {new-pin}`.)",
+        remedies: &[typed!("{pin-file}"), "${EDITOR:-vi} {file}"],
     },
     Check {
         id: "pin-empty",
@@ -187,9 +188,10 @@ pub(super) const CHECKS: &[Check] = &[
         level: Level::Fault,
         holds: "no PIN in the configuration is empty",
         symptoms: &["the PIN is wrong (… attempts left)", "CKR_PIN_INCORRECT", "PKCS#11 module::PIN incorrect"],
-        finding: "{config} gives {vault} an empty PIN. (The command reads the right one from the keyboard: type it, end \
-                  with Enter and Ctrl-D.)",
-        remedies: &["install -D -m 600 /dev/stdin {pin-file} && sed -i {edit} {config}", "${EDITOR:-vi} {config}"],
+        finding: "{config} gives {vault} an empty PIN. (The command reads the right one from the keyboard: type it and \
+                  Enter. If nobody knows it, type a new one and then set it with the recovery key: `strongroom --vault \
+                  {vault} pin reset --new-pin-file {pin-file}`.)",
+        remedies: &[typed!("{pin-file}", " && sed -i {edit} {config}"), "${EDITOR:-vi} {config}"],
     },
     Check {
         id: "pin-attempts",
@@ -281,7 +283,12 @@ pub(super) const CHECKS: &[Check] = &[
         holds: "every certificate in the vault belongs to the current version of its key",
         symptoms: &["key values mismatch"],
         finding: "The certificate {certificate} in {vault} isn't for the current version of the key {key}.",
-        remedies: &["strongroom --vault {vault} key enable {key} --version {disabled}", RENEWALS[0], RENEWALS[1]],
+        remedies: &[
+            "strongroom --vault {vault} key enable {key} --version {disabled}",
+            "strongroom --vault {vault} cert import {certificate} {served} --renew",
+            RENEWALS[0],
+            RENEWALS[1],
+        ],
     },
 ];
 
