@@ -74,7 +74,7 @@ Exit status: 0 if it was done, 1 if it failed, 2 for wrong arguments.";
 /// Options that every verb takes.
 #[derive(Args)]
 struct Global {
-    /// The vault: its name in the configuration, its directory, or https://VAULT.DOMAIN at a server
+    /// The vault: its name in the configuration, its directory, or the https address of a vault at a server
     #[arg(long, global = true, value_name = "NAME_OR_PATH")]
     vault: Option<String>,
     /// Print JSON

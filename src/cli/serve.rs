@@ -32,7 +32,7 @@ pub(super) struct Serve {
     /// Listen at this Unix socket too
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// The domain below which every vault has a name, https://VAULT.DOMAIN (default: as the configuration says, else
+    /// The domain below which every vault has a name, VAULT.DOMAIN (default: as the configuration says, else
     /// vault.localhost)
     #[arg(long)]
     domain: Option<String>,
