@@ -73,7 +73,7 @@ fn load_a_new_machine_serves_the_same_page_from_a_backup() {
     );
     let before = served(&lost, port);
     assert!(before.0.ends_with("the same key"), "{}", before.0);
-    lost.run("strongroom backup create /root/web.backup");
+    lost.run("strongroom backup create ~/web.backup");
     let recovery_key =
         printed.lines().map(str::trim).find(|line| line.matches('-').count() == 15).expect("printed once");
 
@@ -84,7 +84,7 @@ fn load_a_new_machine_serves_the_same_page_from_a_backup() {
     drop(lost);
     fs::write(found.path("root/recovery.key"), recovery_key).unwrap();
     stage::set_mode(&found.path("root/recovery.key"), 0o600);
-    found.run("strongroom --vault web restore /root/web.backup --recovery-key-file /root/recovery.key");
+    found.run("strongroom --vault web restore ~/web.backup --recovery-key-file ~/recovery.key");
     assert_eq!(served(&found, port), before);
     assert!(found.run("strongroom secret get kept").contains("secret"));
 }

@@ -5,7 +5,7 @@ mod stage;
 
 use std::path::Path;
 
-use stage::debian::{Debian, package};
+use stage::debian::{Debian, HOME, package};
 use stage::free_port;
 
 /// What systemd does with nginx's unit, where systemd isn't process 1: the environment of its drop-in, and the same
@@ -63,7 +63,7 @@ fn commands(page: &str, section: &str, port: u16) -> String {
 /// A Debian with the package where the first page looks for it.
 fn machine(release: &str) -> Debian {
     let debian = Debian::fresh(release);
-    debian.put(&package(), "/root/strongroom_0_amd64.deb");
+    debian.put(&package(), &format!("{HOME}/strongroom_0_amd64.deb"));
     std::fs::write(debian.path("/usr/local/sbin/systemctl"), SYSTEMCTL).unwrap();
     stage::set_mode(&debian.path("/usr/local/sbin/systemctl"), 0o755);
     debian.run("apt-get update -qq; apt-get install -y -qq --no-install-recommends curl openssl");
@@ -85,9 +85,9 @@ fn load_a_vault_comes_back_from_its_backups() {
     let debian = machine("bookworm");
     let script = ["getting-started.md", "backup.md"].map(|page| commands(page, "", 8443)).concat();
     // The person at the terminal: keeps what is printed once, and types it when it is asked for.
-    let script = script.replace("web.pin\n(umask", "web.pin 2>&1 | tee /root/printed\n(umask").replace(
+    let script = script.replace("web.pin\n(umask", "web.pin 2>&1 | tee ~/printed\n(umask").replace(
         "install -m 600 /dev/stdin",
-        "grep -Eo '([0-9a-f]{4}-){15}[0-9a-f]{4}' /root/printed | install -m 600 /dev/stdin",
+        "grep -Eo '([0-9a-f]{4}-){15}[0-9a-f]{4}' ~/printed | install -m 600 /dev/stdin",
     );
     let seen = debian.run(&format!("cd /root; set -x\n{script}"));
     assert!(seen.contains("signed and verified"), "{seen}");

@@ -91,7 +91,9 @@ async fn is_read(body: &mut Body) -> bool {
 
 async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut Body) -> Result<Response> {
     refresh(&server.home).await?;
-    refresh(&target.served).await?;
+    if !Arc::ptr_eq(&server.home, &target.served) {
+        refresh(&target.served).await?;
+    }
     let principal = server.authenticate(&parts.headers)?;
     let segments = segments(parts.uri.path())?;
     let (route, parameters) = match routes::find(&parts.method, &segments) {

@@ -12,6 +12,9 @@ pub struct Debian {
     folder: tempfile::TempDir,
 }
 
+/// Where who works in it is at home.
+pub const HOME: &str = "/root";
+
 impl Debian {
     /// A new one of this release (`bookworm`, `trixie`).
     pub fn fresh(release: &str) -> Self {
@@ -46,7 +49,7 @@ impl Debian {
         command.args(["/bin/sh", "-ec"]).arg(format!("mount -t proc proc /proc\n{script}"));
         command.env_clear().stdin(Stdio::null()).envs([
             ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-            ("HOME", "/root"),
+            ("HOME", HOME),
             ("LANG", "C.UTF-8"),
             ("DEBIAN_FRONTEND", "noninteractive"),
         ]);

@@ -8,9 +8,8 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::Deserialize;
 
-use super::TokenError;
 use super::seen::{NotUsed, Seen};
-use crate::crypto::{Digest, DigestAlgorithm};
+use super::{TokenError, digest};
 use crate::server::identity::{Client, LoginCertificate};
 use crate::server::names::Names;
 
@@ -146,13 +145,4 @@ fn wrong(what: &str) -> TokenError {
 
 fn out_of_time(what: &str) -> TokenError {
     TokenError::new("invalid_client", 700024, format!("the client assertion is not within its time: {what}."))
-}
-
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    let mut digest = Digest::new(DigestAlgorithm::Sha256);
-    digest.update(bytes);
-    let mut out = [0; 32];
-    // The output has the digest's length.
-    let _ = digest.finish(&mut out);
-    out
 }

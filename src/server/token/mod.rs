@@ -15,6 +15,8 @@ mod verify;
 
 use serde::{Deserialize, Serialize};
 
+use crate::crypto::{Digest, DigestAlgorithm};
+
 pub use error::TokenError;
 pub use issue::{Issued, Issuer};
 pub use login_limit::{LoginLimit, Logins};
@@ -46,4 +48,14 @@ pub struct Claims {
     pub exp: i64,
     /// `app`.
     pub idtyp: String,
+}
+
+/// SHA-256, by which tokens and assertions are known without being kept.
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    let mut digest = Digest::new(DigestAlgorithm::Sha256);
+    digest.update(bytes);
+    let mut out = [0; 32];
+    // The output has the digest's length.
+    let _ = digest.finish(&mut out);
+    out
 }

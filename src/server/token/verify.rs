@@ -9,8 +9,7 @@ use std::sync::Arc;
 use jsonwebtoken::{Algorithm, Validation};
 use quick_cache::sync::Cache;
 
-use super::{Claims, SigningKeys};
-use crate::crypto::{Digest, DigestAlgorithm};
+use super::{Claims, SigningKeys, digest};
 use crate::server::names::Names;
 
 /// Tokens whose signature is known to be right.
@@ -102,13 +101,4 @@ impl Verifier {
         self.seen.insert(digest, Arc::clone(&checked));
         Ok(checked)
     }
-}
-
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    let mut digest = Digest::new(DigestAlgorithm::Sha256);
-    digest.update(bytes);
-    let mut out = [0; 32];
-    // The output has the digest's length.
-    let _ = digest.finish(&mut out);
-    out
 }
