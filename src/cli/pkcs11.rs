@@ -178,7 +178,7 @@ fn type_name(class: Class) -> &'static str {
         Class::PublicKey => "public",
         Class::Certificate => "cert",
         Class::SecretKey => "secret-key",
-        Class::Data | Class::Service | Class::Other(_) => "data",
+        Class::Data | Class::Service | Class::CertificateRequest | Class::Other(_) => "data",
     }
 }
 

@@ -121,6 +121,7 @@ impl From<VaultError> for ServiceError {
                 "Operation purge is not allowed: purge protection is on, and the object stays until its \
                  scheduledPurgeDate.",
             ),
+            VaultError::Managed(_) => Self::forbidden("ObjectIsManaged", error.to_string()),
             VaultError::LastAdministrator => Self::forbidden("AccessDenied", error.to_string()),
             VaultError::NameInvalid(_) => Self::bad_parameter(error.to_string()),
             VaultError::Unsupported(what) => Self::bad_parameter(format!("This vault can't do that: {what}.")),

@@ -96,7 +96,43 @@ impl Retention {
     /// Whether an object of this vault may be ended now without the wait: only what nobody could bring back anyway.
     pub fn allows_end_of(image: &Image, object: &Object) -> bool {
         let protected = || Self::of(image).is_some_and(|retention| retention.purge_protection);
-        object.content.class == Class::Service || object.content.deleted.is_some() || !protected()
+        let own = matches!(object.content.class, Class::Service | Class::CertificateRequest);
+        own || object.content.deleted.is_some() || !protected()
+    }
+}
+
+/// What is deleted together: all versions and halves of this name, with a certificate its request and its own key.
+fn whole<'a>(image: &'a Image, collection: Collection, name: &Name) -> Result<Vec<&'a Arc<Object>>> {
+    let of = |collection| image.with_name(collection, name.as_str());
+    joined(collection, name, of(collection).collect(), of(Collection::Keys), image.request(name.as_str()))
+}
+
+/// What comes back or ends together.
+fn whole_deleted<'a>(image: &'a Image, collection: Collection, name: &Name) -> Result<Vec<&'a Arc<Object>>> {
+    let of = |collection| image.deleted_with_name(collection, name.as_str());
+    joined(collection, name, of(collection).collect(), of(Collection::Keys), None)
+}
+
+fn joined<'a>(
+    collection: Collection,
+    name: &Name,
+    mut objects: Vec<&'a Arc<Object>>,
+    keys: impl Iterator<Item = &'a Arc<Object>>,
+    request: Option<&'a Arc<Object>>,
+) -> Result<Vec<&'a Arc<Object>>> {
+    let is_managed = |object: &&Arc<Object>| object.content.is_managed();
+    match collection {
+        Collection::Keys if objects.iter().any(is_managed) => Err(VaultError::Managed(name.to_string())),
+        Collection::Certificates => {
+            objects.extend(request);
+            if objects.iter().any(is_managed) {
+                let keys: Vec<_> = keys.collect();
+                // The public halves say nothing of it: they go where the private ones go.
+                objects.extend(keys.iter().any(is_managed).then_some(keys).into_iter().flatten());
+            }
+            Ok(objects)
+        }
+        _ => Ok(objects),
     }
 }
 
@@ -111,7 +147,8 @@ pub fn delete_softly(vault: &dyn Vault, collection: Collection, name: &Name, now
         let days = Retention::of(image).unwrap_or_default().days;
         deletion.at = now.max(latest(image));
         deletion.purge = deletion.at.saturating_add(i64::from(days) * DAY);
-        some(image.with_name(collection, name.as_str()).map(|object| marked(object, Some(deletion))))
+        let whole = whole(image, collection, name)?;
+        some(whole.into_iter().map(|object| marked(object, Some(deletion))))
     })?;
     Ok(deletion)
 }
@@ -119,7 +156,8 @@ pub fn delete_softly(vault: &dyn Vault, collection: Collection, name: &Name, now
 /// Brings all versions and halves of what had this name back.
 pub fn recover(vault: &dyn Vault, collection: Collection, name: &Name, now: i64) -> Result<()> {
     let recovered = vault.transact(&mut |image| {
-        let kept = image.deleted_with_name(collection, name.as_str()).filter(|object| !is_due(object, now));
+        let whole = whole_deleted(image, collection, name)?;
+        let kept = whole.into_iter().filter(|object| !is_due(object, now));
         some(kept.map(|object| marked(object, None)))
     });
     recovered.map(drop)
@@ -128,7 +166,7 @@ pub fn recover(vault: &dyn Vault, collection: Collection, name: &Name, now: i64)
 /// Ends what had this name when it was deleted, before its date. Refused where purge protection is on.
 pub fn purge(vault: &dyn Vault, collection: Collection, name: &Name, now: i64) -> Result<()> {
     let purged = vault.transact(&mut |image| {
-        let deleted: Vec<_> = image.deleted_with_name(collection, name.as_str()).collect();
+        let deleted = whole_deleted(image, collection, name)?;
         if Retention::of(image).is_some_and(|retention| retention.purge_protection)
             && deleted.iter().any(|object| !is_due(object, now))
         {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rpds::{HashTrieMapSync, HashTrieSetSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
 
-use super::{Class, Collection, Object, ObjectNumber, UniqueId};
+use super::{Class, Collection, Content, Object, ObjectNumber, UniqueId};
 
 type Index<K> = HashTrieMapSync<K, Numbers>;
 
@@ -40,6 +40,9 @@ pub struct Image {
     due: RedBlackTreeSetSync<(i64, ObjectNumber)>,
     /// A service's own records; in none of the indexes either.
     service: Arc<BTreeMap<ObjectNumber, Arc<Object>>>,
+    /// Certificates still to be issued; in none of the indexes either.
+    requests: RedBlackTreeMapSync<ObjectNumber, Arc<Object>>,
+    requests_by_name: Names,
     /// Named objects that are not the newest enabled version of their name and class.
     superseded: HashTrieSetSync<ObjectNumber>,
 }
@@ -122,15 +125,50 @@ impl Image {
         &self.service
     }
 
-    /// Every object, also what is deleted softly and a service's records: for what copies or replaces a whole vault.
+    /// What of this name is still to be issued as a certificate.
+    pub fn request(&self, name: &str) -> Option<&Arc<Object>> {
+        let numbers = self.requests_by_name.get(&name_of(Collection::Certificates, name))?;
+        numbers.iter().last().and_then(|number| self.requests.get(number))
+    }
+
+    /// As [`names`](Self::names), of certificates still to be issued.
+    pub fn request_names<'a>(&'a self, first: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        names_from(&self.requests_by_name, Collection::Certificates, first)
+    }
+
+    /// Whether a name is kept from an object of this content: a certificate that has its own key is one object under three
+    /// names, and nothing else is called so among keys and secrets, not even when it is deleted softly.
+    pub fn is_kept_from(&self, content: &Content, name: &str) -> bool {
+        let all = |collection| self.with_name(collection, name).chain(self.deleted_with_name(collection, name));
+        let certificate = || all(Collection::Certificates).chain(self.request(name));
+        let whole = content.is_managed() || content.class == Class::CertificateRequest;
+        match Collection::of(content) {
+            Some(Collection::Secrets) => certificate().any(|object| object.content.is_managed()),
+            // The public half says nothing of it.
+            Some(Collection::Keys) if content.class == Class::PublicKey => false,
+            Some(Collection::Keys) if !whole => certificate().any(|object| object.content.is_managed()),
+            Some(_) if whole => {
+                let foreign = |object: &Arc<Object>| {
+                    object.content.class == Class::PrivateKey && !object.content.is_managed()
+                        || object.content.class == Class::SecretKey
+                };
+                all(Collection::Secrets).next().is_some() || all(Collection::Keys).any(foreign)
+            }
+            _ => false,
+        }
+    }
+
+    /// Every object, also what is deleted softly, requests and a service's records: for what copies or replaces a whole vault.
     pub fn everything(&self) -> impl Iterator<Item = &Arc<Object>> {
-        self.objects.values().chain(self.deleted.values()).chain(self.service.values())
+        let shown = self.objects.values().chain(self.deleted.values());
+        shown.chain(self.requests.values()).chain(self.service.values())
     }
 
     /// As [`with_unique_id`](Self::with_unique_id), of every object.
     pub fn any_with_unique_id(&self, id: &UniqueId) -> Option<&Arc<Object>> {
         let number = self.by_unique_id.get(id)?;
-        self.objects.get(number).or_else(|| self.deleted.get(number)).or_else(|| self.service.get(number))
+        let hidden = || self.deleted.get(number).or_else(|| self.requests.get(number));
+        self.objects.get(number).or_else(hidden).or_else(|| self.service.get(number))
     }
 
     /// How many objects an index holds, to choose the shortest: label, id, class.
@@ -170,6 +208,11 @@ impl Image {
             self.deleted.insert_mut(number, object);
             return;
         }
+        if object.content.class == Class::CertificateRequest {
+            name.into_iter().for_each(|name| add_name(&mut self.requests_by_name, name, number));
+            self.requests.insert_mut(number, object);
+            return;
+        }
         add(&mut self.by_label, object.content.label.as_slice().into(), number);
         add(&mut self.by_id, object.content.id.as_slice().into(), number);
         add(&mut self.by_class, object.content.class, number);
@@ -204,11 +247,18 @@ impl Image {
                 Some(object)
             }
             None if self.service.contains_key(&number) => Arc::make_mut(&mut self.service).remove(&number),
-            None => None,
+            None => self.remove_request(number),
         };
         removed.into_iter().for_each(|object| {
             self.by_unique_id.remove_mut(&object.unique_id);
         });
+    }
+
+    fn remove_request(&mut self, number: ObjectNumber) -> Option<Arc<Object>> {
+        let object = self.requests.get(&number).cloned()?;
+        self.requests.remove_mut(&number);
+        name_key(&object).into_iter().for_each(|name| take_name(&mut self.requests_by_name, &name, number));
+        Some(object)
     }
 
     /// Finds again which versions of a name are current, after one of them came, went or changed.
@@ -327,7 +377,7 @@ fn take<K: Clone + Eq + std::hash::Hash>(index: &mut Index<K>, key: K, number: O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vault::{Content, Deletion, Name, Version};
+    use crate::vault::{Deletion, Name, Version};
 
     fn version(number: ObjectNumber, class: Class, ordinal: u32, enabled: bool) -> Arc<Object> {
         let content = Content { enabled, ..Content::new(class) };
@@ -410,6 +460,26 @@ mod tests {
         assert!(Arc::ptr_eq(&before, image.service()) && image.len() == 1);
         image.remove(1);
         assert!(image.service().is_empty() && before.len() == 1);
+    }
+
+    #[test]
+    fn a_request_holds_its_name_and_is_found_by_nothing_else() {
+        let mut image = Image::default();
+        let request = version(1, Class::CertificateRequest, 1, true);
+        image.insert(Arc::clone(&request));
+        assert!(
+            image.is_empty()
+                && image.get(1).is_none()
+                && image.with_name(Collection::Certificates, "www").next().is_none()
+        );
+        assert_eq!(image.request("WWW").map(|object| object.number), Some(1));
+        assert_eq!(image.request_names("").collect::<Vec<_>>(), ["www"]);
+        let content = Content { deleted: Some(Deletion { at: 1, purge: 2 }), ..request.content.clone() };
+        image.insert(Arc::new(Object { content, ..(*request).clone() }));
+        assert!(image.request("www").is_none());
+        assert_eq!(image.deleted_with_name(Collection::Certificates, "www").count(), 1);
+        image.remove(1);
+        assert_eq!(image.everything().count(), 0);
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub enum Class {
     /// What a service keeps for itself in the vault (identities, role assignments, signing keys of tokens): sealed like
     /// every object, and shown by no front end as one.
     Service,
+    /// A certificate that is still to be issued: its value is the request (PKCS#10), its secret part the key, if that is to
+    /// become a key of the vault with it. It holds a certificate's name and is shown by no front end as an object.
+    CertificateRequest,
     /// Any other class, kept whole.
     Other(u32),
 }
@@ -44,10 +47,14 @@ impl Class {
     /// The number of [`Service`](Self::Service); no caller of PKCS#11 may use it.
     pub const SERVICE: u32 = u32::MAX - 2;
 
+    /// The number of [`CertificateRequest`](Self::CertificateRequest); no caller of PKCS#11 may use it.
+    pub const CERTIFICATE_REQUEST: u32 = u32::MAX - 3;
+
     /// Its number in PKCS#11 v3.2 (`CKO_*`).
     pub fn number(self) -> u32 {
         match self {
             Self::Service => Self::SERVICE,
+            Self::CertificateRequest => Self::CERTIFICATE_REQUEST,
             Self::Data => 0,
             Self::Certificate => 1,
             Self::PublicKey => 2,
@@ -66,6 +73,7 @@ impl Class {
             3 => Self::PrivateKey,
             4 => Self::SecretKey,
             Self::SERVICE => Self::Service,
+            Self::CERTIFICATE_REQUEST => Self::CertificateRequest,
             other => Self::Other(other),
         }
     }
@@ -102,7 +110,7 @@ impl Collection {
         match content.class {
             Class::PrivateKey | Class::PublicKey | Class::SecretKey => Some(Self::Keys),
             Class::Data if content.private => Some(Self::Secrets),
-            Class::Certificate => Some(Self::Certificates),
+            Class::Certificate | Class::CertificateRequest => Some(Self::Certificates),
             Class::Data | Class::Service | Class::Other(_) => None,
         }
     }
@@ -202,6 +210,9 @@ pub const MAX_SECRET_LEN: usize = 25 * 1024;
 /// The note of a secret whose value is text; without it the value is bytes.
 const TEXT_VALUE: (&str, &str) = ("value", "text");
 
+/// The note of a certificate and of its key's private half that were made as one.
+const MANAGED: (&str, &str) = ("managed", "certificate");
+
 impl Content {
     /// Whether a secret's value is text: noted when it was set, because bytes may look like it.
     pub fn has_text_value(&self) -> bool {
@@ -220,12 +231,22 @@ impl Content {
         self.notes.insert(TEXT_VALUE.0.into(), TEXT_VALUE.1.into());
     }
 
+    /// Whether it is a certificate with a key of its own, or such a key: one goes nowhere without the other.
+    pub fn is_managed(&self) -> bool {
+        self.notes.get(MANAGED.0).is_some_and(|value| value == MANAGED.1)
+    }
+
+    /// Makes it one half of a certificate and its key.
+    pub fn set_managed(&mut self) {
+        self.notes.insert(MANAGED.0.into(), MANAGED.1.into());
+    }
+
     /// An enabled, non-exportable object of this class with nothing in it. Keys' private halves, secret keys, a service's
-    /// records and nothing else are private.
+    /// records, requests and nothing else are private.
     pub fn new(class: Class) -> Self {
         Self {
             class,
-            private: matches!(class, Class::PrivateKey | Class::SecretKey | Class::Service),
+            private: matches!(class, Class::PrivateKey | Class::SecretKey | Class::Service | Class::CertificateRequest),
             label: Vec::new(),
             id: Vec::new(),
             enabled: true,
@@ -291,6 +312,8 @@ pub enum Naming {
     VersionOf(Name),
     /// This name, free or not: a first or a further version.
     Set(Name),
+    /// This name, free or not, for a version of this id, which is new: a certificate and its key have it in common.
+    As(Name, VersionId),
     /// As a backup of the object says; the name must be free.
     Restored(Box<RestoredAs>),
 }

@@ -263,24 +263,27 @@ fn named(
         Naming::FromLabel => {
             let label = std::str::from_utf8(&draft.content.label).ok().and_then(|label| Name::new(label).ok());
             label
-                .filter(|name| !is_taken(image, collection, name))
+                .filter(|name| !is_taken(image, collection, name) && !image.is_kept_from(&draft.content, name.as_str()))
                 .unwrap_or_else(|| Name::derived(&draft.content.label, unique_id))
         }
-        Naming::New(name) | Naming::VersionOf(name) | Naming::Set(name) => name.clone(),
+        Naming::New(name) | Naming::VersionOf(name) | Naming::Set(name) | Naming::As(name, _) => name.clone(),
         Naming::Restored(was) => was.name.clone(),
     };
     let folded = name.folded();
     if let Some((_, _, name, version)) = shared.iter().find(|(c, text, ..)| *c == collection && *text == folded) {
         return Ok(Some((name.clone(), *version)));
     }
-    check_name(image, collection, &draft.naming, &name)?;
+    check_name(image, collection, draft, &name)?;
     if let Naming::Restored(was) = &draft.naming {
         return Ok(Some((name, was.version)));
     }
     let versions = image.with_name(collection, name.as_str());
     let newest = versions.filter_map(|object| object.version).map(|version| version.ordinal).max().unwrap_or(0);
     let mut id = [0; 16];
-    crypto::random(&mut id)?;
+    match &draft.naming {
+        Naming::As(_, given) => id = *given,
+        _ => crypto::random(&mut id)?,
+    }
     let version = Version { id, ordinal: newest + 1 };
     // All versions are spelled as the first one was: their ids differ in nothing else.
     let first = image.with_name(collection, name.as_str()).find_map(|object| object.name.clone());
@@ -290,8 +293,12 @@ fn named(
 }
 
 /// Refuses a name that somebody gave and that isn't free, or isn't there, as the naming needs it.
-fn check_name(image: &Image, collection: Collection, naming: &Naming, name: &Name) -> Result<()> {
+fn check_name(image: &Image, collection: Collection, draft: &Draft, name: &Name) -> Result<()> {
+    let naming = &draft.naming;
     let given = !matches!(naming, Naming::None | Naming::FromLabel);
+    if image.is_kept_from(&draft.content, name.as_str()) {
+        return Err(VaultError::NameTaken(name.to_string()));
+    }
     if given && image.deleted_with_name(collection, name.as_str()).next().is_some() {
         return Err(VaultError::NameDeleted(name.to_string()));
     }
@@ -307,6 +314,7 @@ fn check_name(image: &Image, collection: Collection, naming: &Naming, name: &Nam
 pub(super) fn is_taken(image: &Image, collection: Collection, name: &Name) -> bool {
     image.with_name(collection, name.as_str()).any(|object| object.content.class != Class::PublicKey)
         || image.deleted_with_name(collection, name.as_str()).next().is_some()
+        || collection == Collection::Certificates && image.request(name.as_str()).is_some()
 }
 
 /// Seals an object under a fresh salt.

@@ -135,7 +135,7 @@ fn try_object(vault: &dyn VaultAdmin, object: &Object) -> Tried {
         },
         Class::PublicKey => return try_public_key(object),
         Class::Certificate => return Ok(try_certificate(object)),
-        Class::Data | Class::Service | Class::Other(_) => Ok(()),
+        Class::Data | Class::Service | Class::CertificateRequest | Class::Other(_) => Ok(()),
     };
     match tried {
         // Kept whole, and of a kind or size that nothing of ours uses.

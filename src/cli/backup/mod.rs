@@ -289,6 +289,7 @@ pub(super) fn class_name(class: Class) -> &'static str {
         Class::PrivateKey => "private keys",
         Class::SecretKey => "secret keys",
         Class::Service => "records of the server",
+        Class::CertificateRequest => "requests for certificates",
         Class::Other(_) => "other objects",
     }
 }

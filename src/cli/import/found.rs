@@ -70,7 +70,7 @@ impl What {
             Some(Class::PublicKey) => "public key",
             Some(Class::PrivateKey) => "private key",
             Some(Class::SecretKey) => "secret key",
-            Some(Class::Service | Class::Other(_)) | None => "object",
+            Some(Class::Service | Class::CertificateRequest | Class::Other(_)) | None => "object",
         }
     }
 

@@ -68,7 +68,7 @@ fn kind(found: &Found) -> std::result::Result<Kinds, String> {
             }
         }
         Some(Class::Other(number)) if u64::from(number) == CKO_OTP_KEY => Ok(Kinds::OTP),
-        Some(Class::Service | Class::Other(_)) => Ok(Kinds::OTHER),
+        Some(Class::Service | Class::CertificateRequest | Class::Other(_)) => Ok(Kinds::OTHER),
         None => Err("it is of no class that PKCS#11 knows".to_owned()),
     }
 }

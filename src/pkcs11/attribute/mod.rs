@@ -96,7 +96,7 @@ impl Kinds {
                 Self::of_key(content.class, key_type(algorithm))
             }
             Class::Other(number) if CK_OBJECT_CLASS::from(number) == CKO_OTP_KEY => Self::OTP,
-            Class::Service | Class::Other(_) => Self::OTHER,
+            Class::Service | Class::CertificateRequest | Class::Other(_) => Self::OTHER,
         }
     }
 

@@ -56,7 +56,7 @@ fn read_value(content: &mut Content, kind: Kinds, given: &Checked<'_>) -> Result
             content.value = given.filled(CKA_VALUE).map(Into::into);
             return Ok(None);
         }
-        Class::Data | Class::Service | Class::Other(_) => return Ok(None),
+        Class::Data | Class::Service | Class::CertificateRequest | Class::Other(_) => return Ok(None),
     };
     content.key = Some(key);
     Ok(Some(secret))
@@ -87,7 +87,7 @@ fn kind(template: &Template<'_>, class: Class) -> Result<Kinds, Rv> {
             }
         }
         // A program may not write what the server goes by.
-        Class::Service => Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID)),
+        Class::Service | Class::CertificateRequest => Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID)),
         Class::Other(number) => match number.into() {
             // Only a token makes these (§4.3, §4.13, §4.14, §4.15).
             CKO_HW_FEATURE | CKO_MECHANISM | CKO_PROFILE | CKO_VALIDATION => Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID)),
@@ -143,7 +143,7 @@ pub(super) fn default_id(content: &Content) -> Result<Vec<u8>, Rv> {
         Class::PublicKey | Class::PrivateKey => {
             Ok(content.key.as_ref().map_or_else(Vec::new, |key| id_of_public(&key.public)))
         }
-        Class::Data | Class::Service | Class::Other(_) => Ok(Vec::new()),
+        Class::Data | Class::Service | Class::CertificateRequest | Class::Other(_) => Ok(Vec::new()),
     }
 }
 

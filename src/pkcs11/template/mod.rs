@@ -196,7 +196,7 @@ fn naming(content: &Content) -> Naming {
                 && parsed.is_some()
                 && category != Some(Ok(CK_CERTIFICATE_CATEGORY_AUTHORITY))
         }
-        Class::PublicKey | Class::Service | Class::Other(_) => false,
+        Class::PublicKey | Class::Service | Class::CertificateRequest | Class::Other(_) => false,
     };
     if named { Naming::FromLabel } else { Naming::None }
 }
