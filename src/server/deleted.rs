@@ -102,7 +102,7 @@ pub fn purge<K: Kind>(call: &Call) -> Result<Reply> {
         return Err(not_deleted::<K>(name));
     }
     vault::purge(&*call.served.vault, K::COLLECTION, name, call.now)?;
-    Ok(Reply::Empty)
+    Ok(Reply::empty())
 }
 
 /// What is deleted under this name and not past its date.
