@@ -35,6 +35,23 @@ pub fn page<T: Serialize, I: Iterator<Item = (String, T)>>(
     Reply::json(&Page { value: items.into_iter().map(|(_, item)| item).collect(), next_link })
 }
 
+/// Two lists of names that are each in order, as one, each name once.
+pub fn merged<'a>(
+    one: impl Iterator<Item = &'a str>,
+    other: impl Iterator<Item = &'a str>,
+) -> impl Iterator<Item = &'a str> {
+    let (mut one, mut other) = (one.peekable(), other.peekable());
+    std::iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some(left), Some(right)) if left == right => {
+            other.next();
+            one.next()
+        }
+        (Some(left), Some(right)) if left > right => other.next(),
+        (None, _) => other.next(),
+        _ => one.next(),
+    })
+}
+
 fn size(call: &Call) -> Result<usize> {
     let Some(text) = call.query.get("maxresults") else { return Ok(MOST) };
     let wrong = || ServiceError::bad_parameter(format!("maxresults is 1 to {MOST}, not {text:?}."));

@@ -3,6 +3,7 @@
 //!
 //! The gate goes by it, the OpenAPI document and `docs/azure-compat.md` print it, tests walk over it.
 
+mod certificates;
 mod keys;
 mod secrets;
 
@@ -151,4 +152,4 @@ fn matches<'a>(pattern: &str, segments: &'a [String]) -> Option<(Parameters<'a>,
 
 /// Every route of the data plane.
 pub static TABLE: LazyLock<Vec<Route>> =
-    LazyLock::new(|| [keys::rows(), secrets::rows()].into_iter().flatten().collect());
+    LazyLock::new(|| [keys::rows(), secrets::rows(), certificates::rows()].into_iter().flatten().collect());
