@@ -14,6 +14,7 @@ use crate::server::call::Call;
 use crate::server::deleted;
 use crate::server::error::{Result, ServiceError};
 use crate::server::keys::Base64Url;
+use crate::server::paging::includes_pending;
 use crate::vault::{Change, Class, Collection, Content, Draft, Image, Name, Object, VaultError, VersionId};
 
 /// A certificate that was issued, or the request for one.
@@ -247,11 +248,6 @@ impl deleted::Kind for Certificates {
     fn not_found(name: &Name) -> ServiceError {
         not_found(name)
     }
-}
-
-/// Whether a list shall hold what is still to be issued.
-pub fn includes_pending(call: &Call) -> bool {
-    call.query.get("includePending").is_some_and(|text| text.eq_ignore_ascii_case("true"))
 }
 
 /// No certificate is called so, or it has no such version.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::bundle::{Bundle, CertificateVersion, Item, includes_pending, not_found, policy_of};
+use super::bundle::{Bundle, CertificateVersion, Item, not_found, policy_of};
 use super::policy::{GivenPolicy, Policy};
 use crate::server::attributes::{GivenAttributes, Tags, checked_tags};
 use crate::server::body::maybe_object;
@@ -30,7 +30,7 @@ pub fn get(call: &Call) -> Result<Reply> {
 
 /// GET `/certificates`.
 pub fn list(call: &Call) -> Result<Reply> {
-    let pending = includes_pending(call);
+    let pending = paging::includes_pending(call);
     paging::page(call, "certificates", |from| {
         let issued = call.image.names(Collection::Certificates, from);
         let names = paging::merged(issued, call.image.request_names(from));

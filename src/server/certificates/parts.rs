@@ -148,7 +148,8 @@ impl Version {
             content.local = local;
         }
         main.exportable = self.policy.key_props.exportable;
-        main.notes.insert(KTY.into(), self.policy.key_props.kty.clone());
+        let kty = Some(&self.policy.key_props.kty).filter(|kty| !kty.is_empty());
+        kty.into_iter().for_each(|kty| drop(main.notes.insert(KTY.into(), kty.clone())));
         main.set_managed();
         let operations = Family::of(new.algorithm()).map_or(KeyOps::SIGNING, KeyOps::default_of);
         set_operations(operations, &mut main, Some(&mut public));

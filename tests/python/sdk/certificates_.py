@@ -512,7 +512,7 @@ class Importing(Case):
         for preserve, wanted in [(True, odd), (False, authority.chain())]:
             name = fresh("ordered")
             made = certificates.import_certificate(name, pfx(key, leaf, odd), preserve_order=preserve)
-            self.assertEqual(made.preserve_order, preserve)
+            self.assertEqual(made.properties.preserve_order, preserve)
             bundle = pkcs12.load_pkcs12(base64.b64decode(secrets.get_secret(name).value), None)
             self.assertEqual([of.certificate for of in bundle.additional_certs], wanted)
 

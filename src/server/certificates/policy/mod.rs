@@ -67,7 +67,8 @@ pub struct Policy {
 pub struct KeyProperties {
     /// Whether the private part is in the secret.
     pub exportable: bool,
-    /// As it was asked for.
+    /// As it was asked for; empty for a kind that Key Vault has no word for, which clients would refuse to read.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kty: String,
     /// Bits.
     pub key_size: u32,
@@ -277,7 +278,8 @@ impl KeyProperties {
             KeyAlgorithm::Ec(curve) => (curve.bits(), Some(curve_name(curve).to_owned())),
             _ => (256, None),
         };
-        Self { exportable: true, kty: kty_of(algorithm).into(), key_size, reuse_key: false, crv }
+        let kty = Family::of(algorithm).map(|_| kty_of(algorithm)).unwrap_or_default();
+        Self { exportable: true, kty: kty.into(), key_size, reuse_key: false, crv }
     }
 
     fn changed(self, given: &GivenKey) -> Result<Self> {
