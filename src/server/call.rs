@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::http::HeaderName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -42,20 +43,32 @@ pub struct Call {
 }
 
 /// What is answered when all went well; the status is the route's.
-pub enum Reply {
-    /// A JSON body, which may hold a secret.
-    Json(Zeroizing<Vec<u8>>),
-    /// No body.
-    Empty,
+#[derive(Default)]
+pub struct Reply {
+    /// JSON, which may hold a secret; empty for no body.
+    pub body: Zeroizing<Vec<u8>>,
+    /// Headers that this answer alone has: where and when to ask again.
+    pub headers: Vec<(HeaderName, String)>,
 }
 
 impl Reply {
+    /// No body.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
     /// Writes a body.
     pub fn json(value: &impl Serialize) -> Result<Self> {
         let mut written = Wiped(Zeroizing::new(Vec::with_capacity(1024)));
         // Our own types, whose keys are texts, into memory.
         let _ = serde_json::to_writer(&mut written, value);
-        Ok(Self::Json(written.0))
+        Ok(Self { body: written.0, headers: Vec::new() })
+    }
+
+    /// With a header besides.
+    pub fn with_header(mut self, name: HeaderName, text: impl Into<String>) -> Self {
+        self.headers.push((name, text.into()));
+        self
     }
 }
 

@@ -19,7 +19,7 @@ use super::error::{Result, ServiceError};
 use super::listen::{BodyError, Origin, Peer, read_body};
 use super::names::{host_of, port_of};
 use super::routes::{self, Found, Route, Work};
-use super::{Served, Server, keys};
+use super::{Served, Server, keys, secrets};
 use crate::vault::{Collection, Name, VersionId};
 
 /// The answer to a method that a known path doesn't have.
@@ -154,9 +154,17 @@ async fn refresh(served: &Arc<Served>) -> Result<()> {
 async fn run(server: &Server, route: &'static Route, call: Call) -> Result<Reply> {
     match route.work {
         Work::Short => (route.run)(&call),
-        Work::Key if keys::is_slow(&call) => server.pools.rsa(move || (route.run)(&call)).await?,
+        Work::Key if is_slow(route, &call) => server.pools.rsa(move || (route.run)(&call)).await?,
         Work::Key => (route.run)(&call),
         Work::Write => server.pools.write(move || (route.run)(&call)).await?,
+    }
+}
+
+/// Whether an operation with a key, or of what holds one, would hold up others.
+fn is_slow(route: &Route, call: &Call) -> bool {
+    match collection_of(route.path) {
+        Some(Collection::Secrets) => secrets::is_slow(call),
+        _ => keys::is_slow(call),
     }
 }
 
@@ -183,9 +191,11 @@ fn permit(route: &Route, call: &Call) -> Result<()> {
     ))
 }
 
-/// Which name space a path is about, also that of deleted objects.
+/// Which name space the name in a path is of, also that of deleted objects. An issuer's name is of none.
 fn collection_of(path: &str) -> Option<Collection> {
-    let first = path.split('/').nth(1)?;
+    let mut parts = path.split('/').skip(1);
+    let first = parts.next()?;
+    parts.next().filter(|second| *second == "{name}")?;
     Collection::from_segment(first.strip_prefix("deleted").unwrap_or(first))
 }
 
@@ -267,13 +277,14 @@ async fn read(body: &mut Body, most: usize) -> Result<Bytes> {
 }
 
 fn written(status: u16, reply: Reply) -> Response {
-    let body = match reply {
-        Reply::Json(bytes) => Bytes::from_owner(bytes),
-        Reply::Empty => Bytes::new(),
-    };
-    let json = !body.is_empty();
+    let json = !reply.body.is_empty();
+    let body = if json { Bytes::from_owner(reply.body) } else { Bytes::new() };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    // Our own addresses and numbers; a header that can't be written is left out.
+    for (name, text) in reply.headers {
+        HeaderValue::from_str(&text).into_iter().for_each(|value| drop(response.headers_mut().insert(&name, value)));
+    }
     if json {
         response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     }

@@ -10,6 +10,7 @@ pub mod authority;
 mod blob;
 mod body;
 mod call;
+mod certificates;
 pub mod clock;
 mod deleted;
 mod error;
