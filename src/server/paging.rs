@@ -30,7 +30,12 @@ pub fn page<T: Serialize, I: Iterator<Item = (String, T)>>(
     let next_link = next.map(|(mark, _)| {
         let token = Base64UrlUnpadded::encode_string(mark.as_bytes());
         let version = call.query.get("api-version").unwrap_or_default();
-        format!("{}/{path}?api-version={version}&$skiptoken={token}&maxresults={most}", call.base)
+        let mut link = format!("{}/{path}?api-version={version}&$skiptoken={token}&maxresults={most}", call.base);
+        if let Some(filter) = call.query.get("$filter") {
+            link.push_str("&$filter=");
+            link.extend(form_urlencoded::byte_serialize(filter.as_bytes()));
+        }
+        link
     });
     Reply::json(&Page { value: items.into_iter().map(|(_, item)| item).collect(), next_link })
 }
