@@ -3,7 +3,7 @@
 //!
 //! The gate goes by it, the OpenAPI document and `docs/azure-compat.md` print it, tests walk over it.
 
-mod administration;
+mod roles;
 mod keys;
 mod secrets;
 
@@ -184,7 +184,7 @@ fn matches<'a>(pattern: &str, segments: &'a [String]) -> Option<(Parameters<'a>,
 
 /// Every route of the data plane.
 pub static TABLE: LazyLock<Vec<Route>> =
-    LazyLock::new(|| [keys::rows(), secrets::rows(), administration::rows()].into_iter().flatten().collect());
+    LazyLock::new(|| [keys::rows(), secrets::rows(), roles::rows()].into_iter().flatten().collect());
 
 #[cfg(test)]
 mod tests {
