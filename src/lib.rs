@@ -5,11 +5,14 @@
 //!
 //! - `cli`, `server` and [`pkcs11`]: the front ends. They know vaults by the traits in [`vault`] only.
 //! - [`backend`]: the vaults themselves. [`backend::local`] is an encrypted directory on this machine.
+//! - `certificate`: X.509 and the files of keys and certificates, for the front ends that make and read them.
 //! - [`vault`]: the traits and types that front ends and backends share.
 //! - [`config`]: the configuration file. [`crypto`]: keys and algorithms, no I/O.
 //! - `log`: our lines in other people's processes. [`sys`]: fork, memory, files.
 
 pub mod backend;
+#[cfg(feature = "cli")]
+pub mod certificate;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;

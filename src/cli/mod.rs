@@ -17,6 +17,7 @@ mod import;
 mod init;
 mod key;
 mod kind;
+mod new_file;
 mod open;
 mod output;
 mod passphrase;
@@ -101,7 +102,7 @@ enum Verb {
     /// Keys: create, import, list, show, rotate, enable, disable, delete, public
     #[command(subcommand)]
     Key(key::Verb),
-    /// Certificates: create, csr, import, list, show, delete
+    /// Certificates: create, csr, issue, renew, import, list, show, export, delete
     #[command(subcommand)]
     Cert(cert::Verb),
     /// Take over keys, certificates and data from files or from another token

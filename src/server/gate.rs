@@ -20,7 +20,7 @@ use super::error::{Result, ServiceError};
 use super::listen::{BodyError, Origin, Peer, read_body};
 use super::names::{host_of, port_of};
 use super::routes::{self, Found, Route, Work};
-use super::{Served, Server, keys};
+use super::{Served, Server, keys, secrets};
 use crate::config::Manner;
 use crate::vault::{Collection, Name, VersionId};
 
@@ -158,9 +158,17 @@ async fn refresh(served: &Arc<Served>) -> Result<()> {
 async fn run(server: &Server, route: &'static Route, call: Call) -> Result<Reply> {
     match route.work {
         Work::Short => (route.run)(&call),
-        Work::Key if keys::is_slow(&call) => server.pools.rsa(move || (route.run)(&call)).await?,
+        Work::Key if is_slow(route, &call) => server.pools.rsa(move || (route.run)(&call)).await?,
         Work::Key => (route.run)(&call),
         Work::Write => server.pools.write(move || (route.run)(&call)).await?,
+    }
+}
+
+/// Whether an operation with a key, or of what holds one, would hold up others.
+fn is_slow(route: &Route, call: &Call) -> bool {
+    match collection_of(route.path) {
+        Some(Collection::Secrets) => secrets::is_slow(call),
+        _ => keys::is_slow(call),
     }
 }
 

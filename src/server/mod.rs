@@ -11,6 +11,7 @@ pub mod authority;
 mod blob;
 mod body;
 mod call;
+mod certificates;
 pub mod clock;
 mod deleted;
 mod error;

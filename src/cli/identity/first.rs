@@ -6,9 +6,10 @@ use clap::Args;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::super::new_file::NewFile;
 use super::super::{Context, Result, time};
 use super::check_name;
-use super::secret::{self, Place};
+use super::secret;
 use crate::config::Manner;
 use crate::server::access::{Scope, assign, full_rights};
 use crate::server::identity::{self, Identity};
@@ -28,7 +29,7 @@ pub(in super::super) struct FirstAdministrator {
 /// An administrator whose name is one and whose file is there.
 pub(in super::super) struct Prepared {
     name: String,
-    place: Option<Place>,
+    place: Option<NewFile>,
 }
 
 impl FirstAdministrator {
@@ -36,7 +37,7 @@ impl FirstAdministrator {
     pub(in super::super) fn prepare(self) -> Result<Option<Prepared>> {
         let Some(name) = self.administrator else { return Ok(None) };
         check_name(&name)?;
-        Ok(Some(Prepared { name, place: self.secret_file.map(Place::new).transpose()? }))
+        Ok(Some(Prepared { name, place: self.secret_file.map(NewFile::create).transpose()? }))
     }
 }
 

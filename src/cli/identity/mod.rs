@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::new_file::NewFile;
 use super::open::Opened;
 use super::{Context, Error, Result, time};
 use crate::server::access::assignments;
@@ -94,7 +95,7 @@ fn administrator(context: &Context, name: &str, file: Option<PathBuf>) -> Result
     check_name(name)?;
     let opened = context.unlocked()?;
     refuse_known(&opened, name)?;
-    let place = file.map(secret::Place::new).transpose()?;
+    let place = file.map(NewFile::create).transpose()?;
     let made = first::administrator(&*opened.vault, opened.manner, name)?;
     secret::add(context, &opened, &made, None, place)
 }

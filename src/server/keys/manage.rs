@@ -13,6 +13,7 @@ use crate::crypto::PrivateKey;
 use crate::server::attributes::{GivenAttributes, Tags, checked_tags};
 use crate::server::body::{maybe_object, object};
 use crate::server::call::{Call, Reply};
+use crate::server::certificates::secret::refuse_held;
 use crate::server::error::{Result, ServiceError};
 use crate::server::paging;
 use crate::vault::{
@@ -222,6 +223,7 @@ impl Contents {
         attributes: Option<GivenAttributes>,
         tags: Option<Tags>,
     ) -> Result<Self> {
+        refuse_held(&call.image, call.name()?)?;
         let class = if kty.family() == Family::Oct { Class::SecretKey } else { Class::PrivateKey };
         let (mut main, mut public) = (Content::new(class), Content::new(Class::PublicKey));
         let attributes = attributes.unwrap_or_default();

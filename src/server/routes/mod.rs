@@ -3,8 +3,9 @@
 //!
 //! The gate goes by it, the OpenAPI document and `docs/azure-compat.md` print it, tests walk over it.
 
-mod roles;
+mod certificates;
 mod keys;
+mod roles;
 mod secrets;
 
 use std::sync::LazyLock;
@@ -183,8 +184,9 @@ fn matches<'a>(pattern: &str, segments: &'a [String]) -> Option<(Parameters<'a>,
 }
 
 /// Every route of the data plane.
-pub static TABLE: LazyLock<Vec<Route>> =
-    LazyLock::new(|| [keys::rows(), secrets::rows(), roles::rows()].into_iter().flatten().collect());
+pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
+    [keys::rows(), secrets::rows(), certificates::rows(), roles::rows()].into_iter().flatten().collect()
+});
 
 #[cfg(test)]
 mod tests {
