@@ -141,7 +141,7 @@ enum Verb {
     #[cfg(feature = "server")]
     #[command(subcommand)]
     Identity(identity::Verb),
-    /// Who may do what over the server: list, assign, unassign, assignments
+    /// Who may do what over the server: list, assign, unassign, assignments, definition
     #[cfg(feature = "server")]
     #[command(subcommand)]
     Role(role::Verb),

@@ -1,4 +1,4 @@
-//! `--vault https://VAULT.DOMAIN`: keys, secrets and what was deleted of a vault that a server keeps, ours or Azure Key
+//! `--vault https://VAULT.DOMAIN`: keys, secrets, what was deleted and roles of a vault that a server keeps, ours or Azure Key
 //! Vault, over its REST API.
 //!
 //! The verbs, their options and what they print are those of a local vault. What the API has no word for is refused by
@@ -13,6 +13,7 @@ mod deleted;
 mod import;
 mod key;
 mod login;
+mod role;
 mod secret;
 mod wire;
 
@@ -56,9 +57,10 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<Option<Verb>> {
         Verb::Key(verb) => key::run(context, &client()?, verb)?,
         Verb::Secret(verb) => secret::run(context, &client()?, verb)?,
         Verb::Deleted(verb) => deleted::run(context, &client()?, verb)?,
+        Verb::Role(verb) => role::run(context, &client()?, verb)?,
         _ => {
             return Err(Error::Usage(format!(
-                "Only `key`, `secret` and `deleted` work at a server: for this verb, run it where the vault of {address} \
+                "Only `key`, `secret`, `deleted` and `role` work at a server: for this verb, run it where the vault of {address} \
                  lies and name that with --vault NAME_OR_PATH."
             )));
         }
