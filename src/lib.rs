@@ -4,12 +4,15 @@
 //! The layers, from top to bottom; each knows only those below it, which `tests/architecture.rs` holds:
 //!
 //! - `cli`, `server` and [`pkcs11`]: the front ends. They know vaults by the traits in [`vault`] only.
+//! - `backup_directory`: how backups are called that lie in one directory, for the command and the server.
 //! - [`backend`]: the vaults themselves. [`backend::local`] is an encrypted directory on this machine.
 //! - [`vault`]: the traits and types that front ends and backends share.
 //! - [`config`]: the configuration file. [`crypto`]: keys and algorithms, no I/O.
 //! - `log`: our lines in other people's processes. [`sys`]: fork, memory, files.
 
 pub mod backend;
+#[cfg(feature = "cli")]
+pub mod backup_directory;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;

@@ -31,9 +31,24 @@ const LAYERS: &[(&str, &[&str])] = &[
             "sys",
         ],
     ),
-    ("server", &["backend::open_all", "vault", "config", "crypto", "sys", "log"]),
+    // Where backups lie and how they are called.
+    ("backup_directory", &["sys"]),
+    ("server", &["backup_directory", "backend::open_all", "vault", "config", "crypto", "sys", "log"]),
     // The command prints the module's table of mechanisms.
-    ("cli", &["server", "backend::open_all", "pkcs11::mechanism", "vault", "config", "crypto", "sys", "log"]),
+    (
+        "cli",
+        &[
+            "server",
+            "backup_directory",
+            "backend::open_all",
+            "pkcs11::mechanism",
+            "vault",
+            "config",
+            "crypto",
+            "sys",
+            "log",
+        ],
+    ),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
