@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::ConfigError;
+use super::backup_target::BackupTargetTable;
 use super::file::Source;
+use super::{BackupTarget, ConfigError};
 
 /// What the file says of the server; what it doesn't say is the server's to choose.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,8 @@ pub struct ServerConfig {
     pub domain: Option<String>,
     /// Its certificate chain and key, in PEM.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Where its clients may have backups written.
+    pub backup_targets: Vec<BackupTarget>,
 }
 
 /// The table. Its fields are [`SERVER_KEYS`].
@@ -37,7 +40,20 @@ pub(super) struct ServerTable {
 pub(super) const SERVER_KEYS: &[&str] = &["listen", "socket", "domain", "tls_certificate", "tls_key"];
 
 impl Source<'_> {
-    pub(super) fn server(&self, table: ServerTable) -> Result<ServerConfig, ConfigError> {
+    /// The table and those that are beside it; `None` if there is none of them.
+    pub(super) fn whole_server(
+        &self,
+        table: Option<ServerTable>,
+        targets: Vec<Spanned<BackupTargetTable>>,
+    ) -> Result<Option<ServerConfig>, ConfigError> {
+        let server = table.map(|table| self.server(table)).transpose()?;
+        if server.is_none() && targets.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(ServerConfig { backup_targets: self.backup_targets(targets)?, ..server.unwrap_or_default() }))
+    }
+
+    fn server(&self, table: ServerTable) -> Result<ServerConfig, ConfigError> {
         let listen = table.listen.iter().map(|text| self.address(text, "listen"));
         let is_label =
             |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -60,6 +76,7 @@ impl Source<'_> {
             socket: table.socket.map(|path| self.absolute(&path)),
             domain: table.domain.map(Spanned::into_inner),
             tls,
+            backup_targets: Vec::new(),
         })
     }
 
