@@ -56,6 +56,13 @@ const ALLOWED: &str = "
     SecretPurge         object  +  .  .  .  .  .  .  .  +  .  .
     SecretBackup        object  +  .  .  .  .  .  .  .  +  .  .
     SecretRestore       vault   +  .  .  .  .  .  .  .  +  .  .
+    FullBackup          vault   +  .  .  .  .  .  .  .  .  .  .
+    PreFullBackup       vault   +  .  .  .  .  .  .  .  .  .  .
+    FullBackupStatus    vault   +  .  .  .  .  .  .  .  .  .  .
+    FullRestore         vault   +  .  .  .  .  .  .  .  .  .  .
+    PreFullRestore      vault   +  .  .  .  .  .  .  .  .  .  .
+    FullRestoreStatus   vault   +  .  .  .  .  .  .  .  .  .  .
+    SelectiveKeyRestore object  +  .  .  .  .  .  .  .  .  .  .
 ";
 
 /// The roles in the table's order.

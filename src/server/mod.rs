@@ -5,6 +5,7 @@
 //! documentation of Key Vault and its SDKs differ, the SDKs are right.
 
 pub mod access;
+pub mod administration;
 mod attributes;
 pub mod authority;
 mod blob;
@@ -44,6 +45,7 @@ pub use self::gate::API_VERSIONS;
 pub use self::routes::TABLE as ROUTES;
 
 use self::access::{Compiled, Grants};
+use self::administration::full_backup::{Jobs, Targets};
 use self::clock::Clock;
 use self::error::{Result, ServiceError};
 use self::identity::Known;
@@ -69,14 +71,27 @@ pub struct Server {
     seen: Seen,
     started: i64,
     pools: Arc<Pools>,
+    targets: Targets,
+}
+
+/// What a server's operator decides beside its vaults and names.
+#[derive(Default)]
+pub struct Configuration {
+    /// How often one address may log in.
+    pub login_limit: LoginLimit,
+    /// Where clients may have backups written.
+    pub backup_targets: Targets,
 }
 
 /// A vault that is served.
 pub struct Served {
+    /// What it is called.
+    name: String,
     /// The vault, unlocked.
     pub vault: Arc<dyn VaultAdmin>,
     grants: Compiled<Grants>,
     settings: Compiled<Option<Arc<Settings>>>,
+    jobs: Jobs,
 }
 
 impl Served {
@@ -97,7 +112,7 @@ impl Server {
         names: Names,
         clock: Clock,
     ) -> std::result::Result<Arc<Self>, ServeError> {
-        Self::with_login_limit(vaults, names, clock, LoginLimit::default())
+        Self::configured(vaults, names, clock, Configuration::default())
     }
 
     /// The same, with another limit for logins.
@@ -105,17 +120,28 @@ impl Server {
         vaults: Vec<(String, Arc<dyn VaultAdmin>)>,
         names: Names,
         clock: Clock,
-        limit: LoginLimit,
+        login_limit: LoginLimit,
+    ) -> std::result::Result<Arc<Self>, ServeError> {
+        Self::configured(vaults, names, clock, Configuration { login_limit, ..Configuration::default() })
+    }
+
+    /// The same, with what else is to be otherwise.
+    pub fn configured(
+        vaults: Vec<(String, Arc<dyn VaultAdmin>)>,
+        names: Names,
+        clock: Clock,
+        configuration: Configuration,
     ) -> std::result::Result<Arc<Self>, ServeError> {
         let served = vaults.into_iter().map(|(name, vault)| {
-            let name = name.to_ascii_lowercase();
-            if name == names::LOGIN {
+            let host = name.to_ascii_lowercase();
+            if host == names::LOGIN {
                 return Err(ServeError::NameReserved);
             }
             Settings::ensure(&*vault)?;
-            let served = Served { vault, grants: Compiled::default(), settings: Compiled::default() };
+            let (grants, settings) = (Compiled::default(), Compiled::default());
+            let served = Served { name, vault, grants, settings, jobs: Jobs::default() };
             served.purge_due_now(clock.now());
-            Ok((name, Arc::new(served)))
+            Ok((host, Arc::new(served)))
         });
         let served: Vec<_> = served.collect::<std::result::Result<_, ServeError>>()?;
         let home = Arc::clone(&served.first().ok_or(ServeError::NoVault)?.1);
@@ -136,10 +162,11 @@ impl Server {
             clock,
             known: Compiled::default(),
             verifier: Verifier::default(),
-            logins: Logins::new(limit),
+            logins: Logins::new(configuration.login_limit),
             seen: Seen::default(),
             started,
             pools: Arc::new(Pools::start().map_err(ServeError::Threads)?),
+            targets: configuration.backup_targets,
         }))
     }
 

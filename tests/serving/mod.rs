@@ -13,11 +13,12 @@ use serde_json::Value;
 use strongroom::backend::local::LocalVault;
 use strongroom::config::VaultConfig;
 use strongroom::server::access::{BuiltInRole, Scope, assign};
+use strongroom::server::administration::full_backup::{Target, Targets};
 use strongroom::server::clock::Clock;
 use strongroom::server::identity::{self, Identity};
 use strongroom::server::listen::{Limits, Listeners, SOCKET_MODE, serve};
 use strongroom::server::names::Names;
-use strongroom::server::{LoginLimit, Server};
+use strongroom::server::{Configuration, LoginLimit, Server};
 use strongroom::vault::{Pin, Role, Unlock, VaultAdmin};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -66,7 +67,7 @@ impl World {
         vault.lock();
         vault.unlock(&Unlock::Pin(Role::User, pin(PIN))).unwrap();
         let clock = Clock::standing_at(NOW);
-        let server = make(&vault, &clock, limit);
+        let server = make(&folder, &vault, &clock, limit);
         let mut world = Self { folder, vault, clock, server, runtime: None, starts: 0 };
         world.listen();
         world
@@ -74,7 +75,7 @@ impl World {
 
     /// A new server of the same vault, as after a restart.
     pub fn restart(&mut self) {
-        self.server = make(&self.vault, &self.clock, LoginLimit::default());
+        self.server = make(&self.folder, &self.vault, &self.clock, LoginLimit::default());
         self.listen();
     }
 
@@ -134,9 +135,14 @@ impl Drop for World {
     }
 }
 
-fn make(vault: &Arc<dyn VaultAdmin>, clock: &Clock, limit: LoginLimit) -> Arc<Server> {
+fn make(folder: &TempDir, vault: &Arc<dyn VaultAdmin>, clock: &Clock, login_limit: LoginLimit) -> Arc<Server> {
     let vaults = vec![("one".to_owned(), Arc::clone(vault))];
-    Server::with_login_limit(vaults, Names::below("vault.test"), clock.clone(), limit).unwrap()
+    let directory = folder.path().join("backups");
+    std::fs::create_dir_all(&directory).unwrap();
+    let passphrase = Some(Pin::new(b"a passphrase of backups".to_vec()));
+    let backup_targets = Targets::new(vec![Target { name: "nightly".into(), directory, passphrase }]);
+    let configuration = Configuration { login_limit, backup_targets };
+    Server::configured(vaults, Names::below("vault.test"), clock.clone(), configuration).unwrap()
 }
 
 impl Somebody {

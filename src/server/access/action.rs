@@ -66,6 +66,10 @@ actions! {
     ISSUERS_WRITE = "certificatecas/write",
     ISSUERS_DELETE = "certificatecas/delete",
     CONTACTS_WRITE = "certificatecontacts/write",
+    BACKUP_START = "backup/start/action",
+    BACKUP_STATUS = "backup/status/action",
+    RESTORE_START = "restore/start/action",
+    RESTORE_STATUS = "restore/status/action",
 }
 
 impl DataAction {

@@ -3,6 +3,7 @@
 //!
 //! The gate goes by it, the OpenAPI document and `docs/azure-compat.md` print it, tests walk over it.
 
+mod administration;
 mod keys;
 mod secrets;
 
@@ -36,6 +37,8 @@ pub struct Route {
     pub max_body: usize,
     /// The shape of the body, if the operation takes one.
     pub body: Option<BodySchema>,
+    /// It may be asked without an api-version: its address was given to the client whole.
+    pub without_version: bool,
     /// Does it.
     pub run: fn(&Call) -> Result<Reply>,
 }
@@ -64,7 +67,19 @@ impl Route {
         run: fn(&Call) -> Result<Reply>,
     ) -> Self {
         let max_body = MAX_BODY;
-        Self { method, path, operation, action, public_action: None, status: 200, work, max_body, body: None, run }
+        Self {
+            method,
+            path,
+            operation,
+            action,
+            public_action: None,
+            status: 200,
+            work,
+            max_body,
+            body: None,
+            without_version: false,
+            run,
+        }
     }
 
     fn body(self, schema: BodySchema) -> Self {
@@ -73,6 +88,10 @@ impl Route {
 
     fn status(self, status: u16) -> Self {
         Self { status, ..self }
+    }
+
+    fn without_version(self) -> Self {
+        Self { without_version: true, ..self }
     }
 
     fn max_body(self, max_body: usize) -> Self {
@@ -151,4 +170,4 @@ fn matches<'a>(pattern: &str, segments: &'a [String]) -> Option<(Parameters<'a>,
 
 /// Every route of the data plane.
 pub static TABLE: LazyLock<Vec<Route>> =
-    LazyLock::new(|| [keys::rows(), secrets::rows()].into_iter().flatten().collect());
+    LazyLock::new(|| [keys::rows(), secrets::rows(), administration::rows()].into_iter().flatten().collect());

@@ -1,0 +1,3 @@
+//! What concerns a whole vault: its backups.
+
+pub mod full_backup;
