@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use rcgen::SanType;
-use rcgen::string::Ia5String;
 
 use super::{Context, Error, Result, open};
+use crate::certificate::Alternative;
 use crate::config::{Config, ServerConfig, VaultConfig};
 use crate::log;
 use crate::server::access::{ADMINISTRATOR, BuiltInRole, Scope, assign, has_administrator};
@@ -223,7 +222,7 @@ fn scratch_vault(directory: &Path) -> Result<Place> {
 /// Where the server's certificate comes from: files, or the vault's own authority.
 struct TlsSource {
     files: Option<(PathBuf, PathBuf)>,
-    names: Vec<SanType>,
+    names: Vec<Alternative>,
     vault: Arc<dyn VaultAdmin>,
     clock: Clock,
 }
@@ -239,10 +238,12 @@ impl TlsSource {
         names: &Names,
         clock: Clock,
     ) -> Result<Self> {
-        let host = |name: String| Ia5String::try_from(name).map(SanType::DnsName).map_err(failed);
-        let mut san = vec![host(names.domain().to_owned())?, host(format!("*.{}", names.domain()))?];
-        san.push(host("localhost".to_owned())?);
-        san.extend(addresses.iter().map(|address| SanType::IpAddress(address.ip())));
+        let mut san = vec![
+            Alternative::dns(names.domain())?,
+            Alternative::dns(&format!("*.{}", names.domain()))?,
+            Alternative::dns("localhost")?,
+        ];
+        san.extend(addresses.iter().map(|address| Alternative::Address(address.ip())));
         let files = serve.tls_certificate.clone().zip(serve.tls_key.clone());
         if let Some(file) = &serve.write_ca {
             let authority = Authority::ensure(&*vault, clock.now()).map_err(failed)?;
