@@ -6,7 +6,7 @@ use strongroom::certificate::private_key::{self, Bundle};
 use strongroom::certificate::{Certificate, Limits, chain, pkcs12};
 use strongroom::crypto::PrivateKey;
 
-use super::stage::{Stage, succeed};
+use super::stage::{self, Stage, succeed};
 use super::{certificate, certtool, keytool, read};
 
 /// Makes `www.key`, `www.pem` (its certificate) and `ca.pem` (the certificate's issuer).
@@ -151,4 +151,34 @@ fn the_keys_that_old_programs_write_are_read_from_pem() {
         let own = strongroom::certificate::pem::text("PUBLIC KEY", &public);
         assert_eq!(own, stage.openssl(&format!("pkey -in {file} -pubout")));
     }
+}
+
+#[test]
+fn the_command_imports_what_java_and_gnutls_write() {
+    let stage = Stage::without_token();
+    stage.strongroom("init --label stage");
+    stage::set_mode(std::path::Path::new(&stage.file("passphrase", "passphrase")), 0o600);
+    stage::set_mode(std::path::Path::new(&stage.file("none", "")), 0o600);
+    succeed(&mut keytool(
+        &stage,
+        "-genkeypair -keyalg EC -groupname secp384r1 -alias java -dname CN=java -keystore java.p12 -storetype PKCS12 \
+         -storepass passphrase",
+    ));
+    stage.file("template", "cn = gnutls\nexpiration_days = 3\n");
+    certtool(&stage, "--generate-privkey --key-type rsa --bits 2048 --outfile g.key");
+    certtool(&stage, "--generate-self-signed --load-privkey g.key --template template --outfile g.pem");
+    let to_p12 = "--to-p12 --load-privkey g.key --load-certificate g.pem --p12-name gnutls --outder --null-password";
+    certtool(&stage, &format!("{to_p12} --outfile gnutls.p12"));
+    for (name, passphrase) in [("java", "passphrase"), ("gnutls", "none")] {
+        stage.strongroom(&format!("import {name}.p12 --passphrase-file {passphrase} --exportable"));
+        let shown = stage.strongroom(&format!("--json cert show {name}"));
+        assert!(shown.contains(&format!("\"key\": \"{name}\"")), "{shown}");
+        stage.file("public.pem", stage.strongroom(&format!("key public {name}")));
+        stage.file("cert.pem", stage.strongroom(&format!("cert export {name}")));
+        assert_eq!(stage.openssl("x509 -in cert.pem -noout -pubkey"), read_text(&stage, "public.pem"));
+    }
+}
+
+fn read_text(stage: &Stage, file: &str) -> String {
+    fs::read_to_string(stage.path(file)).unwrap()
 }

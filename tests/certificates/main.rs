@@ -6,6 +6,7 @@ mod exported;
 mod faults;
 mod imported;
 mod made;
+mod page;
 #[path = "../stage/mod.rs"]
 mod stage;
 
