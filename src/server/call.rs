@@ -3,18 +3,22 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::http::HeaderName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::Served;
+use super::access::Scope;
 use super::error::{Result, ServiceError};
 use super::pool::Pools;
 use super::settings::Settings;
+use super::{Served, Server};
 use crate::vault::{Change, Collection, Image, Name, Object, VaultError, VersionId};
 
 /// A request that may be carried out.
 pub struct Call {
+    /// The server.
+    pub server: Arc<Server>,
     /// The vault that it is about.
     pub served: Arc<Served>,
     /// The server's first vault, where its own keys lie.
@@ -31,6 +35,10 @@ pub struct Call {
     pub name: Option<Name>,
     /// The version in the path; `None` for the current one.
     pub version: Option<VersionId>,
+    /// What the path names by a GUID, or by a number of the server's own.
+    pub id: Option<String>,
+    /// The scope in the path of roles.
+    pub scope: Option<Scope>,
     /// Decoded parameters of the query.
     pub query: Query,
     /// The body, whole.
@@ -42,20 +50,32 @@ pub struct Call {
 }
 
 /// What is answered when all went well; the status is the route's.
-pub enum Reply {
-    /// A JSON body, which may hold a secret.
-    Json(Zeroizing<Vec<u8>>),
-    /// No body.
-    Empty,
+#[derive(Default)]
+pub struct Reply {
+    /// JSON, which may hold a secret; empty for no body.
+    pub body: Zeroizing<Vec<u8>>,
+    /// Headers that this answer alone has: where and when to ask again.
+    pub headers: Vec<(HeaderName, String)>,
 }
 
 impl Reply {
+    /// No body.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
     /// Writes a body.
     pub fn json(value: &impl Serialize) -> Result<Self> {
         let mut written = Wiped(Zeroizing::new(Vec::with_capacity(1024)));
         // Our own types, whose keys are texts, into memory.
         let _ = serde_json::to_writer(&mut written, value);
-        Ok(Self::Json(written.0))
+        Ok(Self { body: written.0, headers: Vec::new() })
+    }
+
+    /// With a header besides.
+    pub fn with_header(mut self, name: HeaderName, text: impl Into<String>) -> Self {
+        self.headers.push((name, text.into()));
+        self
     }
 }
 

@@ -1,12 +1,14 @@
 //! Where a request's work is done, so that nothing long stands in the way of something short.
 //!
 //! Short work (an EC signature, a secret) is done where the request is read. Private RSA operations have threads of their
-//! own, at a lower priority, and so has the generation of RSA keys, so that others are served while all of these are busy;
-//! writes wait for the disk on blocking threads, logins for nobody's write. Each queue is bounded: beyond it a request is answered 503 at once.
+//! own, at a lower priority, and so have the generation of RSA keys and backups of whole vaults, so that others are served
+//! while all of these are busy; writes wait for the disk on blocking threads, logins for nobody's write. Each queue is bounded:
+//! beyond it a request is answered 503 at once.
 
+use std::collections::VecDeque;
 use std::num::NonZero;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -22,6 +24,9 @@ const RSA_QUEUE: usize = 1_024;
 /// RSA keys that may wait to be made: seconds each.
 const GENERATIONS: usize = 16;
 
+/// Backups and restores that may wait: one for a vault.
+const BACKGROUND: usize = 256;
+
 /// Logins at once.
 const LOGINS: usize = 16;
 
@@ -35,21 +40,31 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads and their limits.
 pub struct Pools {
-    rsa: SyncSender<Job>,
-    generation: SyncSender<Job>,
+    rsa: Crew,
+    generation: Crew,
+    background: Crew,
     logins: Arc<Semaphore>,
     writes: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
 
 impl Pools {
-    /// Starts the threads for RSA: one for each core.
+    /// Starts the threads for RSA, one for each core, and the one for what takes long.
     pub fn start() -> std::io::Result<Self> {
-        let rsa = start_threads("rsa", RSA_QUEUE)?;
-        let generation = start_threads("generate", GENERATIONS)?;
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let rsa = Crew::start("rsa", cores, RSA_QUEUE)?;
+        let generation = Crew::start("generate", cores, GENERATIONS)?;
+        let background = Crew::start("background", 1, BACKGROUND)?;
         let writes = Arc::new(Semaphore::new(WRITES));
         let logins = Arc::new(Semaphore::new(LOGINS));
-        Ok(Self { rsa, generation, logins, writes, waiting: Arc::new(Semaphore::new(WRITES + WRITE_QUEUE)) })
+        Ok(Self {
+            rsa,
+            generation,
+            background,
+            logins,
+            writes,
+            waiting: Arc::new(Semaphore::new(WRITES + WRITE_QUEUE)),
+        })
     }
 
     /// Runs `job` on a thread for RSA.
@@ -74,6 +89,12 @@ impl Pools {
         let too_many = |_| ServiceError::unavailable("Too many RSA keys are being made: try again.");
         self.generation.try_send(job).map_err(too_many)?;
         Ok(made.recv().map_err(|_| failed())?.map_err(VaultError::from)?)
+    }
+
+    /// Runs `job`, which takes long, after those that came before it; nobody waits for it.
+    pub fn in_background(&self, job: impl FnOnce() + Send + 'static) -> Result<()> {
+        let too_many = |_| ServiceError::unavailable("Too many backups and restores are waiting: try again.");
+        self.background.try_send(Box::new(job)).map_err(too_many)
     }
 
     /// Runs a login's `job`, which may wait for the disk.
@@ -102,24 +123,81 @@ async fn on_blocking_thread<T: Send + 'static>(
     done.await.map_err(|_| failed())
 }
 
-/// One thread for each core, and where they find their work.
-fn start_threads(name: &str, queue: usize) -> std::io::Result<SyncSender<Job>> {
-    let (sender, jobs) = sync_channel::<Job>(queue);
-    let jobs = Arc::new(Mutex::new(jobs));
-    for number in 0..thread::available_parallelism().map_or(1, NonZero::get) {
-        let jobs = Arc::clone(&jobs);
-        thread::Builder::new().name(format!("{name}-{number}")).spawn(move || work(&jobs))?;
-    }
-    Ok(sender)
+/// Threads of low priority, and the work that waits for them. They end when it is dropped.
+struct Crew(Arc<Queue>);
+
+/// Work in the order in which it came. Only a thread that has nothing to do is woken, and one for each job.
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+    most: usize,
 }
 
-fn work(jobs: &Mutex<Receiver<Job>>) {
-    sys::thread::lower_priority();
-    loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
-        // What panicked answers its caller with an error; the thread goes on.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    idle: usize,
+    closed: bool,
+}
+
+impl Crew {
+    fn start(name: &str, threads: usize, most: usize) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue { waiting: Mutex::default(), changed: Condvar::new(), most });
+        let crew = Self(queue);
+        for number in 0..threads {
+            let queue = Arc::clone(&crew.0);
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || queue.work())?;
+        }
+        Ok(crew)
+    }
+
+    /// Leaves a job to the threads, or gives it back if too many wait.
+    fn try_send(&self, job: Job) -> std::result::Result<(), Job> {
+        let mut waiting = self.0.waiting();
+        if waiting.jobs.len() >= self.0.most {
+            return Err(job);
+        }
+        waiting.jobs.push_back(job);
+        if waiting.idle > 0 {
+            self.0.changed.notify_one();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.0.waiting().closed = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Queue {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        sys::thread::lower_priority();
+        while let Some(job) = self.next() {
+            // What panicked answers its caller with an error; the thread goes on.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+        }
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut waiting = self.waiting();
+        loop {
+            if let Some(job) = waiting.jobs.pop_front() {
+                return Some(job);
+            }
+            if waiting.closed {
+                return None;
+            }
+            waiting.idle += 1;
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting.idle -= 1;
+        }
     }
 }
 
