@@ -10,6 +10,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
+use super::certificates::ContentType;
 use super::error::ErrorBody;
 use super::gate::API_VERSIONS;
 use super::paging;
@@ -35,7 +36,7 @@ fn document() -> Value {
         "info": {
             "title": "Strongroom",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Keys and secrets over Azure Key Vault's REST API. A vault is a host. A version at the end of \
+            "description": "Keys, secrets and certificates over Azure Key Vault's REST API. A vault is a host. A version at the end of \
                 a path may be left out, one in the middle be empty: the current one is meant.",
         },
         "security": [{ "token": [] }],
@@ -81,6 +82,16 @@ fn parameters(route: &Route) -> Vec<Value> {
         let size = json_schema!({ "type": "integer", "minimum": 1, "maximum": paging::MOST });
         parameters.push(query("maxresults", size));
         parameters.push(query("$skiptoken", json_schema!({ "type": "string" })));
+    }
+    match route.operation {
+        "CertificateList" | "CertificateListDeleted" => {
+            parameters.push(query("includePending", json_schema!({ "type": "boolean" })));
+        }
+        "SecretGet" => {
+            let names = [ContentType::Pkcs12, ContentType::Pem].map(ContentType::name);
+            parameters.push(query("outContentType", json_schema!({ "type": "string", "enum": names })));
+        }
+        _ => {}
     }
     parameters
 }
