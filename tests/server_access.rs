@@ -83,6 +83,24 @@ const ALLOWED: &str = "
     CertificateContactsGet  vault   +  .  +  .  .  .  .  .  .  .  .
     CertificateContactsSet  vault   +  .  +  .  .  .  .  .  .  .  .
     CertificateContactsDelete vault   +  .  +  .  .  .  .  .  .  .  .
+    RoleDefinitionList  vault   +  +  .  .  .  .  .  .  .  .  +
+    RoleDefinitionGet   vault   +  +  .  .  .  .  .  .  .  .  +
+    RoleDefinitionSet   vault   +  .  .  .  .  .  .  .  .  .  .
+    RoleDefinitionDelete vault  +  .  .  .  .  .  .  .  .  .  .
+    RoleAssignmentList  vault   +  +  .  .  .  .  .  .  .  .  +
+    RoleAssignmentGet   vault   +  +  .  .  .  .  .  .  .  .  +
+    RoleAssignmentCreate vault  +  .  .  .  .  .  .  .  .  .  +
+    RoleAssignmentDelete vault  +  .  .  .  .  .  .  .  .  .  +
+    SettingsGet         vault   +  +  .  .  .  .  .  .  .  .  .
+    SettingGet          vault   +  +  .  .  .  .  .  .  .  .  .
+    SettingUpdate       vault   +  .  .  .  .  .  .  .  .  .  .
+    FullBackup          vault   +  .  .  .  .  .  .  .  .  .  .
+    PreFullBackup       vault   +  .  .  .  .  .  .  .  .  .  .
+    FullBackupStatus    vault   +  .  .  .  .  .  .  .  .  .  .
+    FullRestore         vault   +  .  .  .  .  .  .  .  .  .  .
+    PreFullRestore      vault   +  .  .  .  .  .  .  .  .  .  .
+    FullRestoreStatus   vault   +  .  .  .  .  .  .  .  .  .  .
+    SelectiveKeyRestore object  +  .  .  .  .  .  .  .  .  .  .
 ";
 
 /// The roles in the table's order.
@@ -106,6 +124,7 @@ const SYMMETRIC: &str = "oct";
 const NO_KEY: &str = "no-key";
 const NO_SECRET: &str = "no-secret";
 const NO_CERTIFICATE: &str = "no-certificate";
+const NO_ROLE: &str = "00000000-0000-4000-8000-000000000000";
 
 /// What each role was given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -169,7 +188,8 @@ fn objects(route: &Route, row: &Row) -> &'static [&'static str] {
 }
 
 fn ask(client: &mut Client, token: &str, route: &Route, object: &str) -> Answer {
-    let path = route.path.replace("{name}", object).replace("{version}", "");
+    let path = route.path.replace("{scope}/", "").replace("{id}", NO_ROLE);
+    let path = path.replace("{name}", object).replace("{version}", "");
     // Whoever may do it is told that the body is none.
     let body = if route.body.is_some() { "{" } else { "" };
     client.call(token, route.method.as_str(), &path, body)

@@ -8,14 +8,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::Served;
+use super::access::Scope;
 use super::error::{Result, ServiceError};
 use super::pool::Pools;
 use super::settings::Settings;
+use super::{Served, Server};
 use crate::vault::{Change, Collection, Image, Name, Object, VaultError, VersionId};
 
 /// A request that may be carried out.
 pub struct Call {
+    /// The server.
+    pub server: Arc<Server>,
     /// The vault that it is about.
     pub served: Arc<Served>,
     /// The server's first vault, where its own keys lie.
@@ -32,6 +35,10 @@ pub struct Call {
     pub name: Option<Name>,
     /// The version in the path; `None` for the current one.
     pub version: Option<VersionId>,
+    /// What the path names by a GUID, or by a number of the server's own.
+    pub id: Option<String>,
+    /// The scope in the path of roles.
+    pub scope: Option<Scope>,
     /// Decoded parameters of the query.
     pub query: Query,
     /// The body, whole.

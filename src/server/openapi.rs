@@ -36,7 +36,7 @@ fn document() -> Value {
         "info": {
             "title": "Strongroom",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Keys, secrets and certificates over Azure Key Vault's REST API. A vault is a host. A version at the end of \
+            "description": "Keys, secrets, certificates and backups over Azure Key Vault's REST API. A vault is a host. A version at the end of \
                 a path may be left out, one in the middle be empty: the current one is meant.",
         },
         "security": [{ "token": [] }],
@@ -51,7 +51,7 @@ fn document() -> Value {
 fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     let mut described = json!({
         "operationId": route.operation,
-        "description": format!("Needs Microsoft.KeyVault/vaults/{}.", route.action.name()),
+        "description": needed(route),
         "parameters": parameters(route),
         "responses": responses(route),
     });
@@ -62,11 +62,19 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     described
 }
 
+fn needed(route: &Route) -> String {
+    let in_hsm = match route.hsm_action {
+        Some(action) => format!("in a Managed HSM {}", action.name()),
+        None => "a Managed HSM has no such operation".to_owned(),
+    };
+    format!("Needs {}; {in_hsm}.", route.action.name())
+}
+
 fn parameters(route: &Route) -> Vec<Value> {
     let path = |name: &str, schema| json!({ "name": name, "in": "path", "required": true, "schema": schema });
     let query = |name: &str, schema| json!({ "name": name, "in": "query", "schema": schema });
     let mut parameters = vec![json!({
-        "name": "api-version", "in": "query", "required": true, "schema": { "type": "string", "enum": API_VERSIONS },
+        "name": "api-version", "in": "query", "required": !route.without_version, "schema": { "type": "string", "enum": API_VERSIONS },
     })];
     if route.path.contains("{name}") {
         let pattern = "^[0-9a-zA-Z-]+$";
@@ -75,6 +83,13 @@ fn parameters(route: &Route) -> Vec<Value> {
             json_schema!({ "type": "string", "pattern": pattern, "minLength": 1, "maxLength": 127 }),
         ));
     }
+    if route.path.contains("{scope}") {
+        let pattern = "^/*((keys|secrets|certificates)(/[0-9a-zA-Z-]+)?)?$";
+        parameters.push(path("scope", json_schema!({ "type": "string", "pattern": pattern })));
+    }
+    if route.path.contains("{id}") {
+        parameters.push(path("id", json_schema!({ "type": "string", "minLength": 1 })));
+    }
     if route.path.contains("{version}") {
         parameters.push(path("version", json_schema!({ "type": "string", "pattern": "^[0-9a-fA-F]{32}$" })));
     }
@@ -82,6 +97,9 @@ fn parameters(route: &Route) -> Vec<Value> {
         let size = json_schema!({ "type": "integer", "minimum": 1, "maximum": paging::MOST });
         parameters.push(query("maxresults", size));
         parameters.push(query("$skiptoken", json_schema!({ "type": "string" })));
+        if route.path.contains("{scope}") {
+            parameters.push(query("$filter", json_schema!({ "type": "string" })));
+        }
     }
     match route.operation {
         "CertificateList" | "CertificateListDeleted" => {

@@ -32,7 +32,13 @@ pub fn page<T: Serialize, I: Iterator<Item = (String, T)>>(
         let version = call.query.get("api-version").unwrap_or_default();
         // What the list holds stays the same on all its pages.
         let pending = if includes_pending(call) { "&includePending=true" } else { "" };
-        format!("{}/{path}?api-version={version}&$skiptoken={token}&maxresults={most}{pending}", call.base)
+        let mut link =
+            format!("{}/{path}?api-version={version}&$skiptoken={token}&maxresults={most}{pending}", call.base);
+        if let Some(filter) = call.query.get("$filter") {
+            link.push_str("&$filter=");
+            link.extend(form_urlencoded::byte_serialize(filter.as_bytes()));
+        }
+        link
     });
     Reply::json(&Page { value: items.into_iter().map(|(_, item)| item).collect(), next_link })
 }

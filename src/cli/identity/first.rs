@@ -7,10 +7,11 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::super::new_file::NewFile;
-use super::super::{Context, Error, Result, time};
+use super::super::{Context, Result, time};
 use super::check_name;
 use super::secret;
-use crate::server::access::{ADMINISTRATOR, BuiltInRole, Scope, assign};
+use crate::config::Manner;
+use crate::server::access::{Scope, assign, full_rights};
 use crate::server::identity::{self, Identity};
 use crate::vault::{Pin, Role, Unlock, Vault};
 
@@ -42,9 +43,9 @@ impl FirstAdministrator {
 
 impl Prepared {
     /// Makes the administrator in a vault that is locked, and adds to `json` what is known of them.
-    pub(in super::super) fn make(self, vault: &dyn Vault, pin: &Pin, json: &mut Value) -> Result<Made> {
+    pub(in super::super) fn make(self, vault: &dyn Vault, manner: Manner, pin: &Pin, json: &mut Value) -> Result<Made> {
         vault.unlock(&Unlock::Pin(Role::User, pin.clone()))?;
-        let made = administrator(vault, &self.name).and_then(|made| {
+        let made = administrator(vault, manner, &self.name).and_then(|made| {
             let given = secret::give(vault, &made, None, self.place)?;
             json["administrator"] = given.json();
             Ok(Made { secret: given.shown, client_id: made.appid.clone() })
@@ -74,10 +75,11 @@ impl Made {
     }
 }
 
-/// Makes an identity that may do everything in the vault.
-pub(super) fn administrator(vault: &dyn Vault, name: &str) -> Result<Identity> {
+/// Makes an identity that may do everything in the vault, which is served so.
+pub(super) fn administrator(vault: &dyn Vault, manner: Manner, name: &str) -> Result<Identity> {
     let made = identity::create(vault, name, time::now())?;
-    let role = BuiltInRole::find(ADMINISTRATOR).ok_or_else(|| Error::refused("There is no such role."))?;
-    assign(vault, &made.oid, role, &Scope::Vault)?;
+    for role in full_rights(manner) {
+        assign(vault, &made.oid, role, &Scope::Vault)?;
+    }
     Ok(made)
 }

@@ -28,7 +28,7 @@ pub(super) enum Verb {
     Create {
         /// What people call it
         name: String,
-        /// Give it the role Key Vault Administrator on the whole vault, and a client secret
+        /// Give it every right in the vault, and a client secret
         #[arg(long)]
         administrator: bool,
         /// Write the administrator's secret into this new file, instead of showing it
@@ -96,7 +96,7 @@ fn administrator(context: &Context, name: &str, file: Option<PathBuf>) -> Result
     let opened = context.unlocked()?;
     refuse_known(&opened, name)?;
     let place = file.map(NewFile::create).transpose()?;
-    let made = first::administrator(&*opened.vault, name)?;
+    let made = first::administrator(&*opened.vault, opened.manner, name)?;
     secret::add(context, &opened, &made, None, place)
 }
 
@@ -150,7 +150,7 @@ fn show(context: &Context, which: &Which) -> Result<()> {
     let identity = named(&image, &which.identity)?;
     let roles: Vec<_> = assignments(&image).into_iter().filter(|given| given.principal == identity.oid).collect();
     let mut value = identity_json(&identity);
-    value["roles"] = roles.iter().map(|given| super::role::assignment_json(&image, given)).collect();
+    value["roles"] = roles.iter().map(|given| super::role::assignment_json(&image, opened.manner, given)).collect();
     let mut fields = vec![
         ("Name", identity.name.clone()),
         ("State", state(&identity).to_owned()),
@@ -170,7 +170,10 @@ fn show(context: &Context, which: &Which) -> Result<()> {
         }
     }
     for given in &roles {
-        fields.push(("Role", format!("{} on {}", super::role::role_name(&given.role), given.scope)));
+        fields.push((
+            "Role",
+            format!("{} on {}", super::role::role_name(&image, opened.manner, &given.role), given.scope),
+        ));
     }
     context.output.details(&fields, &value)
 }

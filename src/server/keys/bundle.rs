@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::kty::shown_kty;
 use super::{KeyOps, PublicJwk};
 use crate::server::attributes::{ShownAttributes, Tags};
 use crate::server::call::Call;
@@ -127,7 +128,8 @@ impl<'a> Bundle<'a> {
     /// Of this version.
     pub fn new(call: &Call, key: KeyVersion<'a>) -> Result<Self> {
         let kid = call.id_of(Collection::Keys, key.main);
-        let kty = key.main.content.notes.get(KTY).map(String::as_str);
+        let asked = key.main.content.notes.get(KTY).map(String::as_str);
+        let kty = shown_kty(asked, key.algorithm(), call.served.manner);
         let jwk = PublicJwk::new(&kid, kty, key.operations(), key.description()?)?;
         let jwk =
             serde_json::value::to_raw_value(&jwk).map_err(|error| ServiceError::bad_parameter(error.to_string()))?;
