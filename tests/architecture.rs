@@ -34,11 +34,24 @@ const LAYERS: &[(&str, &[&str])] = &[
             "sys",
         ],
     ),
-    ("server", &["backend::open_all", "certificate", "vault", "config", "crypto", "sys", "log"]),
+    // Where backups lie and how they are called.
+    ("backup_directory", &["sys"]),
+    ("server", &["backup_directory", "backend::open_all", "certificate", "vault", "config", "crypto", "sys", "log"]),
     // The command prints the module's table of mechanisms.
     (
         "cli",
-        &["server", "backend::open_all", "pkcs11::mechanism", "certificate", "vault", "config", "crypto", "sys", "log"],
+        &[
+            "server",
+            "backup_directory",
+            "backend::open_all",
+            "pkcs11::mechanism",
+            "certificate",
+            "vault",
+            "config",
+            "crypto",
+            "sys",
+            "log",
+        ],
     ),
     ("main", &["cli"]),
     ("lib", &[]),

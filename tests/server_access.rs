@@ -67,6 +67,13 @@ const ALLOWED: &str = "
     SettingsGet         vault   +  +  .  .  .  .  .  .  .  .  .
     SettingGet          vault   +  +  .  .  .  .  .  .  .  .  .
     SettingUpdate       vault   +  .  .  .  .  .  .  .  .  .  .
+    FullBackup          vault   +  .  .  .  .  .  .  .  .  .  .
+    PreFullBackup       vault   +  .  .  .  .  .  .  .  .  .  .
+    FullBackupStatus    vault   +  .  .  .  .  .  .  .  .  .  .
+    FullRestore         vault   +  .  .  .  .  .  .  .  .  .  .
+    PreFullRestore      vault   +  .  .  .  .  .  .  .  .  .  .
+    FullRestoreStatus   vault   +  .  .  .  .  .  .  .  .  .  .
+    SelectiveKeyRestore object  +  .  .  .  .  .  .  .  .  .  .
 ";
 
 /// The roles in the table's order.

@@ -5,6 +5,8 @@
 
 mod ask;
 mod backup;
+#[cfg(feature = "server")]
+mod byok;
 mod cert;
 mod delete;
 mod deleted;
@@ -128,6 +130,10 @@ enum Verb {
     Backup(backup::Verb),
     /// Bring a vault, or one thing of it, back from a backup
     Restore(restore::Restore),
+    /// Keys for a vault of Azure's API, wrapped so that nobody on the way can read them: wrap
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Byok(byok::Verb),
     /// What other programs need to use the vault: uri, mechanisms
     #[command(subcommand)]
     Pkcs11(pkcs11::Verb),
@@ -195,6 +201,8 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         Verb::Purge => rekey::purge(context),
         Verb::Backup(verb) => backup::run(context, verb),
         Verb::Restore(restore) => restore::run(context, restore),
+        #[cfg(feature = "server")]
+        Verb::Byok(verb) => byok::run(context, verb),
         Verb::Pkcs11(verb) => pkcs11::run(context, verb),
         Verb::Doctor(arguments) => doctor::run(context, &arguments),
         #[cfg(feature = "server")]

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::ask::{self, Source};
-use super::backup::{Opening, class_name, counted, label_json};
+use super::backup::{Opening, class_name, counted, label_json, refuse_target};
 use super::open::{self, Opened, Place};
 use super::versions::Kind;
 use super::{Context, Error, Result, init, progress, time};
@@ -23,9 +23,12 @@ use crate::vault::{
 /// What comes back, and where.
 #[derive(Args)]
 pub(super) struct Restore {
-    /// The backup
+    /// The backup; at a server its name there
     #[arg(required_unless_present = "accept")]
     file: Option<PathBuf>,
+    /// At a server: restore from this backup target of the server's configuration
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["path", "new_pin", "new_pin_file", "move_aside", "kind", "new_name", "accept"])]
+    target: Option<String>,
     #[command(flatten)]
     opening: Opening,
     /// Restore into this directory (default: where the configuration has the vault)
@@ -54,7 +57,34 @@ pub(super) struct Restore {
     accept: bool,
 }
 
+/// What a server is told.
+#[cfg(feature = "server")]
+pub(super) struct AtServer {
+    pub backup: String,
+    pub target: String,
+    /// One key alone.
+    pub key: Option<Name>,
+}
+
+#[cfg(feature = "server")]
+impl Restore {
+    /// What a server can be asked for of it.
+    pub(super) fn at_server(self) -> Result<AtServer> {
+        let Some(target) = self.target else {
+            return Err(Error::Usage("Say with --target which backup target of the server the backup lies at.".into()));
+        };
+        if self.opening.is_given() {
+            return Err(Error::Usage(
+                "What opens a backup at a server's target is in the server's configuration.".into(),
+            ));
+        }
+        let backup = self.file.map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(AtServer { backup, target, key: self.object.as_deref().map(Name::new).transpose()? })
+    }
+}
+
 pub(super) fn run(context: &Context, restore: Restore) -> Result<()> {
+    refuse_target(restore.target.as_deref())?;
     let place = |config: &Config| {
         let mut place = place(context, &restore, config)?;
         restore.opening.apply(&mut place)?;
@@ -82,7 +112,7 @@ fn whole(context: &Context, restore: &Restore, place: &Place<'_>, file: &Path) -
     let present = context.open_at(&config, configured.clone())?;
     let label = present.vault.backup_label(file)?;
     let new_pin = new_pin(restore, &present)?;
-    let wish = RestoreWish { new_pin: new_pin.as_ref(), move_aside: restore.move_aside };
+    let wish = RestoreWish { new_pin: new_pin.as_ref(), move_aside: restore.move_aside, ..RestoreWish::default() };
     let location = present.vault.location();
     let unlocked = || if restore.move_aside { Ok(None) } else { context.unlocked_by_itself(place) };
     let restored = restore.opening.open_with(context, present, &label, &unlocked, &mut |present, key| {

@@ -12,6 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 use zeroize::Zeroizing;
 
+use super::backup_target::{BACKUP_TARGET_KEYS, BackupTargetTable};
 use super::places::{Environment, directory_name};
 use super::protected::{ProtectedFile, Trusted, read_secret, without_line_end};
 use super::server::{SERVER_KEYS, ServerTable};
@@ -37,6 +38,8 @@ struct TopLevel {
     free_slot: bool,
     vaults_dir: Option<PathBuf>,
     server: Option<ServerTable>,
+    #[serde(default)]
+    backup_target: Vec<Spanned<BackupTargetTable>>,
     #[serde(default)]
     vault: Vec<Spanned<VaultTable>>,
 }
@@ -77,7 +80,7 @@ enum Group {
     Name(String),
 }
 
-const TOP_LEVEL_KEYS: &[&str] = &["log", "free_slot", "vaults_dir", "server", "vault"];
+const TOP_LEVEL_KEYS: &[&str] = &["log", "free_slot", "vaults_dir", "server", "backup_target", "vault"];
 const VAULT_KEYS: &[&str] = &[
     "name",
     "backend",
@@ -176,25 +179,28 @@ impl Source<'_> {
             self.check_keys(server, SERVER_KEYS)?;
             self.check_lists(server)?;
         }
-        match table.get_ref().get("vault").map(|vault| (vault.span(), vault.get_ref())) {
-            Some((_, DeValue::Array(vaults))) => {
-                for vault in vaults.iter() {
-                    if let DeValue::Table(vault) = vault.get_ref() {
-                        self.check_keys(vault, VAULT_KEYS)?;
-                        self.check_lists(vault)?;
+        self.check_tables(table.get_ref(), "vault", VAULT_KEYS)?;
+        self.check_tables(table.get_ref(), "backup_target", BACKUP_TARGET_KEYS)?;
+        TopLevel::deserialize(Deserializer::from(table)).map_err(|error| self.syntax(&error))
+    }
+
+    /// Tables of which there may be several.
+    fn check_tables(&self, top_level: &DeTable<'_>, key: &str, known: &[&str]) -> Result<(), ConfigError> {
+        match top_level.get(key).map(|tables| (tables.span(), tables.get_ref())) {
+            Some((_, DeValue::Array(tables))) => {
+                for table in tables.iter() {
+                    if let DeValue::Table(table) = table.get_ref() {
+                        self.check_keys(table, known)?;
+                        self.check_lists(table)?;
                     }
                 }
+                Ok(())
             }
             Some((span, DeValue::Table(_))) => {
-                return Err(self.value(
-                    span,
-                    "vault",
-                    "write `[[vault]]`, with two brackets: there may be several".into(),
-                ));
+                Err(self.value(span, key, format!("write `[[{key}]]`, with two brackets: there may be several")))
             }
-            _ => {}
+            _ => Ok(()),
         }
-        TopLevel::deserialize(Deserializer::from(table)).map_err(|error| self.syntax(&error))
     }
 
     fn check_keys(&self, table: &DeTable<'_>, known: &[&str]) -> Result<(), ConfigError> {
@@ -242,7 +248,7 @@ impl Source<'_> {
             vaults.push(vault);
         }
         Ok(Read {
-            server: top_level.server.map(|table| self.server(table)).transpose()?,
+            server: self.whole_server(top_level.server, top_level.backup_target)?,
             vaults,
             vaults_dir: top_level.vaults_dir.map(|path| self.absolute(&path)),
             free_slot: top_level.free_slot,
@@ -414,7 +420,8 @@ impl Source<'_> {
         // A value of a wrong type: its key is what stands before the sign of equality.
         let key = self.text.lines().nth(line - 1).and_then(|text| text.split_once('=')).map(|(key, _)| key.trim());
         let message = error.message().trim_end().replace('\n', ", ");
-        match key.filter(|key| TOP_LEVEL_KEYS.contains(key) || VAULT_KEYS.contains(key)) {
+        let known = [TOP_LEVEL_KEYS, VAULT_KEYS, SERVER_KEYS, BACKUP_TARGET_KEYS];
+        match key.filter(|key| known.iter().any(|keys| keys.contains(key))) {
             Some(key) => ConfigError::Value { path: self.path.into(), line, key: key.into(), problem: message },
             None => ConfigError::Syntax { path: self.path.into(), line, problem: message },
         }

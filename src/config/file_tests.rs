@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::config::{Config, Manner};
+use crate::config::{BackupTarget, Config, Manner};
 
 struct Written {
     folder: tempfile::TempDir,
@@ -231,9 +231,38 @@ fn the_example_names_every_key_and_is_accepted() {
     let example = include_str!("../../examples/config.toml");
     let without_pin_file = example.replace("pin_file = ", "# pin_file = ");
     Written::new(&without_pin_file).read().map(drop).unwrap();
-    for key in TOP_LEVEL_KEYS.iter().chain(VAULT_KEYS) {
+    for key in [TOP_LEVEL_KEYS, VAULT_KEYS, SERVER_KEYS, BACKUP_TARGET_KEYS].concat() {
         let said = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
-        assert!(["server", "vault"].contains(key) || example.lines().any(said), "{key}");
+        assert!(["server", "backup_target", "vault"].contains(&key) || example.lines().any(said), "{key}");
+    }
+}
+
+#[test]
+fn a_backup_target_is_a_name_and_a_directory() {
+    let written = Written::new(
+        "[[backup_target]]\nname = \"nightly\"\ndirectory = \"backups\"\npassphrase_file = \"/srv/passphrase\"\n",
+    );
+    let targets = written.read().unwrap().server.unwrap().backup_targets;
+    let wanted = BackupTarget {
+        name: "nightly".into(),
+        directory: written.folder.path().join("backups"),
+        passphrase_file: Some("/srv/passphrase".into()),
+    };
+    assert_eq!(targets, [wanted]);
+    let table = |lines: &str| format!("log = \"info\"\n[[backup_target]]\n{lines}\n");
+    for (text, line, named) in [
+        (table("name = \"a\""), 2, "`directory`"),
+        (table("directory = \"/srv\""), 2, "`name`"),
+        (table("directory = \"/srv\"\nname = \"../a\""), 4, "`name`"),
+        (table("directory = \"/srv\"\nname = \"\""), 4, "`name`"),
+        (table("directory = \"\"\nname = \"a\""), 3, "`directory`"),
+        (table("directory = 3\nname = \"a\""), 3, "`directory`"),
+        (table("directory = \"/srv\"\nname = \"a\"\nkeep = 3"), 5, "unknown key `keep`"),
+        (table("directory = \"/srv\"\nname = \"a\"\n[[backup_target]]\ndirectory = \"/b\"\nname = \"A\""), 7, "`name`"),
+        ("[backup_target]\nname = \"a\"".to_owned(), 1, "`[[backup_target]]`"),
+    ] {
+        let error = Written::new(&text).error();
+        assert!(error.contains(&format!("config.toml:{line}:")) && error.contains(named), "{text}: {error}");
     }
 }
 

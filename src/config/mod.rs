@@ -4,6 +4,7 @@
 //! later changes its user, its root directory or its environment goes on with what it began with. It never asks anybody
 //! and starts no program: `pin_command` is run by who asks for it, with [`VaultConfig::run_pin_command`].
 
+mod backup_target;
 mod error;
 mod file;
 mod places;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+pub use backup_target::BackupTarget;
 pub use error::ConfigError;
 pub use file::nearest;
 pub use protected::{Trusted, read_secret};
@@ -31,7 +33,7 @@ pub struct Config {
     pub vaults_dir: PathBuf,
     /// `log`: `error`, `warn`, `info`, `debug`, `trace`, `off`; `STRONGROOM_LOG` goes before it.
     pub log: Option<String>,
-    /// `[server]`, if there is one.
+    /// `[server]` and `[[backup_target]]`, if there is one of them.
     pub server: Option<ServerConfig>,
     /// How the list of vaults is brought up to date; `None` if it is fixed (`STRONGROOM_VAULT`).
     pub discovery: Option<Discovery>,

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::ConfigError;
+use super::backup_target::BackupTargetTable;
 use super::file::Source;
+use super::{BackupTarget, ConfigError};
 
 /// What the file says of the server; what it doesn't say is the server's to choose.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,8 @@ pub struct ServerConfig {
     pub hsm_domain: Option<String>,
     /// Its certificate chain and key, in PEM.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Where its clients may have backups written.
+    pub backup_targets: Vec<BackupTarget>,
 }
 
 /// As what a vault is served: the two services share their API for keys, and little else.
@@ -61,7 +64,20 @@ pub(super) struct ServerTable {
 pub(super) const SERVER_KEYS: &[&str] = &["listen", "socket", "domain", "hsm_domain", "tls_certificate", "tls_key"];
 
 impl Source<'_> {
-    pub(super) fn server(&self, table: ServerTable) -> Result<ServerConfig, ConfigError> {
+    /// The table and those that are beside it; `None` if there is none of them.
+    pub(super) fn whole_server(
+        &self,
+        table: Option<ServerTable>,
+        targets: Vec<Spanned<BackupTargetTable>>,
+    ) -> Result<Option<ServerConfig>, ConfigError> {
+        let server = table.map(|table| self.server(table)).transpose()?;
+        if server.is_none() && targets.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(ServerConfig { backup_targets: self.backup_targets(targets)?, ..server.unwrap_or_default() }))
+    }
+
+    fn server(&self, table: ServerTable) -> Result<ServerConfig, ConfigError> {
         let listen = table.listen.iter().map(|text| self.address(text, "listen"));
         self.check_domain(table.domain.as_ref(), "domain", "vault.example.com")?;
         self.check_domain(table.hsm_domain.as_ref(), "hsm_domain", "managedhsm.example.com")?;
@@ -86,6 +102,7 @@ impl Source<'_> {
             domain: table.domain.map(Spanned::into_inner),
             hsm_domain: table.hsm_domain.map(Spanned::into_inner),
             tls,
+            backup_targets: Vec::new(),
         })
     }
 

@@ -107,6 +107,7 @@ fn code(error: &VaultError) -> CK_RV {
         | VaultError::BackupKeyMissing { .. }
         | VaultError::NotInBackup { .. }
         | VaultError::InTheWay { .. }
+        | VaultError::RestoreProtected(_)
         | VaultError::MovedAside { .. }
         | VaultError::Declined
         | VaultError::ChangedMeanwhile(_)

@@ -8,15 +8,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::Served;
 use super::access::Scope;
 use super::error::{Result, ServiceError};
 use super::pool::Pools;
 use super::settings::Settings;
+use super::{Served, Server};
 use crate::vault::{Change, Collection, Image, Name, Object, VaultError, VersionId};
 
 /// A request that may be carried out.
 pub struct Call {
+    /// The server.
+    pub server: Arc<Server>,
     /// The vault that it is about.
     pub served: Arc<Served>,
     /// The server's first vault, where its own keys lie.

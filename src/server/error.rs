@@ -98,7 +98,14 @@ struct Inner {
 
 impl From<VaultError> for ServiceError {
     fn from(error: VaultError) -> Self {
-        match &error {
+        Self::of(&error)
+    }
+}
+
+impl ServiceError {
+    /// What is told of a vault's error.
+    pub fn of(error: &VaultError) -> Self {
+        match error {
             VaultError::Disabled => Self::forbidden("KeyDisabled", "Operation is not allowed on a disabled key."),
             VaultError::NotYetValid(start) => {
                 Self::forbidden("KeyNotYetValid", format!("Operation is not allowed before {start} (nbf)."))

@@ -107,7 +107,7 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
         }
     };
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    check_version(&query)?;
+    check_version(route, &query)?;
     let served = Arc::clone(&target.served);
     let now = server.clock.now();
     if served.has_due(now) {
@@ -118,6 +118,7 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     let version = version(parameters.version)?;
     let settings = served.settings(&image)?;
     let mut call = Call {
+        server: Arc::clone(server),
         served,
         home: Arc::clone(&server.home),
         pools: Arc::clone(&server.pools),
@@ -278,12 +279,13 @@ fn version(text: &str) -> Result<Option<VersionId>> {
     Ok(Some(id))
 }
 
-fn check_version(query: &Query) -> Result<()> {
+fn check_version(route: &Route, query: &Query) -> Result<()> {
     match query.get("api-version") {
         Some(version) if API_VERSIONS.contains(&version) => Ok(()),
         Some(version) => Err(ServiceError::bad_parameter(format!(
             "The specified version ({version}) is not recognized. Consider using the latest supported version (7.6)."
         ))),
+        None if route.without_version => Ok(()),
         None => Err(ServiceError::bad_parameter("api-version must be specified.")),
     }
 }

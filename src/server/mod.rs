@@ -5,7 +5,7 @@
 //! documentation of Key Vault and its SDKs differ, the SDKs are right.
 
 pub mod access;
-mod administration;
+pub mod administration;
 mod attributes;
 pub mod authority;
 mod blob;
@@ -47,6 +47,7 @@ pub use self::gate::API_VERSIONS;
 pub use self::routes::TABLE as ROUTES;
 
 use self::access::{Compiled, Grants};
+use self::administration::full_backup::{Jobs, Targets};
 use self::clock::Clock;
 use self::error::{Result, ServiceError};
 use self::identity::Known;
@@ -73,6 +74,16 @@ pub struct Server {
     seen: Seen,
     started: i64,
     pools: Arc<Pools>,
+    targets: Targets,
+}
+
+/// What a server's operator decides beside its vaults and names.
+#[derive(Default)]
+pub struct Configuration {
+    /// How often one address may log in.
+    pub login_limit: LoginLimit,
+    /// Where clients may have backups written.
+    pub backup_targets: Targets,
 }
 
 /// A vault that shall be served.
@@ -87,12 +98,15 @@ pub struct Offered {
 
 /// A vault that is served.
 pub struct Served {
+    /// What it is called.
+    name: String,
     /// The vault, unlocked.
     pub vault: Arc<dyn VaultAdmin>,
     /// As what it is served.
     pub manner: Manner,
     grants: Compiled<Grants>,
     settings: Compiled<Option<Arc<Settings>>>,
+    jobs: Jobs,
 }
 
 impl Served {
@@ -109,7 +123,7 @@ impl Served {
 impl Server {
     /// Serves these vaults; the first holds the identities. Makes what of its own records is missing.
     pub fn new(vaults: Vec<Offered>, names: Names, clock: Clock) -> std::result::Result<Arc<Self>, ServeError> {
-        Self::with_login_limit(vaults, names, clock, LoginLimit::default())
+        Self::configured(vaults, names, clock, Configuration::default())
     }
 
     /// The same, with another limit for logins.
@@ -117,17 +131,28 @@ impl Server {
         vaults: Vec<Offered>,
         names: Names,
         clock: Clock,
-        limit: LoginLimit,
+        login_limit: LoginLimit,
+    ) -> std::result::Result<Arc<Self>, ServeError> {
+        Self::configured(vaults, names, clock, Configuration { login_limit, ..Configuration::default() })
+    }
+
+    /// The same, with what else is to be otherwise.
+    pub fn configured(
+        vaults: Vec<Offered>,
+        names: Names,
+        clock: Clock,
+        configuration: Configuration,
     ) -> std::result::Result<Arc<Self>, ServeError> {
         let served = vaults.into_iter().map(|Offered { name, vault, manner }| {
-            let name = name.to_ascii_lowercase();
-            if name == names::LOGIN {
+            let host = name.to_ascii_lowercase();
+            if host == names::LOGIN {
                 return Err(ServeError::NameReserved);
             }
             Settings::ensure(&*vault)?;
-            let served = Served { vault, manner, grants: Compiled::default(), settings: Compiled::default() };
+            let (grants, settings) = (Compiled::default(), Compiled::default());
+            let served = Served { name, vault, manner, grants, settings, jobs: Jobs::default() };
             served.purge_due_now(clock.now());
-            Ok((name, Arc::new(served)))
+            Ok((host, Arc::new(served)))
         });
         let served: Vec<_> = served.collect::<std::result::Result<_, ServeError>>()?;
         let home = Arc::clone(&served.first().ok_or(ServeError::NoVault)?.1);
@@ -148,10 +173,11 @@ impl Server {
             clock,
             known: Compiled::default(),
             verifier: Verifier::default(),
-            logins: Logins::new(limit),
+            logins: Logins::new(configuration.login_limit),
             seen: Seen::default(),
             started,
             pools: Arc::new(Pools::start().map_err(ServeError::Threads)?),
+            targets: configuration.backup_targets,
         }))
     }
 

@@ -35,7 +35,7 @@ fn document() -> Value {
         "info": {
             "title": "Strongroom",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Keys and secrets over Azure Key Vault's REST API. A vault is a host. A version at the end of \
+            "description": "Keys, secrets and backups of vaults over Azure Key Vault's REST API. A vault is a host. A version at the end of \
                 a path may be left out, one in the middle be empty: the current one is meant.",
         },
         "security": [{ "token": [] }],
@@ -73,7 +73,7 @@ fn parameters(route: &Route) -> Vec<Value> {
     let path = |name: &str, schema| json!({ "name": name, "in": "path", "required": true, "schema": schema });
     let query = |name: &str, schema| json!({ "name": name, "in": "query", "schema": schema });
     let mut parameters = vec![json!({
-        "name": "api-version", "in": "query", "required": true, "schema": { "type": "string", "enum": API_VERSIONS },
+        "name": "api-version", "in": "query", "required": !route.without_version, "schema": { "type": "string", "enum": API_VERSIONS },
     })];
     if route.path.contains("{name}") {
         let pattern = "^[0-9a-zA-Z-]+$";

@@ -1,8 +1,8 @@
 //! Where a request's work is done, so that nothing long stands in the way of something short.
 //!
 //! Short work (an EC signature, a secret) is done where the request is read. Private RSA operations have threads of their
-//! own, at a lower priority, and so has the generation of RSA keys, so that others are served while all of these are busy;
-//! writes wait for the disk on blocking threads, logins for nobody's write. Each queue is bounded: beyond it a request is answered 503 at once.
+//! own, at a lower priority, and so have the generation of RSA keys and backups of whole vaults, so that others are served
+//! while all of these are busy; writes wait for the disk on blocking threads, logins for nobody's write. Each queue is bounded: beyond it a request is answered 503 at once.
 
 use std::num::NonZero;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -22,6 +22,9 @@ const RSA_QUEUE: usize = 1_024;
 /// RSA keys that may wait to be made: seconds each.
 const GENERATIONS: usize = 16;
 
+/// Backups and restores that may wait: one for a vault.
+const BACKGROUND: usize = 256;
+
 /// Logins at once.
 const LOGINS: usize = 16;
 
@@ -37,19 +40,29 @@ type Job = Box<dyn FnOnce() + Send>;
 pub struct Pools {
     rsa: SyncSender<Job>,
     generation: SyncSender<Job>,
+    background: SyncSender<Job>,
     logins: Arc<Semaphore>,
     writes: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
 
 impl Pools {
-    /// Starts the threads for RSA: one for each core.
+    /// Starts the threads for RSA, one for each core, and the one for what takes long.
     pub fn start() -> std::io::Result<Self> {
-        let rsa = start_threads("rsa", RSA_QUEUE)?;
-        let generation = start_threads("generate", GENERATIONS)?;
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let rsa = start_threads("rsa", cores, RSA_QUEUE)?;
+        let generation = start_threads("generate", cores, GENERATIONS)?;
+        let background = start_threads("background", 1, BACKGROUND)?;
         let writes = Arc::new(Semaphore::new(WRITES));
         let logins = Arc::new(Semaphore::new(LOGINS));
-        Ok(Self { rsa, generation, logins, writes, waiting: Arc::new(Semaphore::new(WRITES + WRITE_QUEUE)) })
+        Ok(Self {
+            rsa,
+            generation,
+            background,
+            logins,
+            writes,
+            waiting: Arc::new(Semaphore::new(WRITES + WRITE_QUEUE)),
+        })
     }
 
     /// Runs `job` on a thread for RSA.
@@ -74,6 +87,12 @@ impl Pools {
         let too_many = |_| ServiceError::unavailable("Too many RSA keys are being made: try again.");
         self.generation.try_send(job).map_err(too_many)?;
         Ok(made.recv().map_err(|_| failed())?.map_err(VaultError::from)?)
+    }
+
+    /// Runs `job`, which takes long, after those that came before it; nobody waits for it.
+    pub fn in_background(&self, job: impl FnOnce() + Send + 'static) -> Result<()> {
+        let too_many = |_| ServiceError::unavailable("Too many backups and restores are waiting: try again.");
+        self.background.try_send(Box::new(job)).map_err(too_many)
     }
 
     /// Runs a login's `job`, which may wait for the disk.
@@ -102,11 +121,11 @@ async fn on_blocking_thread<T: Send + 'static>(
     done.await.map_err(|_| failed())
 }
 
-/// One thread for each core, and where they find their work.
-fn start_threads(name: &str, queue: usize) -> std::io::Result<SyncSender<Job>> {
+/// Threads, and where they find their work.
+fn start_threads(name: &str, threads: usize, queue: usize) -> std::io::Result<SyncSender<Job>> {
     let (sender, jobs) = sync_channel::<Job>(queue);
     let jobs = Arc::new(Mutex::new(jobs));
-    for number in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+    for number in 0..threads {
         let jobs = Arc::clone(&jobs);
         thread::Builder::new().name(format!("{name}-{number}")).spawn(move || work(&jobs))?;
     }

@@ -34,6 +34,11 @@ pub fn all<R: Record>(image: &Image) -> impl Iterator<Item = Stored<R>> {
     image.service().values().filter(|object| kind_of(object) == Some(R::KIND)).filter_map(read)
 }
 
+/// What the labels of one kind begin with.
+pub fn labels<R: Record>() -> Vec<u8> {
+    label::<R>("")
+}
+
 /// The record with this id.
 pub fn find<R: Record>(image: &Image, id: &str) -> Option<Stored<R>> {
     let label = label::<R>(id);

@@ -156,6 +156,8 @@ pub struct FileSystem {
     pub refused: Option<&'static str>,
     /// Mounted read-only.
     pub read_only: bool,
+    /// Bytes that are free for who isn't root.
+    pub free: u64,
 }
 
 /// Looks a path's file system up.
@@ -177,6 +179,7 @@ pub fn file_system(path: &Path) -> io::Result<FileSystem> {
     Ok(FileSystem {
         refused: REFUSED.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name),
         read_only: mount.f_flag & libc::ST_RDONLY != 0,
+        free: mount.f_bavail.saturating_mul(mount.f_frsize),
     })
 }
 

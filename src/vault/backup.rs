@@ -115,6 +115,19 @@ pub struct RestoreWish<'a> {
     pub new_pin: Option<&'a Pin>,
     /// What lies in its place is renamed, whatever it is.
     pub move_aside: bool,
+    /// What is lost was agreed to before, whatever it is by then: nobody is asked.
+    pub agreed: bool,
+    /// A service's records whose label begins so stay as they are, and the backup's don't come back: they say what the
+    /// service is doing at present.
+    pub keep: Option<&'a [u8]>,
+}
+
+impl RestoreWish<'_> {
+    /// Whether an object stays outside of what is restored.
+    pub fn keeps(&self, object: &Object) -> bool {
+        let begins = |beginning: &[u8]| object.content.label.starts_with(beginning);
+        object.content.class == Class::Service && self.keep.is_some_and(begins)
+    }
 }
 
 /// What restoring takes from the present vault: also what was decided since the backup, to end a key's use.

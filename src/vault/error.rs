@@ -213,6 +213,11 @@ pub enum VaultError {
         /// What is there.
         problem: String,
     },
+    /// Going back to a backup would end objects before their date, in a vault whose purge protection is on.
+    #[error(
+        "{0} has purge protection and holds objects that the backup hasn't or had deleted, which nobody may end before their date: restore to another place with --path, or rename what is there and restore in its place with --move-aside"
+    )]
+    RestoreProtected(String),
     /// What lay in a vault's place was renamed, and then something failed.
     #[error("{error}; what lay in the vault's place is at {aside} now")]
     MovedAside {

@@ -188,7 +188,12 @@ pub trait VaultAdmin: Vault {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Restored>;
 
-    /// Creates what has one name in a backup, all versions of it, in this vault, which must be unlocked.
+    /// What [`restore`](Self::restore) would take from the vault that lies there, found out as it does, and nothing else
+    /// happens. What keeps it from restoring is answered as it would answer it.
+    fn preview_restore(&self, source: &BackupSource<'_>, wish: &RestoreWish<'_>) -> Result<(BackupLabel, Losses)>;
+
+    /// Creates what has one name in a backup, all versions of it, in this vault, which must be unlocked. A certificate
+    /// comes with the key that was made as one with it.
     fn restore_named(&self, source: &BackupSource<'_>, named: &NamedInBackup<'_>) -> Result<Vec<Arc<Object>>>;
 
     /// Goes on with a vault that was put back in time ([`VaultError::RolledBack`]), after `agree` has heard what is

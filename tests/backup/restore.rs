@@ -61,7 +61,7 @@ fn a_new_pin_replaces_a_forgotten_one() {
     pair(&*unlocked(&scene.vault), "www").unwrap();
     let file = scene.back_up("backup");
     let new = pin("a new user pin");
-    let wish = RestoreWish { new_pin: Some(&new), move_aside: false };
+    let wish = RestoreWish { new_pin: Some(&new), move_aside: false, ..RestoreWish::default() };
     for path in [scene.path("elsewhere"), scene.vault.clone()] {
         let key = scene.recovery();
         let source = BackupSource { file: &file, key: &key };
@@ -176,7 +176,7 @@ fn another_vault_or_a_damaged_one_is_in_the_way_until_it_is_moved_aside() {
         let error = scene.restore(&file, path).unwrap_err();
         assert!(matches!(error, VaultError::InTheWay { .. }), "{error}");
         assert!(error.to_string().contains("--move-aside"));
-        let wish = RestoreWish { new_pin: None, move_aside: true };
+        let wish = RestoreWish { new_pin: None, move_aside: true, ..RestoreWish::default() };
         let key = scene.recovery();
         let source = BackupSource { file: &file, key: &key };
         let restored = open(path).restore(&source, &wish, &mut |_| false, &mut |_, _| {}).unwrap();
@@ -187,7 +187,7 @@ fn another_vault_or_a_damaged_one_is_in_the_way_until_it_is_moved_aside() {
 
 /// Restores whole, whatever lies there.
 fn restore_aside(scene: &Scene, file: &Path, to: &Path) -> Result<Restored> {
-    let wish = RestoreWish { new_pin: None, move_aside: true };
+    let wish = RestoreWish { new_pin: None, move_aside: true, ..RestoreWish::default() };
     let key = scene.recovery();
     open(to).restore(&BackupSource { file, key: &key }, &wish, &mut |_| false, &mut |_, _| {})
 }
@@ -431,9 +431,9 @@ fn an_older_backup_neither_ends_what_purge_protection_keeps_nor_turns_it_off() {
 
     let [newer, _] = pair(&*writer, "newer").unwrap();
     let refused = restore(&*writer, &file, &BackupKey::Vault, true);
-    assert!(matches!(refused, Err(VaultError::InTheWay { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(VaultError::RestoreProtected(_))), "{refused:?}");
     delete_softly(&*writer, Collection::Keys, &name("newer"), newer.created).unwrap();
     let refused = restore(&*writer, &file, &BackupKey::Vault, true);
-    assert!(matches!(refused, Err(VaultError::InTheWay { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(VaultError::RestoreProtected(_))), "{refused:?}");
     assert!(is_protected() && unlocked(&scene.vault).image().deleted().count() == 2);
 }

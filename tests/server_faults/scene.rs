@@ -69,9 +69,28 @@ impl Scene {
         self.serve_with(&[], &[])
     }
 
+    /// The target `nightly`.
+    pub fn backups(&self) -> PathBuf {
+        self.folder.path().join("backups")
+    }
+
+    /// The vault and a target for its backups.
+    fn configuration(&self) -> PathBuf {
+        let (path, backups) = (self.folder.path().join("config.toml"), self.backups());
+        fs::create_dir_all(&backups).unwrap();
+        let text = format!(
+            "vaults_dir = \"none\"\n[[vault]]\nname = \"dev\"\npath = \"dev\"\n\
+             [[backup_target]]\nname = \"nightly\"\ndirectory = {backups:?}\n"
+        );
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+
     fn serve_with(&self, options: &[&str], variables: &[(&str, &str)]) -> Served {
         let log = self.folder.path().join("log");
         let mut command = self.strongroom(&["serve", "--listen", "127.0.0.1:0", "--write-ca", "ca.pem"]);
+        command.env("STRONGROOM_CONF", self.configuration()).env_remove("STRONGROOM_VAULT");
         command.args(options).envs(variables.iter().copied()).stderr(File::create(&log).unwrap()).stdout(Stdio::null());
         let mut served = Served { child: command.spawn().unwrap(), address: ([127, 0, 0, 1], 0).into(), log };
         let begun = Instant::now();

@@ -56,6 +56,28 @@ fn the_python_sdk_backs_up_restores_and_rotates() {
 }
 
 #[test]
+fn the_python_sdk_backs_up_and_restores_the_whole_vault() {
+    if !is_ours() {
+        return;
+    }
+    let (stage, served, stranger) = scene();
+    let backups = stage.at("backups");
+    // A vault of somebody else, and a backup that says it is of a later format.
+    let other = Stage::new();
+    let passphrase = other.file("passphrase", served::PASSPHRASE);
+    stage::set_mode(std::path::Path::new(&passphrase), 0o600);
+    for name in ["foreign", "newer"] {
+        other.strongroom(&format!("backup create {backups}/{name} --passphrase-file passphrase"));
+    }
+    let newer = std::path::Path::new(&backups).join("newer");
+    let whole = std::fs::read(&newer).unwrap();
+    std::fs::write(&newer, served::of_format_99(&whole)).unwrap();
+    let variables = [("BACKUPS", backups), ("FOREIGN", "foreign".to_owned()), ("NEWER", "newer".to_owned())];
+    let printed = served.python(&stage, "backup.py", &[&variables[..], &stranger].concat());
+    assert!(printed.contains("Ran 14 tests") && printed.contains("\nOK\n"), "{printed}");
+}
+
+#[test]
 fn the_python_sdk_signs_and_encrypts_with_every_algorithm() {
     run("cryptography_.py", 13);
 }

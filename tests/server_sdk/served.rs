@@ -13,6 +13,9 @@ use strongroom::server::{API_VERSIONS, ROUTES};
 
 use crate::stage::{Running, Stage, is_root, output, set_mode, succeed, wait_until};
 
+/// What opens the backups at the target `nightly`.
+pub const PASSPHRASE: &str = "a passphrase that nobody guesses";
+
 /// A running `strongroom serve --dev`, ended when dropped.
 pub struct Served {
     _running: Running,
@@ -24,7 +27,26 @@ impl Served {
     /// Serves the stage's vault under the name `vault`.
     pub fn vault(stage: &Stage) -> Self {
         let mut command = stage.strongroom_command("--vault vault serve --dev --listen 127.0.0.1:0 --write-ca ca.pem");
+        command.env("STRONGROOM_CONF", Self::configuration(stage)).env_remove("STRONGROOM_VAULT");
         Self::start(stage, &mut command)
+    }
+
+    /// A configuration with the vault and two targets for its backups: `nightly`, which a passphrase opens, and `sealed`,
+    /// which has none, as the vault has no recovery key.
+    fn configuration(stage: &Stage) -> String {
+        let directory = stage.path("backups");
+        fs::create_dir_all(&directory).unwrap();
+        let passphrase = stage.file("passphrase", PASSPHRASE);
+        set_mode(Path::new(&passphrase), 0o600);
+        let text = format!(
+            "vaults_dir = \"none\"\n[[vault]]\nname = \"vault\"\npath = {vault:?}\n\
+             [[backup_target]]\nname = \"nightly\"\ndirectory = {directory:?}\npassphrase_file = {passphrase:?}\n\
+             [[backup_target]]\nname = \"sealed\"\ndirectory = {directory:?}\n",
+            vault = stage.vault(),
+        );
+        let path = stage.file("server.toml", text);
+        set_mode(Path::new(&path), 0o600);
+        path
     }
 
     /// Runs this command, whose working directory is the stage's, until it listens.
@@ -109,4 +131,13 @@ pub fn identity_with(stage: &Stage, name: &str, roles: &[&str]) -> (String, Stri
     let made: serde_json::Value = serde_json::from_slice(&made.stdout).expect("JSON");
     let text = |member: &str| made[member].as_str().expect("a text").to_owned();
     (text("client_id"), text("client_secret"))
+}
+
+/// A backup as a much later release would write it: the number of its format, and the checksum over it.
+pub fn of_format_99(backup: &[u8]) -> Vec<u8> {
+    let mut bytes = backup.to_vec();
+    bytes[16..20].copy_from_slice(&99u32.to_le_bytes());
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes[..24]);
+    bytes[24..32].copy_from_slice(&digest.as_ref()[..8]);
+    bytes
 }

@@ -13,11 +13,12 @@ use serde_json::Value;
 use strongroom::backend::local::LocalVault;
 use strongroom::config::{Manner, VaultConfig};
 use strongroom::server::access::{RoleDefinition, Scope, assign};
+use strongroom::server::administration::full_backup::{Target, Targets};
 use strongroom::server::clock::Clock;
 use strongroom::server::identity::{self, Identity};
 use strongroom::server::listen::{Limits, Listeners, SOCKET_MODE, serve};
 use strongroom::server::names::Names;
-use strongroom::server::{LoginLimit, Offered, Server};
+use strongroom::server::{Configuration, LoginLimit, Offered, Server};
 use strongroom::vault::{Pin, Role, Unlock, VaultAdmin};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -79,7 +80,7 @@ impl World {
         vault.lock();
         vault.unlock(&Unlock::Pin(Role::User, pin(PIN))).unwrap();
         let clock = Clock::standing_at(NOW);
-        let server = make(&vault, manner, &clock, limit);
+        let server = make(&folder, &vault, manner, &clock, limit);
         let mut world = Self { folder, vault, clock, server, manner, runtime: None, starts: 0 };
         world.listen();
         world
@@ -87,7 +88,7 @@ impl World {
 
     /// A new server of the same vault, as after a restart.
     pub fn restart(&mut self) {
-        self.server = make(&self.vault, self.manner, &self.clock, LoginLimit::default());
+        self.server = make(&self.folder, &self.vault, self.manner, &self.clock, LoginLimit::default());
         self.listen();
     }
 
@@ -149,9 +150,20 @@ impl Drop for World {
     }
 }
 
-fn make(vault: &Arc<dyn VaultAdmin>, manner: Manner, clock: &Clock, limit: LoginLimit) -> Arc<Server> {
+fn make(
+    folder: &TempDir,
+    vault: &Arc<dyn VaultAdmin>,
+    manner: Manner,
+    clock: &Clock,
+    login_limit: LoginLimit,
+) -> Arc<Server> {
     let vaults = vec![Offered { name: "one".to_owned(), vault: Arc::clone(vault), manner }];
-    Server::with_login_limit(vaults, Names::below("vault.test"), clock.clone(), limit).unwrap()
+    let directory = folder.path().join("backups");
+    std::fs::create_dir_all(&directory).unwrap();
+    let passphrase = Some(Pin::new(b"a passphrase of backups".to_vec()));
+    let backup_targets = Targets::new(vec![Target { name: "nightly".into(), directory, passphrase }]);
+    let configuration = Configuration { login_limit, backup_targets };
+    Server::configured(vaults, Names::below("vault.test"), clock.clone(), configuration).unwrap()
 }
 
 impl Somebody {

@@ -130,6 +130,10 @@ impl VaultAdmin for LocalVault {
         self.restore_whole(source, wish, agree, progress)
     }
 
+    fn preview_restore(&self, source: &BackupSource<'_>, wish: &RestoreWish<'_>) -> Result<(BackupLabel, Losses)> {
+        self.preview(source, wish)
+    }
+
     fn restore_named(&self, source: &BackupSource<'_>, named: &NamedInBackup<'_>) -> Result<Vec<Arc<Object>>> {
         self.restore_one_name(source, named)
     }

@@ -3,8 +3,6 @@
 mod check;
 mod schedule;
 
-pub(super) use schedule::{ENDING, beginning};
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,7 +32,7 @@ pub(super) enum Verb {
 #[derive(Args)]
 pub(super) struct Create {
     /// The file to write
-    #[arg(required_unless_present = "into")]
+    #[arg(required_unless_present_any = ["into", "target"])]
     file: Option<PathBuf>,
     /// Write a file that is named by vault and time into this directory
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
@@ -51,6 +49,9 @@ pub(super) struct Create {
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
+    /// At a server: write it to this backup target of the server's configuration
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["file", "into", "passphrase_file", "passphrase", "force"])]
+    pub target: Option<String>,
 }
 
 #[derive(Args)]
@@ -90,6 +91,7 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
 }
 
 fn create(context: &Context, create: &Create) -> Result<()> {
+    refuse_target(create.target.as_deref())?;
     let opened = context.unlocked()?;
     let passphrase = create.passphrase()?;
     let file = match (&create.file, &create.into) {
@@ -115,6 +117,14 @@ fn create(context: &Context, create: &Create) -> Result<()> {
             tell_of_both(context, &written, json, tidied)
         }
         _ => context.output.done(&written, &json),
+    }
+}
+
+/// A target is a server's to know.
+pub(super) fn refuse_target(target: Option<&str>) -> Result<()> {
+    match target {
+        None => Ok(()),
+        Some(_) => Err(Error::Usage("--target is for a server: name its vault with --vault https://….".into())),
     }
 }
 
@@ -213,6 +223,12 @@ fn restore_to_scratch(
 }
 
 impl Opening {
+    /// Whether any of it is.
+    #[cfg(feature = "server")]
+    pub(super) fn is_given(&self) -> bool {
+        self.recovery_key_file.is_some() || self.passphrase_file.is_some() || self.machine_key.is_some()
+    }
+
     /// Makes the place know the machine key.
     pub(super) fn apply(&self, place: &mut VaultConfig) -> Result<()> {
         let Backend::Local(local) = &mut place.backend;

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::backup;
 use super::Examination;
 use super::file::{self, Seen};
 use super::report::finding;
 use super::vault::Looked;
+use crate::backup_directory;
 use crate::sys::env;
 use crate::vault::Class;
 
@@ -56,10 +56,10 @@ fn none(examination: &mut Examination, looked: &Looked) {
 /// The newest backup of this vault: its file is called as `backup create --into` calls it, though a person may have
 /// written the time in another way.
 pub(super) fn newest(looked: &Looked) -> Option<PathBuf> {
-    let beginning = backup::beginning(&looked.config.name);
+    let beginning = backup_directory::beginning(&looked.config.name);
     let is_ours = |path: &Path| {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
-        let rest = file.strip_prefix(&beginning).and_then(|rest| rest.strip_suffix(backup::ENDING));
+        let rest = file.strip_prefix(&beginning).and_then(|rest| rest.strip_suffix(backup_directory::ENDING));
         rest.is_some_and(|moment| moment.starts_with(|digit: char| digit.is_ascii_digit()))
     };
     let places = places(looked);

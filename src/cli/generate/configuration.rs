@@ -13,7 +13,8 @@ pub(super) const PAGE: &str = "strongroom-config.5";
 const EXAMPLE: &str = include_str!("../../../examples/config.toml");
 
 /// The tables of the configuration and the headings of what is said of them.
-const TABLES: [(&str, &str); 2] = [("[server]", "SERVER"), ("[[vault]]", "VAULTS")];
+const TABLES: [(&str, &str); 3] =
+    [("[server]", "SERVER"), ("[[backup_target]]", "BACKUP TARGETS"), ("[[vault]]", "VAULTS")];
 
 /// A paragraph of the example.
 #[derive(Default)]

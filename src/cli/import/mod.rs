@@ -7,7 +7,7 @@
 mod file;
 mod found;
 mod judge;
-mod module;
+pub(super) mod module;
 mod pairs;
 mod plan;
 mod report;

@@ -1,6 +1,6 @@
 //! `strongroom key import`: a key that was made elsewhere.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use zeroize::Zeroizing;
@@ -58,22 +58,30 @@ pub(super) fn run(context: &Context, import: Import) -> Result<()> {
 impl Import {
     /// The file's key.
     pub(in super::super) fn material(&self, context: &Context) -> Result<Material> {
-        if context.global.pin_stdin && self.file.as_os_str() == "-" {
-            return Err(Error::Usage("Standard input can't hold both the PIN and the key.".into()));
-        }
-        let contents = read_key_file(&self.file)?;
-        if let Some(kind) = self.kind {
-            secret_key_len(kind, &contents)?;
-            return Ok(Material::Secret(kind, contents));
-        }
-        let file = self.file.display().to_string();
-        material::private_key(&file, &contents, &self.passphrase.passphrase()).map(Material::Private)
+        Material::read(context, &self.file, self.kind, &self.passphrase)
     }
 }
 
 impl Material {
+    /// The key of a file; `kind` says that it holds the bare bytes of such a secret key.
+    pub(in super::super) fn read(
+        context: &Context,
+        file: &Path,
+        kind: Option<KeyAlgorithm>,
+        passphrase: &PassphraseSource,
+    ) -> Result<Self> {
+        if context.global.pin_stdin && file.as_os_str() == "-" {
+            return Err(Error::Usage("Standard input can't hold both the PIN and the key.".into()));
+        }
+        let contents = read_key_file(file)?;
+        if let Some(kind) = kind {
+            secret_key_len(kind, &contents)?;
+            return Ok(Self::Secret(kind, contents));
+        }
+        material::private_key(&file.display().to_string(), &contents, &passphrase.passphrase()).map(Self::Private)
+    }
+
     /// Kind and size.
-    #[cfg(feature = "server")]
     pub(in super::super) fn algorithm(&self) -> Result<KeyAlgorithm> {
         match self {
             Self::Secret(kind, _) => Ok(*kind),
@@ -83,7 +91,7 @@ impl Material {
 }
 
 /// A key or certificate file, or standard input.
-pub(in super::super) fn read_key_file(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>> {
+pub(in super::super) fn read_key_file(file: &Path) -> Result<Zeroizing<Vec<u8>>> {
     ask::value(Some(file))
 }
 

@@ -54,6 +54,12 @@ impl Address {
         }
     }
 
+    /// What the server calls one of its backup targets: a host beside the vault's.
+    pub(super) fn backup_target(&self, name: &str) -> String {
+        let (_, domain) = self.authority.split_once('.').unwrap_or_default();
+        format!("https://backup.{domain}/{name}")
+    }
+
     /// What stands behind the origin in an address that the server gave; `None` if it is of another origin.
     pub(super) fn path_of(&self, given: &str) -> Option<String> {
         let uri: Uri = given.parse().ok()?;

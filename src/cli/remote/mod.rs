@@ -1,5 +1,5 @@
-//! `--vault https://VAULT.DOMAIN`: keys, secrets, what was deleted and roles of a vault that a server keeps, ours or Azure Key
-//! Vault, over its REST API.
+//! `--vault https://VAULT.DOMAIN`: keys, secrets, what was deleted, roles, and backups of a vault that a server keeps, ours or
+//! Azure Key Vault, over its REST API.
 //!
 //! The verbs, their options and what they print are those of a local vault. What the API has no word for is refused by
 //! name and never left out silently. A token goes only to the host that was named, a client secret only to the authority
@@ -7,6 +7,7 @@
 
 mod address;
 mod authority;
+mod backup;
 mod client;
 mod connection;
 mod deleted;
@@ -23,7 +24,10 @@ use clap::Args;
 
 use self::address::Address;
 use self::client::Client;
+use self::wire::Key;
 use super::{Context, Error, Result, Verb};
+use crate::crypto::PublicKey;
+use crate::vault::Name;
 
 /// How a server is reached and who asks; for vaults that are named by an address.
 #[derive(Args)]
@@ -42,6 +46,8 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<Option<Verb>> {
     let Some(address) = context.global.vault.as_deref().and_then(Address::meant) else {
         return match (&context.global.access.ca, &context.global.access.token_file) {
             (None, None) => Ok(Some(verb)),
+            // The key that it wraps for may lie at a server.
+            _ if matches!(verb, Verb::Byok(_)) => Ok(Some(verb)),
             _ => Err(Error::Usage(
                 "--ca and --token-file are for a server: name its vault with --vault https://…".into(),
             )),
@@ -58,14 +64,41 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<Option<Verb>> {
         Verb::Secret(verb) => secret::run(context, &client()?, verb)?,
         Verb::Deleted(verb) => deleted::run(context, &client()?, verb)?,
         Verb::Role(verb) => role::run(context, &client()?, verb)?,
+        Verb::Backup(verb) => backup::run(context, &client()?, &verb)?,
+        Verb::Restore(restore) => backup::restore(context, &client()?, restore.at_server()?)?,
         _ => {
             return Err(Error::Usage(format!(
-                "Only `key`, `secret`, `deleted` and `role` work at a server: for this verb, run it where the vault of {address} \
+                "Only `key`, `secret`, `deleted`, `role`, `backup create` and `restore` work at a server: for this verb, run it where the vault of {address} \
                  lies and name that with --vault NAME_OR_PATH."
             )));
         }
     }
     Ok(None)
+}
+
+/// The public half of a key at a server that is for nothing but taking keys in, and its identifier.
+pub(super) fn key_encryption_key(context: &Context, url: &str) -> Result<(PublicKey, String)> {
+    let wrong = || {
+        Error::Usage(format!("{url:?} is no key's address: write https://VAULT.DOMAIN/keys/NAME, or with its version."))
+    };
+    let (origin, path) = url.match_indices('/').nth(2).map(|(at, _)| url.split_at(at)).ok_or_else(wrong)?;
+    let address = Address::parse(origin)?;
+    let mut parts = path.strip_prefix("/keys/").ok_or_else(wrong)?.splitn(2, '/');
+    let name = Name::new(parts.next().unwrap_or_default())?;
+    let version = parts.next().unwrap_or_default().trim_end_matches('/');
+    if !version.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(wrong());
+    }
+    let client = Client::new(address, &context.global.access)?;
+    let key: Key = client.get(&format!("/keys/{name}/{version}"), &format!("key called {:?}", name.as_str()))?;
+    if key.key.key_ops.as_deref() != Some(&["import".to_owned()]) {
+        return Err(Error::refused(format!(
+            "The key {name} at {} may do other things than import, and so takes no keys in: make one with key_ops import \
+             (`az keyvault key create --kty RSA-HSM --ops import`).",
+            client.address
+        )));
+    }
+    Ok((key.public()?, key.id().to_owned()))
 }
 
 fn refuse_pin(context: &Context) -> Result<()> {

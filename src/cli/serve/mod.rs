@@ -12,16 +12,17 @@ use rcgen::SanType;
 use rcgen::string::Ia5String;
 
 use super::{Context, Error, Result, open};
-use crate::config::{Config, Manner, ServerConfig, VaultConfig};
+use crate::config::{self, BackupTarget, Config, Manner, ServerConfig, VaultConfig};
 use crate::log;
 use crate::server::access::has_administrator;
+use crate::server::administration::full_backup::{Target, Targets};
 use crate::server::authority::Authority;
 use crate::server::clock::Clock;
 use crate::server::listen::{self, Limits, Listeners};
 use crate::server::names::Names;
 use crate::server::tls::Tls;
-use crate::server::{Offered, ServeError, Server};
-use crate::vault::{Name, VaultAdmin};
+use crate::server::{Configuration, Offered, ServeError, Server};
+use crate::vault::{MIN_PASSPHRASE_LEN, Name, Pin, VaultAdmin};
 
 /// Where the server is reached, and for what.
 #[derive(Args)]
@@ -54,6 +55,8 @@ pub(super) struct Serve {
     /// rights, and the lines with which clients and `az` reach them
     #[arg(long)]
     dev: bool,
+    #[arg(skip)]
+    backup_targets: Vec<BackupTarget>,
 }
 
 /// The domain without a configuration. Names below it mean this machine to most resolvers, though not to glibc's.
@@ -104,6 +107,7 @@ impl Serve {
         if self.tls_certificate.is_none() {
             (self.tls_certificate, self.tls_key) = config.tls.unzip();
         }
+        self.backup_targets.extend(config.backup_targets);
     }
 
     fn names(&self) -> Result<Names> {
@@ -139,7 +143,9 @@ impl Running {
         let home = Arc::clone(&vaults.first().ok_or(ServeError::NoVault)?.vault);
         let own_addresses: Vec<SocketAddr> = vaults.iter().filter_map(|place| place.address).collect();
         let offered = vaults.iter().map(Place::offered).collect();
-        let server = Server::new(offered, names.clone(), clock.clone())?;
+        let backup_targets = Targets::new(serve.backup_targets.iter().map(target).collect::<Result<_>>()?);
+        let configuration = Configuration { backup_targets, ..Configuration::default() };
+        let server = Server::configured(offered, names.clone(), clock.clone(), configuration)?;
         let mut wanted = serve.listen.clone();
         if wanted.is_empty() && own_addresses.is_empty() {
             wanted.push(SocketAddr::from(([127, 0, 0, 1], 8443)));
@@ -177,6 +183,23 @@ impl Running {
         tokio::spawn(self.source.renew_regularly(self.tls));
         listen::serve(self.server.router(), self.listeners, Limits::default(), shutdown).await
     }
+}
+
+/// A target with its passphrase, which is read once: the server may not be able to later.
+fn target(configured: &BackupTarget) -> Result<Target> {
+    let passphrase = configured.passphrase_file.as_deref().map(|file| {
+        let passphrase = config::read_pin_file(file)?;
+        let letters = std::str::from_utf8(&passphrase).map_or(passphrase.len(), |text| text.chars().count());
+        match letters < MIN_PASSPHRASE_LEN {
+            true => Err(Error::refused(format!(
+                "{} holds no passphrase for backups: it has {MIN_PASSPHRASE_LEN} characters or more.",
+                file.display()
+            ))),
+            false => Ok(Pin::new(passphrase.to_vec())),
+        }
+    });
+    let (name, directory) = (configured.name.clone(), configured.directory.clone());
+    Ok(Target { name, directory, passphrase: passphrase.transpose()? })
 }
 
 /// Until somebody asks the server to end.

@@ -1,4 +1,5 @@
-//! What administrators do with a vault as a whole: who may do what ([`definitions`], [`assignments`]), and its settings.
+//! What administrators do with a vault as a whole: who may do what ([`definitions`], [`assignments`]), its settings, and its
+//! backups ([`full_backup`]).
 //!
 //! Bodies and identifiers are those of Managed HSM's local access control, which a key vault here has too: at Azure a vault's
 //! roles are the resource manager's.
@@ -6,6 +7,7 @@
 pub mod assignments;
 pub mod definitions;
 mod filter;
+pub mod full_backup;
 pub mod settings;
 
 use axum::http::StatusCode;

@@ -4,6 +4,7 @@
 //! The wrapping is PKCS#11's `CKM_RSA_AES_KEY_WRAP`: RSA-OAEP of a fresh AES-256 key, then that key's wrap of the target
 //! by RFC 5649. Whatever doesn't open is one error.
 
+use der::{Reader, SliceReader};
 use serde::Deserialize;
 
 use super::base64url::Base64Url;
@@ -74,7 +75,7 @@ impl Wrapped {
         let target = self.target(with)?;
         let (algorithm, secret, public) = match kty.family() {
             Family::Oct => oct_key(target.expose(), key_ops)?,
-            Family::Rsa | Family::Ec => from_pkcs8(kty.family(), jwk.crv.as_deref(), target.expose())?,
+            Family::Rsa | Family::Ec => from_pkcs8(kty.family(), jwk.crv.as_deref(), without_filling(target.expose()))?,
         };
         Ok(Imported { kty, algorithm, secret, public })
     }
@@ -94,6 +95,17 @@ impl Wrapped {
         })?;
         let aes = SecretKey::new(KeyAlgorithm::Aes { bits: 256 }, SecretBytes::from_slice(&aes.expose()[..32]))?;
         aes.unwrap(&KeyWrapScheme::AesKwp { iv: None }, wrapped).map_err(|_| OperationError::BadCiphertext)
+    }
+}
+
+/// Some tokens (SoftHSM 2) fill a key up with zeros to a whole block before they wrap it, though the mechanism does so by
+/// itself.
+fn without_filling(pkcs8: &[u8]) -> &[u8] {
+    const BLOCK: usize = 8;
+    let len = SliceReader::new(pkcs8).ok().and_then(|mut reader| reader.tlv_bytes().ok()).map(<[u8]>::len);
+    match len.and_then(|len| pkcs8.split_at_checked(len)) {
+        Some((own, filling)) if filling.len() < BLOCK && filling.iter().all(|byte| *byte == 0) => own,
+        _ => pkcs8,
     }
 }
 
@@ -153,8 +165,14 @@ mod tests {
             };
             let imported = open(ec_pkcs8.expose(), json!({"kty": "EC-HSM", "crv": "P-384"})).expect("a key");
             assert_eq!((imported.kty, imported.public.as_ref()), (Kty::EcHsm, Some(ec.0.public_key())));
-            let imported = open(rsa_pkcs8.expose(), json!({"kty": "RSA-HSM"})).expect("a key");
-            assert_eq!(imported.public.as_ref(), Some(rsa.0.public_key()));
+            for filling in [0, 1, 7] {
+                let filled = [rsa_pkcs8.expose(), &vec![0; filling]].concat();
+                let imported = open(&filled, json!({"kty": "RSA-HSM"})).expect("a key");
+                assert_eq!(imported.public.as_ref(), Some(rsa.0.public_key()));
+            }
+            for wrong in [&[0; 8][..], &[0, 1]] {
+                assert!(open(&[rsa_pkcs8.expose(), wrong].concat(), json!({"kty": "RSA-HSM"})).is_err());
+            }
             let imported = open(&[9; 24], json!({"kty": "oct-HSM"})).expect("a key");
             assert_eq!((imported.algorithm, imported.secret.expose()), (KeyAlgorithm::Aes { bits: 192 }, &[9; 24][..]));
             let other_curve = open(ec_pkcs8.expose(), json!({"kty": "EC", "crv": "P-256"}));

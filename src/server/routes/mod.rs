@@ -3,6 +3,7 @@
 //!
 //! The gate goes by it, the OpenAPI document and `docs/azure-compat.md` print it, tests walk over it.
 
+mod administration;
 mod certificates;
 mod keys;
 mod roles;
@@ -42,6 +43,8 @@ pub struct Route {
     pub max_body: usize,
     /// The shape of the body, if the operation takes one.
     pub body: Option<BodySchema>,
+    /// It may be asked without an api-version: its address was given to the client whole.
+    pub without_version: bool,
     /// Does it.
     pub run: fn(&Call) -> Result<Reply>,
 }
@@ -70,8 +73,20 @@ impl Route {
         run: fn(&Call) -> Result<Reply>,
     ) -> Self {
         let max_body = MAX_BODY;
-        let (hsm_action, public_action, body) = (None, None, None);
-        Self { method, path, operation, action, hsm_action, public_action, status: 200, work, max_body, body, run }
+        Self {
+            method,
+            path,
+            operation,
+            action,
+            hsm_action: None,
+            public_action: None,
+            status: 200,
+            work,
+            max_body,
+            body: None,
+            without_version: false,
+            run,
+        }
     }
 
     /// It is there in a Managed HSM too, by this action.
@@ -85,6 +100,10 @@ impl Route {
 
     fn status(self, status: u16) -> Self {
         Self { status, ..self }
+    }
+
+    fn without_version(self) -> Self {
+        Self { without_version: true, ..self }
     }
 
     fn max_body(self, max_body: usize) -> Self {
@@ -185,7 +204,10 @@ fn matches<'a>(pattern: &str, segments: &'a [String]) -> Option<(Parameters<'a>,
 
 /// Every route of the data plane.
 pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
-    [keys::rows(), secrets::rows(), certificates::rows(), roles::rows()].into_iter().flatten().collect()
+    [keys::rows(), secrets::rows(), certificates::rows(), roles::rows(), administration::rows()]
+        .into_iter()
+        .flatten()
+        .collect()
 });
 
 #[cfg(test)]

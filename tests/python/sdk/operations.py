@@ -3,7 +3,8 @@ something is wrong with it."""
 
 import dataclasses
 
-from vault import API_VERSIONS, Case, OPERATIONS, b64u, fresh, http, keys, main, secrets, stranger
+from vault import (
+    API_VERSIONS, Case, OPERATIONS, TARGET, b64u, finished, fresh, http, keys, main, secrets, stranger)
 
 DIGEST = b64u(b"\1" * 32)
 BLOCK = b64u(b"\2" * 16)
@@ -16,7 +17,7 @@ class Things(dict):
 
     def __missing__(self, name):
         kind, _, what = name.partition("_")
-        if kind in ("new", "doomed", "deleted", "backup", "taken"):
+        if kind in ("new", "doomed", "deleted", "backup", "taken", "whole", "lost"):
             self[name] = getattr(self, kind)(what)
         else:
             if name not in self.stay:
@@ -47,6 +48,27 @@ class Things(dict):
         self.do("DELETE", f"/{what}s/{name}")
         self.do("DELETE", f"/deleted{what}s/{name}", status=204)
         return blob
+
+    def whole(self, _what):
+        """A backup of the vault as it is."""
+        answer = http("POST", "/backup", STORAGE)
+        return finished(answer)["azureStorageBlobContainerUri"].rsplit("/", 1)[1]
+
+    def lost(self, _what):
+        """A key that is in the backup `{whole}` and nowhere else."""
+        name = self.doomed("key")
+        self["whole"] = self.whole("")
+        self.do("DELETE", f"/keys/{name}")
+        self.do("DELETE", f"/deletedkeys/{name}", status=204)
+        return name
+
+    def job(self):
+        answer = http("POST", "/prebackup", STORAGE)
+        return finished(answer)["jobId"]
+
+    def restored(self):
+        body = {"sasTokenParameters": STORAGE, "folderToRestore": self["whole"]}
+        return finished(http("PUT", "/prerestore", body))["jobId"]
 
     def taken(self, what):
         """A backup of something that is still there."""
@@ -119,6 +141,7 @@ class Row:
     answers: str
     wrong: list
     status: int = 200
+    without_version: bool = False
 
 
 def bad(body=None, **change):
@@ -140,6 +163,21 @@ POLICY = {"lifetimeActions": [{"trigger": {"timeAfterCreate": "P90D"}, "action":
 BUNDLE, ITEM = "key.kid key.kty attributes.enabled attributes.created", "value"
 SECRET = "id attributes.enabled attributes.recoveryLevel"
 GONE = " recoveryId deletedDate scheduledPurgeDate"
+
+STORAGE = {"storageResourceUri": TARGET}
+RESTORE = {"sasTokenParameters": STORAGE, "folderToRestore": "{whole}"}
+KEY_RESTORE = {"sasTokenParameters": STORAGE, "folder": "{whole}"}
+NO_TARGETS = [bad({"storageResourceUri": "/etc"}), bad({"storageResourceUri": 1}), bad({}),
+              Wrong(404, "BackupTargetNotFound", body={"storageResourceUri": TARGET + "ly"})]
+JOB = "jobId status startTime"
+
+
+def no_folders(member):
+    of = lambda folder: {"sasTokenParameters": STORAGE, member: folder}
+    return [bad(of("..")), bad(of("/etc")), bad(of(1)), bad({member: "x"}), bad({"sasTokenParameters": STORAGE}),
+            bad({"sasTokenParameters": {"storageResourceUri": "/etc"}, member: "x"}),
+            Wrong(404, "BackupNotFound", body=of("none"))]
+
 
 TABLE = [
     Row("KeyCreate", "POST", "/keys/{new}/create", {"kty": "EC"}, BUNDLE, [
@@ -246,6 +284,20 @@ TABLE = [
         absent("SecretNotFound", "/deletedsecrets/{secret}/recover")]),
     Row("SecretPurge", "DELETE", "/deletedsecrets/{deleted_secret}", None, "", [
         absent("SecretNotFound", "/deletedsecrets/{secret}")], 204),
+    Row("FullBackup", "POST", "/backup", STORAGE, JOB, NO_TARGETS, 202),
+    Row("PreFullBackup", "POST", "/prebackup", STORAGE, JOB, NO_TARGETS, 202),
+    Row("FullBackupStatus", "GET", "/backup/{job}/pending", None, JOB, [
+        absent("JobNotFound", "/backup/{new}/pending"), absent("JobNotFound", "/restore/{job}/pending"),
+        bad(path="/backup/a_b/pending")], without_version=True),
+    Row("FullRestore", "PUT", "/restore", RESTORE, JOB, no_folders("folderToRestore"), 202),
+    Row("PreFullRestore", "PUT", "/prerestore", RESTORE, JOB, no_folders("folderToRestore"), 202),
+    Row("FullRestoreStatus", "GET", "/restore/{restored}/pending", None, JOB, [
+        absent("JobNotFound", "/restore/{new}/pending"), absent("JobNotFound", "/backup/{restored}/pending")],
+        without_version=True),
+    Row("SelectiveKeyRestore", "PUT", "/keys/{lost}/restore", KEY_RESTORE, JOB, no_folders("folder") + [
+        Wrong(409, "Conflict", "ObjectExists", path="/keys/{ec}/restore"),
+        Wrong(409, "Conflict", "ObjectIsDeletedButRecoverable", path="/keys/{deleted_key}/restore"),
+    ], 202),
 ]
 
 
@@ -284,6 +336,8 @@ class Operations(Case):
                 found = found[name]
         if not row.answers:
             self.assertEqual(answer.content, b"")
+        if row.status == 202:
+            finished(answer)
 
     def test_every_operation_of_the_server_has_its_row(self):
         self.assertEqual({row.operation for row in TABLE}, OPERATIONS)
@@ -317,8 +371,12 @@ class Operations(Case):
             with self.subTest(row.operation):
                 things = Things()
                 self.is_error(self.ask(row, things, credential=None, version=None), 401, "Unauthorized")
-                for version in [None, "7.99", "2025-07-01-preview", ""]:
+                for version in ["7.99", "2025-07-01-preview", ""]:
                     self.is_error(self.ask(row, things, version=version), 400, "BadParameter")
+                if row.without_version:
+                    self.is_done(row, self.ask(row, things, version=None))
+                    continue
+                self.is_error(self.ask(row, things, version=None), 400, "BadParameter")
                 self.assertIn("api-version", self.ask(row, things, version=None).json()["error"]["message"])
 
     def test_a_body_that_is_none_is_refused(self):

@@ -1,6 +1,6 @@
 """The vault under test as its clients reach it, for the scripts beside this one.
 
-VAULT_URL says where it is. AZURE_AUTHORITY_HOST, AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and
+VAULT_URL says where it is, and TARGET is what clients call the backup target `nightly` beside it. AZURE_AUTHORITY_HOST, AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and
 REQUESTS_CA_BUNDLE are what the server tells its clients to set; STRANGER_ID and STRANGER_SECRET are an identity without any
 role. OPERATIONS, ALGORITHMS and API_VERSIONS are the server's tables.
 """
@@ -8,6 +8,7 @@ role. OPERATIONS, ALGORITHMS and API_VERSIONS are the server's tables.
 import base64
 import itertools
 import os
+import time
 import unittest
 import urllib.parse
 
@@ -23,6 +24,7 @@ URL = os.environ["VAULT_URL"]
 OPERATIONS = set(os.environ["OPERATIONS"].split())
 ALGORITHMS = set(os.environ["ALGORITHMS"].split())
 API_VERSIONS = os.environ["API_VERSIONS"].split()
+TARGET = "https://backup." + urllib.parse.urlsplit(URL).netloc.split(".", 1)[1] + "/nightly"
 SCOPE = "https://" + urllib.parse.urlsplit(URL).netloc.split(".", 1)[1] + "/.default"
 
 administrator = DefaultAzureCredential()
@@ -71,6 +73,16 @@ def http(method, path, body=None, *, version="7.6", credential=administrator, qu
         given["Content-Type"] = "application/json"
     return _session.request(
         method, address, params=query, json=body, data=data, headers={**given, **(headers or {})}, timeout=60)
+
+
+def finished(answer):
+    """What became of the job that this answer began; it must have succeeded."""
+    assert answer.status_code == 202, answer.text
+    pending = answer.headers["azure-asyncoperation"]
+    while (job := http("GET", pending, version=None).json())["status"] == "InProgress":
+        time.sleep(0.02)
+    assert job["status"] == "Succeeded", job
+    return job
 
 
 class Case(unittest.TestCase):

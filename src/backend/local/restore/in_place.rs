@@ -28,25 +28,21 @@ impl LocalVault {
         agree: &mut dyn FnMut(&Losses) -> bool,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Restored> {
-        self.enter_present(backup)?;
-        let losses = self.losses_if_allowed(&self.state().loaded, &backup.loaded)?;
-        if !losses.is_empty() && !agree(&losses) {
+        let losses = self.losses_in_place(backup, wish)?;
+        if !wish.agreed && !losses.is_empty() && !agree(&losses) {
             return Err(VaultError::Declined);
         }
         let machine_key = wish.new_pin.map_or(Ok(None), |_| self.machine_key())?;
-        let mut restored = Restored {
-            label: backup.label.clone(),
-            in_place: true,
-            moved_aside: None,
-            written: 0,
-            deleted: losses.missing.len(),
-        };
+        let mut restored =
+            Restored { label: backup.label.clone(), in_place: true, moved_aside: None, written: 0, deleted: 0 };
         self.write_within(&mut |snapshot, state, counters, plan| {
-            if self.losses_if_allowed(&state.loaded, &backup.loaded)? != losses {
+            let newest = self.losses_if_allowed(&state.loaded, &backup.loaded, wish)?;
+            if !wish.agreed && newest != losses {
                 return Err(VaultError::ChangedMeanwhile(self.directory.text()));
             }
-            restored.written = self.plan_restore(backup, snapshot, state, counters, plan, progress)?;
-            let missing: Vec<_> = losses.missing.iter().map(|object| object.number).collect();
+            restored.written = self.plan_restore(backup, wish, (snapshot, state), counters, plan, progress)?;
+            let missing: Vec<_> = newest.missing.iter().map(|object| object.number).collect();
+            restored.deleted = missing.len();
             plan.delete(state, &missing)?;
             if let (Some(pin), Some(root), Some(header)) = (wish.new_pin, &state.root, &state.loaded.header) {
                 let opener = Opener { way: Way::UserPin, secret: pin.expose(), machine_key: machine_key.as_ref() };
@@ -55,6 +51,12 @@ impl LocalVault {
             Ok(())
         })?;
         Ok(restored)
+    }
+
+    /// What going back would take from the vault that lies there, which is unlocked for it.
+    pub(super) fn losses_in_place(&self, backup: &Opened, wish: &RestoreWish<'_>) -> Result<Losses> {
+        self.enter_present(backup)?;
+        self.losses_if_allowed(&self.state().loaded, &backup.loaded, wish)
     }
 
     /// Unlocks the present vault with the backup's root key, if that is still its own, unless it is unlocked already.
@@ -86,21 +88,19 @@ impl LocalVault {
     }
 
     /// [`losses`], if purge protection allows them.
-    fn losses_if_allowed(&self, present: &Loaded, backup: &Loaded) -> Result<Losses> {
-        if ends_what_is_protected(present, backup) {
-            let problem = "has purge protection and holds objects that the backup hasn't or had deleted, which nobody may \
-                           end before their date";
-            return Err(self.in_the_way(problem));
+    fn losses_if_allowed(&self, present: &Loaded, backup: &Loaded, wish: &RestoreWish<'_>) -> Result<Losses> {
+        match ends_what_is_protected(present, backup) {
+            true => Err(VaultError::RestoreProtected(self.directory.text())),
+            false => Ok(losses(present, backup, wish)),
         }
-        Ok(losses(present, backup))
     }
 
     /// Plans every object of the backup that isn't there as it is. Says how many.
     fn plan_restore(
         &self,
         backup: &Opened,
-        snapshot: &dyn Snapshot,
-        state: &State,
+        wish: &RestoreWish<'_>,
+        (snapshot, state): (&dyn Snapshot, &State),
         counters: &mut Counters,
         plan: &mut Plan,
         progress: &mut dyn FnMut(usize, usize),
@@ -111,6 +111,9 @@ impl LocalVault {
         let (all, mut written) = (backup.loaded.image.everything().count(), 0);
         for (done, saved) in backup.loaded.image.everything().enumerate() {
             progress(done + 1, all);
+            if wish.keeps(saved) {
+                continue;
+            }
             let secret = self.secret_of(backup, saved)?;
             let mut object = (**saved).clone();
             Retention::keep_protection(&state.loaded.image, &mut object);
@@ -152,10 +155,10 @@ impl LocalVault {
 }
 
 /// What `present` has and `backup` hasn't, compared as it is: a clock may have been wrong.
-fn losses(present: &Loaded, backup: &Loaded) -> Losses {
+fn losses(present: &Loaded, backup: &Loaded, wish: &RestoreWish<'_>) -> Losses {
     let mut losses = Losses::default();
     // What purge protection hangs on stays as it is.
-    for object in present.image.everything().filter(|object| !Retention::is_protection(object)) {
+    for object in present.image.everything().filter(|object| !Retention::is_protection(object) && !wish.keeps(object)) {
         match backup.image.any_with_unique_id(&object.unique_id) {
             None => losses.missing.push(Arc::clone(object)),
             Some(saved) if Object { number: saved.number, ..(**object).clone() } == **saved => {}
@@ -170,7 +173,7 @@ fn losses(present: &Loaded, backup: &Loaded) -> Losses {
         present.image.any_with_unique_id(&saved.unique_id).is_none_or(|present| !is_usable_key(present))
     });
     losses.revived = revived.map(Arc::clone).collect();
-    let of_services = backup.image.service().values().filter(|saved| {
+    let of_services = backup.image.service().values().filter(|saved| !wish.keeps(saved)).filter(|saved| {
         let present = present.image.any_with_unique_id(&saved.unique_id);
         present.is_none_or(|present| !Retention::is_protection(present) && present.content != saved.content)
     });

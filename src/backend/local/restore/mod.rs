@@ -18,7 +18,9 @@ use super::reread::every_row;
 use super::seal::{RootKey, RowCode};
 use super::store::Snapshot;
 use crate::sys::memory::WipeStack;
-use crate::vault::{BackupSource, Losses, ObjectNumber, RestoreWish, Restored, Result, UniqueId, VaultError};
+use crate::vault::{
+    BackupLabel, BackupSource, Losses, ObjectNumber, RestoreWish, Restored, Result, UniqueId, VaultError,
+};
 
 /// What lies where a vault is to be restored.
 enum Place {
@@ -56,6 +58,20 @@ impl LocalVault {
                 self.restore_anew(&backup, self.ways_after(&backup, wish)?, true, progress)
             }
             Place::Itself => self.restore_in_place(&backup, wish, agree, progress),
+            Place::Taken(error) => Err(error),
+        }
+    }
+
+    /// Everything that restoring does before it writes.
+    pub(super) fn preview(&self, source: &BackupSource<'_>, wish: &RestoreWish<'_>) -> Result<(BackupLabel, Losses)> {
+        let _wipe = WipeStack;
+        if self.heir {
+            return Err(VaultError::ForkedReader(self.directory.text()));
+        }
+        let backup = self.open_backup(source, &mut |_, _| {})?;
+        match self.look_at_place(&backup)? {
+            Place::Empty => Ok((backup.label, Losses::default())),
+            Place::Itself => Ok((backup.label.clone(), self.losses_in_place(&backup, wish)?)),
             Place::Taken(error) => Err(error),
         }
     }

@@ -1,7 +1,8 @@
 //! One name of a backup comes into an unlocked vault, all its versions with their ids, ordinals, labels and ids of PKCS#11.
 //!
 //! It may be the vault that was backed up or another one. Under another name (`rename`) a label that was the old name
-//! becomes the new one: else a program that looks for the label would find two keys.
+//! becomes the new one: else a program that looks for the label would find two keys. A certificate that was made as one
+//! with its key comes with that key, and neither without the other.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::super::write::is_taken;
 use super::Tombstones;
 use crate::crypto;
 use crate::sys::memory::WipeStack;
-use crate::vault::{BackupSource, Class, Collection, Name, NamedInBackup, Object, Result, VaultError};
+use crate::vault::{BackupSource, Class, Collection, Image, Name, NamedInBackup, Object, Result, VaultError};
 
 const COLLECTIONS: [Collection; 3] = [Collection::Keys, Collection::Secrets, Collection::Certificates];
 
@@ -25,14 +26,12 @@ impl LocalVault {
         drop(self.writable_state()?);
         let backup = self.open_backup(source, &mut |_, _| {})?;
         let collection = collection_of(&backup, source, named)?;
-        let saved: Vec<_> = backup.loaded.image.with_name(collection, named.name.as_str()).map(Arc::clone).collect();
+        let saved = whole(&backup.loaded.image, collection, named.name)?;
         let file = self.directory.database().display().to_string();
         self.write_within(&mut |snapshot, state, counters, plan| {
             let root = state.root.as_ref().ok_or(VaultError::Locked)?;
             let name = named.rename.or(saved[0].name.as_ref()).unwrap_or(named.name);
-            if is_taken(&state.loaded.image, collection, name) {
-                return Err(VaultError::NameTaken(name.to_string()));
-            }
+            check_free(&state.loaded.image, &saved, name)?;
             let tombstones = Tombstones::read(snapshot, root, counters, &file)?;
             for saved in &saved {
                 let secret = self.secret_of(&backup, saved)?;
@@ -60,6 +59,32 @@ impl LocalVault {
     }
 }
 
+/// What comes back together: all versions and halves of the name, with a certificate its own key.
+fn whole(image: &Image, collection: Collection, name: &Name) -> Result<Vec<Arc<Object>>> {
+    let of = |collection| image.with_name(collection, name.as_str()).map(Arc::clone);
+    let mut saved: Vec<_> = of(collection).collect();
+    match (collection, saved.iter().any(|object| object.content.is_managed())) {
+        (Collection::Certificates, true) => saved.extend(of(Collection::Keys)),
+        (_, true) => return Err(VaultError::Managed(name.to_string())),
+        (_, false) => {}
+    }
+    Ok(saved)
+}
+
+/// Refuses a name that something has in the vault, or had when it was deleted softly.
+fn check_free(present: &Image, saved: &[Arc<Object>], name: &Name) -> Result<()> {
+    for object in saved {
+        let collection = Collection::of(&object.content).unwrap_or(Collection::Keys);
+        if present.deleted_with_name(collection, name.as_str()).next().is_some() {
+            return Err(VaultError::NameDeleted(name.to_string()));
+        }
+        if is_taken(present, collection, name) || present.is_kept_from(&object.content, name.as_str()) {
+            return Err(VaultError::NameTaken(name.to_string()));
+        }
+    }
+    Ok(())
+}
+
 /// Where the name is found in the backup: in one collection, or in the one that is asked for.
 fn collection_of(backup: &Opened, source: &BackupSource<'_>, named: &NamedInBackup<'_>) -> Result<Collection> {
     let image = &backup.loaded.image;
@@ -67,6 +92,8 @@ fn collection_of(backup: &Opened, source: &BackupSource<'_>, named: &NamedInBack
         .into_iter()
         .filter(|collection| named.collection.is_none_or(|asked| asked == *collection))
         .filter(|collection| image.with_name(*collection, named.name.as_str()).next().is_some())
+        // Its certificate is called so too, and brings it.
+        .filter(|collection| *collection != Collection::Keys || named.collection.is_some() || !is_managed(image, named))
         .collect();
     let refused = |problem: String| VaultError::NotInBackup { file: source.file.display().to_string(), problem };
     match found[..] {
@@ -81,6 +108,10 @@ fn collection_of(backup: &Opened, source: &BackupSource<'_>, named: &NamedInBack
             named.name
         ))),
     }
+}
+
+fn is_managed(image: &Image, named: &NamedInBackup<'_>) -> bool {
+    image.with_name(Collection::Certificates, named.name.as_str()).any(|object| object.content.is_managed())
 }
 
 /// Which of the objects that have the name may be replaced, as [`is_taken`] allows.

@@ -5,6 +5,7 @@
 //! not leave are listed; their public halves and certificates come.
 
 mod attributes;
+pub(in super::super) mod byok;
 mod wrapping;
 
 use std::ops::Deref;
@@ -24,7 +25,7 @@ use super::found::{Found, LeftBehind};
 use crate::vault::{Class, Pin};
 
 /// A loaded module and the slot that is read.
-pub(super) struct Module {
+pub(in super::super) struct Module {
     library: Loaded,
     path: String,
     slot: Slot,
@@ -84,13 +85,13 @@ struct Token {
 }
 
 /// Which token of a module.
-pub(super) struct Which<'a> {
+pub(in super::super) struct Which<'a> {
     pub label: Option<&'a str>,
     pub slot: Option<u64>,
 }
 
 impl Module {
-    pub(super) fn load(path: &Path, which: &Which<'_>) -> Result<Self> {
+    pub(in super::super) fn load(path: &Path, which: &Which<'_>) -> Result<Self> {
         let name = path.display().to_string();
         let library = Loaded::new(path, &name)?;
         let ask = |error| went_wrong(&name, error);
@@ -104,12 +105,12 @@ impl Module {
         Ok(Self { library, path: name, slot, label, is_softhsm, asks_for_pin })
     }
 
-    pub(super) fn label(&self) -> &str {
+    pub(in super::super) fn label(&self) -> &str {
         &self.label
     }
 
     /// Whether its private objects need the user's PIN.
-    pub(super) fn asks_for_pin(&self) -> bool {
+    pub(in super::super) fn asks_for_pin(&self) -> bool {
         self.asks_for_pin
     }
 
@@ -143,7 +144,7 @@ impl Module {
     }
 
     /// Tells the module that we are done with it.
-    pub(super) fn end(self) -> Result<()> {
+    pub(in super::super) fn end(self) -> Result<()> {
         let path = self.path;
         self.library.end().map_err(|error| went_wrong(&path, error))
     }
@@ -247,7 +248,7 @@ fn choose(module: &str, mut tokens: Vec<Token>, which: &Which<'_>) -> Result<Tok
 }
 
 fn went_wrong(module: &str, error: Failure) -> Error {
-    Error::refused(format!("The module {module} failed ({}): nothing was imported.", short(&error)))
+    Error::refused(format!("The module {module} failed ({}): nothing was done.", short(&error)))
 }
 
 /// Function and answer; the crate's own text for an answer is a paragraph of the specification.

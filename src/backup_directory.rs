@@ -1,0 +1,104 @@
+//! A directory of backups, in which each is named by vault and time, whoever made it: the command, its timer, the server.
+//!
+//! What is in such a directory beside them is somebody else's and stays.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::sys::file::sync_directory;
+
+/// How a backup's file ends.
+pub const ENDING: &str = ".backup";
+
+/// For so long an empty file may be one that somebody is just making.
+const NEW: Duration = Duration::from_secs(60);
+
+/// How it begins: with the vault's name in the configuration, as the timer and whoever lists the files call it; of a
+/// vault that is named by its path, with its directory's.
+pub fn beginning(vault: &str) -> String {
+    let name = Path::new(vault).file_name().map_or(vault.into(), |name| name.to_string_lossy());
+    format!("{name}-")
+}
+
+/// The name of a backup that is made at this moment, in seconds since 1970.
+pub fn name(vault: &str, seconds: i64) -> String {
+    let moment = Timestamp::from_second(seconds).unwrap_or_default().to_string();
+    let moment: String = moment.chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
+    format!("{}{moment}{ENDING}", beginning(vault))
+}
+
+/// Whether it is called as a backup of this vault is: no name that a person gave.
+pub fn is_of(path: &Path, vault: &str) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let middle = name.strip_prefix(&beginning(vault)).and_then(|rest| rest.strip_suffix(ENDING));
+    middle.is_some_and(is_moment)
+}
+
+/// `20270131T120000Z`.
+fn is_moment(text: &str) -> bool {
+    let fits = |(at, byte): (usize, u8)| match at {
+        8 => byte == b'T',
+        15 => byte == b'Z',
+        _ => byte.is_ascii_digit(),
+    };
+    text.len() == 16 && text.bytes().enumerate().all(fits)
+}
+
+/// Makes the directory, for its owner alone, and those above it that are missing, each of them on the disk before a backup
+/// in it is called done.
+pub fn make_durably(directory: &Path) -> io::Result<()> {
+    let directory = std::path::absolute(directory)?;
+    let missing: Vec<&Path> = directory.ancestors().take_while(|path| !path.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+    missing.iter().filter_map(|path| path.parent()).try_for_each(sync_directory)
+}
+
+/// Takes away what a run that was killed had written so far: the file under its first name, `.NAME.new-` and 16 digits.
+/// Who is still writing holds its lock. That it can't be removed is no reason to make no backup.
+pub fn remove_unfinished(directory: &Path, vault: &str) {
+    let unfinished = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let named = name.strip_prefix('.').and_then(|name| name.rsplit_once(".new-"));
+        named.is_some_and(|(target, suffix)| suffix.len() == 16 && is_of(Path::new(target), vault))
+    };
+    for path in paths_in(directory).unwrap_or_default().iter().filter(|path| unfinished(path)) {
+        if is_left_behind(path).unwrap_or(false) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn is_left_behind(path: &Path) -> io::Result<bool> {
+    let file: File = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path)?;
+    let metadata = file.metadata()?;
+    // An empty one may have been made this moment, and be about to be locked.
+    let is_begun = metadata.len() > 0 || metadata.modified()?.elapsed().is_ok_and(|age| age > NEW);
+    Ok(metadata.is_file() && is_begun && file.try_lock().is_ok())
+}
+
+/// Everything in a directory.
+pub fn paths_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backups_name_says_vault_and_time_and_is_known_again() {
+        let made = name("web", 1_801_396_800);
+        assert_eq!(made, "web-20270131T120000Z.backup");
+        assert!(is_of(Path::new(&made), "web") && is_of(&Path::new("/srv").join(&made), "/srv/vaults/web"));
+        for other in
+            ["we-20270131T120000Z.backup", "web-old.backup", "web-20270131T120000Z", "web-20270131T1200000.backup"]
+        {
+            assert!(!is_of(Path::new(other), "web"), "{other}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Backups of a whole vault, and restoring it or one of its keys, for clients: to and from the targets of the configuration,
+//! as jobs that a client asks about until they are done.
+//!
+//! A request names a target and a backup in it, never a path. What a backup is and how it is sealed is the vault's affair,
+//! and files made here are the same as those of `strongroom backup create --into`. Clients' tokens for a storage service are
+//! taken and not looked at: the target's directory is the server's own.
+
+mod job;
+mod target;
+mod work;
+
+use std::sync::Arc;
+
+use axum::http::{HeaderName, header};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use self::job::Jobs;
+use self::job::{Job, Kind};
+pub use self::target::{Target, Targets};
+use self::work::{Done, Task};
+use crate::server::body::object;
+use crate::server::call::{Call, Reply};
+use crate::server::error::{Result, ServiceError};
+use crate::vault::{Class, Collection, Name, VaultError};
+
+/// Where a client wants its backup, or has it.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "SASTokenParameter")]
+pub struct Storage {
+    #[serde(rename = "storageResourceUri")]
+    uri: String,
+    #[allow(dead_code, reason = "taken and not looked at")]
+    token: Option<String>,
+    #[allow(dead_code, reason = "taken and not looked at")]
+    #[serde(rename = "useManagedIdentity")]
+    use_managed_identity: Option<bool>,
+}
+
+/// The same, of a check.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "PreBackupOperationParameters")]
+pub struct CheckedStorage {
+    #[serde(rename = "storageResourceUri")]
+    uri: Option<String>,
+    #[allow(dead_code, reason = "taken and not looked at")]
+    token: Option<String>,
+    #[allow(dead_code, reason = "taken and not looked at")]
+    #[serde(rename = "useManagedIdentity")]
+    use_managed_identity: Option<bool>,
+}
+
+/// Which backup the vault is to go back to.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "RestoreOperationParameters")]
+pub struct RestoreParameters {
+    #[serde(rename = "sasTokenParameters", deserialize_with = "object")]
+    storage: Storage,
+    #[serde(rename = "folderToRestore")]
+    folder: String,
+}
+
+/// The same, of a check.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "PreRestoreOperationParameters")]
+pub struct CheckedRestoreParameters {
+    #[serde(rename = "sasTokenParameters", default, deserialize_with = "crate::server::body::maybe_object")]
+    storage: Option<Storage>,
+    #[serde(rename = "folderToRestore")]
+    folder: Option<String>,
+}
+
+/// Which backup one key is to come from.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "SelectiveKeyRestoreOperationParameters")]
+pub struct KeyRestoreParameters {
+    #[serde(rename = "sasTokenParameters", deserialize_with = "object")]
+    storage: Storage,
+    folder: String,
+}
+
+/// POST `/backup`.
+pub fn back_up(call: &Call) -> Result<Reply> {
+    let given: Storage = call.read()?;
+    let task = task(call, &given.uri)?;
+    start(call, Kind::Backup, move || task.back_up())
+}
+
+/// POST `/prebackup`: whether a backup would succeed.
+pub fn check_backup(call: &Call) -> Result<Reply> {
+    let given: CheckedStorage = call.read()?;
+    let task = task(call, &given.uri.ok_or_else(|| missing("storageResourceUri"))?)?;
+    start(call, Kind::BackupCheck, move || task.check_backup())
+}
+
+/// PUT `/restore`: the whole vault becomes what it was.
+pub fn restore(call: &Call) -> Result<Reply> {
+    let given: RestoreParameters = call.read()?;
+    let task = task(call, &given.storage.uri)?;
+    let file = task.target.backup(&given.folder)?;
+    start(call, Kind::Restore, move || task.restore(&file))
+}
+
+/// PUT `/prerestore`: whether restoring would succeed.
+pub fn check_restore(call: &Call) -> Result<Reply> {
+    let given: CheckedRestoreParameters = call.read()?;
+    let storage = given.storage.ok_or_else(|| missing("sasTokenParameters"))?;
+    let task = task(call, &storage.uri)?;
+    let file = task.target.backup(&given.folder.ok_or_else(|| missing("folderToRestore"))?)?;
+    start(call, Kind::RestoreCheck, move || task.check_restore(&file))
+}
+
+/// PUT `/keys/{name}/restore`: all versions of one key come back, which nothing has the name of.
+pub fn restore_key(call: &Call) -> Result<Reply> {
+    let given: KeyRestoreParameters = call.read()?;
+    let task = task(call, &given.storage.uri)?;
+    let file = task.target.backup(&given.folder)?;
+    let name = call.name()?.clone();
+    refuse_taken(call, &name)?;
+    start(call, Kind::KeyRestore, move || task.restore_key(&file, &name))
+}
+
+/// GET `/backup/{name}/pending`, where the name is the job's.
+pub fn backup_status(call: &Call) -> Result<Reply> {
+    status(call, "backup")
+}
+
+/// GET `/restore/{name}/pending`.
+pub fn restore_status(call: &Call) -> Result<Reply> {
+    status(call, "restore")
+}
+
+/// Seconds after which a client asks again.
+const ASK_AGAIN: &str = "1";
+
+fn start(
+    call: &Call,
+    kind: Kind,
+    work: impl FnOnce() -> std::result::Result<Done, job::Failure> + Send + 'static,
+) -> Result<Reply> {
+    let job = Job::start(call, kind, work)?;
+    let pending = format!("{}/{}/{}/pending", call.base, kind.family(), job.id);
+    let reply = Reply::json(&job.shown())?.with_header(HeaderName::from_static("azure-asyncoperation"), pending);
+    Ok(reply.with_header(header::RETRY_AFTER, ASK_AGAIN))
+}
+
+fn status(call: &Call, family: &str) -> Result<Reply> {
+    let job = Job::find(call, call.name()?.as_str(), family)?;
+    let reply = Reply::json(&job.shown())?;
+    Ok(if job.is_running() { reply.with_header(header::RETRY_AFTER, ASK_AGAIN) } else { reply })
+}
+
+fn task(call: &Call, uri: &str) -> Result<Task> {
+    let (target, container) = call.server.targets.meant(uri, &call.server.names)?;
+    Ok(Task {
+        served: Arc::clone(&call.served),
+        is_home: Arc::ptr_eq(&call.served, &call.home),
+        target,
+        container,
+        clock: call.server.clock.clone(),
+        principal: call.principal.clone(),
+    })
+}
+
+/// What the job would find out is said at once where it is known.
+fn refuse_taken(call: &Call, name: &Name) -> Result<()> {
+    if call.image.deleted_with_name(Collection::Keys, name.as_str()).next().is_some() {
+        return Err(VaultError::NameDeleted(name.to_string()).into());
+    }
+    let mut present = call.image.with_name(Collection::Keys, name.as_str());
+    match present.any(|object| object.content.class != Class::PublicKey) {
+        true => Err(VaultError::NameTaken(name.to_string()).into()),
+        false => Ok(()),
+    }
+}
+
+fn missing(member: &str) -> ServiceError {
+    ServiceError::bad_parameter(format!("The body's member {member} is missing."))
+}

@@ -1,0 +1,211 @@
+//! Jobs, one at a time, and what stays when a vault goes back.
+
+use serde_json::{Value, json};
+use strongroom::server::access::ADMINISTRATOR;
+use strongroom::server::identity;
+use strongroom::vault::{Collection, Name, Retention};
+
+use crate::serving::{Answer, Client, World};
+
+const STORAGE: &str = "https://backup.vault.test:8443/nightly";
+
+/// Whoever may do everything, on one connection.
+struct Operator {
+    client: Client,
+    token: String,
+}
+
+impl Operator {
+    fn of(world: &World) -> Self {
+        Self { client: world.connect(), token: world.token_with(ADMINISTRATOR).1 }
+    }
+
+    fn ask(&mut self, method: &str, path: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.client.call(&self.token, method, path, &body)
+    }
+
+    fn begin_backup(&mut self) -> Answer {
+        self.ask("POST", "/backup", &json!({ "storageResourceUri": STORAGE }))
+    }
+
+    fn begin_restore(&mut self, folder: &str) -> Answer {
+        let body = json!({ "sasTokenParameters": { "storageResourceUri": STORAGE }, "folderToRestore": folder });
+        self.ask("PUT", "/restore", &body)
+    }
+
+    fn told(&mut self, family: &str, id: &str) -> Value {
+        let answer = self.ask("GET", &format!("/{family}/{id}/pending"), &Value::Null);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    /// What became of a job that was begun.
+    fn end_of(&mut self, family: &str, begun: &Answer) -> Value {
+        assert_eq!(begun.status, 202, "{begun:?}");
+        let id = begun.json()["jobId"].as_str().unwrap().to_owned();
+        loop {
+            let told = self.told(family, &id);
+            if told["status"] != "InProgress" {
+                return told;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// The name of a backup that was just made.
+    fn backed_up(&mut self) -> String {
+        let begun = self.begin_backup();
+        let told = self.end_of("backup", &begun);
+        assert_eq!(told["status"], "Succeeded", "{told}");
+        let uri = told["azureStorageBlobContainerUri"].as_str().unwrap();
+        uri.strip_prefix(&format!("{STORAGE}/")).unwrap().to_owned()
+    }
+
+    fn restored(&mut self, folder: &str) -> Value {
+        let begun = self.begin_restore(folder);
+        self.end_of("restore", &begun)
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        let answer = self.ask("PUT", &format!("/secrets/{name}"), &json!({ "value": value }));
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    fn value(&mut self, name: &str) -> Option<String> {
+        let answer = self.ask("GET", &format!("/secrets/{name}"), &Value::Null);
+        Some(answer.json()["value"].as_str()?.to_owned())
+    }
+}
+
+#[test]
+fn a_vault_does_one_backup_or_restore_at_a_time() {
+    let world = World::new();
+    let mut operator = Operator::of(&world);
+    for number in 0..200 {
+        operator.set(&format!("s-{number}"), &"x".repeat(20_000));
+    }
+    // Each of them is either told that another runs, or begins because that one has ended.
+    let (mut refused, mut begun) = (0, 0);
+    while refused == 0 {
+        let first = operator.begin_backup();
+        assert!(begun < 50, "no two of {begun} backups met");
+        begun += 1;
+        let second = operator.begin_restore("none");
+        assert_eq!(second.status, 404, "what can be said at once is");
+        let second = operator.begin_backup();
+        match second.status {
+            409 => {
+                assert_eq!(second.inner_code().as_deref(), Some("BackupOrRestoreInProgress"));
+                refused += 1;
+            }
+            _ => assert_eq!(operator.end_of("backup", &second)["status"], "Succeeded"),
+        }
+        assert_eq!(operator.end_of("backup", &first)["status"], "Succeeded");
+    }
+}
+
+#[test]
+fn jobs_are_told_as_they_ended_after_the_vault_went_back_and_after_a_restart() {
+    let mut world = World::new();
+    let mut operator = Operator::of(&world);
+    operator.set("s", "before");
+    let begun = operator.begin_backup();
+    let backup = begun.json()["jobId"].as_str().unwrap().to_owned();
+    let made = operator.end_of("backup", &begun);
+    let folder = made["azureStorageBlobContainerUri"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    operator.set("s", "after");
+    let begun = operator.begin_restore(&folder);
+    let restore = begun.json()["jobId"].as_str().unwrap().to_owned();
+    assert_eq!(operator.end_of("restore", &begun)["status"], "Succeeded");
+    assert_eq!(operator.value("s").as_deref(), Some("before"));
+    // The backup holds a record that says that it is being made.
+    assert_eq!(operator.told("backup", &backup), made);
+    world.restart();
+    operator.client = world.connect();
+    assert_eq!(operator.told("backup", &backup), made);
+    assert_eq!(operator.told("restore", &restore)["status"], "Succeeded");
+}
+
+#[test]
+fn who_was_removed_since_the_backup_is_known_again() {
+    let world = World::new();
+    let mut operator = Operator::of(&world);
+    let (removed, token) = world.token_with("Key Vault Secrets User");
+    operator.set("s", "v");
+    let folder = operator.backed_up();
+    identity::delete(&*world.vault, &removed.identity.oid).unwrap();
+    let (newer, newer_token) = world.token_with("Key Vault Secrets Officer");
+    let read = |token: &str| world.connect().call(token, "GET", "/secrets/s", "").status;
+    assert_eq!((read(&token), read(&newer_token)), (401, 200));
+    assert_eq!(operator.restored(&folder)["status"], "Succeeded");
+    assert_eq!((read(&token), read(&newer_token)), (200, 401));
+    assert!(identity::find(&world.vault.image(), &newer.identity.oid).is_none());
+}
+
+#[test]
+fn a_backup_from_before_the_first_server_makes_a_vault_that_is_served() {
+    let world = World::new();
+    let mut operator = Operator::of(&world);
+    // As the vault was before any server: without one record.
+    let bare = world.folder.path().join("backups/bare");
+    strip_records(&world, &bare);
+    let begun = operator.begin_restore("bare");
+    assert_eq!(begun.status, 202, "{begun:?}");
+    // Whoever asked isn't known any more: the vault itself is looked at.
+    let told = loop {
+        if let Some(told) = record_of_an_end(&world, begun.json()["jobId"].as_str().unwrap()) {
+            break told;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(told["failure"], Value::Null, "{told}");
+    let (_, token) = world.token_with(ADMINISTRATOR);
+    assert_eq!(world.connect().call(&token, "GET", "/secrets", "").status, 200);
+}
+
+/// The record of a job that has ended.
+fn record_of_an_end(world: &World, id: &str) -> Option<Value> {
+    let image = world.vault.image();
+    let label = format!("backup-job/{id}");
+    let record = image.service().values().find(|object| object.content.label == label.as_bytes())?;
+    let record: Value = serde_json::from_slice(record.content.value.as_deref()?).unwrap();
+    record["ended"].is_i64().then_some(record)
+}
+
+/// Backs up the vault without what the server keeps in it, and brings that back.
+fn strip_records(world: &World, file: &std::path::Path) {
+    use strongroom::vault::{BackupKey, BackupRequest, BackupSource, Pin, RestoreWish};
+    let passphrase = Pin::new(b"a passphrase of backups".to_vec());
+    let back_up = |file: &std::path::Path| {
+        let request = BackupRequest { file, replace: false, passphrase: Some(&passphrase) };
+        world.vault.back_up(&request, &mut |_, _| {}).unwrap();
+    };
+    let whole = world.folder.path().join("whole");
+    back_up(&whole);
+    let records: Vec<_> = world.vault.image().service().keys().copied().collect();
+    world.vault.delete(&records).unwrap();
+    back_up(file);
+    let source = BackupSource { file: &whole, key: &BackupKey::Vault };
+    world.vault.restore(&source, &RestoreWish::default(), &mut |_| true, &mut |_, _| {}).unwrap();
+}
+
+#[test]
+fn purge_protection_keeps_what_a_restore_would_end() {
+    let world = World::new();
+    let mut operator = Operator::of(&world);
+    let folder = operator.backed_up();
+    Retention::change(&*world.vault, &mut |retention| retention.purge_protection = true).unwrap();
+    operator.set("newer", "v");
+    for _ in 0..2 {
+        let told = operator.restored(&folder);
+        assert_eq!(
+            (&told["status"], &told["error"]["code"]),
+            (&json!("Failed"), &json!("ForbiddenByPolicy")),
+            "{told}"
+        );
+        assert_eq!(operator.value("newer").as_deref(), Some("v"));
+    }
+    let name = Name::new("newer").unwrap();
+    assert!(world.vault.image().with_name(Collection::Secrets, name.as_str()).next().is_some());
+}
