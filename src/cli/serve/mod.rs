@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Context, Error, Result, open};
