@@ -6,6 +6,7 @@
 //! - `cli`, `server` and [`pkcs11`]: the front ends. They know vaults by the traits in [`vault`] only.
 //! - `backup_directory`: how backups are called that lie in one directory, for the command and the server.
 //! - [`backend`]: the vaults themselves. [`backend::local`] is an encrypted directory on this machine.
+//! - `certificate`: X.509 and the files of keys and certificates, for the front ends that make and read them.
 //! - [`vault`]: the traits and types that front ends and backends share.
 //! - [`config`]: the configuration file. [`crypto`]: keys and algorithms, no I/O.
 //! - `log`: our lines in other people's processes. [`sys`]: fork, memory, files.
@@ -13,6 +14,8 @@
 pub mod backend;
 #[cfg(feature = "cli")]
 pub mod backup_directory;
+#[cfg(feature = "cli")]
+pub mod certificate;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;

@@ -11,6 +11,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crypto", &["sys", "log"]),
     ("config", &["sys", "log", "crypto"]),
     ("vault", &["crypto"]),
+    // X.509 for both front ends that make and read certificates.
+    ("certificate", &["vault", "crypto"]),
     ("backend::local::store", &["vault", "crypto", "sys", "log"]),
     ("backend", &["vault", "config", "crypto", "sys", "log"]),
     // A front end opens vaults at one door and never sees what is behind it.
@@ -25,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "pkcs11::mechanism",
             "pkcs11::object",
             "pkcs11::template",
+            "certificate",
             "vault",
             "config",
             "crypto",
@@ -33,7 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     // Where backups lie and how they are called.
     ("backup_directory", &["sys"]),
-    ("server", &["backup_directory", "backend::open_all", "vault", "config", "crypto", "sys", "log"]),
+    ("server", &["backup_directory", "backend::open_all", "certificate", "vault", "config", "crypto", "sys", "log"]),
     // The command prints the module's table of mechanisms.
     (
         "cli",
@@ -42,6 +45,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "backup_directory",
             "backend::open_all",
             "pkcs11::mechanism",
+            "certificate",
             "vault",
             "config",
             "crypto",
@@ -55,13 +59,14 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// Crates that only these modules may name.
 const CRATES: &[(&str, &[&str])] = &[
-    ("cryptoki_sys", &["pkcs11", "cli"]),
+    ("cryptoki_sys", &["pkcs11", "certificate", "cli"]),
     // Two verbs load modules as programs do: one to read a token, one to try what programs will meet.
     ("cryptoki", &["cli::import::module", "cli::doctor::module"]),
     ("rusqlite", &["backend::local::store", "sys::sqlite_open"]),
     ("aws_lc_sys", &["crypto::aws_lc_raw"]),
     ("clap", &["cli"]),
-    ("rcgen", &["cli", "server::authority", "server::identity::certificate"]),
+    ("rcgen", &["cli::serve", "server::authority", "server::identity::certificate"]),
+    ("x509_cert", &["certificate", "server::identity::certificate", "cli::backup::check"]),
     // What a host process never loads: a runtime, and a second TLS library beside its own.
     ("tokio", &["server", "cli::serve"]),
     ("hyper", &["server"]),
@@ -365,6 +370,15 @@ fn unsafe_outside_its_three_places_is_found() {
     for place in ["sys::memory", "pkcs11::abi::output", "crypto::aws_lc_raw::rsa"] {
         assert_eq!(refused(place, source), Vec::<String>::new());
     }
+}
+
+#[test]
+fn certificates_that_know_a_front_end_or_a_backend_are_found() {
+    assert_eq!(
+        refused("certificate::make", "use crate::server::call;"),
+        ["certificate::make may not know server::call"]
+    );
+    assert_eq!(refused("certificate", "use crate::backend::open_all;"), ["certificate may not know backend::open_all"]);
 }
 
 #[test]

@@ -57,12 +57,14 @@ pub(super) fn new_pin(source: Source<'_>, what: &str) -> Result<Pin> {
     if let Some(pin) = given(source)? {
         return Ok(pin);
     }
-    let first = prompt(what, source.option)?;
-    let second = prompt(&format!("{what} again"), source.option)?;
-    if *first != *second {
-        return Err(Error::refused("The two differ: nothing was done."));
-    }
-    Ok(to_pin(first))
+    chosen(what, source.option).map(to_pin)
+}
+
+/// Something secret that is being chosen: typed twice.
+pub(super) fn chosen(what: &str, option: &str) -> Result<Zeroizing<String>> {
+    let first = prompt(what, option)?;
+    let second = prompt(&format!("{what} again"), option)?;
+    if *first == *second { Ok(first) } else { Err(Error::refused("The two differ: nothing was done.")) }
 }
 
 /// From a file or standard input, if one of them is named.

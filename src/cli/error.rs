@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::time;
+use crate::certificate;
 use crate::config::ConfigError;
 use crate::crypto::CryptoError;
 use crate::vault::VaultError;
@@ -19,6 +20,9 @@ pub(super) enum Error {
     /// From the vault.
     #[error("{}", vault_text(.0))]
     Vault(#[from] VaultError),
+    /// A certificate, or a file of keys and certificates.
+    #[error("{}", certificate_text(.0))]
+    Certificate(#[from] certificate::Error),
     /// From the cryptography, without a vault.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
@@ -44,6 +48,13 @@ pub(super) enum Error {
 impl Error {
     pub(super) fn refused(text: impl Into<String>) -> Self {
         Self::Refused(text.into())
+    }
+}
+
+fn certificate_text(error: &certificate::Error) -> String {
+    match error {
+        certificate::Error::Vault(error) => vault_text(error),
+        other => other.to_string(),
     }
 }
 

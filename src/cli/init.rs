@@ -58,6 +58,8 @@ pub(super) fn run(context: &Context, init: Init) -> Result<()> {
     let label = init.label.clone().unwrap_or_else(|| place.name.clone());
     check_label(&label)?;
     let name = place.name.clone();
+    #[cfg(feature = "server")]
+    let manner = place.serve_as;
     let vault = open::open(&config, place)?;
     let info = vault.info()?;
     refuse_existing(&info)?;
@@ -81,7 +83,7 @@ pub(super) fn run(context: &Context, init: Init) -> Result<()> {
     });
     // Whatever comes of it, the recovery key is shown.
     #[cfg(feature = "server")]
-    let first = first.map(|first| first.make(&*vault, &pins.user, &mut made));
+    let first = first.map(|first| first.make(&*vault, manner, &pins.user, &mut made));
     context.output.done(&format!("Made the vault {label} at {}.", directory.display()), &made)?;
     explain_recovery_key(context, &recovery_key);
     #[cfg(feature = "server")]

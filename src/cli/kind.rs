@@ -69,6 +69,12 @@ pub(super) struct Words<T> {
     words: Vec<PossibleValue>,
 }
 
+impl<T> Words<T> {
+    pub(super) fn new(parse: fn(&str) -> Result<T, String>, words: Vec<PossibleValue>) -> Self {
+        Self { parse, words }
+    }
+}
+
 impl<T: Clone + Send + Sync + 'static> TypedValueParser for Words<T> {
     type Value = T;
 

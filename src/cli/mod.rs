@@ -19,6 +19,7 @@ mod import;
 mod init;
 mod key;
 mod kind;
+mod new_file;
 mod open;
 mod output;
 mod passphrase;
@@ -103,7 +104,7 @@ enum Verb {
     /// Keys: create, import, list, show, rotate, enable, disable, delete, public
     #[command(subcommand)]
     Key(key::Verb),
-    /// Certificates: create, csr, import, list, show, delete
+    /// Certificates: create, csr, issue, renew, import, list, show, export, delete
     #[command(subcommand)]
     Cert(cert::Verb),
     /// Take over keys, certificates and data from files or from another token
@@ -146,7 +147,7 @@ enum Verb {
     #[cfg(feature = "server")]
     #[command(subcommand)]
     Identity(identity::Verb),
-    /// Who may do what over the server: list, assign, unassign, assignments
+    /// Who may do what over the server: list, assign, unassign, assignments, definition
     #[cfg(feature = "server")]
     #[command(subcommand)]
     Role(role::Verb),

@@ -8,7 +8,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use super::ask;
 use super::{Context, Error, Result, time};
 use crate::backend::open_all;
-use crate::config::{Backend, Config, VaultConfig};
+use crate::config::{Backend, Config, Manner, VaultConfig};
 use crate::vault::{Name, Object, Role, Unlock, VaultAdmin, VaultError, VaultInfo, purge_due};
 
 /// A vault that exists, and what it says of itself.
@@ -24,6 +24,9 @@ pub(super) struct Opened {
     filter: GlobSet,
     /// The file that the configuration takes the PIN or key from.
     pub unlock_file: Option<PathBuf>,
+    /// As what a server offers it.
+    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "only the server's verbs ask"))]
+    pub manner: Manner,
 }
 
 /// Which of a configuration's vaults is meant.
@@ -93,6 +96,14 @@ impl Context {
         Ok(Some(opened))
     }
 
+    /// As what a server offers the vault that is named, without opening it.
+    #[cfg(feature = "server")]
+    pub(super) fn manner(&self) -> Manner {
+        let place =
+            Config::load().map_err(Error::from).and_then(|config| select(&config, self.global.vault.as_deref()));
+        place.map(|place| place.serve_as).unwrap_or_default()
+    }
+
     /// The vault in this place, which may not exist. What can't say what it is says so when it is asked for more.
     pub(super) fn open_at(&self, config: &Config, mut place: VaultConfig) -> Result<Opened> {
         if self.global.pin_file.is_none() && !self.global.pin_stdin {
@@ -105,10 +116,10 @@ impl Context {
             filter.add(glob);
         }
         let filter = filter.build().unwrap_or_default();
-        let (name, unlock_file) = (place.name.clone(), place.unlock_file.clone());
+        let (name, unlock_file, manner) = (place.name.clone(), place.unlock_file.clone(), place.serve_as);
         let vault = open(config, place)?;
         let info = vault.info().unwrap_or_default();
-        Ok(Opened { vault, info, name, shown, filter, unlock_file })
+        Ok(Opened { vault, info, name, shown, filter, unlock_file, manner })
     }
 
     /// A PIN that is given, else what the configuration says, else a PIN that is asked for.

@@ -70,6 +70,7 @@ struct VaultTable {
     max_attempts: Option<Spanned<u32>>,
     machine_key: Option<PathBuf>,
     serve_at: Option<Spanned<String>>,
+    serve_as: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -100,6 +101,7 @@ const VAULT_KEYS: &[&str] = &[
     "max_attempts",
     "machine_key",
     "serve_at",
+    "serve_as",
 ];
 /// Those of [`VAULT_KEYS`] and [`SERVER_KEYS`] that are lists.
 const LISTS: &[&str] = &["pin_command", "objects", "mechanisms", "listen"];
@@ -290,6 +292,7 @@ impl Source<'_> {
             mechanisms: table.mechanisms.map(|names| names.into_iter().map(listed).collect()),
             allow_conflicting_usage: table.allow_conflicting_usage,
             serve_at,
+            serve_as: self.manner(table.serve_as.as_ref())?,
         })
     }
 

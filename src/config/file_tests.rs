@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::config::{BackupTarget, Config};
+use crate::config::{BackupTarget, Config, Manner};
 
 struct Written {
     folder: tempfile::TempDir,
@@ -263,6 +263,28 @@ fn a_backup_target_is_a_name_and_a_directory() {
     ] {
         let error = Written::new(&text).error();
         assert!(error.contains(&format!("config.toml:{line}:")) && error.contains(named), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_vault_is_served_as_one_of_two_things() {
+    let served_as = |word: &str| Written::new(&format!("[[vault]]\nname = \"a\"\nserve_as = \"{word}\"\n"));
+    for (word, manner) in [("key-vault", Manner::KeyVault), ("managed-hsm", Manner::ManagedHsm)] {
+        assert_eq!(served_as(word).read().unwrap().vaults[0].serve_as, manner);
+    }
+    assert_eq!(Written::new("[[vault]]\nname = \"a\"\n").read().unwrap().vaults[0].serve_as, Manner::KeyVault);
+    let error = served_as("hsm").error();
+    assert!(error.contains("config.toml:3: `serve_as`") && error.contains("`managed-hsm`"), "{error}");
+}
+
+#[test]
+fn the_two_domains_are_domains_and_not_the_same() {
+    let server = |text: &str| Written::new(&format!("[server]\n{text}\n"));
+    let read = server("domain = \"v.example\"\nhsm_domain = \"hsm.example\"").read().unwrap().server.unwrap();
+    assert_eq!(read.hsm_domain.as_deref(), Some("hsm.example"));
+    for text in ["hsm_domain = \"a..b\"", "domain = \"v.example\"\nhsm_domain = \"V.example\""] {
+        let error = server(text).error();
+        assert!(error.contains("`hsm_domain`"), "{error}");
     }
 }
 

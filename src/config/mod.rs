@@ -19,7 +19,7 @@ pub use backup_target::BackupTarget;
 pub use error::ConfigError;
 pub use file::nearest;
 pub use protected::{Trusted, read_secret};
-pub use server::ServerConfig;
+pub use server::{Manner, ServerConfig};
 
 /// What was read, with every default filled in and every path absolute.
 #[derive(Clone, Debug)]
@@ -74,6 +74,8 @@ pub struct VaultConfig {
     pub allow_conflicting_usage: bool,
     /// `serve_at`: an address and port at which the server serves this vault, whatever name it is called by.
     pub serve_at: Option<std::net::SocketAddr>,
+    /// `serve_as`: as what the server offers it.
+    pub serve_as: Manner,
 }
 
 /// A name in a list, that whoever knows the names checks.
@@ -173,6 +175,7 @@ impl VaultConfig {
             mechanisms: None,
             allow_conflicting_usage: false,
             serve_at: None,
+            serve_as: Manner::default(),
         }
     }
 

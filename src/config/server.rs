@@ -17,12 +17,35 @@ pub struct ServerConfig {
     pub listen: Vec<SocketAddr>,
     /// A Unix socket at which it listens too.
     pub socket: Option<PathBuf>,
-    /// The domain below which every vault has a name.
+    /// The domain below which every key vault has a name.
     pub domain: Option<String>,
+    /// The domain below which every Managed HSM has a name.
+    pub hsm_domain: Option<String>,
     /// Its certificate chain and key, in PEM.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Where its clients may have backups written.
     pub backup_targets: Vec<BackupTarget>,
+}
+
+/// As what a vault is served: the two services share their API for keys, and little else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Manner {
+    /// Azure Key Vault: keys, secrets, certificates.
+    #[default]
+    KeyVault,
+    /// Azure Key Vault Managed HSM: keys only, with roles of its own.
+    ManagedHsm,
+}
+
+impl Manner {
+    /// The word for it in the configuration.
+    fn named(word: &str) -> Option<Self> {
+        match word {
+            "key-vault" => Some(Self::KeyVault),
+            "managed-hsm" => Some(Self::ManagedHsm),
+            _ => None,
+        }
+    }
 }
 
 /// The table. Its fields are [`SERVER_KEYS`].
@@ -33,11 +56,12 @@ pub(super) struct ServerTable {
     listen: Vec<Spanned<String>>,
     socket: Option<PathBuf>,
     domain: Option<Spanned<String>>,
+    hsm_domain: Option<Spanned<String>>,
     tls_certificate: Option<Spanned<PathBuf>>,
     tls_key: Option<Spanned<PathBuf>>,
 }
 
-pub(super) const SERVER_KEYS: &[&str] = &["listen", "socket", "domain", "tls_certificate", "tls_key"];
+pub(super) const SERVER_KEYS: &[&str] = &["listen", "socket", "domain", "hsm_domain", "tls_certificate", "tls_key"];
 
 impl Source<'_> {
     /// The table and those that are beside it; `None` if there is none of them.
@@ -55,11 +79,12 @@ impl Source<'_> {
 
     fn server(&self, table: ServerTable) -> Result<ServerConfig, ConfigError> {
         let listen = table.listen.iter().map(|text| self.address(text, "listen"));
-        let is_label =
-            |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if let Some(domain) = table.domain.as_ref().filter(|domain| !domain.get_ref().split('.').all(is_label)) {
-            let problem = "it is a domain such as vault.example.com".to_owned();
-            return Err(self.value(domain.span(), "domain", problem));
+        self.check_domain(table.domain.as_ref(), "domain", "vault.example.com")?;
+        self.check_domain(table.hsm_domain.as_ref(), "hsm_domain", "managedhsm.example.com")?;
+        if let (Some(domain), Some(hsm)) = (&table.domain, &table.hsm_domain)
+            && domain.get_ref().eq_ignore_ascii_case(hsm.get_ref())
+        {
+            return Err(self.value(hsm.span(), "hsm_domain", "it is another domain than `domain`".into()));
         }
         let tls = match (table.tls_certificate, table.tls_key) {
             (Some(chain), Some(key)) => Some((self.absolute(chain.get_ref()), self.absolute(key.get_ref()))),
@@ -75,9 +100,26 @@ impl Source<'_> {
             listen: listen.collect::<Result<_, _>>()?,
             socket: table.socket.map(|path| self.absolute(&path)),
             domain: table.domain.map(Spanned::into_inner),
+            hsm_domain: table.hsm_domain.map(Spanned::into_inner),
             tls,
             backup_targets: Vec::new(),
         })
+    }
+
+    fn check_domain(&self, domain: Option<&Spanned<String>>, key: &str, such_as: &str) -> Result<(), ConfigError> {
+        let is_label =
+            |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        match domain.filter(|domain| !domain.get_ref().split('.').all(is_label)) {
+            None => Ok(()),
+            Some(domain) => Err(self.value(domain.span(), key, format!("it is a domain such as {such_as}"))),
+        }
+    }
+
+    /// As what a vault is served.
+    pub(super) fn manner(&self, word: Option<&Spanned<String>>) -> Result<Manner, ConfigError> {
+        let Some(word) = word else { return Ok(Manner::default()) };
+        let wrong = || self.value(word.span(), "serve_as", "it is `key-vault` or `managed-hsm`".into());
+        Manner::named(word.get_ref()).ok_or_else(wrong)
     }
 
     /// An address with a port.

@@ -1,4 +1,4 @@
-//! What keys and secrets have in common on the wire: attributes and tags, read and written.
+//! What keys, secrets and certificates have in common on the wire: attributes and tags, read and written.
 
 use std::collections::BTreeMap;
 
@@ -35,10 +35,10 @@ pub struct ShownAttributes {
     exp: Option<i64>,
     created: i64,
     updated: i64,
-    #[serde(rename = "recoveryLevel")]
-    recovery_level: &'static str,
-    #[serde(rename = "recoverableDays")]
-    recoverable_days: u32,
+    #[serde(rename = "recoveryLevel", skip_serializing_if = "Option::is_none")]
+    recovery_level: Option<&'static str>,
+    #[serde(rename = "recoverableDays", skip_serializing_if = "Option::is_none")]
+    recoverable_days: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exportable: Option<bool>,
 }
@@ -53,8 +53,8 @@ impl ShownAttributes {
             exp: content.expires,
             created: object.created,
             updated: object.updated,
-            recovery_level: call.settings.recovery_level(),
-            recoverable_days: call.settings.retention_days,
+            recovery_level: Some(call.settings.recovery_level()),
+            recoverable_days: Some(call.settings.retention_days),
             exportable: None,
         }
     }
@@ -62,6 +62,16 @@ impl ShownAttributes {
     /// With `exportable`, as keys have it.
     pub fn with_exportable(self, exportable: bool) -> Self {
         Self { exportable: Some(exportable), ..self }
+    }
+
+    /// Without what says for how long it can be brought back, as certificates in lists have it.
+    pub fn without_recovery(self) -> Self {
+        Self { recovery_level: None, recoverable_days: None, ..self }
+    }
+
+    /// Not enabled, whatever the object says: a certificate still to be issued.
+    pub fn disabled(self) -> Self {
+        Self { enabled: false, ..self }
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use super::access::Scope;
 use super::error::{Result, ServiceError};
 use super::pool::Pools;
 use super::settings::Settings;
@@ -34,6 +35,10 @@ pub struct Call {
     pub name: Option<Name>,
     /// The version in the path; `None` for the current one.
     pub version: Option<VersionId>,
+    /// What the path names by a GUID, or by a number of the server's own.
+    pub id: Option<String>,
+    /// The scope in the path of roles.
+    pub scope: Option<Scope>,
     /// Decoded parameters of the query.
     pub query: Query,
     /// The body, whole.

@@ -1,4 +1,4 @@
-//! Keys and secrets between their deletion and their end: deleted with all versions, listed, shown, brought back, purged.
+//! Keys, secrets and certificates between their deletion and their end: deleted with all versions, listed, shown, brought back, purged.
 //!
 //! What is past its date counts as gone at once: the gate purges before it looks at a request, a task does it without
 //! requests, and should the vault refuse the write, nothing here shows it any more.
@@ -8,10 +8,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::call::{Call, Reply};
+use super::certificates::secret::managed;
 use super::error::{Result, ServiceError};
 use super::pool::Pools;
 use super::{Served, Server, paging};
-use crate::vault::{self, Collection, Deletion, Name, Object};
+use crate::vault::{self, Change, Collection, Content, Deletion, Draft, Image, Name, Object};
 
 /// Seconds between two looks at what is due without a request.
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
@@ -25,11 +26,41 @@ pub trait Kind {
     /// How it is listed.
     type Item<'a>: Serialize;
 
-    /// The newest of these versions; `None` if they are no such object.
-    fn bundle<'a>(call: &Call, versions: &[&'a Arc<Object>]) -> Result<Option<Self::Bundle<'a>>>;
+    /// All versions and halves of what has this name.
+    fn live<'a>(image: &'a Image, name: &Name) -> Vec<&'a Arc<Object>> {
+        image.with_name(Self::COLLECTION, name.as_str()).collect()
+    }
+
+    /// As [`live`](Self::live), of what was deleted.
+    fn kept<'a>(image: &'a Image, name: &str) -> Vec<&'a Arc<Object>> {
+        image.deleted_with_name(Self::COLLECTION, name).collect()
+    }
+
+    /// The names of what was deleted, in order, from one on.
+    fn kept_names<'a>(image: &'a Image, from: &str) -> Box<dyn Iterator<Item = &'a str> + 'a> {
+        Box::new(image.deleted_names(Self::COLLECTION, from))
+    }
+
+    /// The newest of these versions, which are in this image; `None` if they are no such object.
+    fn bundle<'a>(call: &Call, image: &Image, versions: &[&'a Arc<Object>]) -> Result<Option<Self::Bundle<'a>>>;
 
     /// The same in a list, under this id.
     fn item<'a>(call: &Call, versions: &[&'a Arc<Object>], id: String) -> Option<Self::Item<'a>>;
+
+    /// What a backup of this name holds.
+    fn whole<'a>(image: &'a Image, name: &Name) -> Vec<&'a Arc<Object>> {
+        Self::live(image, name)
+    }
+
+    /// Whether a backup may hold such an object.
+    fn is_part(content: &Content) -> bool {
+        Collection::of(content) == Some(Self::COLLECTION)
+    }
+
+    /// What comes back with a backup and isn't in it.
+    fn beside(_image: &Image, _parts: &[Draft]) -> Result<Vec<Change>> {
+        Ok(Vec::new())
+    }
 
     /// Nothing of the kind is called so.
     fn not_found(name: &Name) -> ServiceError;
@@ -58,8 +89,9 @@ impl<T> Deleted<T> {
 /// DELETE `/keys/{name}`, `/secrets/{name}`: all versions.
 pub fn delete<K: Kind>(call: &Call) -> Result<Reply> {
     let name = call.name()?;
-    let versions: Vec<_> = call.image.with_name(K::COLLECTION, name.as_str()).collect();
-    let bundle = K::bundle(call, &versions)?.ok_or_else(|| K::not_found(name))?;
+    let versions = K::live(&call.image, name);
+    let bundle = K::bundle(call, &call.image, &versions)?.ok_or_else(|| K::not_found(name))?;
+    refuse_another_s::<K>(&versions, name)?;
     let deletion = vault::delete_softly(&*call.served.vault, K::COLLECTION, name, call.now)?;
     Reply::json(&Deleted::new::<K>(call, shown(&versions, name), bundle, deletion))
 }
@@ -67,8 +99,8 @@ pub fn delete<K: Kind>(call: &Call) -> Result<Reply> {
 /// GET `/deletedkeys`, `/deletedsecrets`.
 pub fn list<K: Kind>(call: &Call) -> Result<Reply> {
     paging::page(call, &format!("deleted{}", K::COLLECTION.segment()), |from| {
-        call.image.deleted_names(K::COLLECTION, from).filter_map(|folded| {
-            let versions = kept(call, K::COLLECTION, folded);
+        K::kept_names(&call.image, from).filter_map(|folded| {
+            let versions = kept::<K>(call, folded);
             let name = versions.first()?.name.as_ref()?;
             let deletion = versions.first()?.content.deleted?;
             let item = K::item(call, &versions, call.id(K::COLLECTION, name.as_str()))?;
@@ -80,17 +112,18 @@ pub fn list<K: Kind>(call: &Call) -> Result<Reply> {
 /// GET `/deletedkeys/{name}`, `/deletedsecrets/{name}`.
 pub fn get<K: Kind>(call: &Call) -> Result<Reply> {
     let name = call.name()?;
-    let versions = kept(call, K::COLLECTION, name.as_str());
+    let versions = kept::<K>(call, name.as_str());
     let deletion = versions.first().and_then(|object| object.content.deleted).ok_or_else(|| not_deleted::<K>(name))?;
-    let bundle = K::bundle(call, &versions)?.ok_or_else(|| not_deleted::<K>(name))?;
+    let bundle = K::bundle(call, &call.image, &versions)?.ok_or_else(|| not_deleted::<K>(name))?;
     Reply::json(&Deleted::new::<K>(call, shown(&versions, name), bundle, deletion))
 }
 
 /// POST `/deletedkeys/{name}/recover`, `/deletedsecrets/{name}/recover`: all versions come back.
 pub fn recover<K: Kind>(call: &Call) -> Result<Reply> {
     let name = call.name()?;
-    let versions = kept(call, K::COLLECTION, name.as_str());
-    let bundle = K::bundle(call, &versions)?.ok_or_else(|| not_deleted::<K>(name))?;
+    let versions = kept::<K>(call, name.as_str());
+    let bundle = K::bundle(call, &call.image, &versions)?.ok_or_else(|| not_deleted::<K>(name))?;
+    refuse_another_s::<K>(&versions, name)?;
     vault::recover(&*call.served.vault, K::COLLECTION, name, call.now)?;
     Reply::json(&bundle)
 }
@@ -98,16 +131,28 @@ pub fn recover<K: Kind>(call: &Call) -> Result<Reply> {
 /// DELETE `/deletedkeys/{name}`, `/deletedsecrets/{name}`: gone before its date.
 pub fn purge<K: Kind>(call: &Call) -> Result<Reply> {
     let name = call.name()?;
-    if kept(call, K::COLLECTION, name.as_str()).is_empty() {
+    let versions = kept::<K>(call, name.as_str());
+    if versions.is_empty() {
         return Err(not_deleted::<K>(name));
     }
+    refuse_another_s::<K>(&versions, name)?;
     vault::purge(&*call.served.vault, K::COLLECTION, name, call.now)?;
     Ok(Reply::empty())
 }
 
 /// What is deleted under this name and not past its date.
-fn kept<'a>(call: &'a Call, collection: Collection, name: &str) -> Vec<&'a Arc<Object>> {
-    call.image.deleted_with_name(collection, name).filter(|object| !vault::is_due(object, call.now)).collect()
+fn kept<'a, K: Kind>(call: &'a Call, name: &str) -> Vec<&'a Arc<Object>> {
+    let mut kept = K::kept(&call.image, name);
+    kept.retain(|object| !vault::is_due(object, call.now));
+    kept
+}
+
+/// What is shown here and is no object of its own, a certificate's secret, goes where that goes.
+pub fn refuse_another_s<K: Kind>(versions: &[&Arc<Object>], name: &Name) -> Result<()> {
+    match versions.iter().all(|object| K::is_part(&object.content)) {
+        true => Ok(()),
+        false => Err(managed(name)),
+    }
 }
 
 /// The name as it was written when the object was made.

@@ -14,12 +14,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header
 use axum::response::Response;
 use tokio::time::timeout;
 
+use super::access::{At, Scope};
 use super::call::{Call, Query, Reply};
 use super::error::{Result, ServiceError};
 use super::listen::{BodyError, Origin, Peer, read_body};
 use super::names::{host_of, port_of};
 use super::routes::{self, Found, Route, Work};
-use super::{Served, Server, keys};
+use super::{Served, Server, keys, secrets};
+use crate::config::Manner;
 use crate::vault::{Collection, Name, VersionId};
 
 /// The answer to a method that a known path doesn't have.
@@ -94,9 +96,9 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     if !Arc::ptr_eq(&server.home, &target.served) {
         refresh(&target.served).await?;
     }
-    let principal = server.authenticate(&parts.headers)?;
+    let principal = server.authenticate(&parts.headers, target.served.manner)?;
     let segments = segments(parts.uri.path())?;
-    let (route, parameters) = match routes::find(&parts.method, &segments) {
+    let (route, parameters) = match routes::find(target.served.manner, &parts.method, &segments) {
         Found::Route(route, parameters) => (route, parameters),
         Found::OtherMethod => return Err(other_method()),
         Found::Nothing => {
@@ -125,6 +127,8 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
         base: target.base.clone(),
         name,
         version,
+        id: parameters.id.map(str::to_owned),
+        scope: parameters.scope.map(scope).transpose()?,
         query,
         body: Bytes::new(),
         principal,
@@ -155,41 +159,70 @@ async fn refresh(served: &Arc<Served>) -> Result<()> {
 async fn run(server: &Server, route: &'static Route, call: Call) -> Result<Reply> {
     match route.work {
         Work::Short => (route.run)(&call),
-        Work::Key if keys::is_slow(&call) => server.pools.rsa(move || (route.run)(&call)).await?,
+        Work::Key if is_slow(route, &call) => server.pools.rsa(move || (route.run)(&call)).await?,
         Work::Key => (route.run)(&call),
         Work::Write => server.pools.write(move || (route.run)(&call)).await?,
     }
 }
 
+/// Whether an operation with a key, or of what holds one, would hold up others.
+fn is_slow(route: &Route, call: &Call) -> bool {
+    match collection_of(route.path) {
+        Some(Collection::Secrets) => secrets::is_slow(call),
+        _ => keys::is_slow(call),
+    }
+}
+
 /// Denies what nothing allows.
 fn permit(route: &Route, call: &Call) -> Result<()> {
+    let manner = call.served.manner;
+    // A route that isn't there in this manner was not found.
+    let action = route.action_in(manner).unwrap_or(route.action);
     let grants = call.served.grants(&call.image);
-    let folded = call.name.as_ref().map(Name::folded);
-    let object = folded.as_deref().and_then(|name| Some((collection_of(route.path)?, name)));
-    let allowed = grants.allow(&call.principal, route.action, object)
-        || route
-            .public_action
-            .is_some_and(|action| keys::is_asymmetric(call) && grants.allow(&call.principal, action, object));
+    let folded = match &call.scope {
+        Some(Scope::Object(_, name)) => Some(name.folded()),
+        Some(_) => None,
+        None => call.name.as_ref().map(Name::folded),
+    };
+    let at = place(route, call, folded.as_deref());
+    let public = route.public_action.filter(|_| manner == Manner::KeyVault);
+    let allowed = grants.allow(&call.principal, action, at)
+        || public.is_some_and(|action| keys::is_asymmetric(call) && grants.allow(&call.principal, action, at));
     if allowed {
         return Ok(());
     }
     Err(ServiceError::forbidden(
         "ForbiddenByRbac",
         format!(
-            "Caller is not authorized to perform action Microsoft.KeyVault/vaults/{} on this resource. Caller: oid={}. An \
-             administrator can assign a role that has it: `strongroom role assign`.",
-            route.action.name(),
+            "Caller is not authorized to perform action {} on this resource. Caller: oid={}. An administrator can assign a \
+             role that has it: `strongroom role assign`.",
+            action.name(),
             call.principal,
         ),
     ))
 }
 
+/// What a request is about; `name` is its object's, in small letters.
+fn place<'a>(route: &Route, call: &Call, name: Option<&'a str>) -> At<'a> {
+    match (&call.scope, name) {
+        (Some(Scope::All(collection)), _) => At::All(*collection),
+        (Some(Scope::Object(collection, _)), Some(name)) => At::Object(*collection, name),
+        (Some(_), _) => At::Vault,
+        (None, Some(name)) => collection_of(route.path).map_or(At::Vault, |of| At::Object(of, name)),
+        (None, None) => space_of(route.path).map_or(At::Vault, At::All),
+    }
+}
+
+/// The name space that a path is about as a whole.
+fn space_of(path: &str) -> Option<Collection> {
+    let first = path.split('/').nth(1)?;
+    Collection::from_segment(first.strip_prefix("deleted").unwrap_or(first))
+}
+
 /// Which name space the name in a path is of, also that of deleted objects. An issuer's name is of none.
 fn collection_of(path: &str) -> Option<Collection> {
-    let mut parts = path.split('/').skip(1);
-    let first = parts.next()?;
-    parts.next().filter(|second| *second == "{name}")?;
-    Collection::from_segment(first.strip_prefix("deleted").unwrap_or(first))
+    path.split('/').nth(2).filter(|second| *second == "{name}")?;
+    space_of(path)
 }
 
 fn target(server: &Server, request: &Request) -> Result<Target> {
@@ -199,7 +232,10 @@ fn target(server: &Server, request: &Request) -> Result<Target> {
         Origin::Machine { .. } => None,
     });
     let served = server.served(host, local).ok_or_else(|| {
-        let what = format!("No vault is called {host:?} here: the address is https://NAME.{}.", server.names.domain());
+        let what = format!(
+            "No vault is called {host:?} here: the address is https://NAME.{}.",
+            server.names.domain(Manner::KeyVault)
+        );
         ServiceError::not_found("VaultNotFound", format!("{what} The vault was not found."))
     })?;
     Ok(Target { served, base: format!("https://{host}"), port: port_of(request) })
@@ -219,6 +255,11 @@ fn segments(path: &str) -> Result<Vec<String>> {
 fn name(text: &str) -> Result<Name> {
     Name::new(text)
         .map_err(|error| ServiceError::bad_parameter(format!("The request URI contains an invalid name: {error}.")))
+}
+
+fn scope(parts: &[String]) -> Result<Scope> {
+    let wrong = |error| ServiceError::bad_parameter(format!("{error}."));
+    Scope::of_path(parts.iter().map(String::as_str)).map_err(wrong)
 }
 
 fn version(text: &str) -> Result<Option<VersionId>> {
@@ -299,7 +340,7 @@ fn of_error(error: &ServiceError) -> Response {
 fn refused(server: &Server, error: &ServiceError, target: Option<&Target>) -> Response {
     let mut response = of_error(error);
     if let Some(target) = target.filter(|_| error.status == StatusCode::UNAUTHORIZED)
-        && let Ok(challenge) = HeaderValue::from_str(&server.challenge(target.port))
+        && let Ok(challenge) = HeaderValue::from_str(&server.challenge(target.served.manner, target.port))
     {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }

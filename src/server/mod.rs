@@ -11,6 +11,7 @@ pub mod authority;
 mod blob;
 mod body;
 mod call;
+mod certificates;
 pub mod clock;
 mod deleted;
 mod error;
@@ -19,6 +20,7 @@ pub mod guid;
 pub mod identity;
 pub mod keys;
 pub mod listen;
+mod manager;
 pub mod names;
 mod openapi;
 mod paging;
@@ -54,6 +56,7 @@ use self::pool::Pools;
 use self::settings::Settings;
 pub use self::token::LoginLimit;
 use self::token::{Logins, Seen, Verifier};
+use crate::config::Manner;
 use crate::vault::{Image, VaultAdmin};
 
 /// The servers of some vaults, which are unlocked.
@@ -83,12 +86,24 @@ pub struct Configuration {
     pub backup_targets: Targets,
 }
 
+/// A vault that shall be served.
+pub struct Offered {
+    /// Its name, the first label of its host.
+    pub name: String,
+    /// The vault, unlocked.
+    pub vault: Arc<dyn VaultAdmin>,
+    /// As what.
+    pub manner: Manner,
+}
+
 /// A vault that is served.
 pub struct Served {
     /// What it is called.
     name: String,
     /// The vault, unlocked.
     pub vault: Arc<dyn VaultAdmin>,
+    /// As what it is served.
+    pub manner: Manner,
     grants: Compiled<Grants>,
     settings: Compiled<Option<Arc<Settings>>>,
     jobs: Jobs,
@@ -96,7 +111,7 @@ pub struct Served {
 
 impl Served {
     fn grants(&self, image: &Image) -> Arc<Grants> {
-        self.grants.of(image, Grants::of)
+        self.grants.of(image, |image| Grants::of(image, self.manner))
     }
 
     fn settings(&self, image: &Image) -> Result<Arc<Settings>> {
@@ -106,18 +121,14 @@ impl Served {
 }
 
 impl Server {
-    /// Serves these vaults, by name; the first holds the identities. Makes what of its own records is missing.
-    pub fn new(
-        vaults: Vec<(String, Arc<dyn VaultAdmin>)>,
-        names: Names,
-        clock: Clock,
-    ) -> std::result::Result<Arc<Self>, ServeError> {
+    /// Serves these vaults; the first holds the identities. Makes what of its own records is missing.
+    pub fn new(vaults: Vec<Offered>, names: Names, clock: Clock) -> std::result::Result<Arc<Self>, ServeError> {
         Self::configured(vaults, names, clock, Configuration::default())
     }
 
     /// The same, with another limit for logins.
     pub fn with_login_limit(
-        vaults: Vec<(String, Arc<dyn VaultAdmin>)>,
+        vaults: Vec<Offered>,
         names: Names,
         clock: Clock,
         login_limit: LoginLimit,
@@ -127,19 +138,19 @@ impl Server {
 
     /// The same, with what else is to be otherwise.
     pub fn configured(
-        vaults: Vec<(String, Arc<dyn VaultAdmin>)>,
+        vaults: Vec<Offered>,
         names: Names,
         clock: Clock,
         configuration: Configuration,
     ) -> std::result::Result<Arc<Self>, ServeError> {
-        let served = vaults.into_iter().map(|(name, vault)| {
+        let served = vaults.into_iter().map(|Offered { name, vault, manner }| {
             let host = name.to_ascii_lowercase();
             if host == names::LOGIN {
                 return Err(ServeError::NameReserved);
             }
             Settings::ensure(&*vault)?;
             let (grants, settings) = (Compiled::default(), Compiled::default());
-            let served = Served { name, vault, grants, settings, jobs: Jobs::default() };
+            let served = Served { name, vault, manner, grants, settings, jobs: Jobs::default() };
             served.purge_due_now(clock.now());
             Ok((host, Arc::new(served)))
         });
@@ -172,7 +183,7 @@ impl Server {
 
     /// Everything that it answers. The host decides whose a path is: the authority's or a vault's; health is anybody's.
     pub fn router(self: &Arc<Self>) -> Router {
-        let login = token::endpoint::router().with_state(Arc::clone(self));
+        let login = token::endpoint::router().merge(manager::router()).with_state(Arc::clone(self));
         let by_host = move |State(server): State<Arc<Self>>, request: Request| {
             let login = server.names.is_login(names::host_of(&request)).then(|| login.clone());
             async move {
@@ -191,21 +202,30 @@ impl Server {
             .with_state(Arc::clone(self))
     }
 
-    /// The vault that a host names. Without a name: the one that has our address to itself, else the only one.
+    /// The vault that a host names. Without a name: the one that has our address to itself, else the only one; beside
+    /// Managed HSMs the only key vault.
     fn served(&self, host: &str, local: Option<SocketAddr>) -> Option<Arc<Served>> {
         // What isn't a port would come back in every id.
         if names::split_port(host).1.is_some_and(|port| port.parse::<u16>().is_err()) {
             return None;
         }
-        if let Some(label) = self.names.label(host) {
-            return self.vaults.get(&label.to_ascii_lowercase()).map(Arc::clone);
+        if let Some((manner, label)) = self.names.label(host) {
+            let named = self.vaults.get(&label.to_ascii_lowercase());
+            return named.filter(|served| served.manner == manner).map(Arc::clone);
         }
         if !self.names.is_nameless(host) {
             return None;
         }
-        let only = (self.vaults.len() == 1).then_some(&self.home);
         let by_address = local.and_then(|local| self.vaults.get(self.names.at_address(local)?));
-        by_address.or(only).map(Arc::clone)
+        by_address.or_else(|| self.only_one()).map(Arc::clone)
+    }
+
+    fn only_one(&self) -> Option<&Arc<Served>> {
+        let key_vaults: Vec<_> = self.vaults.values().filter(|served| served.manner == Manner::KeyVault).collect();
+        match key_vaults[..] {
+            [only] => Some(only),
+            _ => (self.vaults.len() == 1).then_some(&self.home),
+        }
     }
 
     fn known(&self) -> Result<Arc<Known>> {
@@ -213,14 +233,15 @@ impl Server {
         Ok(self.known.of(&self.home.vault.image(), Known::of))
     }
 
-    /// The object id of whom a request is from.
-    fn authenticate(&self, headers: &HeaderMap) -> Result<String> {
+    /// The object id of whom a request to a vault of this manner is from.
+    fn authenticate(&self, headers: &HeaderMap, manner: Manner) -> Result<String> {
         let missing = || ServiceError::unauthorized("AKV10000: Request is missing a Bearer or PoP token.");
         let given = headers.get(header::AUTHORIZATION).ok_or_else(missing)?.to_str().map_err(|_| missing())?;
         let token = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let token = token.ok_or_else(missing)?.1.trim();
         let known = self.known()?;
-        let oid = self.verifier.verify(token, &known.keys, &self.names, &known.tenant, self.clock.now());
+        let place = token::Place { names: &self.names, tenant: &known.tenant, manner };
+        let oid = self.verifier.verify(token, &known.keys, &place, self.clock.now());
         let oid = oid.map_err(|refusal| ServiceError::unauthorized(format!("AKV10032: {refusal}.")))?;
         match known.is_enabled(&oid) {
             true => Ok(oid),
@@ -228,10 +249,10 @@ impl Server {
         }
     }
 
-    /// The challenge for who came to this port.
-    fn challenge(&self, port: Option<u16>) -> String {
+    /// The challenge for who came to a vault of this manner at this port.
+    fn challenge(&self, manner: Manner, port: Option<u16>) -> String {
         let tenant = self.known().map(|known| known.tenant.clone()).unwrap_or_default();
-        let (authority, resource) = (self.names.authority(port), self.names.resource(port));
+        let (authority, resource) = (self.names.authority(port), self.names.resource(manner, port));
         format!(r#"Bearer authorization="{authority}/{tenant}", resource="{resource}""#)
     }
 }

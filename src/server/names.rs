@@ -1,5 +1,5 @@
-//! What this server and its vaults are called: `https://{vault}.{domain}`, `https://login.{domain}`, and the resource
-//! that tokens are for, `https://{domain}`.
+//! What this server and its vaults are called: `https://{vault}.{domain}`, `https://{hsm}.{hsm domain}`,
+//! `https://login.{domain}`, and the resources that tokens are for, `https://{domain}` and `https://{hsm domain}`.
 //!
 //! Clients send a token to a vault only if the vault's host ends with a dot and the resource's host; some compare the
 //! port too, so the resource that is announced has the port at which the client came.
@@ -8,18 +8,28 @@ use std::net::SocketAddr;
 
 use axum::http::{Request, header};
 
-/// The names under one domain.
+use crate::config::Manner;
+
+/// The names under the two domains.
 #[derive(Clone, Debug)]
 pub struct Names {
     domain: String,
+    hsm_domain: String,
     /// Vaults that have an address to themselves.
     addresses: Vec<(SocketAddr, String)>,
 }
 
 impl Names {
-    /// Below this domain, in small letters.
+    /// Key vaults below this domain, Managed HSMs beside it as at Azure: `vault.example.com`, `managedhsm.example.com`.
     pub fn below(domain: &str) -> Self {
-        Self { domain: domain.trim_matches('.').to_ascii_lowercase(), addresses: Vec::new() }
+        let domain = small(domain);
+        let hsm_domain = format!("managedhsm.{}", domain.strip_prefix("vault.").unwrap_or(&domain));
+        Self { domain, hsm_domain, addresses: Vec::new() }
+    }
+
+    /// With Managed HSMs below this domain.
+    pub fn with_hsm_domain(self, domain: &str) -> Self {
+        Self { hsm_domain: small(domain), ..self }
     }
 
     /// At this address a host that names no vault means this one.
@@ -35,48 +45,47 @@ impl Names {
         self.addresses.iter().find(|(known, _)| at(known)).map(|(_, vault)| vault.as_str())
     }
 
-    /// The domain.
-    pub fn domain(&self) -> &str {
-        &self.domain
+    /// The domain of the vaults of a manner.
+    pub fn domain(&self, manner: Manner) -> &str {
+        match manner {
+            Manner::KeyVault => &self.domain,
+            Manner::ManagedHsm => &self.hsm_domain,
+        }
     }
 
-    /// The first label of a host below the domain: a vault's name, or `login`.
-    pub fn label<'a>(&self, host: &'a str) -> Option<&'a str> {
-        let (host, _) = split_port(host);
-        let at = host.len().checked_sub(self.domain.len() + 1)?;
-        let (label, domain) = host.split_at_checked(at)?;
-        let below = domain.strip_prefix('.').is_some_and(|rest| rest.eq_ignore_ascii_case(&self.domain));
-        (below && !label.is_empty() && !label.contains('.')).then_some(label)
+    /// What a host below one of the domains names: a vault of that manner, or `login`.
+    pub fn label<'a>(&self, host: &'a str) -> Option<(Manner, &'a str)> {
+        let manners = [Manner::KeyVault, Manner::ManagedHsm].into_iter();
+        manners.filter_map(|manner| Some((manner, label_below(self.domain(manner), host)?))).next()
     }
 
-    /// Whether a host is this machine or the domain itself: it names no vault, but one may be meant.
+    /// Whether a host is this machine or a domain itself: it names no vault, but one may be meant.
     pub fn is_nameless(&self, host: &str) -> bool {
         let (host, _) = split_port(host);
         let address = host.trim_start_matches('[').trim_end_matches(']');
         host.eq_ignore_ascii_case("localhost")
-            || host.eq_ignore_ascii_case(&self.domain)
+            || [&self.domain, &self.hsm_domain].iter().any(|domain| host.eq_ignore_ascii_case(domain))
             || address.parse::<std::net::IpAddr>().is_ok()
     }
 
-    /// The resource that tokens are for, at this port.
-    pub fn resource(&self, port: Option<u16>) -> String {
-        match port {
-            Some(port) if port != 443 => format!("https://{}:{port}", self.domain),
-            _ => format!("https://{}", self.domain),
-        }
+    /// The resource that tokens for vaults of a manner are for, at this port.
+    pub fn resource(&self, manner: Manner, port: Option<u16>) -> String {
+        format!("https://{}{}", self.domain(manner), shown_port(port))
     }
 
-    /// The base of the token endpoint's addresses, at this port.
+    /// What the name of a vault's host ends with, at this port.
+    pub fn suffix(&self, manner: Manner, port: Option<u16>) -> String {
+        format!(".{}{}", self.domain(manner), shown_port(port))
+    }
+
+    /// The base of the token endpoint's addresses, at this port; it stands for the resource manager too.
     pub fn authority(&self, port: Option<u16>) -> String {
-        match port {
-            Some(port) if port != 443 => format!("https://{LOGIN}.{}:{port}", self.domain),
-            _ => format!("https://{LOGIN}.{}", self.domain),
-        }
+        format!("https://{LOGIN}.{}{}", self.domain, shown_port(port))
     }
 
     /// Whether a host is the authority's.
     pub fn is_login(&self, host: &str) -> bool {
-        self.label(host).is_some_and(|label| label.eq_ignore_ascii_case(LOGIN))
+        label_below(&self.domain, host).is_some_and(|label| label.eq_ignore_ascii_case(LOGIN))
     }
 
     /// Who makes tokens, `iss`.
@@ -103,12 +112,39 @@ impl Names {
         (port && self.is_login(host)).then_some(path)
     }
 
-    /// Whether a token for this counts at the vaults: their resource at any port, with or without a slash.
-    pub fn is_resource(&self, text: &str) -> bool {
-        let Some(host) = text.strip_prefix("https://") else { return false };
-        let (host, port) = split_port(host.strip_suffix('/').unwrap_or(host));
-        host.eq_ignore_ascii_case(&self.domain) && port.is_none_or(|port| port.parse::<u16>().is_ok())
+    /// Whether a token for this counts at the vaults of a manner: their resource at any port, with or without a slash.
+    pub fn is_resource(&self, manner: Manner, text: &str) -> bool {
+        host_alone(text).is_some_and(|host| host.eq_ignore_ascii_case(self.domain(manner)))
     }
+
+    /// Whether this is the resource manager, at any port: `az` asks for tokens for it, which count at no vault.
+    pub fn is_resource_manager(&self, text: &str) -> bool {
+        host_alone(text).is_some_and(|host| self.is_login(host))
+    }
+}
+
+fn small(domain: &str) -> String {
+    domain.trim_matches('.').to_ascii_lowercase()
+}
+
+/// The one label before a domain.
+fn label_below<'a>(domain: &str, host: &'a str) -> Option<&'a str> {
+    let (host, _) = split_port(host);
+    let at = host.len().checked_sub(domain.len() + 1)?;
+    let (label, rest) = host.split_at_checked(at)?;
+    let below = rest.strip_prefix('.').is_some_and(|rest| rest.eq_ignore_ascii_case(domain));
+    (below && !label.is_empty() && !label.contains('.')).then_some(label)
+}
+
+/// The host of an address that has no path, at any port, with or without a slash.
+fn host_alone(text: &str) -> Option<&str> {
+    let host = text.strip_prefix("https://")?;
+    let (host, port) = split_port(host.strip_suffix('/').unwrap_or(host));
+    port.is_none_or(|port| port.parse::<u16>().is_ok()).then_some(host)
+}
+
+fn shown_port(port: Option<u16>) -> String {
+    port.filter(|port| *port != 443).map_or(String::new(), |port| format!(":{port}"))
 }
 
 /// The label of the authority's host, which no vault can have as its name.
@@ -140,7 +176,11 @@ mod tests {
     #[test]
     fn a_vaults_name_is_the_one_label_before_the_domain() {
         let names = Names::below("vault.example.com");
-        assert_eq!(names.label("Web.Vault.example.com:8443"), Some("Web"));
+        assert_eq!(names.label("Web.Vault.example.com:8443"), Some((Manner::KeyVault, "Web")));
+        assert_eq!(names.label("web.managedhsm.example.com"), Some((Manner::ManagedHsm, "web")));
+        let named = Names::below("kv.test").with_hsm_domain("HSM.test.");
+        assert_eq!(named.label("a.hsm.test"), Some((Manner::ManagedHsm, "a")));
+        assert_eq!(Names::below("kv.test").domain(Manner::ManagedHsm), "managedhsm.kv.test");
         for other in ["vault.example.com", "a.b.vault.example.com", "web.other.com", ".vault.example.com", "x", ""] {
             assert_eq!(names.label(other), None, "{other}");
         }
@@ -150,7 +190,8 @@ mod tests {
     fn a_token_is_for_the_domain_at_any_port() {
         let names = Names::below("vault.example.com");
         for good in ["https://vault.example.com", "https://vault.example.com/", "https://vault.example.com:8443"] {
-            assert!(names.is_resource(good), "{good}");
+            assert!(names.is_resource(Manner::KeyVault, good), "{good}");
+            assert!(!names.is_resource(Manner::ManagedHsm, good) && !names.is_resource_manager(good), "{good}");
         }
         for bad in [
             "http://vault.example.com",
@@ -158,8 +199,14 @@ mod tests {
             "https://vault.example.com:x",
             "vault.example.com",
         ] {
-            assert!(!names.is_resource(bad), "{bad}");
+            assert!(!names.is_resource(Manner::KeyVault, bad), "{bad}");
         }
+        let hsm = "https://managedhsm.example.com:8443";
+        assert!(names.is_resource(Manner::ManagedHsm, hsm) && !names.is_resource(Manner::KeyVault, hsm));
+        for manager in ["https://login.vault.example.com", "https://LOGIN.vault.example.com:8443/"] {
+            assert!(names.is_resource_manager(manager) && !names.is_resource(Manner::KeyVault, manager), "{manager}");
+        }
+        assert!(!names.is_resource_manager("https://login.vault.example.com/x"));
     }
 
     #[test]

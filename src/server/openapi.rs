@@ -50,7 +50,7 @@ fn document() -> Value {
 fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     let mut described = json!({
         "operationId": route.operation,
-        "description": format!("Needs Microsoft.KeyVault/vaults/{}.", route.action.name()),
+        "description": needed(route),
         "parameters": parameters(route),
         "responses": responses(route),
     });
@@ -59,6 +59,14 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         described["requestBody"] = json!({ "required": true, "content": content });
     }
     described
+}
+
+fn needed(route: &Route) -> String {
+    let in_hsm = match route.hsm_action {
+        Some(action) => format!("in a Managed HSM {}", action.name()),
+        None => "a Managed HSM has no such operation".to_owned(),
+    };
+    format!("Needs {}; {in_hsm}.", route.action.name())
 }
 
 fn parameters(route: &Route) -> Vec<Value> {
@@ -74,6 +82,13 @@ fn parameters(route: &Route) -> Vec<Value> {
             json_schema!({ "type": "string", "pattern": pattern, "minLength": 1, "maxLength": 127 }),
         ));
     }
+    if route.path.contains("{scope}") {
+        let pattern = "^/*((keys|secrets|certificates)(/[0-9a-zA-Z-]+)?)?$";
+        parameters.push(path("scope", json_schema!({ "type": "string", "pattern": pattern })));
+    }
+    if route.path.contains("{id}") {
+        parameters.push(path("id", json_schema!({ "type": "string", "minLength": 1 })));
+    }
     if route.path.contains("{version}") {
         parameters.push(path("version", json_schema!({ "type": "string", "pattern": "^[0-9a-fA-F]{32}$" })));
     }
@@ -81,6 +96,9 @@ fn parameters(route: &Route) -> Vec<Value> {
         let size = json_schema!({ "type": "integer", "minimum": 1, "maximum": paging::MOST });
         parameters.push(query("maxresults", size));
         parameters.push(query("$skiptoken", json_schema!({ "type": "string" })));
+        if route.path.contains("{scope}") {
+            parameters.push(query("$filter", json_schema!({ "type": "string" })));
+        }
     }
     parameters
 }

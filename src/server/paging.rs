@@ -30,9 +30,39 @@ pub fn page<T: Serialize, I: Iterator<Item = (String, T)>>(
     let next_link = next.map(|(mark, _)| {
         let token = Base64UrlUnpadded::encode_string(mark.as_bytes());
         let version = call.query.get("api-version").unwrap_or_default();
-        format!("{}/{path}?api-version={version}&$skiptoken={token}&maxresults={most}", call.base)
+        // What the list holds stays the same on all its pages.
+        let pending = if includes_pending(call) { "&includePending=true" } else { "" };
+        let mut link =
+            format!("{}/{path}?api-version={version}&$skiptoken={token}&maxresults={most}{pending}", call.base);
+        if let Some(filter) = call.query.get("$filter") {
+            link.push_str("&$filter=");
+            link.extend(form_urlencoded::byte_serialize(filter.as_bytes()));
+        }
+        link
     });
     Reply::json(&Page { value: items.into_iter().map(|(_, item)| item).collect(), next_link })
+}
+
+/// Whether a list of certificates shall hold what is still to be issued.
+pub fn includes_pending(call: &Call) -> bool {
+    call.query.get("includePending").is_some_and(|text| text.eq_ignore_ascii_case("true"))
+}
+
+/// Two lists of names that are each in order, as one, each name once.
+pub fn merged<'a>(
+    one: impl Iterator<Item = &'a str>,
+    other: impl Iterator<Item = &'a str>,
+) -> impl Iterator<Item = &'a str> {
+    let (mut one, mut other) = (one.peekable(), other.peekable());
+    std::iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some(left), Some(right)) if left == right => {
+            other.next();
+            one.next()
+        }
+        (Some(left), Some(right)) if left > right => other.next(),
+        (None, _) => other.next(),
+        _ => one.next(),
+    })
 }
 
 fn size(call: &Call) -> Result<usize> {

@@ -12,8 +12,10 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use super::chain::left_over;
 use super::{
-    Change, Class, Collection, Content, Deletion, Draft, Image, Name, Naming, Object, Result, Vault, VaultError,
+    Change, Class, Collection, Content, Deletion, Draft, Image, Name, Naming, Object, ObjectNumber, Result, Vault,
+    VaultError,
 };
 
 /// Days of retention that can be chosen.
@@ -97,7 +99,8 @@ impl Retention {
     pub fn allows_end_of(image: &Image, object: &Object) -> bool {
         let protected = || Self::of(image).is_some_and(|retention| retention.purge_protection);
         let own = matches!(object.content.class, Class::Service | Class::CertificateRequest);
-        own || object.content.deleted.is_some() || !protected()
+        // What stands above other certificates is kept with each of them besides.
+        own || object.content.chain_member().is_some() || object.content.deleted.is_some() || !protected()
     }
 }
 
@@ -172,9 +175,15 @@ pub fn purge(vault: &dyn Vault, collection: Collection, name: &Name, now: i64) -
         {
             return Err(VaultError::PurgeProtected);
         }
-        some(deleted.iter().map(|object| Change::Delete(object.number)))
+        some(deleted.iter().map(|object| object.number).chain(left_over(image, &deleted)).map(Change::Delete))
     });
     purged.map(drop)
+}
+
+/// Everything that ends when all of this name ends at once, without a deletion before.
+pub fn ended_with(image: &Image, collection: Collection, name: &Name) -> Result<Vec<ObjectNumber>> {
+    let whole = whole(image, collection, name)?;
+    Ok(whole.iter().map(|object| object.number).chain(left_over(image, &whole)).collect())
 }
 
 /// Ends everything whose date has come; says how many objects that were.
@@ -183,7 +192,7 @@ pub fn purge_due(vault: &dyn Vault, now: i64) -> Result<usize> {
     vault.transact(&mut |image| {
         let due: Vec<_> = image.deleted().filter(|object| is_due(object, now)).collect();
         ended = due.len();
-        Ok(due.iter().map(|object| Change::Delete(object.number)).collect())
+        Ok(due.iter().map(|object| object.number).chain(left_over(image, &due)).map(Change::Delete).collect())
     })?;
     Ok(ended)
 }

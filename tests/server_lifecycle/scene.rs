@@ -7,11 +7,12 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
 use serde_json::Value;
-use strongroom::server::access::{ADMINISTRATOR, BuiltInRole, Scope, assign};
+use strongroom::config::Manner;
+use strongroom::server::access::{ADMINISTRATOR, Scope, assign};
 use strongroom::server::clock::Clock;
 use strongroom::server::identity;
 use strongroom::server::names::Names;
-use strongroom::server::{LoginLimit, Server};
+use strongroom::server::{LoginLimit, Offered, Server};
 use strongroom::vault::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -48,7 +49,7 @@ impl Scene {
         faults::make(&place.path().join("web"));
         let vault = faults::unlocked(&place.path().join("web"));
         let administrator = identity::create(&*vault, "administrator", START).unwrap();
-        assign(&*vault, &administrator.oid, BuiltInRole::find(ADMINISTRATOR).unwrap(), &Scope::Vault).unwrap();
+        assign(&*vault, &administrator.oid, ADMINISTRATOR, &Scope::Vault).unwrap();
         let secret = identity::add_secret(&*vault, &administrator.oid, START, None).unwrap();
         let clock = Clock::standing_at(START);
         let server = server_of(&vault, &clock);
@@ -168,5 +169,6 @@ fn server_of(vault: &Arc<dyn VaultAdmin>, clock: &Clock) -> Arc<Server> {
     // Every request has a token of its own.
     let many = NonZeroU32::new(1_000_000).unwrap();
     let limit = LoginLimit { per_second: many, burst: many };
-    Server::with_login_limit(vec![("web".to_owned(), Arc::clone(vault))], names, clock.clone(), limit).unwrap()
+    let offered = Offered { name: "web".to_owned(), vault: Arc::clone(vault), manner: Manner::KeyVault };
+    Server::with_login_limit(vec![offered], names, clock.clone(), limit).unwrap()
 }

@@ -41,6 +41,11 @@ fn the_python_sdk_does_everything_with_secrets() {
 }
 
 #[test]
+fn the_python_sdk_does_everything_with_certificates() {
+    run("certificates_.py", 35);
+}
+
+#[test]
 fn the_python_sdk_deletes_recovers_and_purges() {
     run("deleting.py", 7);
 }

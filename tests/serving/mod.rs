@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use strongroom::backend::local::LocalVault;
-use strongroom::config::VaultConfig;
-use strongroom::server::access::{BuiltInRole, Scope, assign};
+use strongroom::config::{Manner, VaultConfig};
+use strongroom::server::access::{RoleDefinition, Scope, assign};
 use strongroom::server::administration::full_backup::{Target, Targets};
 use strongroom::server::clock::Clock;
 use strongroom::server::identity::{self, Identity};
 use strongroom::server::listen::{Limits, Listeners, SOCKET_MODE, serve};
 use strongroom::server::names::Names;
-use strongroom::server::{Configuration, LoginLimit, Server};
+use strongroom::server::{Configuration, LoginLimit, Offered, Server};
 use strongroom::vault::{Pin, Role, Unlock, VaultAdmin};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -27,12 +27,14 @@ use tokio::runtime::Runtime;
 pub const NOW: i64 = 1_800_000_000;
 /// The user's PIN of the vault.
 pub const PIN: &str = "user-pin-2846";
-/// The host of the vault.
+/// The host of the vault, and the one that it has as a Managed HSM.
 pub const VAULT: &str = "one.vault.test:8443";
+pub const HSM: &str = "one.managedhsm.test:8443";
 /// The host of the token endpoint.
 pub const LOGIN: &str = "login.vault.test:8443";
 /// What tokens are for.
 pub const RESOURCE: &str = "https://vault.test:8443";
+pub const HSM_RESOURCE: &str = "https://managedhsm.test:8443";
 
 /// A vault on disk and the server of it.
 pub struct World {
@@ -40,6 +42,7 @@ pub struct World {
     pub vault: Arc<dyn VaultAdmin>,
     pub clock: Clock,
     pub server: Arc<Server>,
+    manner: Manner,
     runtime: Option<Runtime>,
     starts: u32,
 }
@@ -56,7 +59,17 @@ impl World {
         Self::with_login_limit(LoginLimit { per_second: many, burst: many })
     }
 
+    /// The vault is served as a Managed HSM.
+    pub fn of_hsm() -> Self {
+        let many = NonZeroU32::new(100_000).unwrap();
+        Self::made(LoginLimit { per_second: many, burst: many }, Manner::ManagedHsm)
+    }
+
     pub fn with_login_limit(limit: LoginLimit) -> Self {
+        Self::made(limit, Manner::KeyVault)
+    }
+
+    fn made(limit: LoginLimit, manner: Manner) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let vault: Arc<dyn VaultAdmin> =
             LocalVault::open(&VaultConfig::local("one", folder.path().join("vault"))).unwrap();
@@ -67,15 +80,15 @@ impl World {
         vault.lock();
         vault.unlock(&Unlock::Pin(Role::User, pin(PIN))).unwrap();
         let clock = Clock::standing_at(NOW);
-        let server = make(&folder, &vault, &clock, limit);
-        let mut world = Self { folder, vault, clock, server, runtime: None, starts: 0 };
+        let server = make(&folder, &vault, manner, &clock, limit);
+        let mut world = Self { folder, vault, clock, server, manner, runtime: None, starts: 0 };
         world.listen();
         world
     }
 
     /// A new server of the same vault, as after a restart.
     pub fn restart(&mut self) {
-        self.server = make(&self.folder, &self.vault, &self.clock, LoginLimit::default());
+        self.server = make(&self.folder, &self.vault, self.manner, &self.clock, LoginLimit::default());
         self.listen();
     }
 
@@ -98,7 +111,8 @@ impl World {
     pub fn connect(&self) -> Client {
         let stream = UnixStream::connect(self.socket()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        Client { stream: BufReader::new(stream) }
+        let host = if self.manner == Manner::KeyVault { VAULT } else { HSM };
+        Client { stream: BufReader::new(stream), host }
     }
 
     /// Makes an identity with a secret.
@@ -110,8 +124,8 @@ impl World {
 
     /// Gives a role.
     pub fn assign(&self, oid: &str, role: &str, scope: &str) -> String {
-        let role = BuiltInRole::find(role).unwrap();
-        assign(&*self.vault, oid, role, &scope.parse::<Scope>().unwrap()).unwrap().id
+        let role = RoleDefinition::named(&self.vault.image(), self.manner, role).unwrap();
+        assign(&*self.vault, oid, role.id(), &scope.parse::<Scope>().unwrap()).unwrap().id
     }
 
     /// An identity with a role on the whole vault, and a token of it.
@@ -123,7 +137,8 @@ impl World {
     }
 
     pub fn token_of(&self, somebody: &Somebody) -> String {
-        let answer = self.connect().login("adfs", &somebody.form());
+        let resource = if self.manner == Manner::KeyVault { RESOURCE } else { HSM_RESOURCE };
+        let answer = self.connect().login("adfs", &somebody.form_for(resource));
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()["access_token"].as_str().unwrap().to_owned()
     }
@@ -135,8 +150,14 @@ impl Drop for World {
     }
 }
 
-fn make(folder: &TempDir, vault: &Arc<dyn VaultAdmin>, clock: &Clock, login_limit: LoginLimit) -> Arc<Server> {
-    let vaults = vec![("one".to_owned(), Arc::clone(vault))];
+fn make(
+    folder: &TempDir,
+    vault: &Arc<dyn VaultAdmin>,
+    manner: Manner,
+    clock: &Clock,
+    login_limit: LoginLimit,
+) -> Arc<Server> {
+    let vaults = vec![Offered { name: "one".to_owned(), vault: Arc::clone(vault), manner }];
     let directory = folder.path().join("backups");
     std::fs::create_dir_all(&directory).unwrap();
     let passphrase = Some(Pin::new(b"a passphrase of backups".to_vec()));
@@ -148,7 +169,12 @@ fn make(folder: &TempDir, vault: &Arc<dyn VaultAdmin>, clock: &Clock, login_limi
 impl Somebody {
     /// The form with which it logs in.
     pub fn form(&self) -> String {
-        format!("{}&client_id={}&client_secret={}", grant(RESOURCE), self.identity.appid, self.secret)
+        self.form_for(RESOURCE)
+    }
+
+    /// The same for something else.
+    pub fn form_for(&self, resource: &str) -> String {
+        format!("{}&client_id={}&client_secret={}", grant(resource), self.identity.appid, self.secret)
     }
 }
 
@@ -161,6 +187,7 @@ pub fn grant(resource: &str) -> String {
 /// A connection that stays.
 pub struct Client {
     stream: BufReader<UnixStream>,
+    host: &'static str,
 }
 
 /// What a server answered.
@@ -204,7 +231,7 @@ impl Client {
     pub fn call(&mut self, token: &str, method: &str, path: &str, body: &str) -> Answer {
         let bearer = format!("Bearer {token}");
         let path = format!("{path}{}api-version=7.5", if path.contains('?') { '&' } else { '?' });
-        self.send(method, VAULT, &path, &[("authorization", &bearer), ("content-type", "application/json")], body)
+        self.send(method, self.host, &path, &[("authorization", &bearer), ("content-type", "application/json")], body)
     }
 
     /// Posts a form to a tenant's token endpoint.

@@ -349,6 +349,10 @@ fn a_key_that_is_deleted_softly_is_refused_everywhere_until_it_comes_back() {
     held.check_usable().unwrap();
 }
 
+fn www() -> Name {
+    Name::new("www").unwrap()
+}
+
 /// A certificate and its key as one object, with the id of their version.
 fn certificate(vault: &dyn Vault, id: [u8; 16]) -> Result<Vec<Arc<Object>>> {
     let draft = |class, secret: Option<&[u8]>| {

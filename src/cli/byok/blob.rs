@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::super::key::{Block, pem_blocks};
 use super::super::{Error, Result};
+use crate::certificate::pem::{self, Block};
 use crate::crypto::{self, DigestAlgorithm, KeyAlgorithm, KeyWrapScheme, PublicKey, SecretBytes, SecretKey};
 use crate::server::keys::Base64Url;
 use crate::sys::file::sync_directory;
@@ -75,7 +75,7 @@ pub(super) fn wrap(kek: &PublicKey, target: &[u8]) -> Result<Vec<u8>> {
 
 /// A public key in PEM or DER (SubjectPublicKeyInfo).
 pub(super) fn public_key(name: &str, contents: &[u8]) -> Result<PublicKey> {
-    let blocks = pem_blocks(contents)?;
+    let blocks = pem::blocks(contents)?;
     let block = blocks.iter().find(|(tag, _)| Block::of(tag) == Block::PublicKey);
     let der = match (block, blocks.is_empty()) {
         (Some((_, der)), _) => der,

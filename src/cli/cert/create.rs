@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::super::key::public_of;
-use super::super::{Context, Error, Result, time, versions};
-use super::signer::VaultSigner;
-use super::{Identity, draft, request, show, write_file};
-use crate::vault::{Class, Collection, KeyAlgorithm, Name, Naming, Object, VaultAdmin};
+use super::super::{Context, Result};
+use super::signing::signing_key;
+use super::wanted::{Duration, Identity, Purpose};
+use super::{draft, show, write_file};
+use crate::certificate::{Certificate, make, pem};
+use crate::vault::{Name, Naming};
 
 #[derive(Args)]
 pub(in super::super) struct Create {
@@ -20,9 +21,10 @@ pub(in super::super) struct Create {
     key: Option<String>,
     #[command(flatten)]
     identity: Identity,
-    /// For how many days it is valid
-    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36500))]
-    days: u32,
+    #[command(flatten)]
+    purpose: Purpose,
+    #[command(flatten)]
+    duration: Duration,
     /// Make a new version of a certificate that exists
     #[arg(long)]
     renew: bool,
@@ -37,6 +39,8 @@ pub(in super::super) struct Csr {
     key: String,
     #[command(flatten)]
     identity: Identity,
+    #[command(flatten)]
+    purpose: Purpose,
     /// Write the request to this file
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -46,13 +50,15 @@ pub(super) fn create(context: &Context, create: &Create) -> Result<()> {
     let name = Name::new(&create.name)?;
     let opened = context.unlocked()?;
     let key = signing_key(&*opened.vault, create.key.as_deref().unwrap_or(&create.name))?;
-    let mut parameters = request::parameters(&create.identity, key.algorithm)?;
-    request::limit(&mut parameters, time::now(), create.days)?;
-    let certificate = key.signer.result(parameters.self_signed(&key.signer))?;
+    let identity = &create.identity;
+    let names = identity.further.alternatives.clone();
+    let mut profile = create.purpose.profile(identity.subject.clone(), names, key.algorithm);
+    create.duration.limit(&mut profile)?;
+    let certificate = Certificate::from_der(&make::self_signed(&profile, &key.signer)?)?;
     let naming = if create.renew { Naming::VersionOf(name.clone()) } else { Naming::New(name.clone()) };
-    let made = opened.vault.create(vec![draft(certificate.der(), &name, naming, key.id)?])?;
+    let made = opened.vault.create(vec![draft(&certificate, &name, naming, key.id)?])?;
     if let Some(file) = &create.out {
-        write_file(file, &show::pem(certificate.der()))?;
+        write_file(file, &pem::text("CERTIFICATE", certificate.der()))?;
     }
     match made.first() {
         Some(object) => show::report(context, &opened, object, "Created"),
@@ -63,9 +69,9 @@ pub(super) fn create(context: &Context, create: &Create) -> Result<()> {
 pub(super) fn csr(context: &Context, csr: &Csr) -> Result<()> {
     let opened = context.unlocked()?;
     let key = signing_key(&*opened.vault, &csr.key)?;
-    let parameters = request::parameters(&csr.identity, key.algorithm)?;
-    let request = key.signer.result(parameters.serialize_request(&key.signer))?;
-    let pem = super::super::key::pem("CERTIFICATE REQUEST", request.der());
+    let names = csr.identity.further.alternatives.clone();
+    let profile = csr.purpose.profile(csr.identity.subject.clone(), names, key.algorithm);
+    let pem = pem::text("CERTIFICATE REQUEST", &make::request(&profile, &key.signer)?);
     match &csr.out {
         Some(file) => {
             write_file(file, &pem)?;
@@ -76,29 +82,4 @@ pub(super) fn csr(context: &Context, csr: &Csr) -> Result<()> {
         }
         None => context.output.text(&pem, &json!({ "key": csr.key, "csr": pem })),
     }
-}
-
-struct Signing {
-    signer: VaultSigner,
-    algorithm: KeyAlgorithm,
-    id: Vec<u8>,
-}
-
-fn signing_key(vault: &dyn VaultAdmin, name: &str) -> Result<Signing> {
-    let key = versions::named(&vault.image(), Collection::Keys, name).map_err(|_| {
-        Error::refused(format!(
-            "There is no key called {name:?}: `strongroom key create {name} --kind p-256` makes one."
-        ))
-    })?;
-    let version = key.current();
-    let private: &Object = version
-        .of_class(Class::PrivateKey)
-        .ok_or_else(|| Error::refused(format!("{} has no private key in this vault.", key.name)))?;
-    let description =
-        public_of(version).ok_or_else(|| Error::refused(format!("The public key of {} isn't known.", key.name)))?;
-    Ok(Signing {
-        signer: VaultSigner::new(vault.private_key(private.number)?, description)?,
-        algorithm: description.algorithm,
-        id: private.content.id.clone(),
-    })
 }

@@ -3,14 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use spki::der::Encode;
-use x509_cert::Certificate;
-use x509_cert::der::asn1::{Any, ObjectIdentifier};
 
-use super::super::key::{Block, pem_blocks, read_key_file};
+use super::super::key::read_key_file;
 use super::super::{Context, Error, Result};
-use super::{draft, parse_certificate, show};
-use crate::crypto::{Digest, DigestAlgorithm, PublicKey};
+use super::{draft, show};
+use crate::certificate::Certificate;
+use crate::certificate::pem::{self, Block};
 use crate::vault::{Class, Image, Name, Naming};
 
 #[derive(Args)]
@@ -31,12 +29,12 @@ pub(super) fn run(context: &Context, import: &Import) -> Result<()> {
     }
     let contents = read_key_file(&import.file)?;
     let (der, more) = certificate(&contents)?;
-    let subject = Subject::of(&der)?;
+    let certificate = Certificate::from_der(&der)?;
     let opened = context.unlocked()?;
-    let linked = key_with(&opened.vault.image(), &subject.public_key);
-    let id = linked.as_ref().map_or(subject.id, |(_, id)| id.clone());
+    let linked = key_with(&opened.vault.image(), certificate.spki());
+    let id = linked.as_ref().map_or_else(|| certificate.key_id().to_vec(), |(_, id)| id.clone());
     let naming = if import.renew { Naming::VersionOf(name.clone()) } else { Naming::New(name.clone()) };
-    let made = opened.vault.create(vec![draft(&der, &name, naming, id)?])?;
+    let made = opened.vault.create(vec![draft(&certificate, &name, naming, id)?])?;
     if more > 0 {
         context
             .output
@@ -51,35 +49,9 @@ pub(super) fn run(context: &Context, import: &Import) -> Result<()> {
     }
 }
 
-/// For whom a certificate is.
-pub(in super::super) struct Subject {
-    pub common_name: Option<String>,
-    /// SubjectPublicKeyInfo of its key.
-    pub public_key: Vec<u8>,
-    /// The `CKA_ID` that its key would have.
-    pub id: Vec<u8>,
-}
-
-impl Subject {
-    pub(in super::super) fn of(der: &[u8]) -> Result<Self> {
-        let certificate = parse_certificate(der)?;
-        let key = certificate.tbs_certificate().subject_public_key_info();
-        let public_key = key.to_der().map_err(|_| Error::refused("The certificate's key is damaged."))?;
-        let id = id_of(key.subject_public_key.raw_bytes(), &public_key)?;
-        Ok(Self { common_name: common_name(&certificate), public_key, id })
-    }
-}
-
-/// The subject's CN, by which chains name their authorities; the last of several.
-fn common_name(certificate: &Certificate) -> Option<String> {
-    let names = certificate.tbs_certificate().subject().iter().filter(|name| name.oid == COMMON_NAME);
-    let text = |value: &Any| String::from_utf8(value.value().to_vec()).ok().filter(|text| !text.is_empty());
-    names.last().and_then(|name| text(&name.value))
-}
-
 /// The first certificate, and how many follow.
 fn certificate(contents: &[u8]) -> Result<(Vec<u8>, usize)> {
-    let blocks = pem_blocks(contents)?;
+    let blocks = pem::blocks(contents)?;
     if blocks.is_empty() {
         return Ok((contents.to_vec(), 0));
     }
@@ -103,18 +75,3 @@ pub(in super::super) fn key_with(image: &Image, spki: &[u8]) -> Option<(u64, Vec
         Some((key.number, key.content.id.clone()))
     })
 }
-
-/// What the key's id would be: SHA-1 over the public value, and for kinds that we don't know over the whole key.
-fn id_of(public: &[u8], spki: &[u8]) -> Result<Vec<u8>> {
-    if let Ok(key) = PublicKey::from_spki(spki) {
-        return Ok(key.key_id().to_vec());
-    }
-    let mut digest = Digest::new(DigestAlgorithm::Sha1);
-    digest.update(public);
-    let mut id = vec![0; 20];
-    digest.finish(&mut id)?;
-    Ok(id)
-}
-
-/// id-at-commonName (RFC 5280 §A.1).
-const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");

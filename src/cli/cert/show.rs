@@ -5,17 +5,13 @@ use std::sync::Arc;
 
 use clap::Args;
 use serde_json::{Value, json};
-use spki::der::Encode;
-use x509_cert::Certificate;
-use x509_cert::ext::pkix::SubjectAltName;
-use x509_cert::ext::pkix::name::GeneralName;
 
 use super::super::open::Opened;
 use super::super::versions::{self, Named, Versioned, hex};
-use super::super::{Context, Result, key, pkcs11, time};
+use super::super::{Context, Result, pkcs11, time};
 use super::import::key_with;
-use super::{parse_certificate, write_file};
-use crate::crypto::{Digest, DigestAlgorithm};
+use super::write_file;
+use crate::certificate::{Certificate, Profile, name, pem};
 use crate::vault::{Collection, Image, Object, VaultError};
 
 #[derive(Args)]
@@ -121,10 +117,6 @@ pub(super) fn report(context: &Context, opened: &Opened, object: &Arc<Object>, d
     )
 }
 
-pub(super) fn pem(der: &[u8]) -> String {
-    key::pem("CERTIFICATE", der)
-}
-
 /// What a certificate says.
 #[derive(Default)]
 pub(in super::super) struct Facts {
@@ -143,30 +135,29 @@ pub(in super::super) struct Facts {
 impl Facts {
     fn of(image: &Image, version: &Versioned) -> Result<Self> {
         let der = version.main().content.value.as_deref().unwrap_or_default();
-        let certificate = parse_certificate(der)?;
-        let spki = certificate.tbs_certificate().subject_public_key_info().to_der();
-        let key = spki.ok().and_then(|spki| key_with(image, &spki));
+        let certificate = Certificate::from_der(der)?;
+        let key = key_with(image, certificate.spki());
         Ok(Self {
             key: key.and_then(|(number, _)| image.get(number)?.name.as_ref().map(ToString::to_string)),
-            ..Self::of_certificate(&certificate, der)?
+            ..Self::of_certificate(&certificate)
         })
     }
 
     /// What it says by itself, in a vault or in a file.
-    pub(in super::super) fn of_certificate(certificate: &Certificate, der: &[u8]) -> Result<Self> {
-        let tbs = certificate.tbs_certificate();
-        let seconds = |time: x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).ok();
-        Ok(Self {
-            subject: tbs.subject().to_string(),
-            issuer: tbs.issuer().to_string(),
-            serial: hex(tbs.serial_number().as_bytes()),
-            alternatives: alternatives(certificate),
-            not_before: seconds(tbs.validity().not_before),
-            not_after: seconds(tbs.validity().not_after),
-            fingerprint: fingerprint(der)?,
+    pub(in super::super) fn of_certificate(certificate: &Certificate) -> Self {
+        // One whose names don't parse is shown without them.
+        let names = Profile::of(certificate).map_or_else(|_| Vec::new(), |profile| profile.alternatives);
+        Self {
+            subject: name::text(certificate.subject()),
+            issuer: name::text(certificate.issuer()),
+            serial: hex(certificate.serial()),
+            alternatives: names.iter().map(ToString::to_string).collect(),
+            not_before: Some(certificate.not_before()),
+            not_after: Some(certificate.not_after()),
+            fingerprint: hex(&certificate.fingerprint()),
             key: None,
-            pem: pem(der),
-        })
+            pem: pem::text("CERTIFICATE", certificate.der()),
+        }
     }
 }
 
@@ -190,37 +181,4 @@ fn current_json(opened: &Opened, image: &Image, version: &Versioned, facts: &Fac
     let mut value = json(opened, version, facts);
     value["uri"] = json!(pkcs11::uri_of_current(&opened.info, image, version.main()));
     value
-}
-
-fn fingerprint(der: &[u8]) -> Result<String> {
-    let mut digest = Digest::new(DigestAlgorithm::Sha256);
-    digest.update(der);
-    let mut bytes = [0; 32];
-    digest.finish(&mut bytes)?;
-    Ok(hex(&bytes))
-}
-
-fn alternatives(certificate: &Certificate) -> Vec<String> {
-    let names = certificate.tbs_certificate().get_extension::<SubjectAltName>().ok().flatten();
-    names.map_or_else(Vec::new, |(_, names)| names.0.iter().map(general_name).collect())
-}
-
-fn general_name(name: &GeneralName) -> String {
-    match name {
-        GeneralName::DnsName(host) => format!("DNS:{}", host.as_str()),
-        GeneralName::Rfc822Name(address) => format!("email:{}", address.as_str()),
-        GeneralName::UniformResourceIdentifier(uri) => format!("URI:{}", uri.as_str()),
-        GeneralName::IpAddress(octets) => ip_address(octets.as_bytes()),
-        _ => "another kind of name".to_owned(),
-    }
-}
-
-fn ip_address(octets: &[u8]) -> String {
-    if let Ok(octets) = <[u8; 4]>::try_from(octets) {
-        return format!("IP:{}", std::net::Ipv4Addr::from(octets));
-    }
-    match <[u8; 16]>::try_from(octets) {
-        Ok(octets) => format!("IP:{}", std::net::Ipv6Addr::from(octets)),
-        Err(_) => format!("IP:{}", hex(octets)),
-    }
 }

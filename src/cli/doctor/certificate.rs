@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use spki::der::Encode;
-
-use super::super::cert::{self, Facts};
+use super::super::cert::Facts;
+use super::super::time;
 use super::super::versions::{self, hex};
-use super::super::{key, time};
 use super::report::Finding;
 use super::shell;
 use super::vault::Looked;
+use crate::certificate::{Certificate, pem};
 use crate::vault::{Collection, Image, Object};
 
 /// Sooner than this is soon.
@@ -34,12 +33,11 @@ pub(super) enum Validity {
 
 impl Parsed {
     pub(super) fn from_der(der: &[u8]) -> Option<Self> {
-        let certificate = cert::parse_certificate(der).ok()?;
-        let tbs = certificate.tbs_certificate();
+        let certificate = Certificate::from_der(der).ok()?;
         Some(Self {
-            public: tbs.subject_public_key_info().to_der().ok()?,
-            self_signed: tbs.subject() == tbs.issuer(),
-            facts: Facts::of_certificate(&certificate, der).ok()?,
+            public: certificate.spki().to_vec(),
+            self_signed: certificate.is_self_issued(),
+            facts: Facts::of_certificate(&certificate),
         })
     }
 
@@ -77,7 +75,7 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
             "-----END CERTIFICATE-----" | "-----END X509 CERTIFICATE-----" | "-----END TRUSTED CERTIFICATE-----" => {
                 let Some(first) = start.take() else { continue };
                 let lines: Vec<&str> = text.lines().skip(first).take(index - first + 1).collect();
-                let pem = key::pem_blocks(lines.join("\n").as_bytes()).unwrap_or_default();
+                let pem = pem::blocks(lines.join("\n").as_bytes()).unwrap_or_default();
                 let parsed = pem.first().and_then(|(_, der)| Parsed::from_der(der));
                 blocks.push(Block { first_line: first + 1, last_line: index + 1, parsed });
             }

@@ -6,9 +6,10 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::super::key::{pem_blocks, read_key_file};
+use super::super::key::read_key_file;
 use super::super::{Context, Error, Result, time};
 use super::named;
+use crate::certificate::pem;
 use crate::server::identity::{self, ClientCertificate, LoginCertificate};
 
 /// What is done with certificates.
@@ -94,7 +95,7 @@ fn remove(context: &Context, identity: &str, begins: &str) -> Result<()> {
 
 /// The first certificate of a PEM file, or DER as it is.
 fn certificate(contents: &[u8]) -> Result<Vec<u8>> {
-    let blocks = pem_blocks(contents)?;
+    let blocks = pem::blocks(contents)?;
     if blocks.is_empty() {
         return Ok(contents.to_vec());
     }

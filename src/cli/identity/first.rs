@@ -6,10 +6,12 @@ use clap::Args;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::super::{Context, Error, Result, time};
+use super::super::new_file::NewFile;
+use super::super::{Context, Result, time};
 use super::check_name;
-use super::secret::{self, Place};
-use crate::server::access::{ADMINISTRATOR, BuiltInRole, Scope, assign};
+use super::secret;
+use crate::config::Manner;
+use crate::server::access::{Scope, assign, full_rights};
 use crate::server::identity::{self, Identity};
 use crate::vault::{Pin, Role, Unlock, Vault};
 
@@ -27,7 +29,7 @@ pub(in super::super) struct FirstAdministrator {
 /// An administrator whose name is one and whose file is there.
 pub(in super::super) struct Prepared {
     name: String,
-    place: Option<Place>,
+    place: Option<NewFile>,
 }
 
 impl FirstAdministrator {
@@ -35,15 +37,15 @@ impl FirstAdministrator {
     pub(in super::super) fn prepare(self) -> Result<Option<Prepared>> {
         let Some(name) = self.administrator else { return Ok(None) };
         check_name(&name)?;
-        Ok(Some(Prepared { name, place: self.secret_file.map(Place::new).transpose()? }))
+        Ok(Some(Prepared { name, place: self.secret_file.map(NewFile::create).transpose()? }))
     }
 }
 
 impl Prepared {
     /// Makes the administrator in a vault that is locked, and adds to `json` what is known of them.
-    pub(in super::super) fn make(self, vault: &dyn Vault, pin: &Pin, json: &mut Value) -> Result<Made> {
+    pub(in super::super) fn make(self, vault: &dyn Vault, manner: Manner, pin: &Pin, json: &mut Value) -> Result<Made> {
         vault.unlock(&Unlock::Pin(Role::User, pin.clone()))?;
-        let made = administrator(vault, &self.name).and_then(|made| {
+        let made = administrator(vault, manner, &self.name).and_then(|made| {
             let given = secret::give(vault, &made, None, self.place)?;
             json["administrator"] = given.json();
             Ok(Made { secret: given.shown, client_id: made.appid.clone() })
@@ -73,10 +75,11 @@ impl Made {
     }
 }
 
-/// Makes an identity that may do everything in the vault.
-pub(super) fn administrator(vault: &dyn Vault, name: &str) -> Result<Identity> {
+/// Makes an identity that may do everything in the vault, which is served so.
+pub(super) fn administrator(vault: &dyn Vault, manner: Manner, name: &str) -> Result<Identity> {
     let made = identity::create(vault, name, time::now())?;
-    let role = BuiltInRole::find(ADMINISTRATOR).ok_or_else(|| Error::refused("There is no such role."))?;
-    assign(vault, &made.oid, role, &Scope::Vault)?;
+    for role in full_rights(manner) {
+        assign(vault, &made.oid, role, &Scope::Vault)?;
+    }
     Ok(made)
 }

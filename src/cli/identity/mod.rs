@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::new_file::NewFile;
 use super::open::Opened;
 use super::{Context, Error, Result, time};
 use crate::server::access::assignments;
@@ -27,7 +28,7 @@ pub(super) enum Verb {
     Create {
         /// What people call it
         name: String,
-        /// Give it the role Key Vault Administrator on the whole vault, and a client secret
+        /// Give it every right in the vault, and a client secret
         #[arg(long)]
         administrator: bool,
         /// Write the administrator's secret into this new file, instead of showing it
@@ -94,8 +95,8 @@ fn administrator(context: &Context, name: &str, file: Option<PathBuf>) -> Result
     check_name(name)?;
     let opened = context.unlocked()?;
     refuse_known(&opened, name)?;
-    let place = file.map(secret::Place::new).transpose()?;
-    let made = first::administrator(&*opened.vault, name)?;
+    let place = file.map(NewFile::create).transpose()?;
+    let made = first::administrator(&*opened.vault, opened.manner, name)?;
     secret::add(context, &opened, &made, None, place)
 }
 
@@ -149,7 +150,7 @@ fn show(context: &Context, which: &Which) -> Result<()> {
     let identity = named(&image, &which.identity)?;
     let roles: Vec<_> = assignments(&image).into_iter().filter(|given| given.principal == identity.oid).collect();
     let mut value = identity_json(&identity);
-    value["roles"] = roles.iter().map(|given| super::role::assignment_json(&image, given)).collect();
+    value["roles"] = roles.iter().map(|given| super::role::assignment_json(&image, opened.manner, given)).collect();
     let mut fields = vec![
         ("Name", identity.name.clone()),
         ("State", state(&identity).to_owned()),
@@ -169,7 +170,10 @@ fn show(context: &Context, which: &Which) -> Result<()> {
         }
     }
     for given in &roles {
-        fields.push(("Role", format!("{} on {}", super::role::role_name(&given.role), given.scope)));
+        fields.push((
+            "Role",
+            format!("{} on {}", super::role::role_name(&image, opened.manner, &given.role), given.scope),
+        ));
     }
     context.output.details(&fields, &value)
 }

@@ -1,19 +1,16 @@
 //! `strongroom identity secret`: client secrets, each shown once.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::super::new_file::NewFile;
 use super::super::open::Opened;
 use super::super::{Context, Error, Result, time};
 use super::named;
 use crate::server::identity::{self, Identity, NewSecret};
-use crate::sys;
 use crate::vault::Vault;
 
 /// What is done with client secrets.
@@ -44,7 +41,7 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
         Verb::Add { identity, expires, secret_file } => {
             let opened = context.unlocked()?;
             let found = named(&opened.vault.image(), &identity)?;
-            add(context, &opened, &found, expires, secret_file.map(Place::new).transpose()?)
+            add(context, &opened, &found, expires, secret_file.map(NewFile::create).transpose()?)
         }
         Verb::Remove { identity, id } => remove(context, &identity, &id),
     }
@@ -56,7 +53,7 @@ pub(super) fn add(
     opened: &Opened,
     to: &Identity,
     expires: Option<i64>,
-    place: Option<Place>,
+    place: Option<NewFile>,
 ) -> Result<()> {
     let given = give(&*opened.vault, to, expires, place)?;
     let Some(text) = &given.shown else {
@@ -89,12 +86,12 @@ pub(super) fn give<'a>(
     vault: &dyn Vault,
     to: &'a Identity,
     expires: Option<i64>,
-    place: Option<Place>,
+    place: Option<NewFile>,
 ) -> Result<Given<'a>> {
     let NewSecret { id, text } = identity::add_secret(vault, &to.oid, time::now(), expires)?;
     let Some(place) = place else { return Ok(Given { to, id, expires, shown: Some(text), path: None }) };
-    let path = place.path.clone();
-    if let Err(error) = place.write(&text) {
+    let path = place.path().to_path_buf();
+    if let Err(error) = place.write(Zeroizing::new(format!("{}\n", *text)).as_bytes()) {
         // Nobody could use it.
         identity::change(vault, &to.oid, &mut |identity| identity.secrets.retain(|kept| kept.id != id))?;
         return Err(error);
@@ -136,27 +133,4 @@ fn remove(context: &Context, identity: &str, id: &str) -> Result<()> {
     context
         .output
         .done(&format!("Removed the secret {id} of {}.", found.name), &json!({ "name": found.name, "secret_id": id }))
-}
-
-/// A new file for a secret, made before there is one: what can't be written must not be in the vault.
-pub(super) struct Place {
-    path: PathBuf,
-    file: File,
-}
-
-impl Place {
-    pub(super) fn new(path: PathBuf) -> Result<Self> {
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(file) => Ok(Self { path, file }),
-            Err(source) => Err(Error::File { path, source }),
-        }
-    }
-
-    fn write(mut self, secret: &str) -> Result<()> {
-        let line = Zeroizing::new(format!("{secret}\n"));
-        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_all());
-        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let written = written.and_then(|()| sys::file::sync_directory(directory));
-        written.map_err(|source| Error::File { path: self.path, source })
-    }
 }

@@ -7,8 +7,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::super::{Error, Result, cert};
+use super::super::{Error, Result};
 use super::found::{Candidate, Harvest, LeftBehind, What};
+use crate::certificate::Certificate;
 use crate::crypto::PublicKey;
 use crate::vault::{Class, Content, KeyAlgorithm};
 
@@ -125,8 +126,8 @@ fn witness(content: &Content) -> Option<Witness> {
     let (algorithm, public) = match content.class {
         Class::PublicKey => content.key.as_ref().map(|key| (key.algorithm, key.public.clone()))?,
         Class::Certificate => {
-            let subject = cert::Subject::of(content.value.as_deref()?).ok()?;
-            let key = PublicKey::from_spki(&subject.public_key).ok()?;
+            let certificate = Certificate::from_der(content.value.as_deref()?).ok()?;
+            let key = PublicKey::from_spki(certificate.spki()).ok()?;
             (key.algorithm(), key.spki().into())
         }
         _ => return None,

@@ -14,6 +14,7 @@ use cryptoki_sys::{CKA_APPLICATION, CKA_OBJECT_ID};
 
 use super::super::{Error, Result, cert};
 use super::found::{Candidate, What};
+use crate::certificate::Certificate;
 use crate::crypto;
 use crate::pkcs11::object::Guard;
 use crate::vault::{
@@ -217,7 +218,7 @@ impl Seen {
 fn adopted_id(image: &Image, candidate: &Candidate) -> Result<Option<Vec<u8>>> {
     match &candidate.draft.content.value {
         Some(der) if candidate.adopts_id => {
-            Ok(cert::key_with(image, &cert::Subject::of(der)?.public_key).map(|(_, id)| id))
+            Ok(cert::key_with(image, Certificate::from_der(der)?.spki()).map(|(_, id)| id))
         }
         _ => Ok(None),
     }

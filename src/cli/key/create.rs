@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::super::{Context, Result, kind, progress, versions};
+use super::super::versions::{self, Named, Versioned};
+use super::super::{Context, Result, kind, progress};
 use super::{Properties, Validity, draft, show};
 use crate::crypto;
 use crate::vault::{
@@ -53,16 +54,45 @@ pub(super) fn rotate(context: &Context, rotate: Rotate) -> Result<()> {
     let opened = context.unlocked()?;
     let image = opened.vault.image();
     let key = versions::named(&image, Collection::Keys, &rotate.name)?;
-    let old = key.current();
-    let main = old.main();
-    let name = main.name.clone().ok_or(VaultError::Unsupported("versions of a key that has no name"))?;
-    let kind = main.content.key.as_ref().map(|key| key.algorithm).ok_or(VaultError::NotFound)?;
-    if main.content.class == Class::PublicKey {
-        return Err(VaultError::Unsupported("new versions of a public key alone").into());
-    }
-    let public_usage = old.of_class(Class::PublicKey).map_or(Usage::empty(), |public| public.content.usage);
+    let next = NextVersion::of(&key)?;
     let template = |class, usage| {
-        let model = old.of_class(class).unwrap_or(main);
+        let mut content = next.content(class, usage);
+        rotate.validity.apply(&mut content);
+        Draft { content, naming: Naming::VersionOf(next.name.clone()), secret: None }
+    };
+    let made = generate(context, &*opened.vault, next.kind, next.usage(), template)?;
+    show::report(context, &opened, &made[0], "Rotated")
+}
+
+/// What a key's next version takes over from the current one.
+pub(in super::super) struct NextVersion<'a> {
+    pub name: Name,
+    pub kind: KeyAlgorithm,
+    old: &'a Versioned,
+}
+
+impl<'a> NextVersion<'a> {
+    pub(in super::super) fn of(key: &'a Named) -> Result<Self> {
+        let old = key.current();
+        let main = old.main();
+        let name = main.name.clone().ok_or(VaultError::Unsupported("versions of a key that has no name"))?;
+        let kind = main.content.key.as_ref().map(|key| key.algorithm).ok_or(VaultError::NotFound)?;
+        if main.content.class == Class::PublicKey {
+            return Err(VaultError::Unsupported("new versions of a public key alone").into());
+        }
+        Ok(Self { name, kind, old })
+    }
+
+    /// Of both halves together.
+    pub(in super::super) fn usage(&self) -> Usage {
+        let public = self.old.of_class(Class::PublicKey).map_or(Usage::empty(), |public| public.content.usage);
+        self.old.main().content.usage | public
+    }
+
+    /// One half, without what is only this version's.
+    pub(in super::super) fn content(&self, class: Class, usage: Usage) -> Content {
+        let main = self.old.main();
+        let model = self.old.of_class(class).unwrap_or(main);
         let mut content = Content::new(class);
         content.private =
             if class == Class::PublicKey { model.content.private && model.content.class == class } else { true };
@@ -72,12 +102,9 @@ pub(super) fn rotate(context: &Context, rotate: Rotate) -> Result<()> {
         content.usage = usage;
         content.attributes = model.content.attributes.clone();
         content.attributes.retain(|attribute, _| KEPT_ON_ROTATION.contains(attribute));
-        rotate.validity.apply(&mut content);
         content.label = main.content.label.clone();
-        Draft { content, naming: Naming::VersionOf(name.clone()), secret: None }
-    };
-    let made = generate(context, &*opened.vault, kind, main.content.usage | public_usage, template)?;
-    show::report(context, &opened, &made[0], "Rotated")
+        content
+    }
 }
 
 /// Generates the halves that the kind has; the first object is the private or secret key.

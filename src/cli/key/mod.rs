@@ -1,19 +1,18 @@
 //! `strongroom key`.
 
-mod blocks;
 mod create;
 mod import;
 mod material;
 mod show;
 mod state;
 
-pub(super) use blocks::{TRUSTED_CERTIFICATE, pem_blocks};
+pub(super) use create::NextVersion;
 #[cfg(feature = "server")]
 pub(super) use create::{Create, Rotate};
 pub(super) use import::read_key_file;
 #[cfg(feature = "server")]
 pub(super) use import::{Import, Material};
-pub(super) use material::{Block, der_to_pkcs8, encoded_len, pem, unsupported_kind, unsupported_public_kind};
+pub(super) use material::{block_to_pkcs8, der_to_pkcs8, of_file};
 #[cfg(feature = "server")]
 pub(super) use show::HEADINGS;
 pub(super) use show::public_of;

@@ -8,6 +8,7 @@ use super::super::open::Opened;
 use super::super::versions::{self, Named, Versioned, hex};
 use super::super::{Context, Error, Result, kind, pkcs11, time};
 use super::Which;
+use crate::certificate::pem;
 use crate::vault::{Class, Collection, Image, KeyDescription, Object, VaultError};
 
 /// Of a list of keys.
@@ -61,7 +62,7 @@ pub(super) fn public(context: &Context, which: &Which) -> Result<()> {
     let version = key.version_or_current(which.version.as_deref())?;
     let public = public_of(version)
         .ok_or_else(|| Error::refused(format!("{} has no public key: it is a secret key.", key.name)))?;
-    let pem = super::material::pem("PUBLIC KEY", &public.public);
+    let pem = pem::text("PUBLIC KEY", &public.public);
     context.output.text(&pem, &json!({ "name": key.name, "version": version.id, "public_key": pem }))
 }
 

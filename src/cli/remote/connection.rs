@@ -11,8 +11,9 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
-use super::super::{Error, Result, key};
+use super::super::{Error, Result};
 use super::variable;
+use crate::certificate::pem;
 
 /// Time for a connection with its handshake.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -54,7 +55,7 @@ fn trusted(ca: Option<&Path>) -> Result<Vec<Certificate<'static>>> {
 
 fn in_file(file: &Path) -> Result<Vec<Certificate<'static>>> {
     let contents = std::fs::read(file).map_err(|source| Error::File { path: file.into(), source })?;
-    let blocks = key::pem_blocks(&contents)?.into_iter().filter(|(tag, _)| tag == "CERTIFICATE");
+    let blocks = pem::blocks(&contents)?.into_iter().filter(|(tag, _)| tag == "CERTIFICATE");
     let certificates: Vec<_> = blocks.map(|(_, der)| Certificate::from_der(&der).to_owned()).collect();
     match certificates.is_empty() {
         true => Err(Error::refused(format!("{} holds no certificate in PEM.", file.display()))),

@@ -8,6 +8,7 @@ use super::super::{Context, Error, Result, time};
 use super::client::Client;
 use super::wire::{Item, Key, KindNames, Tags, Wanted, key_ops, name_of, version_of};
 use super::{deleted, import, no_such};
+use crate::certificate::pem;
 use crate::vault::{Collection, Name, VaultError};
 
 pub(super) fn run(context: &Context, client: &Client, verb: Verb) -> Result<()> {
@@ -173,7 +174,7 @@ fn fields(key: &Key, versions: &[Item]) -> Vec<(&'static str, String)> {
 
 fn public(context: &Context, client: &Client, which: &Which) -> Result<()> {
     let found = find(client, which)?;
-    let pem = key::pem("PUBLIC KEY", found.public()?.spki());
+    let pem = pem::text("PUBLIC KEY", found.public()?.spki());
     let json = json!({ "name": name_of(found.id()), "version": version_of(found.id()), "public_key": pem });
     context.output.text(&pem, &json)
 }

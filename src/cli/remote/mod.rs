@@ -1,4 +1,4 @@
-//! `--vault https://VAULT.DOMAIN`: keys, secrets, what was deleted, and backups of a vault that a server keeps, ours or
+//! `--vault https://VAULT.DOMAIN`: keys, secrets, what was deleted, roles and backups of a vault that a server keeps, ours or
 //! Azure Key Vault, over its REST API.
 //!
 //! The verbs, their options and what they print are those of a local vault. What the API has no word for is refused by
@@ -14,6 +14,7 @@ mod deleted;
 mod import;
 mod key;
 mod login;
+mod role;
 mod secret;
 mod wire;
 
@@ -62,11 +63,12 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<Option<Verb>> {
         Verb::Key(verb) => key::run(context, &client()?, verb)?,
         Verb::Secret(verb) => secret::run(context, &client()?, verb)?,
         Verb::Deleted(verb) => deleted::run(context, &client()?, verb)?,
+        Verb::Role(verb) => role::run(context, &client()?, verb)?,
         Verb::Backup(verb) => backup::run(context, &client()?, &verb)?,
         Verb::Restore(restore) => backup::restore(context, &client()?, restore.at_server()?)?,
         _ => {
             return Err(Error::Usage(format!(
-                "Only `key`, `secret`, `deleted`, `backup create` and `restore` work at a server: for this verb, run it where the vault of {address} \
+                "Only `key`, `secret`, `deleted`, `role`, `backup create` and `restore` work at a server: for this verb, run it where the vault of {address} \
                  lies and name that with --vault NAME_OR_PATH."
             )));
         }

@@ -1,22 +1,31 @@
 //! Who may do what: roles, assignments, and the decision, which denies what nothing allows.
 //!
-//! Assignments are records in the vault whose objects they concern. What they allow is worked out once after each change of
-//! them ([`Grants`]), and asked at every request, so that a permission taken away counts at once.
+//! Assignments, and roles that were made here, are records in the vault whose objects they concern. What they allow is worked
+//! out once after each change of them ([`Grants`]), and asked at every request, so that a permission taken away counts at once.
 
 mod action;
 mod assignment;
+mod definition;
+mod error;
 mod role;
+mod scope;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
-pub use action::{ActionSet, DataAction};
-pub use assignment::{Assignment, Scope, assign, assignments, has_administrator, keep_an_administrator, unassign};
-pub use role::{ADMINISTRATOR, BUILT_IN, BuiltInRole};
+pub use action::{ActionSet, DataAction, prefix};
+pub use assignment::{
+    Assignment, assign, assignments, has_administrator, keep_an_administrator, put as put_assignment, removal, unassign,
+};
+pub use definition::{CustomRole, Permission, RoleDefinition, define, undefine};
+pub use error::RoleError;
+pub use role::{ADMINISTRATOR, Assigns, BUILT_IN, BuiltInRole, HSM_ADMINISTRATOR, MANAGED_HSM, built_in, full_rights};
+pub use scope::Scope;
 
 use super::record;
+use crate::config::Manner;
 use crate::vault::{Collection, Image, Object, ObjectNumber};
 
 /// What the assignments of one vault allow.
@@ -28,37 +37,96 @@ pub struct Grants {
 #[derive(Debug, Default)]
 struct Granted {
     everywhere: ActionSet,
+    collections: HashMap<Collection, ActionSet>,
     objects: HashMap<(Collection, Box<str>), ActionSet>,
 }
 
+/// What an operation is about, where it is asked whether it is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At<'a> {
+    /// The vault.
+    Vault,
+    /// Everything in one name space.
+    All(Collection),
+    /// The object with this name, in small letters.
+    Object(Collection, &'a str),
+}
+
 impl Grants {
-    /// Works out what the assignments in this image allow.
-    pub fn of(image: &Image) -> Self {
+    /// Works out what the assignments in this image allow, in a vault of this manner.
+    pub fn of(image: &Image, manner: Manner) -> Self {
         let mut grants = Self::default();
         for stored in record::all::<Assignment>(image) {
             let Assignment { principal, role, scope, .. } = stored.record;
-            let Some(role) = BuiltInRole::find(&role) else { continue };
+            let Some(role) = RoleDefinition::find(image, manner, &role) else { continue };
             let granted = grants.by_principal.entry(principal.into()).or_default();
             let set = match scope {
                 Scope::Vault => &mut granted.everywhere,
+                Scope::All(collection) => granted.collections.entry(collection).or_default(),
                 Scope::Object(collection, name) => {
                     granted.objects.entry((collection, name.folded().into())).or_default()
                 }
             };
-            *set |= role.actions();
+            *set |= role.allowed(manner);
         }
         grants
     }
 
-    /// Whether `principal` may do this to the object with this name (in small letters), or to the whole vault.
-    pub fn allow(&self, principal: &str, action: DataAction, object: Option<(Collection, &str)>) -> bool {
+    /// Whether `principal` may do this there.
+    pub fn allow(&self, principal: &str, action: DataAction, at: At<'_>) -> bool {
         let Some(granted) = self.by_principal.get(principal) else { return false };
         if granted.everywhere.contains(action) {
             return true;
         }
-        let Some((collection, name)) = object.filter(|_| !granted.objects.is_empty()) else { return false };
-        granted.objects.get(&(collection, Box::from(name))).is_some_and(|set| set.contains(action))
+        let in_all = |collection| granted.collections.get(&collection).is_some_and(|set| set.contains(action));
+        match at {
+            At::Vault => false,
+            At::All(collection) => in_all(collection),
+            At::Object(collection, name) => {
+                let own = || granted.objects.get(&(collection, Box::from(name)));
+                in_all(collection) || !granted.objects.is_empty() && own().is_some_and(|set| set.contains(action))
+            }
+        }
     }
+}
+
+/// Whether somebody may give this role there, and take it away: an administrator, who may give every role; who has a role
+/// that names the roles it gives; and with a role that was made here, who may do themselves all that they give.
+pub fn may_assign(image: &Image, manner: Manner, principal: &str, role: &RoleDefinition, scope: &Scope) -> bool {
+    let held = roles_of(image, manner, principal, scope);
+    let named = |held: &RoleDefinition| matches!(held, RoleDefinition::BuiltIn(held) if held.may_assign(role.id()));
+    if held.iter().any(named) {
+        return true;
+    }
+    // A role that gives others isn't measured by what it allows itself.
+    let gives_others = matches!(role, RoleDefinition::BuiltIn(role) if role.assigns != Assigns::None);
+    let write = match manner {
+        Manner::KeyVault => DataAction::ROLE_ASSIGNMENTS_WRITE,
+        Manner::ManagedHsm => DataAction::HSM_ROLE_ASSIGNMENTS_WRITE,
+    };
+    let is_own = |held: &RoleDefinition| matches!(held, RoleDefinition::Custom(_));
+    let by_own = held.iter().any(|held| is_own(held) && held.allowed(manner).contains(write));
+    by_own && !gives_others && together(&held, manner).contains_all(role.allowed(manner))
+}
+
+/// Whether somebody may give every role of the vault, or may do all of this themselves in the whole vault.
+fn holds_everything(image: &Image, manner: Manner, principal: &str, actions: ActionSet) -> bool {
+    let held = roles_of(image, manner, principal, &Scope::Vault);
+    let gives_all =
+        |held: &RoleDefinition| matches!(held, RoleDefinition::BuiltIn(role) if role.assigns == Assigns::Every);
+    held.iter().any(gives_all) || together(&held, manner).contains_all(actions)
+}
+
+fn roles_of(image: &Image, manner: Manner, principal: &str, scope: &Scope) -> Vec<RoleDefinition> {
+    let held = assignments(image).into_iter().filter(|held| held.principal == principal && held.scope.covers(scope));
+    held.filter_map(|held| RoleDefinition::find(image, manner, &held.role)).collect()
+}
+
+fn together(roles: &[RoleDefinition], manner: Manner) -> ActionSet {
+    roles.iter().fold(ActionSet::default(), |mut all, role| {
+        all |= role.allowed(manner);
+        all
+    })
 }
 
 type Records = Arc<std::collections::BTreeMap<ObjectNumber, Arc<Object>>>;

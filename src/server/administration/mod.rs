@@ -1,3 +1,61 @@
-//! What concerns a whole vault: its backups.
+//! What administrators do with a vault as a whole: who may do what ([`definitions`], [`assignments`]), its settings, and
+//! its backups.
+//!
+//! Bodies and identifiers are those of Managed HSM's local access control, which a key vault here has too: at Azure a vault's
+//! roles are the resource manager's.
 
+pub mod assignments;
+pub mod definitions;
+mod filter;
 pub mod full_backup;
+pub mod settings;
+
+use axum::http::StatusCode;
+
+use super::access::{RoleError, Scope};
+use super::call::Call;
+use super::error::{Result, ServiceError};
+use super::guid;
+
+/// The GUID in the path.
+fn id(call: &Call) -> Result<String> {
+    let text = call.id.as_deref().unwrap_or_default();
+    guid_of(text).ok_or_else(|| ServiceError::bad_parameter("The name at the end of the path must be a GUID."))
+}
+
+/// A GUID in small letters.
+fn guid_of(text: &str) -> Option<String> {
+    Some(text.to_ascii_lowercase()).filter(|text| guid::is_guid(text))
+}
+
+/// The scope in the path, if vaults of this manner have such.
+fn scope(call: &Call) -> Result<&Scope> {
+    let scope = call.scope.as_ref().unwrap_or(&Scope::Vault);
+    scope.check(call.served.manner).map_err(|error| ServiceError::bad_parameter(format!("{error}.")))?;
+    Ok(scope)
+}
+
+/// `{scope}/providers/{kind}`, as a path below the base.
+fn path_of(scope: &Scope, kind: &str) -> String {
+    let path = format!("{}/providers/{kind}", scope.to_string().trim_end_matches('/'));
+    path.trim_start_matches('/').to_owned()
+}
+
+impl From<RoleError> for ServiceError {
+    fn from(error: RoleError) -> Self {
+        let text = error.to_string();
+        let first = text.chars().next().map_or(String::new(), |first| first.to_uppercase().to_string());
+        let sentence = format!("{first}{}.", text.chars().skip(1).collect::<String>());
+        match error {
+            RoleError::BuiltIn(_) => Self::forbidden("RoleDefinitionIsBuiltIn", sentence),
+            RoleError::NotYours => Self::forbidden("ForbiddenByRbac", sentence),
+            RoleError::NoDefinition(_) => Self::not_found("RoleDefinitionNotFound", sentence),
+            RoleError::NoAssignment(_) => Self::not_found("RoleAssignmentNotFound", sentence),
+            RoleError::NameTaken(_) => Self::conflict("RoleDefinitionWithSameNameExists", sentence),
+            RoleError::InUse(..) => Self::conflict("RoleDefinitionHasAssignments", sentence),
+            RoleError::Assigned(_) => Self::new(StatusCode::CONFLICT, "RoleAssignmentExists", sentence),
+            RoleError::Invalid(_) => Self::bad_parameter(sentence),
+            RoleError::Vault(error) => error.into(),
+        }
+    }
+}

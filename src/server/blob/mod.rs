@@ -1,4 +1,4 @@
-//! Backups of single objects: all versions of a key or secret in one sealed text that this server alone can open.
+//! Backups of single objects: all versions of a key, secret or certificate in one sealed text that this server alone can open.
 //!
 //! A blob is sealed with AES-256-GCM under a key that is a record of the server's first vault: it comes back wherever that
 //! vault does, also after a rekey or out of a backup of the whole vault, and nowhere else. What it is (its format and kind)
@@ -12,12 +12,13 @@ use zeroize::Zeroizing;
 
 use self::saved::Saved;
 use super::call::{Call, Reply};
-use super::deleted::Kind;
+use super::certificates::secret::managed;
+use super::deleted::{Kind, refuse_another_s};
 use super::error::{Result, ServiceError};
 use super::keys::Base64Url;
 use super::record;
 use crate::crypto::{self, CipherScheme, Direction, KeyAlgorithm};
-use crate::vault::{Collection, SecretBytes, Vault, VaultError};
+use crate::vault::{Change, Collection, SecretBytes, Vault, VaultError};
 
 /// The label of the record whose secret part is the key of the blobs.
 const KEY: &[u8] = b"blob-key/1";
@@ -52,11 +53,15 @@ pub struct RestoreParameters {
     value: Base64Url,
 }
 
-/// POST `/keys/{name}/backup`, `/secrets/{name}/backup`: all versions.
+/// POST `/keys/{name}/backup` and its kin: all versions; with a certificate its key's.
 pub fn back_up<K: Kind>(call: &Call) -> Result<Reply> {
     let name = call.name()?;
-    let versions: Vec<_> = call.image.with_name(K::COLLECTION, name.as_str()).collect();
-    K::bundle(call, &versions)?.ok_or_else(|| K::not_found(name))?;
+    let versions = K::whole(&call.image, name);
+    K::bundle(call, &call.image, &versions)?.ok_or_else(|| K::not_found(name))?;
+    refuse_another_s::<K>(&versions, name)?;
+    if K::COLLECTION == Collection::Keys && versions.iter().any(|object| object.content.is_managed()) {
+        return Err(managed(name));
+    }
     let too_large = || {
         let what = format!("{name} has too many versions for one backup: back the whole vault up instead.");
         Err(ServiceError::bad_parameter(what))
@@ -71,15 +76,17 @@ pub fn back_up<K: Kind>(call: &Call) -> Result<Reply> {
     Reply::json(&BackupResult { value: Base64Url(seal(&*call.home.vault, K::COLLECTION, &saved)?) })
 }
 
-/// POST `/keys/restore`, `/secrets/restore`: all versions with their ids, dates, attributes and tags.
+/// POST `/keys/restore` and its kin: all versions with their ids, dates, attributes and tags.
 pub fn restore<K: Kind>(call: &Call) -> Result<Reply> {
     let given: RestoreParameters = call.read()?;
     let opened = open(&*call.home.vault, K::COLLECTION, &given.value.0)?;
-    let saved = Saved::read(opened.expose()).ok_or_else(foreign)?;
-    let drafts = saved.drafts(K::COLLECTION).ok_or_else(foreign)?;
-    let created = call.served.vault.create(drafts)?;
-    let created: Vec<_> = created.iter().collect();
-    let bundle = K::bundle(call, &created)?.ok_or_else(foreign)?;
+    let created = call.transact(&mut |image| {
+        let parts = Saved::read(opened.expose()).and_then(|saved| saved.drafts(K::is_part)).ok_or_else(foreign)?;
+        let beside = K::beside(image, &parts)?;
+        Ok(parts.into_iter().map(Change::Create).chain(beside).collect())
+    })?;
+    let created: Vec<_> = created.iter().filter(|object| object.name.is_some()).collect();
+    let bundle = K::bundle(call, &call.served.vault.image(), &created)?.ok_or_else(foreign)?;
     Reply::json(&bundle)
 }
 

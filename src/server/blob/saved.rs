@@ -10,8 +10,7 @@ use zeroize::Zeroizing;
 use crate::crypto::KeyAlgorithm;
 use crate::server::error::{Result, ServiceError};
 use crate::vault::{
-    Class, Collection, Content, Draft, KeyDescription, Name, Naming, Object, RestoredAs, SecretBytes, Usage, Vault,
-    Version,
+    Class, Content, Draft, KeyDescription, Name, Naming, Object, RestoredAs, SecretBytes, Usage, Vault, Version,
 };
 
 /// One object with all its versions. A new field is a new format of the blob.
@@ -70,11 +69,11 @@ impl Saved {
         rest.is_empty().then_some(saved)
     }
 
-    /// What makes the objects again; `None` if they don't belong into this collection.
-    pub fn drafts(self, collection: Collection) -> Option<Vec<Draft>> {
+    /// What makes the objects again; `None` if one of them doesn't belong here.
+    pub fn drafts(self, is_part: impl Fn(&Content) -> bool) -> Option<Vec<Draft>> {
         let name = Name::new(&self.name).ok()?;
         let drafts: Option<Vec<_>> = self.parts.into_iter().map(|part| part.draft(&name)).collect();
-        drafts.filter(|drafts| drafts.iter().all(|draft| Collection::of(&draft.content) == Some(collection)))
+        drafts.filter(|drafts| drafts.iter().all(|draft| is_part(&draft.content)))
     }
 }
 

@@ -112,7 +112,7 @@ pub fn change(vault: &dyn Vault, oid: &str, edit: &mut dyn FnMut(&mut Identity))
         let Stored { number, mut record } = record::find::<Identity>(image, oid).ok_or(VaultError::NotFound)?;
         edit(&mut record);
         if !record.enabled {
-            keep_an_administrator(image, |_, identity| identity.oid != oid)?;
+            keep_an_administrator(image, image, |_, identity| identity.oid != oid)?;
         }
         let changes = vec![record::replace(number, &record)];
         changed = Some(record);
@@ -125,7 +125,7 @@ pub fn change(vault: &dyn Vault, oid: &str, edit: &mut dyn FnMut(&mut Identity))
 pub fn delete(vault: &dyn Vault, oid: &str) -> Result<()> {
     vault.transact(&mut |image| {
         let stored = record::find::<Identity>(image, oid).ok_or(VaultError::NotFound)?;
-        keep_an_administrator(image, |_, identity| identity.oid != oid)?;
+        keep_an_administrator(image, image, |_, identity| identity.oid != oid)?;
         Ok(vec![Change::Delete(stored.number)])
     })?;
     Ok(())

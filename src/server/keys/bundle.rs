@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::kty::shown_kty;
 use super::{KeyOps, PublicJwk};
 use crate::server::attributes::{ShownAttributes, Tags};
 use crate::server::call::Call;
@@ -106,6 +107,9 @@ pub struct Bundle<'a> {
     attributes: ShownAttributes,
     #[serde(skip_serializing_if = "Tags::is_empty")]
     tags: &'a Tags,
+    /// It is a certificate's and goes with it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    managed: bool,
 }
 
 /// `KeyItem`.
@@ -115,24 +119,30 @@ pub struct Item<'a> {
     attributes: ShownAttributes,
     #[serde(skip_serializing_if = "Tags::is_empty")]
     tags: &'a Tags,
+    /// It is a certificate's and goes with it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    managed: bool,
 }
 
 impl<'a> Bundle<'a> {
     /// Of this version.
     pub fn new(call: &Call, key: KeyVersion<'a>) -> Result<Self> {
         let kid = call.id_of(Collection::Keys, key.main);
-        let kty = key.main.content.notes.get(KTY).map(String::as_str);
+        let asked = key.main.content.notes.get(KTY).map(String::as_str);
+        let kty = shown_kty(asked, key.algorithm(), call.served.manner);
         let jwk = PublicJwk::new(&kid, kty, key.operations(), key.description()?)?;
         let jwk =
             serde_json::value::to_raw_value(&jwk).map_err(|error| ServiceError::bad_parameter(error.to_string()))?;
-        Ok(Self { key: jwk, attributes: attributes(call, key.main), tags: &key.main.content.tags })
+        let managed = key.main.content.is_managed();
+        Ok(Self { key: jwk, attributes: attributes(call, key.main), tags: &key.main.content.tags, managed })
     }
 }
 
 impl<'a> Item<'a> {
     /// Under this id.
     pub fn new(call: &Call, key: KeyVersion<'a>, kid: String) -> Self {
-        Self { kid, attributes: attributes(call, key.main), tags: &key.main.content.tags }
+        let managed = key.main.content.is_managed();
+        Self { kid, attributes: attributes(call, key.main), tags: &key.main.content.tags, managed }
     }
 }
 
@@ -144,7 +154,7 @@ impl deleted::Kind for Keys {
     type Bundle<'a> = Bundle<'a>;
     type Item<'a> = Item<'a>;
 
-    fn bundle<'a>(call: &Call, versions: &[&'a Arc<Object>]) -> Result<Option<Bundle<'a>>> {
+    fn bundle<'a>(call: &Call, _image: &Image, versions: &[&'a Arc<Object>]) -> Result<Option<Bundle<'a>>> {
         KeyVersion::all(versions.iter().copied()).pop().map(|key| Bundle::new(call, key)).transpose()
     }
 

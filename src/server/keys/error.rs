@@ -12,6 +12,9 @@ pub enum KeyError {
     /// `kty` isn't one of ours.
     #[error("kty must be one of EC, EC-HSM, RSA, RSA-HSM, oct, oct-HSM")]
     Kty,
+    /// `kty` isn't one of a Managed HSM's.
+    #[error("kty must be one of EC-HSM, RSA-HSM, oct-HSM in a Managed HSM")]
+    KtyInHsm,
     /// `crv` isn't one of ours.
     #[error("crv must be one of P-256, P-256K, P-384, P-521")]
     Curve,

@@ -4,6 +4,7 @@
 
 use super::error::KeyError;
 use super::key_ops::KeyOps;
+use crate::config::Manner;
 use crate::crypto::{Curve, KeyAlgorithm};
 
 /// A kind that a client may ask for.
@@ -89,6 +90,14 @@ impl Kty {
         }
     }
 
+    /// This kind, if vaults of this manner make it: a Managed HSM has the `-HSM` kinds alone.
+    pub fn made_in(self, manner: Manner) -> Result<Self, KeyError> {
+        match manner == Manner::KeyVault || self == self.hsm() {
+            true => Ok(self),
+            false => Err(KeyError::KtyInHsm),
+        }
+    }
+
     /// The key to be made: RSA of 2048 bits, P-256, an `oct` key of 256 bits unless the wish says otherwise. What the
     /// kind has no use for (a curve of an RSA key, the size of an EC key) is not looked at.
     pub fn algorithm(self, wish: &Wish<'_>) -> Result<KeyAlgorithm, KeyError> {
@@ -120,6 +129,14 @@ pub fn kty_of(algorithm: KeyAlgorithm) -> &'static str {
         Some(Family::Rsa) => "RSA",
         Some(Family::Oct) => "oct",
         None => "OKP",
+    }
+}
+
+/// `kty` of a key in a vault of this manner: as it was asked for, if that is known; in a Managed HSM always an `-HSM` kind.
+pub fn shown_kty(asked: Option<&str>, algorithm: KeyAlgorithm, manner: Manner) -> Option<&str> {
+    match manner {
+        Manner::KeyVault => asked,
+        Manner::ManagedHsm => Kty::named(asked.unwrap_or(kty_of(algorithm))).map(|kty| kty.hsm().name()).ok(),
     }
 }
 
@@ -192,6 +209,19 @@ mod tests {
             assert_eq!(Kty::named(name), Err(KeyError::Kty), "{name}");
         }
         assert_eq!(kty_of(KeyAlgorithm::Ed25519), "OKP");
+    }
+
+    #[test]
+    fn a_managed_hsm_makes_and_shows_its_own_kinds() {
+        for kty in Kty::ALL {
+            assert_eq!(kty.made_in(Manner::KeyVault), Ok(kty));
+            assert_eq!(kty.made_in(Manner::ManagedHsm).is_ok(), kty.name().ends_with("-HSM"));
+        }
+        let rsa = KeyAlgorithm::Rsa { bits: 2048 };
+        assert_eq!(shown_kty(None, rsa, Manner::ManagedHsm), Some("RSA-HSM"));
+        assert_eq!(shown_kty(Some("RSA"), rsa, Manner::ManagedHsm), Some("RSA-HSM"));
+        assert_eq!(shown_kty(Some("RSA"), rsa, Manner::KeyVault), Some("RSA"));
+        assert_eq!(shown_kty(None, KeyAlgorithm::Ed25519, Manner::ManagedHsm), None);
     }
 
     #[test]

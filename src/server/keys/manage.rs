@@ -8,10 +8,12 @@ use super::import::Imported;
 use super::kty::{Family, public_exponent};
 use super::schema::{CurveName, KtyName, OperationName};
 use super::{Jwk, KeyOps, Kty, Wish, Wrapped, rotation};
+use crate::config::Manner;
 use crate::crypto::PrivateKey;
 use crate::server::attributes::{GivenAttributes, Tags, checked_tags};
 use crate::server::body::{maybe_object, object};
 use crate::server::call::{Call, Reply};
+use crate::server::certificates::secret::refuse_held;
 use crate::server::error::{Result, ServiceError};
 use crate::server::paging;
 use crate::vault::{
@@ -67,7 +69,7 @@ pub struct UpdateParameters {
 pub fn create(call: &Call) -> Result<Reply> {
     let given: CreateParameters = call.read()?;
     refuse_release(given.release_policy.as_ref())?;
-    let kty = Kty::named(&given.kty)?;
+    let kty = Kty::named(&given.kty)?.made_in(call.served.manner)?;
     let ops = operations(given.key_ops.as_deref(), kty.family())?;
     let wish = Wish { key_size: given.key_size, crv: given.crv.as_deref(), key_ops: Some(ops) };
     let algorithm = kty.algorithm(&wish)?;
@@ -95,7 +97,11 @@ pub fn import(call: &Call) -> Result<Reply> {
         Some(key_hsm) => unwrapped(call, &given.key, &Wrapped::read(key_hsm)?)?,
         None => super::import(&given.key)?,
     };
-    let kty = if given.hsm == Some(true) { imported.kty.hsm() } else { imported.kty };
+    let kty = match (call.served.manner, given.hsm) {
+        // There a key is never anything else, whether the request says so or not.
+        (Manner::ManagedHsm, None) | (_, Some(true)) => imported.kty.hsm(),
+        (manner, _) => imported.kty.made_in(manner)?,
+    };
     let ops = operations(given.key.key_ops.as_deref(), kty.family())?;
     let contents = Contents::new(call, kty, ops, given.attributes, given.tags)?;
     let objects = match imported.public {
@@ -217,6 +223,7 @@ impl Contents {
         attributes: Option<GivenAttributes>,
         tags: Option<Tags>,
     ) -> Result<Self> {
+        refuse_held(&call.image, call.name()?)?;
         let class = if kty.family() == Family::Oct { Class::SecretKey } else { Class::PrivateKey };
         let (mut main, mut public) = (Content::new(class), Content::new(Class::PublicKey));
         let attributes = attributes.unwrap_or_default();

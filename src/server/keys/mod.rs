@@ -22,7 +22,7 @@ mod wrapped;
 pub use algorithms::Algorithm;
 pub use apply::{AesInput, Private, Public, Sealed};
 pub use base64url::Base64Url;
-pub use bundle::Keys;
+pub use bundle::{KTY, Keys, set_operations};
 pub use error::{KeyError, OperationError};
 pub use import::import;
 pub use jwk::{Jwk, PublicJwk};

@@ -3,8 +3,10 @@
 //!
 //! The gate goes by it, the OpenAPI document and `docs/azure-compat.md` print it, tests walk over it.
 
-mod administration;
+mod backups;
+mod certificates;
 mod keys;
+mod roles;
 mod secrets;
 
 use std::sync::LazyLock;
@@ -16,18 +18,22 @@ use super::access::DataAction;
 use super::call::{Call, Reply};
 use super::error::Result;
 use super::gate::MAX_BODY;
+use crate::config::Manner;
 
 /// One operation of Key Vault.
 pub struct Route {
     /// The HTTP method.
     pub method: Method,
-    /// The path; `{name}` and `{version}` are parameters. A version at the end may be left out, one in the middle be empty.
+    /// The path; `{name}`, `{version}`, `{id}` and `{scope}` are parameters. A version at the end may be left out, one in the
+    /// middle be empty. A scope takes all parts before the next word, also none.
     pub path: &'static str,
     /// The operation's name in Key Vault's audit records.
     pub operation: &'static str,
-    /// What allows it.
+    /// What allows it in a key vault.
     pub action: DataAction,
-    /// Another action that allows it too if the key is asymmetric: what it does needs the public part alone.
+    /// What allows it in a Managed HSM; `None` if there is no such operation there.
+    pub hsm_action: Option<DataAction>,
+    /// Another action that allows it too, in a key vault, if the key is asymmetric: what it does needs the public part alone.
     pub public_action: Option<DataAction>,
     /// The status when all went well.
     pub status: u16,
@@ -72,6 +78,7 @@ impl Route {
             path,
             operation,
             action,
+            hsm_action: None,
             public_action: None,
             status: 200,
             work,
@@ -80,6 +87,11 @@ impl Route {
             without_version: false,
             run,
         }
+    }
+
+    /// It is there in a Managed HSM too, by this action.
+    fn hsm(self, action: DataAction) -> Self {
+        Self { hsm_action: Some(action), ..self }
     }
 
     fn body(self, schema: BodySchema) -> Self {
@@ -96,6 +108,14 @@ impl Route {
 
     fn max_body(self, max_body: usize) -> Self {
         Self { max_body, ..self }
+    }
+
+    /// What allows it in a vault of this manner; `None` if it isn't there.
+    pub fn action_in(&self, manner: Manner) -> Option<DataAction> {
+        match manner {
+            Manner::KeyVault => Some(self.action),
+            Manner::ManagedHsm => self.hsm_action,
+        }
     }
 
     /// Whether it answers pages.
@@ -119,6 +139,10 @@ pub struct Parameters<'a> {
     pub name: Option<&'a str>,
     /// `{version}`, decoded; empty for the current one.
     pub version: &'a str,
+    /// `{id}`, decoded.
+    pub id: Option<&'a str>,
+    /// The parts of `{scope}`, decoded.
+    pub scope: Option<&'a [String]>,
 }
 
 /// What the table says of a request.
@@ -131,11 +155,11 @@ pub enum Found<'a> {
     Nothing,
 }
 
-/// Looks a request up. `segments` are the path's decoded parts, without an empty one at the end.
-pub fn find<'a>(method: &Method, segments: &'a [String]) -> Found<'a> {
+/// Looks a request to a vault of this manner up. `segments` are the path's decoded parts, without an empty one at the end.
+pub fn find<'a>(manner: Manner, method: &Method, segments: &'a [String]) -> Found<'a> {
     let mut best: Option<(&'static Route, Parameters<'_>, usize)> = None;
     let mut other = false;
-    for route in TABLE.iter() {
+    for route in TABLE.iter().filter(|route| route.action_in(manner).is_some()) {
         let Some((parameters, literals)) = matches(route.path, segments) else { continue };
         if route.method != *method {
             other = true;
@@ -154,11 +178,21 @@ pub fn find<'a>(method: &Method, segments: &'a [String]) -> Found<'a> {
 fn matches<'a>(pattern: &str, segments: &'a [String]) -> Option<(Parameters<'a>, usize)> {
     let mut parameters = Parameters::default();
     let mut literals = 0;
+    let (pattern, segments) = match pattern.strip_prefix("/{scope}") {
+        None => (pattern, segments),
+        // What follows has a fixed length.
+        Some(rest) => {
+            let (scope, segments) = segments.split_at(segments.len().checked_sub(rest.split('/').count() - 1)?);
+            parameters.scope = Some(scope);
+            (rest, segments)
+        }
+    };
     let mut given = segments.iter();
     let mut parts = pattern.split('/').skip(1).peekable();
     while let Some(part) = parts.next() {
         match (part, given.next()) {
             ("{name}", Some(segment)) if !segment.is_empty() => parameters.name = Some(segment),
+            ("{id}", Some(segment)) if !segment.is_empty() => parameters.id = Some(segment),
             ("{version}", Some(segment)) => parameters.version = segment,
             ("{version}", None) if parts.peek().is_none() => {}
             (word, Some(segment)) if !word.starts_with('{') && word == segment => literals += 1,
@@ -169,5 +203,48 @@ fn matches<'a>(pattern: &str, segments: &'a [String]) -> Option<(Parameters<'a>,
 }
 
 /// Every route of the data plane.
-pub static TABLE: LazyLock<Vec<Route>> =
-    LazyLock::new(|| [keys::rows(), secrets::rows(), administration::rows()].into_iter().flatten().collect());
+pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
+    let all = [keys::rows(), secrets::rows(), certificates::rows(), roles::rows(), backups::rows()];
+    all.into_iter().flatten().collect()
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(method: Method, path: &str) -> Option<(&'static str, Option<String>, Option<String>)> {
+        let segments: Vec<String> = path[1..].split('/').map(str::to_owned).collect();
+        match find(Manner::ManagedHsm, &method, &segments) {
+            Found::Route(route, parameters) => {
+                let scope = parameters.scope.map(|parts| parts.join("/"));
+                Some((route.operation, scope, parameters.id.map(str::to_owned)))
+            }
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_scope_is_everything_before_its_providers() {
+        let list = "/providers/Microsoft.Authorization/roleAssignments";
+        for scope in ["", "/", "//", "/keys", "/keys/a", "//keys/a", "/x/y/z"] {
+            let wanted = Some(("RoleAssignmentList", Some(scope.trim_start_matches('/').to_owned()), None));
+            let got = found(Method::GET, &format!("{scope}{list}"));
+            let got = got.map(|(name, scope, id)| (name, scope.map(|s| s.trim_start_matches('/').to_owned()), id));
+            assert_eq!(got, wanted, "{scope}");
+            let one = found(Method::PUT, &format!("{scope}{list}/7"));
+            assert_eq!(one.map(|(name, _, id)| (name, id)), Some(("RoleAssignmentCreate", Some("7".to_owned()))));
+        }
+        for other in
+            ["/providers/Microsoft.Authorization", "/keys/providers", "/providers/Microsoft.Authorization/roles"]
+        {
+            assert_eq!(found(Method::PUT, &format!("{other}/x/y")), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_managed_hsm_has_no_secrets() {
+        let segments = ["secrets".to_owned()];
+        assert!(matches!(find(Manner::ManagedHsm, &Method::GET, &segments), Found::Nothing));
+        assert!(matches!(find(Manner::KeyVault, &Method::GET, &segments), Found::Route(..)));
+    }
+}

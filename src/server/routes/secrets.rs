@@ -3,7 +3,7 @@
 use axum::http::Method;
 
 use super::DataAction as A;
-use super::Work::{Short, Write};
+use super::Work::{Key, Short, Write};
 use super::{Route, schema};
 use crate::server::secrets::{self, Secrets};
 use crate::server::{blob, deleted};
@@ -13,7 +13,7 @@ pub fn rows() -> Vec<Route> {
     vec![
         Route::new(Method::PUT, "/secrets/{name}", "SecretSet", A::SECRETS_SET, Write, secrets::set)
             .body(schema::<secrets::SetParameters>),
-        Route::new(Method::GET, "/secrets/{name}/{version}", "SecretGet", A::SECRETS_GET, Short, secrets::get),
+        Route::new(Method::GET, "/secrets/{name}/{version}", "SecretGet", A::SECRETS_GET, Key, secrets::get),
         Route::new(
             Method::PATCH,
             "/secrets/{name}/{version}",

@@ -2,6 +2,8 @@
 //!
 //! A secret is a private data object, so that PKCS#11 programs see it as `CKO_DATA`. One that such a program wrote has
 //! bytes for a value: it is shown in base64 with the content type `application/octet-stream`.
+//!
+//! The secret of a certificate is shown among them, and changed only with the certificate ([`secret`]).
 
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use zeroize::Zeroizing;
 use super::attributes::{GivenAttributes, ShownAttributes, Tags, checked_tags};
 use super::body::maybe_object;
 use super::call::{Call, Reply};
+use super::certificates::{ContentType, secret};
 use super::error::{Result, ServiceError};
 use super::{deleted, paging};
 use crate::vault::{
@@ -58,12 +61,21 @@ pub struct Bundle<'a> {
     attributes: ShownAttributes,
     #[serde(skip_serializing_if = "Tags::is_empty")]
     tags: &'a Tags,
+    /// The key of the certificate whose secret it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<String>,
+    /// It is a certificate's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    managed: bool,
 }
 
 impl<'a> Bundle<'a> {
     /// Without the value, under this id.
-    pub fn new(call: &Call, object: &'a Object, id: String) -> Self {
+    pub fn new(call: &Call, object: &'a Arc<Object>, id: String) -> Self {
         let content = &object.content;
+        if content.class == Class::Certificate {
+            return Self::of_certificate(call, object, id);
+        }
         let octets = (!content.has_text_value()).then_some("application/octet-stream");
         Self {
             value: None,
@@ -71,10 +83,26 @@ impl<'a> Bundle<'a> {
             content_type: content.content_type.as_deref().or(octets),
             attributes: ShownAttributes::of(call, object),
             tags: &content.tags,
+            kid: None,
+            managed: false,
         }
     }
 
-    fn of(call: &Call, object: &'a Object) -> Self {
+    fn of_certificate(call: &Call, object: &'a Arc<Object>, id: String) -> Self {
+        let key = secret::key_of(&call.image, object);
+        let content_type = secret::content_type(object).name();
+        Self {
+            value: None,
+            id,
+            content_type: Some(content_type),
+            attributes: ShownAttributes::of(call, object),
+            tags: &object.content.tags,
+            kid: key.filter(|key| key.name.is_some()).map(|key| call.id_of(Collection::Keys, key)),
+            managed: true,
+        }
+    }
+
+    fn of(call: &Call, object: &'a Arc<Object>) -> Self {
         Self::new(call, object, call.id_of(Collection::Secrets, object))
     }
 }
@@ -86,6 +114,7 @@ pub fn set(call: &Call) -> Result<Reply> {
         return Err(ServiceError::bad_parameter(format!("A secret's value has at most {MAX_SECRET_LEN} bytes.")));
     }
     let name = call.name()?;
+    secret::refuse_managed(&call.image, name)?;
     let mut content = Content::new(Class::Data);
     content.private = true;
     content.label = name.as_str().into();
@@ -106,6 +135,9 @@ pub fn get(call: &Call) -> Result<Reply> {
     if !object.content.enabled {
         return Err(ServiceError::forbidden("SecretDisabled", "Operation get is not allowed on a disabled secret."));
     }
+    if object.content.class == Class::Certificate {
+        return get_of_certificate(call, object);
+    }
     let secret = call.served.vault.secret(object.number)?;
     let value = match object.content.has_text_value() {
         true => std::str::from_utf8(secret.expose()).map(str::to_owned).unwrap_or_default(),
@@ -118,6 +150,21 @@ pub fn get(call: &Call) -> Result<Reply> {
     Reply::json(&Bundle { value: Some(Zeroizing::new(value)), ..Bundle::of(call, object) })
 }
 
+/// The type that is asked for counts before the certificate's own.
+fn get_of_certificate(call: &Call, object: &Arc<Object>) -> Result<Reply> {
+    let asked = call.query.get("outContentType").filter(|name| !name.is_empty());
+    let content_type = asked.map_or_else(|| Ok(secret::content_type(object)), ContentType::named)?;
+    let value = secret::value(call, object, content_type)?;
+    let bundle = Bundle::of(call, object);
+    Reply::json(&Bundle { value: Some(value), content_type: Some(content_type.name()), ..bundle })
+}
+
+/// Whether a get takes so long that it has threads of its own: sealing a certificate's file is thousands of digests.
+pub fn is_slow(call: &Call) -> bool {
+    let object = call.name.as_ref().and_then(|name| version(&call.image, name, call.version).ok());
+    object.is_some_and(|object| object.content.class == Class::Certificate)
+}
+
 /// PATCH `/secrets/{name}/{version}`.
 pub fn update(call: &Call) -> Result<Reply> {
     let given: UpdateParameters = call.read()?;
@@ -126,6 +173,7 @@ pub fn update(call: &Call) -> Result<Reply> {
     let name = call.name()?;
     let mut number = None;
     call.transact(&mut |image| {
+        secret::refuse_managed(image, name)?;
         let object = version(image, name, call.version)?;
         let mut content = object.content.clone();
         if let Some(attributes) = &given.attributes {
@@ -148,10 +196,11 @@ pub fn update(call: &Call) -> Result<Reply> {
 /// GET `/secrets`.
 pub fn list(call: &Call) -> Result<Reply> {
     paging::page(call, "secrets", |from| {
-        call.image.names(Collection::Secrets, from).filter_map(|name| {
-            let object = newest(call.image.with_name(Collection::Secrets, name))?;
-            let shown = object.name.as_ref().map_or(name, Name::as_str);
-            Some((name.to_owned(), Bundle::new(call, object, call.id(Collection::Secrets, shown))))
+        let names = |collection| call.image.names(collection, from);
+        paging::merged(names(Collection::Secrets), names(Collection::Certificates)).filter_map(|folded| {
+            let object = newest(all(&call.image, &Name::new(folded).ok()?))?;
+            let shown = object.name.as_ref().map_or(folded, Name::as_str);
+            Some((folded.to_owned(), Bundle::new(call, object, call.id(Collection::Secrets, shown))))
         })
     })
 }
@@ -162,16 +211,22 @@ pub fn list_versions(call: &Call) -> Result<Reply> {
     version(&call.image, name, None)?;
     paging::page(call, &format!("secrets/{name}/versions"), |from| {
         let from: u32 = from.parse().unwrap_or(0);
-        let mut versions: Vec<_> = call.image.with_name(Collection::Secrets, name.as_str()).collect();
+        let mut versions = all(&call.image, name);
         versions.sort_by_key(|object| ordinal(object));
         let rest = versions.into_iter().filter(move |object| ordinal(object) >= from);
         rest.map(|object| (ordinal(object).to_string(), Bundle::of(call, object)))
     })
 }
 
+/// All versions of this name: of a secret, else of a certificate that has one.
+fn all<'a>(image: &'a Image, name: &Name) -> Vec<&'a Arc<Object>> {
+    let secrets: Vec<_> = image.with_name(Collection::Secrets, name.as_str()).collect();
+    if secrets.is_empty() { secret::versions(image, name) } else { secrets }
+}
+
 /// A version, or the current one.
 fn version<'a>(image: &'a Image, name: &Name, version: Option<VersionId>) -> Result<&'a Arc<Object>> {
-    let mut versions = image.with_name(Collection::Secrets, name.as_str());
+    let mut versions = all(image, name).into_iter();
     let found = match version {
         None => newest(versions),
         Some(id) => versions.find(|object| object.version.is_some_and(|version| version.id == id)),
@@ -180,8 +235,8 @@ fn version<'a>(image: &'a Image, name: &Name, version: Option<VersionId>) -> Res
 }
 
 /// The version that was made last.
-pub fn newest<'a>(versions: impl Iterator<Item = &'a Arc<Object>>) -> Option<&'a Arc<Object>> {
-    versions.max_by_key(|object| ordinal(object))
+pub fn newest<'a>(versions: impl IntoIterator<Item = &'a Arc<Object>>) -> Option<&'a Arc<Object>> {
+    versions.into_iter().max_by_key(|object| ordinal(object))
 }
 
 /// Secrets, to be deleted and brought back.
@@ -192,7 +247,21 @@ impl deleted::Kind for Secrets {
     type Bundle<'a> = Bundle<'a>;
     type Item<'a> = Bundle<'a>;
 
-    fn bundle<'a>(call: &Call, versions: &[&'a Arc<Object>]) -> Result<Option<Bundle<'a>>> {
+    fn live<'a>(image: &'a Image, name: &Name) -> Vec<&'a Arc<Object>> {
+        all(image, name)
+    }
+
+    fn kept<'a>(image: &'a Image, name: &str) -> Vec<&'a Arc<Object>> {
+        let secrets: Vec<_> = image.deleted_with_name(Collection::Secrets, name).collect();
+        if secrets.is_empty() { secret::deleted_versions(image, name) } else { secrets }
+    }
+
+    fn kept_names<'a>(image: &'a Image, from: &str) -> Box<dyn Iterator<Item = &'a str> + 'a> {
+        let names = |collection| image.deleted_names(collection, from);
+        Box::new(paging::merged(names(Collection::Secrets), names(Collection::Certificates)))
+    }
+
+    fn bundle<'a>(call: &Call, _image: &Image, versions: &[&'a Arc<Object>]) -> Result<Option<Bundle<'a>>> {
         Ok(newest(versions.iter().copied()).map(|object| Bundle::of(call, object)))
     }
 

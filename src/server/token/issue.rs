@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use super::assertion::Checker;
 use super::seen::Seen;
 use super::{Claims, Proof, TokenError, TokenRequest, signing};
+use crate::config::Manner;
 use crate::server::identity::{self, Client, Known};
 use crate::server::names::Names;
 use crate::vault::Vault;
@@ -47,8 +48,10 @@ impl Issuer<'_> {
     /// Answers one request.
     pub fn answer(&self, request: &TokenRequest) -> Result<Issued, TokenError> {
         let resource = request.resource.as_str();
-        if !self.names.is_resource(resource) {
-            let ours = self.names.resource(self.port);
+        let manners = [Manner::KeyVault, Manner::ManagedHsm];
+        let is_ours = manners.iter().any(|manner| self.names.is_resource(*manner, resource));
+        if !is_ours && !self.names.is_resource_manager(resource) {
+            let ours = self.names.resource(Manner::KeyVault, self.port);
             let what = format!("the resource {resource:?} is not served here: ask for {ours}.");
             return Err(TokenError::new("invalid_resource", 500011, what));
         }

@@ -10,6 +10,7 @@ use jsonwebtoken::{Algorithm, Validation};
 use quick_cache::sync::Cache;
 
 use super::{Claims, SigningKeys, digest};
+use crate::config::Manner;
 use crate::server::names::Names;
 
 /// Tokens whose signature is known to be right.
@@ -44,6 +45,16 @@ struct Checked {
     claims: Claims,
 }
 
+/// Where a token is shown.
+pub struct Place<'a> {
+    /// The server's names.
+    pub names: &'a Names,
+    /// Its tenant.
+    pub tenant: &'a str,
+    /// The manner of the vault: each has a resource of its own.
+    pub manner: Manner,
+}
+
 /// Checks tokens.
 pub struct Verifier {
     seen: Cache<[u8; 32], Arc<Checked>>,
@@ -63,18 +74,12 @@ impl Default for Verifier {
 
 impl Verifier {
     /// The object id of whom this token speaks for.
-    pub fn verify(
-        &self,
-        token: &str,
-        keys: &SigningKeys,
-        names: &Names,
-        tenant: &str,
-        now: i64,
-    ) -> Result<String, Refusal> {
+    pub fn verify(&self, token: &str, keys: &SigningKeys, place: &Place<'_>, now: i64) -> Result<String, Refusal> {
         let checked = self.checked(token, keys, now)?;
         keys.verifying(&checked.kid, now).ok_or(Refusal::Foreign)?;
         let claims = &checked.claims;
-        if claims.tid != tenant || !names.is_issuer(&claims.iss, tenant) || !names.is_resource(&claims.aud) {
+        let Place { names, tenant, manner } = *place;
+        if claims.tid != tenant || !names.is_issuer(&claims.iss, tenant) || !names.is_resource(manner, &claims.aud) {
             return Err(Refusal::WrongAudience);
         }
         if now < claims.nbf {

@@ -15,6 +15,7 @@ import urllib.parse
 import requests
 from azure.core.exceptions import HttpResponseError
 from azure.identity import ClientSecretCredential, DefaultAzureCredential
+from azure.keyvault.certificates import CertificateClient
 from azure.keyvault.keys import KeyClient
 from azure.keyvault.keys.crypto import CryptographyClient
 from azure.keyvault.secrets import SecretClient
@@ -36,6 +37,7 @@ def stranger():
 
 keys = KeyClient(URL, administrator)
 secrets = SecretClient(URL, administrator)
+certificates = CertificateClient(URL, administrator)
 
 _session = requests.Session()
 _numbers = itertools.count(1)

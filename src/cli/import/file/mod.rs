@@ -3,21 +3,21 @@
 //! A file names its contents (PKCS#12) or they are called as the file is. A certificate gets the `CKA_ID` of its key,
 //! in the file or in the vault.
 
-mod ber;
-mod pkcs12;
-
 use std::path::{Path, PathBuf};
 
-use pkcs8::der::asn1::ObjectIdentifier;
+use der::asn1::ObjectIdentifier;
 use zeroize::Zeroizing;
 
-use super::super::key::{self, Block};
+use super::super::key;
 use super::super::passphrase::Passphrase;
-use super::super::{Error, Result, cert, kind};
+use super::super::{Error, Result, kind};
 use super::found::{Candidate, Harvest, LeftBehind, What};
+use crate::certificate::pem::{self, Block};
+use crate::certificate::pkcs12::{self, Certificate, Key, Secret};
+use crate::certificate::{self, Limits, private_key};
 use crate::crypto::{CryptoError, PrivateKey, PublicKey};
 use crate::pkcs11::template::MAX_GENERIC_LEN;
-use crate::vault::{Class, Content, Draft, KeyAlgorithm, KeyDescription, Naming, SecretBytes, Usage};
+use crate::vault::{Class, Content, Draft, KeyAlgorithm, KeyDescription, Naming, Usage};
 
 /// What a file holds, decrypted.
 #[derive(Default)]
@@ -31,29 +31,6 @@ struct Contents {
     remarks: Vec<String>,
     /// The key isn't called as the file calls it, so neither is its certificate.
     renamed: bool,
-}
-
-/// A private key.
-struct Key {
-    pkcs8: Zeroizing<Vec<u8>>,
-    label: Option<String>,
-    /// By which PKCS#12 links a key and its certificate.
-    local_id: Option<Vec<u8>>,
-}
-
-struct Certificate {
-    der: Vec<u8>,
-    label: Option<String>,
-    local_id: Option<Vec<u8>>,
-}
-
-/// A secret key.
-struct Secret {
-    /// The cipher or code that it is for.
-    kind: ObjectIdentifier,
-    value: SecretBytes,
-    label: Option<String>,
-    id: Option<Vec<u8>>,
 }
 
 /// What is asked for of what comes out of files.
@@ -81,7 +58,7 @@ pub(super) fn read(files: &[PathBuf], passphrase: &Passphrase<'_>, wishes: &Wish
 fn read_one(path: &Path, passphrase: &Passphrase<'_>) -> Result<Contents> {
     let bytes = key::read_key_file(path)?;
     let name = path.display().to_string();
-    let blocks = key::pem_blocks(&bytes).map_err(|error| Error::refused(format!("{name}: {error}")))?;
+    let blocks = pem::blocks(&bytes).map_err(|error| key::of_file(&name, error))?;
     if blocks.is_empty() {
         return der(&name, bytes, passphrase);
     }
@@ -90,7 +67,7 @@ fn read_one(path: &Path, passphrase: &Passphrase<'_>) -> Result<Contents> {
     for (tag, der) in blocks {
         match Block::of(&tag) {
             Block::Certificate => {
-                if tag == key::TRUSTED_CERTIFICATE {
+                if tag == pem::TRUSTED_CERTIFICATE {
                     contents.remarks.push(format!(
                         "{name}: what OpenSSL wrote behind a certificate (what it is trusted for) doesn't come."
                     ));
@@ -99,9 +76,11 @@ fn read_one(path: &Path, passphrase: &Passphrase<'_>) -> Result<Contents> {
             }
             Block::PublicKey => contents.publics.push(der),
             Block::Parameters => parameters = Some(der),
-            Block::Other => contents.leave(None, &format!("{name}: what PEM calls {tag:?} isn't imported")),
+            Block::Request | Block::Other => {
+                contents.leave(None, &format!("{name}: what PEM calls {tag:?} isn't imported"))
+            }
             private => {
-                let pkcs8 = private.pkcs8(&name, der, parameters.take().as_deref(), passphrase)?;
+                let pkcs8 = key::block_to_pkcs8(&name, private, der, parameters.take().as_deref(), passphrase)?;
                 contents.keys.push(Key { pkcs8, label: None, local_id: None });
             }
         }
@@ -112,12 +91,12 @@ fn read_one(path: &Path, passphrase: &Passphrase<'_>) -> Result<Contents> {
 /// A file without PEM around it: what it is shows only when it parses.
 fn der(name: &str, bytes: Zeroizing<Vec<u8>>, passphrase: &Passphrase<'_>) -> Result<Contents> {
     if pkcs12::is_pkcs12(&bytes) {
-        return pkcs12::read(name, &bytes, passphrase);
+        return in_pkcs12(name, &bytes, passphrase);
     }
     let mut contents = Contents::default();
-    if cert::parse_certificate(&bytes).is_ok() {
+    if certificate::Certificate::from_der(&bytes).is_ok() {
         contents.certificates.push(Certificate { der: bytes.to_vec(), label: None, local_id: None });
-    } else if PublicKey::from_spki(&bytes).is_ok() || key::unsupported_public_kind(&bytes).is_some() {
+    } else if PublicKey::from_spki(&bytes).is_ok() || private_key::unsupported_public_kind(&bytes).is_some() {
         contents.publics.push(bytes);
     } else {
         let pkcs8 = key::der_to_pkcs8(name, &bytes, passphrase)?.ok_or_else(|| {
@@ -126,6 +105,19 @@ fn der(name: &str, bytes: Zeroizing<Vec<u8>>, passphrase: &Passphrase<'_>) -> Re
             ))
         })?;
         contents.keys.push(Key { pkcs8, label: None, local_id: None });
+    }
+    Ok(contents)
+}
+
+fn in_pkcs12(name: &str, bytes: &[u8], passphrase: &Passphrase<'_>) -> Result<Contents> {
+    let read = pkcs12::read(bytes, passphrase.get()?, &Limits::COMMAND).map_err(|error| key::of_file(name, error))?;
+    let mut contents =
+        Contents { keys: read.keys, certificates: read.certificates, secrets: read.secrets, ..Contents::default() };
+    for left in read.left {
+        contents.leave(left.label, &left.reason);
+    }
+    if !read.has_code {
+        contents.remarks.push(format!("{name}: nothing tells whether it was changed (no MAC)."));
     }
     Ok(contents)
 }
@@ -193,11 +185,11 @@ impl Drafting<'_> {
     /// Both halves; nothing if keys of its kind aren't supported.
     fn key(&mut self, key: Key) -> Result<Option<Known>> {
         let label = key.label.unwrap_or_else(|| self.name.to_owned());
-        if let Some(reason) = key::unsupported_kind(&key.pkcs8) {
+        if let Some(reason) = private_key::unsupported_kind(&key.pkcs8) {
             self.leave(Class::PrivateKey, &label, reason);
             return Ok(None);
         }
-        let pkcs8 = match checked(&key.pkcs8) {
+        let pkcs8 = match private_key::checked(&key.pkcs8) {
             Ok(pkcs8) => pkcs8,
             Err(CryptoError::KeyUnsupported(reason)) => {
                 self.leave(Class::PrivateKey, &label, reason);
@@ -217,7 +209,7 @@ impl Drafting<'_> {
 
     /// A public key, if it isn't the half of a key of this file.
     fn public(&mut self, spki: &[u8], known: &[Known]) -> Result<()> {
-        let key = match (key::unsupported_public_kind(spki), PublicKey::from_spki(spki)) {
+        let key = match (private_key::unsupported_public_kind(spki), PublicKey::from_spki(spki)) {
             (Some(reason), _) | (None, Err(CryptoError::KeyUnsupported(reason))) => {
                 self.leave(Class::PublicKey, self.name, reason);
                 return Ok(());
@@ -243,17 +235,18 @@ impl Drafting<'_> {
     }
 
     fn certificate(&mut self, certificate: Certificate, known: &[Known]) -> Result<()> {
-        let facts = cert::Subject::of(&certificate.der).map_err(|error| self.problem(&error.to_string()))?;
-        let own = known.iter().find(|known| *known.public == *facts.public_key);
+        let parsed = certificate::Certificate::from_der(&certificate.der);
+        let parsed = parsed.map_err(|error| self.problem(&error.to_string()))?;
+        let own = known.iter().find(|known| *known.public == *parsed.spki());
         let mut remarks = Vec::new();
         let linked = known.iter().find(|known| known.local_id.is_some() && known.local_id == certificate.local_id);
         if let Some(linked) = linked.filter(|linked| own.is_none_or(|own| own.public != linked.public)) {
             remarks
                 .push(format!("the file says it belongs to the key {:?}, but it has another public key", linked.label));
         }
-        let label = certificate.label.or_else(|| own.map(|own| own.label.clone())).or(facts.common_name);
+        let label = certificate.label.or_else(|| own.map(|own| own.label.clone())).or(parsed.common_name());
         let label = label.unwrap_or_else(|| self.name.to_owned());
-        let content = cert::content(&certificate.der, label.into_bytes(), facts.id)?;
+        let content = parsed.content(label.into_bytes(), parsed.key_id().to_vec())?;
         self.add(Draft { content, naming: Naming::FromLabel, secret: None }, remarks);
         Ok(())
     }
@@ -302,13 +295,8 @@ impl Drafting<'_> {
 
 /// Whether it is for a key of its file.
 fn is_of(certificate: &Certificate, known: &[Known]) -> bool {
-    let subject = cert::Subject::of(&certificate.der);
-    subject.is_ok_and(|subject| known.iter().any(|known| *known.public == *subject.public_key))
-}
-
-/// PKCS#8 as the vault keeps it: read, checked and written anew, so that attributes of other programs stay outside.
-fn checked(pkcs8: &[u8]) -> std::result::Result<SecretBytes, CryptoError> {
-    PrivateKey::pkcs8_from_parts(&PrivateKey::parts_from_pkcs8(pkcs8)?)
+    let parsed = certificate::Certificate::from_der(&certificate.der);
+    parsed.is_ok_and(|parsed| known.iter().any(|known| *known.public == *parsed.spki()))
 }
 
 /// What the file is called, without folder and ending.

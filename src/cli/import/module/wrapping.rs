@@ -9,9 +9,9 @@ use cryptoki::slot::Slot;
 use cryptoki_sys::*;
 use zeroize::Zeroize;
 
-use super::super::super::key::{encoded_len, unsupported_kind};
 use super::super::found::Found;
 use super::short;
+use crate::certificate::private_key::{encoded_len, unsupported_kind};
 use crate::crypto::{
     self, CipherScheme, CryptoError, Direction, KeyAlgorithm, KeyWrapScheme, PrivateKey, PrivateParts, SecretBytes,
     SecretKey,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::http::Uri;
 
+use crate::config::Manner;
 use crate::server::error::{Result, ServiceError};
 use crate::server::names::Names;
 use crate::vault::Pin;
@@ -43,12 +44,12 @@ impl Targets {
             ServiceError::bad_parameter(format!(
                 "storageResourceUri is https://{HOST}.{}/TARGET, where TARGET is a backup target of the server's \
                  configuration, and nothing behind it.",
-                names.domain()
+                names.domain(Manner::KeyVault)
             ))
         };
         let uri: Uri = given.parse().map_err(|_| wrong())?;
         let authority = uri.authority().filter(|_| uri.scheme_str() == Some("https")).ok_or_else(wrong)?.as_str();
-        let is_ours = names.label(authority).is_some_and(|label| label.eq_ignore_ascii_case(HOST));
+        let is_ours = names.label(authority).is_some_and(|(_, label)| label.eq_ignore_ascii_case(HOST));
         if !is_ours || uri.query().is_some() || given.contains('#') {
             return Err(wrong());
         }

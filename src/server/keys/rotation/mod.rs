@@ -15,6 +15,7 @@ use self::policy::Policy;
 use super::bundle::{Bundle, KeyVersion, not_found, set_operations};
 use crate::crypto::{self, PrivateKey, PublicKey};
 use crate::server::call::{Call, Reply};
+use crate::server::certificates::secret::refuse_held;
 use crate::server::error::{Result, ServiceError};
 use crate::vault::{
     Change, Class, Collection, Content, Draft, Image, KEPT_ON_ROTATION, KeyAlgorithm, KeyDescription, Name, Naming,
@@ -42,9 +43,11 @@ struct Material {
 /// POST `/keys/{name}/rotate`: a version of the same kind, operations and tags, which lives as long as the policy says.
 pub fn rotate(call: &Call) -> Result<Reply> {
     let name = call.name()?;
+    refuse_held(&call.image, name)?;
     let material = Material::like(call, KeyVersion::find(&call.image, name, None)?)?;
     let created = call.transact(&mut |image| {
         let newest = KeyVersion::find(image, name, None)?;
+        refuse_held(image, name)?;
         if newest.algorithm() != material.description.algorithm {
             return Err(ServiceError::unavailable("The key was changed at the same time: try again."));
         }

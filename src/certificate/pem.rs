@@ -1,19 +1,63 @@
 //! Blocks of PEM (RFC 7468, with RFC 1421's headers), decoded into memory that is wiped and without copies beside it:
 //! most of them are keys. What begins and doesn't end is damage, not the end of the file.
 
-use base64ct::{Base64, Encoding};
+use base64ct::{Base64, Encoder, Encoding, LineEnding};
 use zeroize::Zeroizing;
 
-use super::super::{Error, Result};
-use super::material::encoded_len;
+use super::private_key::encoded_len;
+use super::{Error, Result};
+use crate::crypto::SecretBytes;
 
 /// No tag of PEM: what RFC 1421's headers say is encrypted.
-pub(super) const ENCRYPTED_BY_HEADERS: &str = "encrypted as RFC 1421 describes";
+const ENCRYPTED_BY_HEADERS: &str = "encrypted as RFC 1421 describes";
 /// A certificate with OpenSSL's trust settings behind it.
-pub(in super::super) const TRUSTED_CERTIFICATE: &str = "TRUSTED CERTIFICATE";
+pub const TRUSTED_CERTIFICATE: &str = "TRUSTED CERTIFICATE";
 
-/// The blocks of a PEM file with their tags; none if it isn't PEM.
-pub(in super::super) fn pem_blocks(contents: &[u8]) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
+/// What a block of PEM holds, by its tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// A private key, as the vault keeps it.
+    Pkcs8,
+    /// The same under a passphrase.
+    EncryptedPkcs8,
+    /// An RSA key.
+    Pkcs1,
+    /// An EC key.
+    Sec1,
+    /// Encrypted by OpenSSL before there was a standard, with one round of MD5.
+    Old,
+    /// The curve of a SEC 1 key: OpenSSL writes it into a block of its own, before the key.
+    Parameters,
+    /// A public key.
+    PublicKey,
+    /// A certificate.
+    Certificate,
+    /// A signing request.
+    Request,
+    /// Anything else.
+    Other,
+}
+
+impl Block {
+    /// By the block's tag.
+    pub fn of(tag: &str) -> Self {
+        match tag {
+            "PRIVATE KEY" => Self::Pkcs8,
+            "ENCRYPTED PRIVATE KEY" => Self::EncryptedPkcs8,
+            "RSA PRIVATE KEY" => Self::Pkcs1,
+            "EC PRIVATE KEY" => Self::Sec1,
+            "EC PARAMETERS" => Self::Parameters,
+            "PUBLIC KEY" => Self::PublicKey,
+            "CERTIFICATE" | "X509 CERTIFICATE" | TRUSTED_CERTIFICATE => Self::Certificate,
+            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => Self::Request,
+            ENCRYPTED_BY_HEADERS => Self::Old,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The blocks of a PEM file with their tags; none if it isn't PEM. What stands between them is passed over.
+pub fn blocks(contents: &[u8]) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
     let mut blocks = Vec::new();
     let mut rest = contents;
     while let Some((_, after)) = split(rest, BEGIN) {
@@ -28,6 +72,41 @@ pub(in super::super) fn pem_blocks(contents: &[u8]) -> Result<Vec<(String, Zeroi
         rest = after;
     }
     Ok(blocks)
+}
+
+/// PEM with line ends as Unix has them.
+pub fn text(tag: &str, der: &[u8]) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new(tag, der), config)
+}
+
+/// A key, if there is one, and the certificates, as one text.
+pub fn bundle(pkcs8: Option<&SecretBytes>, chain: &[&[u8]]) -> SecretBytes {
+    let certificates: Vec<String> = chain.iter().map(|der| text("CERTIFICATE", der)).collect();
+    let key = pkcs8.map_or_else(|| Zeroizing::new(Vec::new()), |key| secret_text("PRIVATE KEY", key.expose()));
+    let len = key.len() + certificates.iter().map(String::len).sum::<usize>();
+    let mut all = Zeroizing::new(Vec::with_capacity(len));
+    all.extend_from_slice(&key);
+    certificates.iter().for_each(|certificate| all.extend_from_slice(certificate.as_bytes()));
+    SecretBytes::from_slice(&all)
+}
+
+/// The same as [`text`] of what is secret: in constant time, and without copies that stay behind.
+pub fn secret_text(tag: &str, der: &[u8]) -> Zeroizing<Vec<u8>> {
+    // Never more than this with its line ends; the rest is cut off.
+    let mut body = Zeroizing::new(vec![0; der.len() / 3 * 4 + der.len() / 48 + 8]);
+    let encoded = Encoder::<Base64>::new_wrapped(&mut body, LINE, LineEnding::LF).and_then(|mut encoder| {
+        encoder.encode(der)?;
+        encoder.finish().map(str::len)
+    });
+    // There is room for all of it.
+    let len = encoded.unwrap_or_default();
+    let (begin, end) = (format!("-----BEGIN {tag}-----\n"), format!("\n-----END {tag}-----\n"));
+    let mut text = Zeroizing::new(Vec::with_capacity(begin.len() + len + end.len()));
+    text.extend_from_slice(begin.as_bytes());
+    text.extend_from_slice(&body[..len]);
+    text.extend_from_slice(end.as_bytes());
+    text
 }
 
 fn block(tag: &str, body: &[u8]) -> Result<(String, Zeroizing<Vec<u8>>)> {
@@ -75,9 +154,11 @@ fn split<'a>(text: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
 }
 
 fn damaged(what: &str) -> Error {
-    Error::refused(format!("The PEM is damaged: {what}."))
+    Error::Pem(what.to_owned())
 }
 
+/// Characters of a line (RFC 7468 §2).
+const LINE: usize = 64;
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
@@ -87,7 +168,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Vec<(String, Vec<u8>)> {
-        pem_blocks(text.as_bytes()).unwrap().into_iter().map(|(tag, der)| (tag, der.to_vec())).collect()
+        blocks(text.as_bytes()).unwrap().into_iter().map(|(tag, der)| (tag, der.to_vec())).collect()
     }
 
     #[test]
@@ -105,11 +186,11 @@ mod tests {
         let last = "-----BEGIN B-----\nAQIDBAUG\n-----END B-----";
         for len in BEGIN.len()..last.len() {
             let text = format!("{first}{}", &last[..len]);
-            assert!(pem_blocks(text.as_bytes()).is_err(), "{text}");
+            assert!(blocks(text.as_bytes()).is_err(), "{text}");
         }
         let text = "-----BEGIN B-----\nAQIDBAUG\n-----BEGIN A-----\nAQID\n-----END A-----\n";
-        assert!(pem_blocks(text.as_bytes()).is_err(), "the end of the first is missing");
-        assert!(pem_blocks(b"-----BEGIN A-----\nA!ID\n-----END A-----\n").is_err());
+        assert!(blocks(text.as_bytes()).is_err(), "the end of the first is missing");
+        assert!(blocks(b"-----BEGIN A-----\nA!ID\n-----END A-----\n").is_err());
     }
 
     #[test]
@@ -120,6 +201,14 @@ mod tests {
             assert_eq!(of(&lines.join(end)), [(ENCRYPTED_BY_HEADERS.to_owned(), vec![1, 2, 3])]);
             let lines = ["-----BEGIN K-----", "Comment: mine", "", "AQID", "-----END K-----"];
             assert_eq!(of(&lines.join(end)), [("K".to_owned(), vec![1, 2, 3])]);
+        }
+    }
+
+    #[test]
+    fn a_secret_is_written_as_anything_else_is() {
+        for len in [1, 2, 3, 47, 48, 49, 95, 96, 97, 1000] {
+            let der: Vec<u8> = (0..len).map(|at| at as u8).collect();
+            assert_eq!(*secret_text("A", &der), text("A", &der).into_bytes(), "{len}");
         }
     }
 

@@ -1,7 +1,5 @@
 //! The passphrase of an encrypted file: asked for when the first file needs it, and what it opens.
 
-mod pbe;
-
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +8,6 @@ use zeroize::Zeroizing;
 
 use super::{Error, Result, ask};
 use crate::config;
-pub(super) use pbe::{Algorithm, MacFailure, decrypt, does_not_open, is_authentic};
 
 /// Where the passphrase of encrypted files comes from.
 #[derive(Args)]
@@ -32,6 +29,16 @@ impl PassphraseSource {
     }
 }
 
+impl PassphraseSource {
+    /// One that is being chosen: typed twice. `what` is asked for.
+    pub(super) fn chosen(&self, what: &str) -> Result<Zeroizing<String>> {
+        if self.passphrase_file.is_some() {
+            return self.passphrase().get().map(|passphrase| Zeroizing::new(passphrase.to_owned()));
+        }
+        ask::chosen(what, OPTION)
+    }
+}
+
 impl Passphrase<'_> {
     /// Reads it or asks for it, once. An empty one is one.
     pub(super) fn get(&self) -> Result<&str> {
@@ -46,8 +53,10 @@ impl Passphrase<'_> {
                 })?;
                 Zeroizing::new(text.to_owned())
             }
-            None => ask::prompt("Passphrase of the file", "--passphrase-file")?,
+            None => ask::prompt("Passphrase of the file", OPTION)?,
         };
         Ok(self.known.get_or_init(|| passphrase))
     }
 }
+
+const OPTION: &str = "--passphrase-file";

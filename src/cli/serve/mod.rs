@@ -1,7 +1,9 @@
 //! `strongroom serve`: vaults over Azure Key Vault's REST API.
 
+mod dev;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,18 +12,17 @@ use rcgen::SanType;
 use rcgen::string::Ia5String;
 
 use super::{Context, Error, Result, open};
-use crate::config::{self, BackupTarget, Config, ServerConfig, VaultConfig};
+use crate::config::{self, BackupTarget, Config, Manner, ServerConfig, VaultConfig};
 use crate::log;
-use crate::server::access::{ADMINISTRATOR, BuiltInRole, Scope, assign, has_administrator};
+use crate::server::access::has_administrator;
 use crate::server::administration::full_backup::{Target, Targets};
 use crate::server::authority::Authority;
 use crate::server::clock::Clock;
-use crate::server::identity;
 use crate::server::listen::{self, Limits, Listeners};
 use crate::server::names::Names;
 use crate::server::tls::Tls;
-use crate::server::{Configuration, ServeError, Server};
-use crate::vault::{MIN_PASSPHRASE_LEN, Name, Pin, Role, Unlock, VaultAdmin};
+use crate::server::{Configuration, Offered, ServeError, Server};
+use crate::vault::{MIN_PASSPHRASE_LEN, Name, Pin, VaultAdmin};
 
 /// Where the server is reached, and for what.
 #[derive(Args)]
@@ -37,6 +38,10 @@ pub(super) struct Serve {
     /// vault.localhost)
     #[arg(long)]
     domain: Option<String>,
+    /// The domain below which every Managed HSM has a name, HSM.DOMAIN (default: as the configuration says, else
+    /// managedhsm beside the other domain)
+    #[arg(long, value_name = "DOMAIN")]
+    hsm_domain: Option<String>,
     /// The server's certificate chain, in PEM; without it the vault makes an authority of its own
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
@@ -46,16 +51,13 @@ pub(super) struct Serve {
     /// Write the certificate of the vault's own authority, which clients shall trust, into this file
     #[arg(long, value_name = "FILE")]
     write_ca: Option<PathBuf>,
-    /// Try it out: a vault that is gone afterwards (unless --vault names one), an identity with full rights, and the
-    /// lines with which clients reach it
+    /// Try it out: a vault and a Managed HSM that are gone afterwards (unless --vault names one), an identity with full
+    /// rights, and the lines with which clients and `az` reach them
     #[arg(long)]
     dev: bool,
     #[arg(skip)]
     backup_targets: Vec<BackupTarget>,
 }
-
-/// How long the secret of `--dev` counts: it is printed, and may be of a vault that stays.
-const DEV_SECRET_SECONDS: i64 = 7 * 24 * 3600;
 
 /// The domain without a configuration. Names below it mean this machine to most resolvers, though not to glibc's.
 const DOMAIN: &str = "vault.localhost";
@@ -76,7 +78,7 @@ pub(super) fn run(context: &Context, mut serve: Serve) -> Result<()> {
     let vaults = match &scratch {
         Some(directory) => {
             log::start(None);
-            vec![scratch_vault(directory.path())?]
+            dev::scratch_vaults(directory.path())?
         }
         None => {
             let config = Config::load()?;
@@ -101,14 +103,23 @@ impl Serve {
         }
         self.socket = self.socket.take().or(config.socket);
         self.domain = self.domain.take().or(config.domain);
+        self.hsm_domain = self.hsm_domain.take().or(config.hsm_domain);
         if self.tls_certificate.is_none() {
             (self.tls_certificate, self.tls_key) = config.tls.unzip();
         }
         self.backup_targets.extend(config.backup_targets);
     }
 
-    fn domain(&self) -> &str {
-        self.domain.as_deref().unwrap_or(DOMAIN)
+    fn names(&self) -> Result<Names> {
+        let names = Names::below(self.domain.as_deref().unwrap_or(DOMAIN));
+        let names = match &self.hsm_domain {
+            Some(domain) => names.with_hsm_domain(domain),
+            None => names,
+        };
+        match names.domain(Manner::KeyVault) == names.domain(Manner::ManagedHsm) {
+            true => Err(Error::Usage("--hsm-domain must be another domain than --domain.".into())),
+            false => Ok(names),
+        }
     }
 }
 
@@ -122,18 +133,19 @@ struct Running {
 
 impl Running {
     fn prepare(context: &Context, serve: &Serve, vaults: Vec<Place>) -> Result<Self> {
-        let mut names = Names::below(serve.domain());
-        for (name, _, address) in &vaults {
-            address.map(|address| names.add_address(address, name));
+        let mut names = serve.names()?;
+        for place in &vaults {
+            if let Some(address) = place.address {
+                names.add_address(address, &place.name);
+            }
         }
         let clock = Clock::system();
-        let home = Arc::clone(&vaults.first().ok_or(ServeError::NoVault)?.1);
-        let vault_names: Vec<String> = vaults.iter().map(|(name, ..)| name.clone()).collect();
-        let own_addresses: Vec<SocketAddr> = vaults.iter().filter_map(|(.., address)| *address).collect();
-        let vaults = vaults.into_iter().map(|(name, vault, _)| (name, vault)).collect();
+        let home = Arc::clone(&vaults.first().ok_or(ServeError::NoVault)?.vault);
+        let own_addresses: Vec<SocketAddr> = vaults.iter().filter_map(|place| place.address).collect();
+        let offered = vaults.iter().map(Place::offered).collect();
         let backup_targets = Targets::new(serve.backup_targets.iter().map(target).collect::<Result<_>>()?);
         let configuration = Configuration { backup_targets, ..Configuration::default() };
-        let server = Server::configured(vaults, names.clone(), clock.clone(), configuration)?;
+        let server = Server::configured(offered, names.clone(), clock.clone(), configuration)?;
         let mut wanted = serve.listen.clone();
         if wanted.is_empty() && own_addresses.is_empty() {
             wanted.push(SocketAddr::from(([127, 0, 0, 1], 8443)));
@@ -152,12 +164,12 @@ impl Running {
             listeners.machine(socket, listen::SOCKET_MODE).map_err(failed)?;
         }
         if serve.dev {
-            explain_dev(context, serve, &*home, &names, &vault_names, addresses.first(), clock.now())?;
+            dev::explain(context, serve, &vaults, &names, addresses.first().map(SocketAddr::port), clock.now())?;
         } else if !has_administrator(&home.image()) {
             context.output.note(&format!(
                 "Nobody may do everything in the vault {0} yet: `strongroom --vault {0} identity create NAME \
                  --administrator` makes somebody who may.",
-                vault_names[0]
+                vaults[0].name
             ));
         }
         for address in &addresses {
@@ -202,8 +214,20 @@ async fn shutdown() {
     }
 }
 
-/// A vault's name, the vault, and the address at which it is served whatever name it is called by.
-type Place = (String, Arc<dyn VaultAdmin>, Option<SocketAddr>);
+/// A vault that shall be served, and how.
+struct Place {
+    name: String,
+    vault: Arc<dyn VaultAdmin>,
+    manner: Manner,
+    /// Where it is served whatever name it is called by.
+    address: Option<SocketAddr>,
+}
+
+impl Place {
+    fn offered(&self) -> Offered {
+        Offered { name: self.name.clone(), vault: Arc::clone(&self.vault), manner: self.manner }
+    }
+}
 
 /// Every vault of the configuration, or the one that is named, unlocked.
 fn vaults_to_serve(context: &Context, config: &Config) -> Result<Vec<Place>> {
@@ -213,7 +237,7 @@ fn vaults_to_serve(context: &Context, config: &Config) -> Result<Vec<Place>> {
     };
     let mut served = Vec::new();
     for place in places {
-        let (name, address) = (place.name.clone(), place.serve_at);
+        let (name, address, manner) = (place.name.clone(), place.serve_at, place.serve_as);
         let opened = context.open_at(config, place)?;
         if !opened.info.initialized {
             continue;
@@ -225,22 +249,9 @@ fn vaults_to_serve(context: &Context, config: &Config) -> Result<Vec<Place>> {
             )));
         }
         opened.vault.unlock(&context.users_way(&opened)?)?;
-        served.push((name, opened.vault, address));
+        served.push(Place { name, vault: opened.vault, manner, address });
     }
     Ok(served)
-}
-
-/// A vault whose PIN nobody knows, in a directory that goes with the server.
-fn scratch_vault(directory: &Path) -> Result<Place> {
-    let config = Config::load_without_secrets()?;
-    let vault = open::open(&config, VaultConfig::local("dev", directory.join("dev")))?;
-    let pin = super::init::random_pin()?;
-    vault.initialize("dev", &pin)?;
-    vault.unlock(&Unlock::Pin(Role::SecurityOfficer, Pin::clone(&pin)))?;
-    vault.set_pin(Role::User, &pin)?;
-    vault.lock();
-    vault.unlock(&Unlock::Pin(Role::User, pin))?;
-    Ok(("dev".to_owned(), vault, None))
 }
 
 /// Where the server's certificate comes from: files, or the vault's own authority.
@@ -263,8 +274,10 @@ impl TlsSource {
         clock: Clock,
     ) -> Result<Self> {
         let host = |name: String| Ia5String::try_from(name).map(SanType::DnsName).map_err(failed);
-        let mut san = vec![host(names.domain().to_owned())?, host(format!("*.{}", names.domain()))?];
-        san.push(host("localhost".to_owned())?);
+        let mut san = vec![host("localhost".to_owned())?];
+        for domain in [Manner::KeyVault, Manner::ManagedHsm].map(|manner| names.domain(manner)) {
+            san.extend([host(domain.to_owned())?, host(format!("*.{domain}"))?]);
+        }
         san.extend(addresses.iter().map(|address| SanType::IpAddress(address.ip())));
         let files = serve.tls_certificate.clone().zip(serve.tls_key.clone());
         if let Some(file) = &serve.write_ca {
@@ -296,49 +309,6 @@ impl TlsSource {
             }
         }
     }
-}
-
-fn explain_dev(
-    context: &Context,
-    serve: &Serve,
-    vault: &dyn VaultAdmin,
-    names: &Names,
-    vaults: &[String],
-    address: Option<&SocketAddr>,
-    now: i64,
-) -> Result<()> {
-    let name = "dev-administrator";
-    let identity = match identity::find(&vault.image(), name) {
-        Some(stored) => stored.record,
-        None => identity::create(vault, name, now)?,
-    };
-    let role = BuiltInRole::find(ADMINISTRATOR).ok_or_else(|| Error::refused("There is no such role."))?;
-    assign(vault, &identity.oid, role, &Scope::Vault)?;
-    // The secrets of earlier times: who starts it again reads the new one.
-    identity::change(vault, &identity.oid, &mut |identity| identity.secrets.clear())?;
-    let secret = identity::add_secret(vault, &identity.oid, now, Some(now + DEV_SECRET_SECONDS))?.text;
-    let port = address.map(SocketAddr::port);
-    let ca = serve.write_ca.as_deref().or(serve.tls_certificate.as_deref());
-    let ca = ca.map(|file| file.display().to_string()).unwrap_or_default();
-    let hosts: Vec<String> = vaults.iter().map(|vault| format!("{vault}.{}", names.domain())).collect();
-    let output = &context.output;
-    output.note(&format!("Add to /etc/hosts:\n\n    127.0.0.1 login.{} {}\n", names.domain(), hosts.join(" ")));
-    output.note("For clients (DefaultAzureCredential):\n");
-    for (key, value) in [
-        ("AZURE_AUTHORITY_HOST", names.authority(port)),
-        ("AZURE_TENANT_ID", "adfs".to_owned()),
-        ("AZURE_CLIENT_ID", identity.appid.clone()),
-        ("AZURE_CLIENT_SECRET", secret.to_string()),
-        ("REQUESTS_CA_BUNDLE", ca.clone()),
-        ("NODE_EXTRA_CA_CERTS", ca),
-    ] {
-        output.note(&format!("    export {key}={value}"));
-    }
-    let port = port.filter(|port| *port != 443).map_or(String::new(), |port| format!(":{port}"));
-    for host in hosts {
-        output.note(&format!("\nVault: https://{host}{port}"));
-    }
-    Ok(())
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {

@@ -1,37 +1,102 @@
-//! PKCS#12 (RFC 7292) as OpenSSL, Java, Windows, Firefox and others write it, new and old.
+//! PKCS#12 as OpenSSL, Java, Windows, Firefox and others write it, new and old.
 //!
 //! The code over the file is checked before anything in it is believed. A bag that isn't read (a CRL) is told, not
 //! passed over.
 
-use pkcs8::der::Decode;
-use pkcs8::der::asn1::{BmpString, ObjectIdentifier};
+use der::Decode;
+use der::asn1::{BmpString, ObjectIdentifier};
 use zeroize::Zeroizing;
 
-use super::super::super::passphrase::{Algorithm, MacFailure, Passphrase, decrypt, does_not_open, is_authentic};
-use super::super::super::{Error, Result};
-use super::ber::{
+use super::super::ber::{
     BMP_STRING, EXPLICIT_0, Element, IMPLICIT_0, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET,
 };
-use super::{Certificate, Contents, Key, Secret};
-use crate::vault::SecretBytes;
+use super::super::encryption::{Algorithm, Budget, Password, decrypt, is_authentic};
+use super::super::{Error, Limits, Result};
+use super::{
+    CERTIFICATE_BAG, CRL_BAG, DATA, ENCRYPTED_DATA, FRIENDLY_NAME, KEY_BAG, LOCAL_KEY_ID, NESTED_BAG, SECRET_BAG,
+    SHROUDED_KEY_BAG, X509_CERTIFICATE,
+};
+use crate::crypto::SecretBytes;
 
-/// Whether this begins like one: a sequence of version 3 and a content.
-pub(super) fn is_pkcs12(der: &[u8]) -> bool {
+/// What a file holds, decrypted.
+#[derive(Default)]
+pub struct Contents {
+    /// Private keys, in the file's order.
+    pub keys: Vec<Key>,
+    /// Certificates, in the file's order.
+    pub certificates: Vec<Certificate>,
+    /// Secret keys.
+    pub secrets: Vec<Secret>,
+    /// What isn't read.
+    pub left: Vec<Left>,
+    /// Whether anything tells that the file was not changed.
+    pub has_code: bool,
+}
+
+/// A private key.
+pub struct Key {
+    /// PKCS#8, unchecked.
+    pub pkcs8: Zeroizing<Vec<u8>>,
+    /// What people call it.
+    pub label: Option<String>,
+    /// By which a file links a key and its certificate.
+    pub local_id: Option<Vec<u8>>,
+}
+
+/// A certificate.
+pub struct Certificate {
+    /// DER, unchecked.
+    pub der: Vec<u8>,
+    /// What people call it.
+    pub label: Option<String>,
+    /// By which a file links a key and its certificate.
+    pub local_id: Option<Vec<u8>>,
+}
+
+/// A secret key, as Java writes it.
+pub struct Secret {
+    /// The cipher or code that it is for.
+    pub kind: ObjectIdentifier,
+    /// Its bytes.
+    pub value: SecretBytes,
+    /// What people call it.
+    pub label: Option<String>,
+    /// By which a file tells it from others.
+    pub id: Option<Vec<u8>>,
+}
+
+/// What isn't read, and why.
+pub struct Left {
+    /// What people call it.
+    pub label: Option<String>,
+    /// In one clause.
+    pub reason: String,
+}
+
+/// Whether this begins like such a file: a sequence of version 3 and a content.
+pub fn is_pkcs12(der: &[u8]) -> bool {
     let parts = Element::only(der).and_then(|file| file.parts_of(SEQUENCE)).unwrap_or_default();
     matches!(parts.as_slice(), [version, content, ..]
         if version.contents_of(INTEGER) == Some(&[3]) && content.tag == SEQUENCE)
 }
 
-/// Reads the file called `name`.
-pub(super) fn read(name: &str, der: &[u8], passphrase: &Passphrase<'_>) -> Result<Contents> {
-    let file = File { name, passphrase: passphrase.get()? };
-    file.read(der)
+/// Reads a file. An empty passphrase stands for none, too.
+pub fn read(der: &[u8], passphrase: &str, limits: &Limits) -> Result<Contents> {
+    let budget = Budget::new(limits);
+    let mut result = Err(Error::DoesNotOpen);
+    for password in Password::forms(passphrase) {
+        result = File { password, budget: &budget }.read(der);
+        if !matches!(result, Err(Error::DoesNotOpen)) {
+            break;
+        }
+    }
+    result
 }
 
 /// A file that is being read.
 struct File<'a> {
-    name: &'a str,
-    passphrase: &'a str,
+    password: Password<'a>,
+    budget: &'a Budget,
 }
 
 impl File<'_> {
@@ -39,10 +104,10 @@ impl File<'_> {
         let parts = self.sound(Element::only(der).and_then(|file| file.parts_of(SEQUENCE)))?;
         let (Some(content), mac) = (parts.get(1), parts.get(2)) else { return Err(self.damaged()) };
         let safes = self.data(content)?;
-        let mut contents = Contents::default();
+        let mut contents = Contents { has_code: true, ..Contents::default() };
         match mac {
             Some(mac) => self.check_mac(mac, &safes)?,
-            None => contents.remarks.push(format!("{}: nothing tells whether it was changed (no MAC).", self.name)),
+            None => contents.has_code = false,
         }
         for safe in self.sound(Element::only(&safes).and_then(|safes| safes.parts_of(SEQUENCE)))? {
             let bags = self.safe(&safe)?;
@@ -55,10 +120,9 @@ impl File<'_> {
     fn data(&self, content: &Element<'_>) -> Result<Zeroizing<Vec<u8>>> {
         let (kind, value) = self.content(content)?;
         if kind != DATA {
-            return Err(Error::refused(format!(
-                "{} is signed or encrypted for a certificate, not with a passphrase: that isn't supported.",
-                self.name
-            )));
+            return Err(Error::Unsupported(
+                "it is signed or encrypted for a certificate, not with a passphrase: that isn't supported".to_owned(),
+            ));
         }
         self.sound(value.octets(OCTET_STRING))
     }
@@ -80,15 +144,10 @@ impl File<'_> {
         let rounds = parts.get(2).map_or(Ok(1), |rounds| self.sound(u32::from_der(rounds.whole).ok()))?;
         let algorithm = self.algorithm(algorithm)?.oid;
         let (salt, code) = (self.sound(salt.contents_of(OCTET_STRING))?, self.sound(code.contents_of(OCTET_STRING))?);
-        is_authentic(algorithm, (salt, rounds), safes, code, self.passphrase).map_err(|failure| match failure {
-            MacFailure::Mismatch => does_not_open(self.name),
-            MacFailure::Unsupported => Error::refused(format!(
-                "{} has a code that isn't supported ({algorithm}): write it anew with `openssl pkcs12 -export -macalg \
-                 sha256`.",
-                self.name
-            )),
-            MacFailure::Damaged => self.damaged(),
-        })
+        match is_authentic(algorithm, (salt, rounds), safes, code, self.password, self.budget)? {
+            true => Ok(()),
+            false => Err(Error::DoesNotOpen),
+        }
     }
 
     /// The bags of one safe, decrypted.
@@ -101,7 +160,7 @@ impl File<'_> {
         let parts = self.sound(parts.get(1).and_then(|encrypted| encrypted.parts_of(SEQUENCE)))?;
         let [_, algorithm, encrypted] = parts.as_slice() else { return Err(self.damaged()) };
         let encrypted = self.sound(encrypted.octets(IMPLICIT_0))?;
-        decrypt(self.name, &self.algorithm(algorithm)?, &encrypted, self.passphrase)
+        decrypt(&self.algorithm(algorithm)?, &encrypted, self.password, self.budget)
     }
 
     fn bags(&self, bags: &[u8], contents: &mut Contents, depth: usize) -> Result<()> {
@@ -111,6 +170,9 @@ impl File<'_> {
             let value = self.sound(value.parts_of(EXPLICIT_0))?;
             let [value] = value.as_slice() else { return Err(self.damaged()) };
             let says = self.attributes(parts.get(2))?;
+            if contents.count() >= self.budget.limits().things {
+                return Err(Error::TooMany { most: self.budget.limits().things, what: "things" });
+            }
             match self.oid(kind)? {
                 KEY_BAG => {
                     let pkcs8 = Zeroizing::new(value.whole.to_vec());
@@ -144,7 +206,7 @@ impl File<'_> {
         let parts = self.sound(value.parts_of(SEQUENCE))?;
         let [algorithm, encrypted] = parts.as_slice() else { return Err(self.damaged()) };
         let encrypted = self.sound(encrypted.octets(OCTET_STRING))?;
-        decrypt(self.name, &self.algorithm(algorithm)?, &encrypted, self.passphrase)
+        decrypt(&self.algorithm(algorithm)?, &encrypted, self.password, self.budget)
     }
 
     /// A secret key as Java writes it: like a private key, with a cipher where the key's type stands.
@@ -209,7 +271,17 @@ impl File<'_> {
     }
 
     fn damaged(&self) -> Error {
-        Error::refused(format!("{} is damaged: it begins like PKCS#12 but doesn't parse.", self.name))
+        Error::Damaged("PKCS#12")
+    }
+}
+
+impl Contents {
+    fn leave(&mut self, label: Option<String>, reason: &str) {
+        self.left.push(Left { label, reason: reason.to_owned() });
+    }
+
+    fn count(&self) -> usize {
+        self.keys.len() + self.certificates.len() + self.secrets.len() + self.left.len()
     }
 }
 
@@ -222,15 +294,3 @@ struct Says {
 
 /// Bags in bags, which nobody writes.
 const MOST_DEPTH: usize = 8;
-
-const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
-const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");
-const KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.1");
-const SHROUDED_KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.2");
-const CERTIFICATE_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.3");
-const CRL_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.4");
-const SECRET_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.5");
-const NESTED_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.6");
-const X509_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.22.1");
-const FRIENDLY_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.20");
-const LOCAL_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.21");

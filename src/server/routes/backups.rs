@@ -12,34 +12,40 @@ pub fn rows() -> Vec<Route> {
     vec![
         Route::new(Method::POST, "/backup", "FullBackup", A::BACKUP_START, Write, full_backup::back_up)
             .body(schema::<full_backup::Storage>)
-            .status(202),
+            .status(202)
+            .hsm(A::HSM_BACKUP_START),
         Route::new(Method::POST, "/prebackup", "PreFullBackup", A::BACKUP_START, Write, full_backup::check_backup)
             .body(schema::<full_backup::CheckedStorage>)
-            .status(202),
+            .status(202)
+            .hsm(A::HSM_BACKUP_START),
         Route::new(
             Method::GET,
-            "/backup/{name}/pending",
+            "/backup/{id}/pending",
             "FullBackupStatus",
             A::BACKUP_STATUS,
             Short,
             full_backup::backup_status,
         )
-        .without_version(),
+        .without_version()
+        .hsm(A::HSM_BACKUP_STATUS),
         Route::new(Method::PUT, "/restore", "FullRestore", A::RESTORE_START, Write, full_backup::restore)
             .body(schema::<full_backup::RestoreParameters>)
-            .status(202),
+            .status(202)
+            .hsm(A::HSM_RESTORE_START),
         Route::new(Method::PUT, "/prerestore", "PreFullRestore", A::RESTORE_START, Write, full_backup::check_restore)
             .body(schema::<full_backup::CheckedRestoreParameters>)
-            .status(202),
+            .status(202)
+            .hsm(A::HSM_RESTORE_START),
         Route::new(
             Method::GET,
-            "/restore/{name}/pending",
+            "/restore/{id}/pending",
             "FullRestoreStatus",
             A::RESTORE_STATUS,
             Short,
             full_backup::restore_status,
         )
-        .without_version(),
+        .without_version()
+        .hsm(A::HSM_RESTORE_STATUS),
         Route::new(
             Method::PUT,
             "/keys/{name}/restore",
@@ -49,6 +55,7 @@ pub fn rows() -> Vec<Route> {
             full_backup::restore_key,
         )
         .body(schema::<full_backup::KeyRestoreParameters>)
-        .status(202),
+        .status(202)
+        .hsm(A::HSM_RESTORE_START),
     ]
 }

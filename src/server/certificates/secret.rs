@@ -1,0 +1,94 @@
+//! The secret of a certificate: the certificate, those above it and, if it may leave, the private key, in one text. It is
+//! made whenever it is asked for, always the same of the same things, and so can't differ from them.
+
+use std::sync::Arc;
+
+use base64ct::{Base64, Encoding};
+use zeroize::Zeroizing;
+
+use super::bundle::CertificateVersion;
+use super::chain;
+use super::policy::ContentType;
+use crate::certificate::{pem, pkcs12};
+use crate::server::call::Call;
+use crate::server::error::{Result, ServiceError};
+use crate::vault::{Class, Collection, Image, Name, Object, SecretBytes};
+
+/// The versions under a name that have a secret: certificates whose key is here, unless a secret of its own has the name.
+pub fn versions<'a>(image: &'a Image, name: &Name) -> Vec<&'a Arc<Object>> {
+    if image.with_name(Collection::Secrets, name.as_str()).next().is_some() {
+        return Vec::new();
+    }
+    all_of(image, image.with_name(Collection::Certificates, name.as_str()))
+}
+
+/// As [`versions`], of what was deleted softly.
+pub fn deleted_versions<'a>(image: &'a Image, name: &str) -> Vec<&'a Arc<Object>> {
+    if image.deleted_with_name(Collection::Secrets, name).next().is_some() {
+        return Vec::new();
+    }
+    all_of(image, image.deleted_with_name(Collection::Certificates, name))
+}
+
+fn all_of<'a>(image: &'a Image, objects: impl Iterator<Item = &'a Arc<Object>>) -> Vec<&'a Arc<Object>> {
+    let mut versions = CertificateVersion::all(objects);
+    versions.retain(|version| !version.is_pending() && version.key(image).is_some());
+    versions.into_iter().map(|version| version.0).collect()
+}
+
+/// Refuses what would change or hide the secret of a certificate.
+pub fn refuse_managed(image: &Image, name: &Name) -> Result<()> {
+    refuse_held(image, name)?;
+    if versions(image, name).is_empty() { Ok(()) } else { Err(managed(name)) }
+}
+
+/// Refuses a key or secret of its own under the name of a certificate that was made with its key.
+pub fn refuse_held(image: &Image, name: &Name) -> Result<()> {
+    let certificates = image.with_name(Collection::Certificates, name.as_str());
+    match certificates.chain(image.request(name.as_str())).any(|object| object.content.is_managed()) {
+        false => Ok(()),
+        true => Err(managed(name)),
+    }
+}
+
+/// It goes with its certificate.
+pub fn managed(name: &Name) -> ServiceError {
+    ServiceError::forbidden(
+        "ObjectIsManaged",
+        format!("{name} is the key or the secret of the certificate of that name: change, back up or delete that."),
+    )
+}
+
+/// How a version's secret holds it.
+pub fn content_type(object: &Arc<Object>) -> ContentType {
+    CertificateVersion(object).content_type()
+}
+
+/// The key of a version.
+pub fn key_of<'a>(image: &'a Image, object: &'a Arc<Object>) -> Option<&'a Arc<Object>> {
+    CertificateVersion(object).key(image)
+}
+
+/// What a version's secret says.
+pub fn value(call: &Call, object: &Arc<Object>, content_type: ContentType) -> Result<Zeroizing<String>> {
+    let key =
+        key_of(&call.image, object).filter(|key| key.content.exportable && key.content.class == Class::PrivateKey);
+    let key = key.map(|key| call.served.vault.secret(key.number)).transpose()?;
+    let leaf = object.content.value.as_deref().unwrap_or_default();
+    let above = chain::of(&object.content);
+    let chain: Vec<&[u8]> = [leaf].into_iter().chain(above.iter().map(Vec::as_slice)).collect();
+    match content_type {
+        ContentType::Pem => {
+            let text = pem::bundle(key.as_ref(), &chain);
+            Ok(Zeroizing::new(std::str::from_utf8(text.expose()).unwrap_or_default().to_owned()))
+        }
+        ContentType::Pkcs12 => pfx(key.as_ref(), &chain, object.name.as_ref().map(Name::as_str).unwrap_or_default()),
+    }
+}
+
+fn pfx(key: Option<&SecretBytes>, chain: &[&[u8]], label: &str) -> Result<Zeroizing<String>> {
+    let bundle = pkcs12::Bundle { key, chain, label };
+    let protection = pkcs12::Protection::none(&bundle).map_err(super::refused)?;
+    let file = pkcs12::write(&bundle, &protection).map_err(super::refused)?;
+    Ok(Zeroizing::new(Base64::encode_string(file.expose())))
+}

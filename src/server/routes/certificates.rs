@@ -1,0 +1,133 @@
+//! The routes of certificates, with their operations, policies, issuers and contacts.
+
+use axum::http::Method;
+
+use super::DataAction as A;
+use super::Work::{Short, Write};
+use super::{Route, schema};
+use crate::server::certificates::{self, Certificates, bodies, contacts, issuers, operation};
+use crate::server::{blob, deleted};
+
+/// Issuers and contacts, certificates, and deleted ones. Where two rows fit a path as well, the first counts.
+pub fn rows() -> Vec<Route> {
+    [beside(), live(), kept()].into_iter().flatten().collect()
+}
+
+/// What a vault keeps beside its certificates.
+fn beside() -> Vec<Route> {
+    let issuer = "/certificates/issuers/{name}";
+    let contact = "/certificates/contacts";
+    vec![
+        Route::new(
+            Method::GET,
+            "/certificates/issuers",
+            "CertificateIssuersList",
+            A::ISSUERS_READ,
+            Short,
+            issuers::list,
+        ),
+        Route::new(Method::GET, issuer, "CertificateIssuerGet", A::ISSUERS_READ, Short, issuers::get),
+        Route::new(Method::PUT, issuer, "CertificateIssuerSet", A::ISSUERS_WRITE, Write, issuers::set)
+            .body(schema::<bodies::IssuerSetParameters>),
+        Route::new(Method::PATCH, issuer, "CertificateIssuerUpdate", A::ISSUERS_WRITE, Write, issuers::update)
+            .body(schema::<bodies::IssuerUpdateParameters>),
+        Route::new(Method::DELETE, issuer, "CertificateIssuerDelete", A::ISSUERS_DELETE, Write, issuers::delete),
+        Route::new(Method::GET, contact, "CertificateContactsGet", A::CONTACTS_WRITE, Short, contacts::get),
+        Route::new(Method::PUT, contact, "CertificateContactsSet", A::CONTACTS_WRITE, Write, contacts::set)
+            .body(schema::<bodies::Contacts>),
+        Route::new(Method::DELETE, contact, "CertificateContactsDelete", A::CONTACTS_WRITE, Write, contacts::delete),
+    ]
+}
+
+fn live() -> Vec<Route> {
+    let one = "/certificates/{name}";
+    let version = "/certificates/{name}/{version}";
+    let policy = "/certificates/{name}/policy";
+    let pending = "/certificates/{name}/pending";
+    let (create, import) = ("/certificates/{name}/create", "/certificates/{name}/import");
+    let (versions, merge) = ("/certificates/{name}/versions", "/certificates/{name}/pending/merge");
+    let (backup, restore) = ("/certificates/{name}/backup", "/certificates/restore");
+    let (read, update) = (A::CERTIFICATES_READ, A::CERTIFICATES_UPDATE);
+    vec![
+        Route::new(Method::POST, create, "CertificateCreate", A::CERTIFICATES_CREATE, Write, certificates::create)
+            .status(202)
+            .body(schema::<bodies::CreateParameters>),
+        Route::new(Method::POST, import, "CertificateImport", A::CERTIFICATES_IMPORT, Write, certificates::import)
+            .body(schema::<bodies::ImportParameters>),
+        Route::new(Method::GET, version, "CertificateGet", read, Short, certificates::get),
+        Route::new(Method::PATCH, version, "CertificateUpdate", update, Write, certificates::update)
+            .body(schema::<bodies::UpdateParameters>),
+        Route::new(Method::GET, "/certificates", "CertificateList", read, Short, certificates::list),
+        Route::new(Method::GET, versions, "CertificateListVersions", read, Short, certificates::list_versions),
+        Route::new(Method::GET, policy, "CertificatePolicyGet", read, Short, certificates::get_policy),
+        Route::new(Method::PATCH, policy, "CertificatePolicySet", update, Write, certificates::update_policy)
+            .body(schema::<bodies::GivenPolicy>),
+        Route::new(Method::GET, pending, "CertificatePendingGet", read, Short, operation::get),
+        Route::new(Method::PATCH, pending, "CertificatePendingUpdate", update, Write, operation::cancel)
+            .body(schema::<bodies::OperationUpdateParameters>),
+        Route::new(Method::DELETE, pending, "CertificatePendingDelete", update, Write, operation::delete),
+        Route::new(Method::POST, merge, "CertificatePendingMerge", A::CERTIFICATES_CREATE, Write, certificates::merge)
+            .status(201)
+            .body(schema::<bodies::MergeParameters>),
+        Route::new(
+            Method::POST,
+            backup,
+            "CertificateBackup",
+            A::CERTIFICATES_BACKUP,
+            Write,
+            blob::back_up::<Certificates>,
+        ),
+        Route::new(
+            Method::POST,
+            restore,
+            "CertificateRestore",
+            A::CERTIFICATES_RESTORE,
+            Write,
+            blob::restore::<Certificates>,
+        )
+        .body(schema::<blob::RestoreParameters>)
+        .max_body(blob::RESTORE_BODY),
+        Route::new(
+            Method::DELETE,
+            one,
+            "CertificateDelete",
+            A::CERTIFICATES_DELETE,
+            Write,
+            deleted::delete::<Certificates>,
+        ),
+    ]
+}
+
+fn kept() -> Vec<Route> {
+    let one = "/deletedcertificates/{name}";
+    let recover = "/deletedcertificates/{name}/recover";
+    let read = A::CERTIFICATES_READ;
+    vec![
+        Route::new(
+            Method::GET,
+            "/deletedcertificates",
+            "CertificateListDeleted",
+            read,
+            Short,
+            deleted::list::<Certificates>,
+        ),
+        Route::new(Method::GET, one, "CertificateGetDeleted", read, Short, deleted::get::<Certificates>),
+        Route::new(
+            Method::POST,
+            recover,
+            "CertificateRecover",
+            A::CERTIFICATES_RECOVER,
+            Write,
+            deleted::recover::<Certificates>,
+        ),
+        Route::new(
+            Method::DELETE,
+            one,
+            "CertificatePurge",
+            A::CERTIFICATES_PURGE,
+            Write,
+            deleted::purge::<Certificates>,
+        )
+        .status(204),
+    ]
+}
