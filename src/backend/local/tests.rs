@@ -482,7 +482,3 @@ fn what_a_transaction_checks_holds_when_it_is_carried_out() {
     assert_eq!(seen, (0..32).collect::<Vec<_>>());
     assert!(vault.image().is_empty());
 }
-
-fn www() -> Name {
-    Name::new("www").unwrap()
-}

@@ -3,7 +3,7 @@
 //!
 //! The gate goes by it, the OpenAPI document and `docs/azure-compat.md` print it, tests walk over it.
 
-mod backups;
+mod administration;
 mod certificates;
 mod keys;
 mod roles;
@@ -204,8 +204,8 @@ fn matches<'a>(pattern: &str, segments: &'a [String]) -> Option<(Parameters<'a>,
 
 /// Every route of the data plane.
 pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
-    let all = [keys::rows(), secrets::rows(), certificates::rows(), roles::rows(), backups::rows()];
-    all.into_iter().flatten().collect()
+    let spaces = [keys::rows(), secrets::rows(), certificates::rows(), roles::rows(), administration::rows()];
+    spaces.into_iter().flatten().collect()
 });
 
 #[cfg(test)]
