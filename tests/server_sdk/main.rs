@@ -7,6 +7,7 @@
 mod stage;
 
 mod beside;
+mod byok;
 mod served;
 
 use served::{Served, identity_with};
