@@ -20,7 +20,7 @@ pub fn rows() -> Vec<Route> {
             .status(202),
         Route::new(
             Method::GET,
-            "/backup/{name}/pending",
+            "/backup/{id}/pending",
             "FullBackupStatus",
             A::BACKUP_STATUS,
             Short,
@@ -38,7 +38,7 @@ pub fn rows() -> Vec<Route> {
             .status(202),
         Route::new(
             Method::GET,
-            "/restore/{name}/pending",
+            "/restore/{id}/pending",
             "FullRestoreStatus",
             A::RESTORE_STATUS,
             Short,
