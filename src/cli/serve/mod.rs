@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use rcgen::SanType;
-use rcgen::string::Ia5String;
 
 use super::{Context, Error, Result, open};
+use crate::certificate::Alternative;
 use crate::config::{self, BackupTarget, Config, Manner, ServerConfig, VaultConfig};
 use crate::log;
 use crate::server::access::has_administrator;
@@ -257,7 +256,7 @@ fn vaults_to_serve(context: &Context, config: &Config) -> Result<Vec<Place>> {
 /// Where the server's certificate comes from: files, or the vault's own authority.
 struct TlsSource {
     files: Option<(PathBuf, PathBuf)>,
-    names: Vec<SanType>,
+    names: Vec<Alternative>,
     vault: Arc<dyn VaultAdmin>,
     clock: Clock,
 }
@@ -273,12 +272,11 @@ impl TlsSource {
         names: &Names,
         clock: Clock,
     ) -> Result<Self> {
-        let host = |name: String| Ia5String::try_from(name).map(SanType::DnsName).map_err(failed);
-        let mut san = vec![host("localhost".to_owned())?];
+        let mut san = vec![Alternative::dns("localhost")?];
         for domain in [Manner::KeyVault, Manner::ManagedHsm].map(|manner| names.domain(manner)) {
-            san.extend([host(domain.to_owned())?, host(format!("*.{domain}"))?]);
+            san.extend([Alternative::dns(domain)?, Alternative::dns(&format!("*.{domain}"))?]);
         }
-        san.extend(addresses.iter().map(|address| SanType::IpAddress(address.ip())));
+        san.extend(addresses.iter().map(|address| Alternative::Address(address.ip())));
         let files = serve.tls_certificate.clone().zip(serve.tls_key.clone());
         if let Some(file) = &serve.write_ca {
             let authority = Authority::ensure(&*vault, clock.now()).map_err(failed)?;
