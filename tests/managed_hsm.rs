@@ -54,6 +54,13 @@ const ALLOWED: &str = "
     SettingsGet          hsm     +  .  .  .  .  .  .  .  .
     SettingGet           hsm     +  .  .  .  .  .  .  .  .
     SettingUpdate        hsm     +  .  .  .  .  .  .  .  .
+    FullBackup           hsm     +  .  .  .  .  .  .  +  .
+    PreFullBackup        hsm     +  .  .  .  .  .  .  +  .
+    FullBackupStatus     hsm     +  .  .  .  .  .  .  +  .
+    FullRestore          hsm     +  .  .  .  .  .  .  .  +
+    PreFullRestore       hsm     +  .  .  .  .  .  .  .  +
+    FullRestoreStatus    hsm     +  .  .  .  .  .  .  .  +
+    SelectiveKeyRestore  object  +  .  .  .  .  .  .  .  +
 ";
 
 /// The roles in the table's order.

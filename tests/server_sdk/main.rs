@@ -7,6 +7,7 @@
 mod stage;
 
 mod beside;
+mod byok;
 mod certificates;
 mod served;
 

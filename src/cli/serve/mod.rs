@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Context, Error, Result, open};
 use crate::certificate::Alternative;
@@ -178,8 +179,9 @@ impl Running {
     }
 
     async fn until(self, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
+        let asked = signal(SignalKind::hangup())?;
         tokio::spawn(Arc::clone(&self.server).purge_regularly());
-        tokio::spawn(self.source.renew_regularly(self.tls));
+        tokio::spawn(self.source.renew_regularly(self.tls, asked));
         listen::serve(self.server.router(), self.listeners, Limits::default(), shutdown).await
     }
 }
@@ -203,7 +205,7 @@ fn target(configured: &BackupTarget) -> Result<Target> {
 
 /// Until somebody asks the server to end.
 async fn shutdown() {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+    let mut terminate = match signal(SignalKind::terminate()) {
         Ok(signal) => signal,
         Err(_) => return std::future::pending().await,
     };
@@ -294,11 +296,11 @@ impl TlsSource {
         authority.tls(&self.names, now).map_err(failed)
     }
 
-    /// Handshakes go on with the certificate that they have while a newer one can't be had.
-    async fn renew_regularly(self, tls: Arc<Tls>) {
+    /// Handshakes go on with the certificate that they have while a newer one can't be had. `SIGHUP` asks for it now.
+    async fn renew_regularly(self, tls: Arc<Tls>, mut asked: Signal) {
         let source = Arc::new(self);
         loop {
-            tokio::time::sleep(RENEW_EVERY).await;
+            let _ = tokio::time::timeout(RENEW_EVERY, asked.recv()).await;
             let source = Arc::clone(&source);
             match tokio::task::spawn_blocking(move || source.make()).await {
                 Ok(Ok(newer)) => tls.replace_with(&newer),
