@@ -1,5 +1,8 @@
 //! Files that are wrong, foreign or hostile: each is refused with its reason, and none costs much.
 
+use std::sync::OnceLock;
+
+use proptest::prelude::*;
 use strongroom::certificate::private_key::Bundle;
 use strongroom::certificate::{Certificate, Error, Limits, Request, chain, make, pkcs12};
 
@@ -71,6 +74,43 @@ fn what_is_cut_or_changed_anywhere_is_refused_or_means_the_same() {
             assert!(read.keys.iter().all(|found| found.pkcs8 == key), "byte {at}");
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn whatever_is_done_to_a_file_it_is_read_or_refused(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        cut in any::<prop::sample::Index>(),
+        encrypted in any::<bool>(),
+    ) {
+        let mut file = sample(encrypted).to_vec();
+        for (at, byte) in changes {
+            let at = at.index(file.len());
+            file[at] = byte;
+        }
+        if cut.index(4) == 0 {
+            file.truncate(cut.index(file.len()));
+        }
+        if let Ok(read) = pkcs12::read(&file, "secret", &FEW) {
+            prop_assert!(read.keys.len() + read.certificates.len() <= FEW.things);
+        }
+        let _ = Bundle::read(&file, "secret", &FEW);
+        let _ = (Certificate::from_der(&file), Request::from_der(&file));
+    }
+}
+
+const FEW: Limits = Limits { rounds: 5_000, memory: 1 << 20, things: 8 };
+
+/// A file in which changes meet structure, since nothing hides it, and one of another kind.
+fn sample(encrypted: bool) -> &'static [u8] {
+    static FILES: OnceLock<[Vec<u8>; 2]> = OnceLock::new();
+    let files = FILES.get_or_init(|| {
+        let stage = Stage::without_token();
+        ["-nomac -keypbe NONE -certpbe NONE", "-iter 1"].map(|options| file(&stage, options))
+    });
+    &files[usize::from(encrypted)]
 }
 
 #[test]

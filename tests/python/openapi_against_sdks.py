@@ -37,9 +37,9 @@ def status(method):
 
 
 def model_of(method, models):
-    annotation = inspect.signature(method).parameters.get("parameters") or inspect.signature(method).parameters.get(
-        "key_rotation_policy"
-    )
+    parameters = inspect.signature(method).parameters
+    named = ("parameters", "parameter", "key_rotation_policy", "certificate_policy", "certificate_operation", "contacts")
+    annotation = next((parameters[name] for name in named if name in parameters), None)
     if annotation is None:
         return None
     for kind in typing.get_args(annotation.annotation):
@@ -84,7 +84,7 @@ def main():
         if sdk != own:
             wrong.append(f"{what}: the SDK has {sdk}, the document {own}")
 
-    for package in ("azure.keyvault.keys", "azure.keyvault.secrets"):
+    for package in ("azure.keyvault.keys", "azure.keyvault.secrets", "azure.keyvault.certificates"):
         operations = importlib.import_module(package + "._generated._operations._operations")
         models = importlib.import_module(package + "._generated.models")
         words |= enums(models)

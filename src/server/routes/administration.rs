@@ -11,13 +11,13 @@ use crate::server::administration::full_backup;
 pub fn rows() -> Vec<Route> {
     vec![
         Route::new(Method::POST, "/backup", "FullBackup", A::BACKUP_START, Write, full_backup::back_up)
+            .hsm(A::HSM_BACKUP_START)
             .body(schema::<full_backup::Storage>)
-            .status(202)
-            .hsm(A::HSM_BACKUP_START),
+            .status(202),
         Route::new(Method::POST, "/prebackup", "PreFullBackup", A::BACKUP_START, Write, full_backup::check_backup)
+            .hsm(A::HSM_BACKUP_START)
             .body(schema::<full_backup::CheckedStorage>)
-            .status(202)
-            .hsm(A::HSM_BACKUP_START),
+            .status(202),
         Route::new(
             Method::GET,
             "/backup/{id}/pending",
@@ -29,13 +29,13 @@ pub fn rows() -> Vec<Route> {
         .without_version()
         .hsm(A::HSM_BACKUP_STATUS),
         Route::new(Method::PUT, "/restore", "FullRestore", A::RESTORE_START, Write, full_backup::restore)
+            .hsm(A::HSM_RESTORE_START)
             .body(schema::<full_backup::RestoreParameters>)
-            .status(202)
-            .hsm(A::HSM_RESTORE_START),
+            .status(202),
         Route::new(Method::PUT, "/prerestore", "PreFullRestore", A::RESTORE_START, Write, full_backup::check_restore)
+            .hsm(A::HSM_RESTORE_START)
             .body(schema::<full_backup::CheckedRestoreParameters>)
-            .status(202)
-            .hsm(A::HSM_RESTORE_START),
+            .status(202),
         Route::new(
             Method::GET,
             "/restore/{id}/pending",
@@ -54,8 +54,8 @@ pub fn rows() -> Vec<Route> {
             Write,
             full_backup::restore_key,
         )
+        .hsm(A::HSM_RESTORE_START)
         .body(schema::<full_backup::KeyRestoreParameters>)
-        .status(202)
-        .hsm(A::HSM_RESTORE_START),
+        .status(202),
     ]
 }
