@@ -246,6 +246,11 @@ impl Content {
         self.notes.insert(TEXT_VALUE.0.into(), TEXT_VALUE.1.into());
     }
 
+    /// Leaves out what front ends keep beside this object alone: all but how its value reads. A copy is another object.
+    pub fn forget_notes(&mut self) {
+        self.notes.retain(|name, _| name == TEXT_VALUE.0);
+    }
+
     /// Whether it is a certificate with a key of its own, or such a key: one goes nowhere without the other.
     pub fn is_managed(&self) -> bool {
         self.notes.get(MANAGED.0).is_some_and(|value| value == MANAGED.1)

@@ -98,7 +98,7 @@ fn the_command_line_shows_a_certificate_of_the_sdk_and_deletes_it_with_its_key()
     };
     assert_eq!(listed("cert").as_array().unwrap().len(), 1);
     assert!(stage.strongroom("cert show www").contains("CN=managed"));
-    for refused in ["key delete www", "key delete www --purge --yes", "key create www --rotate"] {
+    for refused in ["key delete www", "key delete www --purge --yes", "key rotate www"] {
         let done = output(&mut stage.strongroom_command(refused));
         assert!(!done.status.success(), "{refused}");
     }
