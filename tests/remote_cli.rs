@@ -30,8 +30,14 @@ impl Scene {
         let made = local(&folder, &["init", "--label", "Test"]).output().unwrap();
         assert!(made.status.success(), "{}", text(&made.stderr));
         let log = folder.path().join("log");
+        fs::create_dir(folder.path().join("backups")).unwrap();
+        let conf = folder.path().join("config.toml");
+        let targets = "vaults_dir = \"none\"\n[[vault]]\nname = \"dev\"\npath = \"dev\"\n\
+                       [[backup_target]]\nname = \"nightly\"\ndirectory = \"backups\"\n";
+        write_private(conf.clone(), targets);
         let mut command =
             local(&folder, &["serve", "--dev", "--vault", "dev", "--listen", "127.0.0.1:0", "--write-ca", "ca.pem"]);
+        command.env("STRONGROOM_CONF", conf).env_remove("STRONGROOM_VAULT");
         let server = command.stderr(File::create(&log).unwrap()).stdout(Stdio::null()).spawn().unwrap();
         let mut scene = Self { folder, server, vault: String::new(), environment: Vec::new() };
         let begun = Instant::now();
@@ -205,6 +211,45 @@ fn openssl(scene: &Scene, arguments: &[&str]) -> String {
 }
 
 #[test]
+fn roles_are_made_given_and_taken_away_at_a_server_as_they_are_in_a_local_vault() {
+    let scene = Scene::new();
+    let here =
+        |arguments: &[&str]| serde_json::from_str::<Value>(&scene.local(&[&["--json"], arguments].concat())).unwrap();
+    let somebody = here(&["identity", "create", "app"])["object_id"].as_str().unwrap().to_owned();
+    assert_eq!(sorted(scene.json(&["role", "list"])).len(), 11);
+    let create = ["role", "definition", "create", "Signers", "--allow", "keys/sign/action", "--description", "sign"];
+    let made = scene.json(&create);
+    assert_eq!(made["data_actions"], json!(["Microsoft.KeyVault/vaults/keys/sign/action"]));
+    assert_eq!(
+        scene.json(&["role", "definition", "show", "signers"]),
+        here(&["role", "definition", "show", "signers"])
+    );
+    assert_eq!(sorted(scene.json(&["role", "definition", "list"])), sorted(here(&["role", "definition", "list"])));
+    assert!(scene.refused(&create).contains("already"));
+    let assign = ["role", "assign", "Signers", &somebody, "--scope", "/keys/www"];
+    let given = scene.json(&assign);
+    assert_eq!((&given["role"], &given["scope"]), (&json!("Signers"), &json!("/keys/www")));
+    assert_eq!(scene.json(&assign), given, "a role is had once");
+    scene.run(&["role", "assign", "crypto user", &somebody]);
+    let (there, local) = (scene.json(&["role", "assignments"]), here(&["role", "assignments"]));
+    let ids = |all: &Value| all.as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>().len();
+    assert_eq!((ids(&there), ids(&local)), (3, 3));
+    assert_eq!(scene.json(&["role", "assignments", "--identity", &somebody]).as_array().unwrap().len(), 2);
+    assert!(scene.refused(&["role", "definition", "delete", "Signers", "-y"]).contains("assigned 1 times"));
+    assert_eq!(scene.json(&["role", "unassign", "Signers", &somebody, "--scope", "/keys/www"]), given);
+    assert!(scene.refused(&["role", "unassign", "Signers", &somebody]).contains("doesn't have"));
+    assert_eq!(scene.json(&["role", "definition", "delete", "Signers", "-y"])["name"], "Signers");
+    assert!(scene.refused(&["role", "assign", "Signers", &somebody]).contains("There is no role"));
+    assert!(scene.misused(&["role", "assign", "Reader", "app"]).contains("object id"));
+}
+
+fn sorted(mut list: Value) -> Vec<Value> {
+    let list = list.as_array_mut().unwrap();
+    list.sort_by_key(|role| role["id"].as_str().unwrap().to_owned());
+    list.clone()
+}
+
+#[test]
 fn a_secret_goes_through_standard_input_and_comes_back_byte_for_byte() {
     let scene = Scene::new();
     let value = "pass \"word\" ключ \\ \n end";
@@ -262,6 +307,43 @@ fn what_was_deleted_is_listed_shown_recovered_and_purged() {
 }
 
 #[test]
+fn a_whole_vault_is_backed_up_to_a_target_and_goes_back_to_it() {
+    let scene = Scene::new();
+    scene.run(&["key", "create", "www", "--kind", "p-256"]);
+    let made = scene.json(&["backup", "create", "--target", "nightly"]);
+    let name = made["name"].as_str().unwrap();
+    assert!(
+        made["uri"].as_str().unwrap().ends_with(&format!("/nightly/{name}")) && made["ended"].is_string(),
+        "{made}"
+    );
+    // It is what the command makes where the vault lies.
+    let shown: Value =
+        serde_json::from_str(&scene.local(&["--json", "backup", "show", &format!("backups/{name}")])).unwrap();
+    assert_eq!(shown["opens_with"], "recovery-key");
+    scene.local(&["backup", "verify", &format!("backups/{name}")]);
+    let version = scene.json(&["key", "show", "www"])["version"].clone();
+    scene.run(&["key", "delete", "www"]);
+    scene.run(&["key", "create", "since", "--kind", "p-256"]);
+    assert!(scene.refused(&["restore", name, "--target", "nightly"]).contains("add --yes"));
+    assert!(
+        scene.refused(&["restore", name, "--target", "nightly", "--object", "www"]).contains("deleted but recoverable")
+    );
+    let restored = scene.json(&["--yes", "restore", name, "--target", "nightly"]);
+    assert_eq!(restored["name"], name);
+    assert_eq!(scene.json(&["key", "show", "www"])["version"], version);
+    assert!(scene.refused(&["key", "show", "since"]).contains("no key called"));
+    scene.run(&["key", "delete", "www"]);
+    scene.run(&["--yes", "deleted", "purge", "www"]);
+    scene.run(&["restore", name, "--target", "nightly", "--object", "www"]);
+    assert_eq!(scene.json(&["key", "show", "www"])["version"], version);
+    assert!(scene.refused(&["backup", "create", "--target", "weekly"]).contains("target was not found"));
+    assert!(
+        scene.refused(&["--yes", "restore", "none", "--target", "nightly"]).contains("was not found at this target")
+    );
+    assert!(failed(2, local(&scene.folder, &["backup", "create", "--target", "x"]), &[]).contains("for a server"));
+}
+
+#[test]
 fn a_list_is_followed_over_all_its_pages() {
     let scene = Scene::new();
     for number in 0..30 {
@@ -284,8 +366,11 @@ fn what_the_api_has_no_word_for_is_refused_by_name() {
         (&["key", "delete", "www", "--version", "0"], "--version"),
         (&["key", "delete", "www", "--purge"], "--purge"),
         (&["key", "list", "--pin-file", "pin"], "--pin-file"),
-        (&["cert", "list"], "Only `key`, `secret` and `deleted`"),
-        (&["backup", "create", "x"], "Only `key`, `secret` and `deleted`"),
+        (&["cert", "list"], "Only `key`, `secret`, `deleted`"),
+        (&["backup", "create", "x"], "Say with --target"),
+        (&["backup", "show", "x"], "Only `backup create`"),
+        (&["restore", "x"], "Say with --target"),
+        (&["restore", "x", "--target", "nightly", "--recovery-key-file", "key"], "the server's configuration"),
     ] {
         assert!(scene.misused(arguments).contains(option), "{arguments:?}");
     }
