@@ -150,6 +150,7 @@ measure_server() {
         done
     done
     measure_mixture
+    measure_certificates
     measure_population
 }
 
@@ -179,6 +180,24 @@ measure_mixture() {
     single=$(field 2 <"$place/server.single" | median)
     p99=$(field 3 <"$place/server.mixed" | median)
     row "P-256's p99 beside 8 × RSA-4096, µs" "$p99" "RSA-4096, one: $single" "$(calc "$p99 / $single")" at-most 5
+}
+
+# Certificates with P-256 keys that sign themselves, each with a name of its own.
+measure_certificates() {
+    local number run count=1000 rate
+    local policy='{"policy":{"issuer":{"name":"Self"},"key_props":{"kty":"EC","crv":"P-256"},"x509_props":{"subject":"CN=www"}}}'
+    [[ -z $quick ]] || count=100
+    heading "server, certificates made"
+    for ((run = 0; run < runs; run++)); do
+        for ((number = 0; number < count; number++)); do
+            our_request POST /certificates/made-$run-$number/create "$policy"
+        done >"$place/ours.certificates"
+        "$place/requests" "$our_port" bench.vault.localhost "$place/ca.pem" 8 0 '"csr":"' "$place/ours.certificates" $count \
+            >>"$place/server.certificates"
+    done
+    [[ $(field 4 <"$place/server.certificates" | sort -n | tail -n 1) == 0 ]] || die "certificates: some answers were wrong"
+    rate=$(field 1 <"$place/server.certificates" | median)
+    row "P-256, issuer Self, a second, 8 connections" "$rate" "" "$rate" at-least 200
 }
 
 # 10,000 keys of three versions and five tags, all used once: memory, the cost of a request, a cold start.

@@ -199,6 +199,10 @@ pub struct Content {
     pub attributes: AttributeMap,
 }
 
+/// `CKA_SENSITIVE`.
+const SENSITIVE: u64 = 0x103;
+/// `CKA_WRAP_WITH_TRUSTED`.
+const WRAP_WITH_TRUSTED: u64 = 0x210;
 /// `CKA_ALWAYS_AUTHENTICATE`.
 const ALWAYS_AUTHENTICATE: u64 = 0x202;
 /// `CKA_ALLOWED_MECHANISMS`.
@@ -234,11 +238,12 @@ impl Content {
         of(ALWAYS_AUTHENTICATE).iter().any(|byte| *byte != 0) || !of(ALLOWED_MECHANISMS).is_empty()
     }
 
-    /// Whether the secret part may leave as it is. A PKCS#11 program may have made a key that leaves wrapped only.
-    pub fn leaves_in_clear(&self) -> bool {
-        let set =
-            |attribute: u64| self.attributes.get(&attribute).is_some_and(|value| value.iter().any(|byte| *byte != 0));
-        self.exportable && !set(SENSITIVE) && !set(WRAP_WITH_TRUSTED)
+    /// Whether the secret part may leave as it is. A PKCS#11 program may let it leave wrapped alone (`CKA_SENSITIVE` beside
+    /// `CKA_EXTRACTABLE`), or for trusted keys alone.
+    pub fn may_leave_in_clear(&self) -> bool {
+        let is_set =
+            |attribute: u64| self.attributes.get(&attribute).is_some_and(|value| value.iter().any(|b| *b != 0));
+        self.exportable && !is_set(SENSITIVE) && !is_set(WRAP_WITH_TRUSTED)
     }
 
     /// Notes that a secret's value is text.
