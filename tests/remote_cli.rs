@@ -323,8 +323,8 @@ fn what_the_api_has_no_word_for_is_refused_by_name() {
         (&["key", "delete", "www", "--version", "0"], "--version"),
         (&["key", "delete", "www", "--purge"], "--purge"),
         (&["key", "list", "--pin-file", "pin"], "--pin-file"),
-        (&["cert", "list"], "Only `key`, `secret` and `deleted`"),
-        (&["backup", "create", "x"], "Only `key`, `secret` and `deleted`"),
+        (&["cert", "list"], "Only `key`, `secret`, `deleted`, `role`"),
+        (&["backup", "create", "x"], "--target"),
     ] {
         assert!(scene.misused(arguments).contains(option), "{arguments:?}");
     }

@@ -56,6 +56,33 @@ const ALLOWED: &str = "
     SecretPurge         object  +  .  .  .  .  .  .  .  +  .  .
     SecretBackup        object  +  .  .  .  .  .  .  .  +  .  .
     SecretRestore       vault   +  .  .  .  .  .  .  .  +  .  .
+    CertificateCreate       object  +  .  +  .  .  .  .  .  .  .  .
+    CertificateImport       object  +  .  +  .  .  .  .  .  .  .  .
+    CertificateGet          object  +  +  +  +  .  .  .  .  .  .  .
+    CertificateUpdate       object  +  .  +  .  .  .  .  .  .  .  .
+    CertificateList         vault   +  +  +  +  .  .  .  .  .  .  .
+    CertificateListVersions object  +  +  +  +  .  .  .  .  .  .  .
+    CertificatePolicyGet    object  +  +  +  +  .  .  .  .  .  .  .
+    CertificatePolicySet    object  +  .  +  .  .  .  .  .  .  .  .
+    CertificatePendingGet   object  +  +  +  +  .  .  .  .  .  .  .
+    CertificatePendingUpdate object  +  .  +  .  .  .  .  .  .  .  .
+    CertificatePendingDelete object  +  .  +  .  .  .  .  .  .  .  .
+    CertificatePendingMerge object  +  .  +  .  .  .  .  .  .  .  .
+    CertificateDelete       object  +  .  +  .  .  .  .  .  .  .  .
+    CertificateListDeleted  vault   +  +  +  +  .  .  .  .  .  .  .
+    CertificateGetDeleted   object  +  +  +  +  .  .  .  .  .  .  .
+    CertificateRecover      object  +  .  +  .  .  .  .  .  .  .  .
+    CertificatePurge        object  +  .  +  .  .  .  .  .  .  .  .
+    CertificateBackup       object  +  .  +  .  .  .  .  .  .  .  .
+    CertificateRestore      vault   +  .  +  .  .  .  .  .  .  .  .
+    CertificateIssuersList  vault   +  +  +  .  .  .  .  .  .  .  .
+    CertificateIssuerGet    vault   +  +  +  .  .  .  .  .  .  .  .
+    CertificateIssuerSet    vault   +  .  +  .  .  .  .  .  .  .  .
+    CertificateIssuerUpdate vault   +  .  +  .  .  .  .  .  .  .  .
+    CertificateIssuerDelete vault   +  .  +  .  .  .  .  .  .  .  .
+    CertificateContactsGet  vault   +  .  +  .  .  .  .  .  .  .  .
+    CertificateContactsSet  vault   +  .  +  .  .  .  .  .  .  .  .
+    CertificateContactsDelete vault   +  .  +  .  .  .  .  .  .  .  .
     RoleDefinitionList  vault   +  +  .  .  .  .  .  .  .  .  +
     RoleDefinitionGet   vault   +  +  .  .  .  .  .  .  .  .  +
     RoleDefinitionSet   vault   +  .  .  .  .  .  .  .  .  .  .
@@ -96,6 +123,7 @@ const ASYMMETRIC: &str = "rsa";
 const SYMMETRIC: &str = "oct";
 const NO_KEY: &str = "no-key";
 const NO_SECRET: &str = "no-secret";
+const NO_CERTIFICATE: &str = "no-certificate";
 const NO_ROLE: &str = "00000000-0000-4000-8000-000000000000";
 
 /// What each role was given.
@@ -112,7 +140,9 @@ impl Reach {
         match self {
             Self::Nothing => &[],
             Self::Vault => &["/"],
-            Self::ThisObject => &["/keys/rsa", "/keys/OCT", "/keys/no-key", "/secrets/no-secret"],
+            Self::ThisObject => {
+                &["/keys/rsa", "/keys/OCT", "/keys/no-key", "/secrets/no-secret", "/certificates/no-certificate"]
+            }
             // The same names elsewhere are others too.
             Self::OtherObjects => &[
                 "/keys/other",
@@ -121,6 +151,8 @@ impl Reach {
                 "/keys/no-secret",
                 "/secrets/rsa",
                 "/certificates/oct",
+                "/certificates/no-key",
+                "/secrets/no-certificate",
             ],
         }
     }
@@ -147,10 +179,11 @@ fn rows() -> HashMap<&'static str, Row> {
 
 /// The objects with which an operation is tried.
 fn objects(route: &Route, row: &Row) -> &'static [&'static str] {
-    match (row.signs.contains(&"p"), route.operation.starts_with("Secret")) {
-        (true, _) => &[ASYMMETRIC, SYMMETRIC],
-        (false, true) => &[NO_SECRET],
-        (false, false) => &[NO_KEY],
+    match route.operation {
+        _ if row.signs.contains(&"p") => &[ASYMMETRIC, SYMMETRIC],
+        operation if operation.starts_with("Secret") => &[NO_SECRET],
+        operation if operation.starts_with("Certificate") => &[NO_CERTIFICATE],
+        _ => &[NO_KEY],
     }
 }
 

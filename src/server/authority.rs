@@ -1,18 +1,14 @@
 //! The certificate authority that a server without certificates of its own makes for itself: its key lies in the vault,
 //! the servers' keys only in memory.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::sync::Arc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType,
-};
-use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde::{Deserialize, Serialize};
 
 use super::record::{self, Record};
 use super::tls::{Tls, TlsError};
+use crate::certificate::{self, Alternative, Certificate, KeyUsages, Profile, Signer, make, name, pem, usage_oid};
 use crate::crypto::{Curve, KeyAlgorithm, PrivateKey};
 use crate::vault::{SecretBytes, Vault, VaultError};
 
@@ -31,8 +27,8 @@ pub enum AuthorityError {
     #[error(transparent)]
     Vault(#[from] VaultError),
     /// The certificate.
-    #[error("a certificate can't be made: {0}")]
-    Certificate(#[from] rcgen::Error),
+    #[error(transparent)]
+    Certificate(#[from] certificate::Error),
     /// The handshake's configuration.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -64,7 +60,7 @@ impl Authority {
     /// The vault's authority, made when it is first asked for.
     pub fn ensure(vault: &dyn Vault, now: i64) -> Result<Self, AuthorityError> {
         if record::find::<Stored>(&vault.image(), "1").is_none() {
-            let (certificate, key) = make(now)?;
+            let (certificate, key) = new_authority(now)?;
             let stored = Stored { certificate: Base64UrlUnpadded::encode_string(&certificate), created: now };
             vault.transact(&mut |image| match record::find::<Stored>(image, "1") {
                 Some(_) => Ok(Vec::new()),
@@ -78,49 +74,39 @@ impl Authority {
 
     /// Its certificate, for those who shall trust it.
     pub fn certificate_pem(&self) -> String {
-        pem::encode(&pem::Pem::new("CERTIFICATE", self.certificate.clone()))
+        pem::text("CERTIFICATE", &self.certificate)
     }
 
     /// What a server of these names answers handshakes with; its key is made anew.
-    pub fn tls(&self, names: &[SanType], now: i64) -> Result<Tls, AuthorityError> {
+    pub fn tls(&self, names: &[Alternative], now: i64) -> Result<Tls, AuthorityError> {
         let (key, pkcs8) = PrivateKey::generate(KeyAlgorithm::Ec(Curve::P256)).map_err(VaultError::from)?;
-        drop(key);
-        let mut params = CertificateParams::default();
-        params.subject_alt_names = names.to_vec();
-        params.distinguished_name.push(DnType::CommonName, "Strongroom server");
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.use_authority_key_identifier_extension = true;
-        limit(&mut params, now, SERVER_DAYS);
-        let issuer = Issuer::new(params_of_authority(now), pair(&self.key)?);
-        let certificate = params.signed_by(&pair(&pkcs8)?, &issuer)?;
-        Ok(Tls::from_der(vec![certificate.der().clone()], pkcs8.expose())?)
+        let profile = Profile {
+            subject: name::parse("CN=Strongroom server")?,
+            alternatives: names.to_vec(),
+            key_usages: KeyUsages::DigitalSignature.into(),
+            extended_usages: vec![usage_oid("serverAuth")?],
+            authority: None,
+            // A day before, for clocks that are behind.
+            not_before: now - DAY,
+            not_after: now + SERVER_DAYS * DAY,
+        };
+        let own = PrivateKey::from_pkcs8(self.key.expose()).map_err(VaultError::from)?;
+        let issuer = Certificate::from_der(&self.certificate)?;
+        let made = make::issue(&profile, key.public_key().spki(), &issuer, &Signer::new(Arc::new(own))?)?;
+        Ok(Tls::from_der(vec![made.into()], pkcs8.expose())?)
     }
 }
 
-fn make(now: i64) -> Result<(Vec<u8>, SecretBytes), AuthorityError> {
-    let (_, pkcs8) = PrivateKey::generate(KeyAlgorithm::Ec(Curve::P256)).map_err(VaultError::from)?;
-    let certificate = params_of_authority(now).self_signed(&pair(&pkcs8)?)?;
-    Ok((certificate.der().to_vec(), pkcs8))
-}
-
-/// Only the dates of these differ from one time to another, and an issuer's dates aren't in what it issues.
-fn params_of_authority(now: i64) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "Strongroom server authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    limit(&mut params, now, AUTHORITY_DAYS);
-    params
-}
-
-fn pair(pkcs8: &SecretBytes) -> Result<KeyPair, rcgen::Error> {
-    KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(pkcs8.expose()), &rcgen::PKCS_ECDSA_P256_SHA256)
-}
-
-/// Sets from a day before, for clocks that are behind, to so many days after.
-fn limit(params: &mut CertificateParams, now: i64, days: i64) {
-    let at = |seconds: i64| UNIX_EPOCH + Duration::from_secs(seconds.try_into().unwrap_or(0));
-    params.not_before = at(now - DAY).into();
-    params.not_after = at(now + days * DAY).into();
+fn new_authority(now: i64) -> Result<(Vec<u8>, SecretBytes), AuthorityError> {
+    let (key, pkcs8) = PrivateKey::generate(KeyAlgorithm::Ec(Curve::P256)).map_err(VaultError::from)?;
+    let profile = Profile {
+        subject: name::parse("CN=Strongroom server authority")?,
+        alternatives: Vec::new(),
+        key_usages: KeyUsages::KeyCertSign | KeyUsages::CRLSign,
+        extended_usages: Vec::new(),
+        authority: Some(certificate::Authority { path_length: Some(0) }),
+        not_before: now - DAY,
+        not_after: now + AUTHORITY_DAYS * DAY,
+    };
+    Ok((make::self_signed(&profile, &Signer::new(Arc::new(key))?)?, pkcs8))
 }

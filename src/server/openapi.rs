@@ -10,6 +10,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
+use super::certificates::ContentType;
 use super::error::ErrorBody;
 use super::gate::API_VERSIONS;
 use super::paging;
@@ -35,7 +36,7 @@ fn document() -> Value {
         "info": {
             "title": "Strongroom",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Keys, secrets and backups of vaults over Azure Key Vault's REST API. A vault is a host. A version at the end of \
+            "description": "Keys, secrets, certificates and backups over Azure Key Vault's REST API. A vault is a host. A version at the end of \
                 a path may be left out, one in the middle be empty: the current one is meant.",
         },
         "security": [{ "token": [] }],
@@ -99,6 +100,16 @@ fn parameters(route: &Route) -> Vec<Value> {
         if route.path.contains("{scope}") {
             parameters.push(query("$filter", json_schema!({ "type": "string" })));
         }
+    }
+    match route.operation {
+        "CertificateList" | "CertificateListDeleted" => {
+            parameters.push(query("includePending", json_schema!({ "type": "boolean" })));
+        }
+        "SecretGet" => {
+            let names = [ContentType::Pkcs12, ContentType::Pem].map(ContentType::name);
+            parameters.push(query("outContentType", json_schema!({ "type": "string", "enum": names })));
+        }
+        _ => {}
     }
     parameters
 }

@@ -2,11 +2,13 @@
 //!
 //! Short work (an EC signature, a secret) is done where the request is read. Private RSA operations have threads of their
 //! own, at a lower priority, and so have the generation of RSA keys and backups of whole vaults, so that others are served
-//! while all of these are busy; writes wait for the disk on blocking threads, logins for nobody's write. Each queue is bounded: beyond it a request is answered 503 at once.
+//! while all of these are busy; writes wait for the disk on blocking threads, logins for nobody's write. Each queue is bounded:
+//! beyond it a request is answered 503 at once.
 
+use std::collections::VecDeque;
 use std::num::NonZero;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -38,9 +40,9 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads and their limits.
 pub struct Pools {
-    rsa: SyncSender<Job>,
-    generation: SyncSender<Job>,
-    background: SyncSender<Job>,
+    rsa: Crew,
+    generation: Crew,
+    background: Crew,
     logins: Arc<Semaphore>,
     writes: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
@@ -50,9 +52,9 @@ impl Pools {
     /// Starts the threads for RSA, one for each core, and the one for what takes long.
     pub fn start() -> std::io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        let rsa = start_threads("rsa", cores, RSA_QUEUE)?;
-        let generation = start_threads("generate", cores, GENERATIONS)?;
-        let background = start_threads("background", 1, BACKGROUND)?;
+        let rsa = Crew::start("rsa", cores, RSA_QUEUE)?;
+        let generation = Crew::start("generate", cores, GENERATIONS)?;
+        let background = Crew::start("background", 1, BACKGROUND)?;
         let writes = Arc::new(Semaphore::new(WRITES));
         let logins = Arc::new(Semaphore::new(LOGINS));
         Ok(Self {
@@ -121,24 +123,81 @@ async fn on_blocking_thread<T: Send + 'static>(
     done.await.map_err(|_| failed())
 }
 
-/// Threads, and where they find their work.
-fn start_threads(name: &str, threads: usize, queue: usize) -> std::io::Result<SyncSender<Job>> {
-    let (sender, jobs) = sync_channel::<Job>(queue);
-    let jobs = Arc::new(Mutex::new(jobs));
-    for number in 0..threads {
-        let jobs = Arc::clone(&jobs);
-        thread::Builder::new().name(format!("{name}-{number}")).spawn(move || work(&jobs))?;
-    }
-    Ok(sender)
+/// Threads of low priority, and the work that waits for them. They end when it is dropped.
+struct Crew(Arc<Queue>);
+
+/// Work in the order in which it came. Only a thread that has nothing to do is woken, and one for each job.
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+    most: usize,
 }
 
-fn work(jobs: &Mutex<Receiver<Job>>) {
-    sys::thread::lower_priority();
-    loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
-        // What panicked answers its caller with an error; the thread goes on.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    idle: usize,
+    closed: bool,
+}
+
+impl Crew {
+    fn start(name: &str, threads: usize, most: usize) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue { waiting: Mutex::default(), changed: Condvar::new(), most });
+        let crew = Self(queue);
+        for number in 0..threads {
+            let queue = Arc::clone(&crew.0);
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || queue.work())?;
+        }
+        Ok(crew)
+    }
+
+    /// Leaves a job to the threads, or gives it back if too many wait.
+    fn try_send(&self, job: Job) -> std::result::Result<(), Job> {
+        let mut waiting = self.0.waiting();
+        if waiting.jobs.len() >= self.0.most {
+            return Err(job);
+        }
+        waiting.jobs.push_back(job);
+        if waiting.idle > 0 {
+            self.0.changed.notify_one();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.0.waiting().closed = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Queue {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        sys::thread::lower_priority();
+        while let Some(job) = self.next() {
+            // What panicked answers its caller with an error; the thread goes on.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+        }
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut waiting = self.waiting();
+        loop {
+            if let Some(job) = waiting.jobs.pop_front() {
+                return Some(job);
+            }
+            if waiting.closed {
+                return None;
+            }
+            waiting.idle += 1;
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting.idle -= 1;
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod exported;
 mod faults;
 mod imported;
 mod made;
+mod page;
 #[path = "../stage/mod.rs"]
 mod stage;
 
@@ -69,6 +70,15 @@ fn certificate(der: &[u8]) -> Certificate {
 /// Puts a certificate into a file of the stage, as PEM.
 fn put(stage: &Stage, file: &str, der: &[u8]) {
     stage.file(file, pem::text("CERTIFICATE", der));
+}
+
+/// Whether this machine has Java's `keytool`, which nothing else here needs.
+fn has_java() -> bool {
+    let found = Command::new("keytool").arg("-help").output().is_ok();
+    if !found {
+        eprintln!("There is no keytool on this machine: what Java reads and writes wasn't tried.");
+    }
+    found
 }
 
 /// `keytool` in English.

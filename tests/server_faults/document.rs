@@ -36,7 +36,11 @@ fn the_document_says_what_azures_sdks_do() {
 /// The document with the names and versions of objects that are there, so that requests reach more than "not found".
 fn with_objects(mut document: Value, versions: &[String]) -> Value {
     for (path, methods) in document["paths"].as_object_mut().unwrap() {
-        let names = if path.contains("secrets") { ["sec", "new", "gone"] } else { ["ec", "rsa", "oct"] };
+        let names = match path.split('/').nth(1).unwrap() {
+            "secrets" | "deletedsecrets" => ["sec", "cert", "gone"],
+            "certificates" | "deletedcertificates" => ["cert", "waits", "gone"],
+            _ => ["ec", "rsa", "oct"],
+        };
         for described in methods.as_object_mut().unwrap().values_mut() {
             for parameter in described["parameters"].as_array_mut().unwrap() {
                 match parameter["name"].as_str().unwrap() {
@@ -60,6 +64,11 @@ fn load_requests_made_from_the_document_find_no_failure_of_the_server() {
         versions.push(made["key"]["kid"].as_str().unwrap().rsplit('/').next().unwrap().to_owned());
     }
     client.ask("PUT", "/secrets/sec", &json!({"value": "v"})).with(200);
+    for (name, issuer) in [("cert", "Self"), ("waits", "Unknown")] {
+        let x509 = json!({ "subject": "CN=made" });
+        let policy = json!({ "issuer": { "name": issuer }, "key_props": { "kty": "EC" }, "x509_props": x509 });
+        client.ask("POST", &format!("/certificates/{name}/create"), &json!({ "policy": policy })).with(202);
+    }
     let document = client.ask("GET", "/openapi.json", &Value::Null).with(200);
     for (file, document) in [("plain.json", document.clone()), ("objects.json", with_objects(document, &versions))] {
         fs::write(scene.folder.path().join(file), document.to_string()).unwrap();

@@ -33,7 +33,7 @@ impl Operation {
     }
 }
 
-/// A vault with a key of each kind and a secret, and a client that opens a new connection when the server ended its last.
+/// A vault with a key of each kind, a secret, a certificate and an issuer, and a client that opens a new connection when the server ended its last.
 struct Place {
     document: Value,
     client: Client,
@@ -50,6 +50,8 @@ impl Place {
             client.ask("POST", &format!("/keys/{name}/create"), &json!({ "kty": kty })).with(200);
         }
         client.ask("PUT", "/secrets/sec", &json!({"value": "the value"})).with(200);
+        client.ask("POST", "/certificates/cert/create", &json!({ "policy": policy() })).with(202);
+        client.ask("PUT", "/certificates/issuers/iss", &json!({ "provider": "Test" })).with(200);
         let document = client.ask("GET", "/openapi.json", &Value::Null).with(200);
         Self { document, client, connection: None, _served: served, _scene: scene }
     }
@@ -137,6 +139,10 @@ fn is_key_vaults(answer: &Answer, what: &str) {
     assert!(answer.status != 401 || answer.header.contains("www-authenticate: bearer "), "{what}");
 }
 
+fn policy() -> Value {
+    json!({ "issuer": { "name": "Self" }, "key_props": { "kty": "EC" }, "x509_props": { "subject": "CN=cert" } })
+}
+
 /// For each operation an object, a body and what comes of it. What would do away with an object is asked for one that
 /// isn't there.
 fn good(id: &str, pattern: &str) -> (&'static str, Value, u16) {
@@ -148,6 +154,7 @@ fn good(id: &str, pattern: &str) -> (&'static str, Value, u16) {
         "KeyImport" => ("brought", json!({"key": {"kty": "oct", "k": DIGEST}, "Hsm": false, "tags": {}}), 200),
         "KeyGet" | "KeyListVersions" => ("ec", Value::Null, 200),
         "KeyList" | "SecretList" | "KeyListDeleted" | "SecretListDeleted" => ("", Value::Null, 200),
+        "CertificateList" | "CertificateListDeleted" | "CertificateIssuersList" => ("", Value::Null, 200),
         "KeyUpdate" => {
             ("ec", json!({"attributes": attributes, "tags": {"a": "b"}, "key_ops": ["sign", "verify"]}), 200)
         }
@@ -161,6 +168,21 @@ fn good(id: &str, pattern: &str) -> (&'static str, Value, u16) {
         "SecretUpdate" => ("sec", json!({"contentType": "text/plain", "attributes": attributes, "tags": {}}), 200),
         "SecretGet" | "SecretListVersions" => ("sec", Value::Null, 200),
         "KeyRestore" | "SecretRestore" => ("", json!({"value": "AAEC"}), 400),
+        "CertificateGet" | "CertificateListVersions" | "CertificatePolicyGet" | "CertificatePendingGet" => {
+            ("cert", Value::Null, 200)
+        }
+        "CertificateCreate" => ("made", json!({"policy": policy(), "tags": {}, "preserveCertOrder": true}), 202),
+        "CertificateImport" => ("brought", json!({"value": "AAEC", "pwd": "p", "policy": policy(), "tags": {}}), 400),
+        "CertificateUpdate" => ("cert", json!({"attributes": attributes, "tags": {"a": "b"}, "policy": {}}), 200),
+        "CertificatePolicySet" => ("cert", json!({"x509_props": {"validity_months": 6}, "lifetime_actions": []}), 200),
+        "CertificatePendingUpdate" => ("cert", json!({"cancellation_requested": false}), 200),
+        "CertificatePendingMerge" => ("none", json!({"x5c": ["AAEC"], "tags": {}}), 404),
+        "CertificateIssuerGet" => ("iss", Value::Null, 200),
+        "CertificateIssuerSet" => ("iss", json!({"provider": "Test", "credentials": {"pwd": "p"}}), 200),
+        "CertificateIssuerUpdate" => ("iss", json!({"attributes": {"enabled": true}, "org_details": {}}), 200),
+        "CertificateContactsGet" | "CertificateContactsDelete" => ("", Value::Null, 404),
+        "CertificateContactsSet" => ("", json!({"contacts": [{"email": "who@example.org"}]}), 200),
+        "CertificateRestore" => ("", json!({"value": "AAEC"}), 400),
         "KeyRotationPolicySet" => ("ec", json!({"lifetimeActions": [], "attributes": {}}), 200),
         "KeyRelease" => ("ec", json!({"target": "t"}), 400),
         "KeyGetAttestation" => ("ec", Value::Null, 400),
@@ -353,7 +375,8 @@ fn paths_that_are_nobodys_are_not_found() {
         "/%2e%2e/keys",
         "/keys/ec/0123456789abcdef0123456789abcdef/sing",
         "/%FF",
-        "/certificates",
+        "/certificate",
+        "/certificates/a/pending/b/c",
         "/secrets/a/b/c",
     ] {
         for method in ["GET", "POST", "PUT"] {

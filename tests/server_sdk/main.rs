@@ -8,6 +8,8 @@ mod stage;
 
 mod az;
 mod beside;
+mod byok;
+mod certificates;
 mod served;
 
 use served::{Served, identity_with};
@@ -103,8 +105,8 @@ fn every_operation_refuses_what_is_wrong_and_who_may_not_at_every_api_version() 
     run("operations.py", 8);
 }
 
-#[test]
-fn the_javascript_sdks_run_a_scenario() {
+/// Runs a script with the JavaScript SDKs that has so many cases.
+fn run_javascript(script: &str, cases: usize) {
     if !is_ours() {
         return;
     }
@@ -113,10 +115,20 @@ fn the_javascript_sdks_run_a_scenario() {
          target/javascript",
     );
     let (stage, served, _) = scene();
-    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/javascript/scenario.cjs");
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/javascript").join(script);
     let mut client = served.client(&stage, "node");
     let printed = stage::succeed(client.arg("--test").arg(script).env("NODE_PATH", packages));
-    assert!(printed.contains("# pass 5") && printed.contains("# fail 0"), "{printed}");
+    assert!(printed.contains(&format!("# pass {cases}")) && printed.contains("# fail 0"), "{printed}");
+}
+
+#[test]
+fn the_javascript_sdks_run_a_scenario() {
+    run_javascript("scenario.cjs", 5);
+}
+
+#[test]
+fn the_javascript_sdk_for_certificates_runs_a_scenario() {
+    run_javascript("certificates.cjs", 5);
 }
 
 #[test]

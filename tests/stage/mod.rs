@@ -239,6 +239,11 @@ impl Running {
         Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
     }
 
+    /// Sends it a signal, by the name that `kill` knows.
+    pub fn signal(&self, name: &str) {
+        succeed(Command::new("kill").args(["-s", name, &self.0.id().to_string()]));
+    }
+
     /// Waits for its end and returns what it printed.
     pub fn finish(mut self) -> String {
         let mut printed = String::new();

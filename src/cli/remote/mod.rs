@@ -1,4 +1,4 @@
-//! `--vault https://VAULT.DOMAIN`: keys, secrets, what was deleted, roles, and backups of a vault that a server keeps, ours or
+//! `--vault https://VAULT.DOMAIN`: keys, secrets, what was deleted, roles and backups of a vault that a server keeps, ours or
 //! Azure Key Vault, over its REST API.
 //!
 //! The verbs, their options and what they print are those of a local vault. What the API has no word for is refused by

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use rcgen::SanType;
-use rcgen::string::Ia5String;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Context, Error, Result, open};
+use crate::certificate::Alternative;
 use crate::config::{self, BackupTarget, Config, Manner, ServerConfig, VaultConfig};
 use crate::log;
 use crate::server::access::has_administrator;
@@ -179,8 +179,9 @@ impl Running {
     }
 
     async fn until(self, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
+        let asked = signal(SignalKind::hangup())?;
         tokio::spawn(Arc::clone(&self.server).purge_regularly());
-        tokio::spawn(self.source.renew_regularly(self.tls));
+        tokio::spawn(self.source.renew_regularly(self.tls, asked));
         listen::serve(self.server.router(), self.listeners, Limits::default(), shutdown).await
     }
 }
@@ -204,7 +205,7 @@ fn target(configured: &BackupTarget) -> Result<Target> {
 
 /// Until somebody asks the server to end.
 async fn shutdown() {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+    let mut terminate = match signal(SignalKind::terminate()) {
         Ok(signal) => signal,
         Err(_) => return std::future::pending().await,
     };
@@ -257,7 +258,7 @@ fn vaults_to_serve(context: &Context, config: &Config) -> Result<Vec<Place>> {
 /// Where the server's certificate comes from: files, or the vault's own authority.
 struct TlsSource {
     files: Option<(PathBuf, PathBuf)>,
-    names: Vec<SanType>,
+    names: Vec<Alternative>,
     vault: Arc<dyn VaultAdmin>,
     clock: Clock,
 }
@@ -273,12 +274,11 @@ impl TlsSource {
         names: &Names,
         clock: Clock,
     ) -> Result<Self> {
-        let host = |name: String| Ia5String::try_from(name).map(SanType::DnsName).map_err(failed);
-        let mut san = vec![host("localhost".to_owned())?];
+        let mut san = vec![Alternative::dns("localhost")?];
         for domain in [Manner::KeyVault, Manner::ManagedHsm].map(|manner| names.domain(manner)) {
-            san.extend([host(domain.to_owned())?, host(format!("*.{domain}"))?]);
+            san.extend([Alternative::dns(domain)?, Alternative::dns(&format!("*.{domain}"))?]);
         }
-        san.extend(addresses.iter().map(|address| SanType::IpAddress(address.ip())));
+        san.extend(addresses.iter().map(|address| Alternative::Address(address.ip())));
         let files = serve.tls_certificate.clone().zip(serve.tls_key.clone());
         if let Some(file) = &serve.write_ca {
             let authority = Authority::ensure(&*vault, clock.now()).map_err(failed)?;
@@ -296,11 +296,11 @@ impl TlsSource {
         authority.tls(&self.names, now).map_err(failed)
     }
 
-    /// Handshakes go on with the certificate that they have while a newer one can't be had.
-    async fn renew_regularly(self, tls: Arc<Tls>) {
+    /// Handshakes go on with the certificate that they have while a newer one can't be had. `SIGHUP` asks for it now.
+    async fn renew_regularly(self, tls: Arc<Tls>, mut asked: Signal) {
         let source = Arc::new(self);
         loop {
-            tokio::time::sleep(RENEW_EVERY).await;
+            let _ = tokio::time::timeout(RENEW_EVERY, asked.recv()).await;
             let source = Arc::clone(&source);
             match tokio::task::spawn_blocking(move || source.make()).await {
                 Ok(Ok(newer)) => tls.replace_with(&newer),

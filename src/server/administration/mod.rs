@@ -1,5 +1,5 @@
-//! What administrators do with a vault as a whole: who may do what ([`definitions`], [`assignments`]), its settings, and its
-//! backups ([`full_backup`]).
+//! What administrators do with a vault as a whole: who may do what ([`definitions`], [`assignments`]), its settings,
+//! and its backups ([`full_backup`]).
 //!
 //! Bodies and identifiers are those of Managed HSM's local access control, which a key vault here has too: at Azure a vault's
 //! roles are the resource manager's.

@@ -12,10 +12,18 @@ use crate::vault::{Change, Image};
 const MAX_CONTACTS: usize = 100;
 const MAX_TEXT: usize = 255;
 
-/// The record, and the body of a set.
-#[derive(Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Contacts {
+/// The record.
+#[derive(Clone, Serialize, Deserialize)]
+struct Contacts {
     contacts: Vec<Contact>,
+}
+
+/// The body of a set.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Contacts")]
+pub struct SetParameters {
+    /// At least one.
+    contacts: Option<Vec<Contact>>,
 }
 
 /// Somebody.
@@ -49,7 +57,8 @@ const ONLY: &str = "1";
 
 /// PUT `/certificates/contacts`: in place of those that there were.
 pub fn set(call: &Call) -> Result<Reply> {
-    let given: Contacts = call.read()?;
+    let given: SetParameters = call.read()?;
+    let given = Contacts { contacts: given.contacts.unwrap_or_default() };
     given.check()?;
     call.transact(&mut |image| {
         Ok(vec![match find(image) {

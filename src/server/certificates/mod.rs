@@ -29,7 +29,7 @@ pub use policy::ContentType;
 
 /// Shapes of bodies.
 pub mod bodies {
-    pub use super::contacts::Contacts;
+    pub use super::contacts::SetParameters as ContactsSetParameters;
     pub use super::create::CreateParameters;
     pub use super::import::ImportParameters;
     pub use super::issuers::{SetParameters as IssuerSetParameters, UpdateParameters as IssuerUpdateParameters};

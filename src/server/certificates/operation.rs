@@ -163,7 +163,7 @@ pub fn address(call: &Call, name: &Name) -> String {
 
 /// Nothing of this name is being made.
 pub fn not_found(name: &Name) -> ServiceError {
-    ServiceError::not_found("PendingCertificateNotFound", format!("Pending certificate not found: {name}"))
+    ServiceError::not_found("PendingCertificateNotFound", format!("Pending certificate not found: {name}."))
 }
 
 impl<'a> Found<'a> {

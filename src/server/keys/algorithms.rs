@@ -198,17 +198,20 @@ impl Algorithm {
 
     /// Refuses what isn't as long as the algorithm's digest.
     pub(super) fn check_digest(&self, key: KeyAlgorithm, digest: &[u8]) -> Result<(), OperationError> {
-        let (fits, needed) = match self.method {
-            Method::Signature(_, len) => (digest.len() == len, format!("a digest of {len} bytes")),
-            Method::BareSignature => {
-                let most = EncryptScheme::RsaPkcs1.decrypted_len(key);
-                ((1..=most).contains(&digest.len()), format!("a DigestInfo of 1 to {most} bytes"))
-            }
-            _ => (!digest.is_empty(), "a digest or message of 1 byte or more".to_owned()),
+        let most = EncryptScheme::RsaPkcs1.decrypted_len(key);
+        let fits = match self.method {
+            Method::Signature(_, len) => digest.len() == len,
+            Method::BareSignature => (1..=most).contains(&digest.len()),
+            _ => !digest.is_empty(),
         };
         if fits {
             return Ok(());
         }
+        let needed = match self.method {
+            Method::Signature(_, len) => format!("a digest of {len} bytes"),
+            Method::BareSignature => format!("a DigestInfo of 1 to {most} bytes"),
+            _ => "a digest or message of 1 byte or more".to_owned(),
+        };
         Err(OperationError::WrongDigestLength { algorithm: self.name, needed, given: digest.len() })
     }
 }

@@ -20,14 +20,14 @@ pub fn rows() -> Vec<Route> {
             .status(202),
         Route::new(
             Method::GET,
-            "/backup/{name}/pending",
+            "/backup/{id}/pending",
             "FullBackupStatus",
             A::BACKUP_STATUS,
             Short,
             full_backup::backup_status,
         )
-        .hsm(A::HSM_BACKUP_STATUS)
-        .without_version(),
+        .without_version()
+        .hsm(A::HSM_BACKUP_STATUS),
         Route::new(Method::PUT, "/restore", "FullRestore", A::RESTORE_START, Write, full_backup::restore)
             .hsm(A::HSM_RESTORE_START)
             .body(schema::<full_backup::RestoreParameters>)
@@ -38,14 +38,14 @@ pub fn rows() -> Vec<Route> {
             .status(202),
         Route::new(
             Method::GET,
-            "/restore/{name}/pending",
+            "/restore/{id}/pending",
             "FullRestoreStatus",
             A::RESTORE_STATUS,
             Short,
             full_backup::restore_status,
         )
-        .hsm(A::HSM_RESTORE_STATUS)
-        .without_version(),
+        .without_version()
+        .hsm(A::HSM_RESTORE_STATUS),
         Route::new(
             Method::PUT,
             "/keys/{name}/restore",

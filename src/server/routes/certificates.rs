@@ -34,7 +34,7 @@ fn beside() -> Vec<Route> {
         Route::new(Method::DELETE, issuer, "CertificateIssuerDelete", A::ISSUERS_DELETE, Write, issuers::delete),
         Route::new(Method::GET, contact, "CertificateContactsGet", A::CONTACTS_WRITE, Short, contacts::get),
         Route::new(Method::PUT, contact, "CertificateContactsSet", A::CONTACTS_WRITE, Write, contacts::set)
-            .body(schema::<bodies::Contacts>),
+            .body(schema::<bodies::ContactsSetParameters>),
         Route::new(Method::DELETE, contact, "CertificateContactsDelete", A::CONTACTS_WRITE, Write, contacts::delete),
     ]
 }

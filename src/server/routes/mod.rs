@@ -159,12 +159,15 @@ pub enum Found<'a> {
 pub fn find<'a>(manner: Manner, method: &Method, segments: &'a [String]) -> Found<'a> {
     let mut best: Option<(&'static Route, Parameters<'_>, usize)> = None;
     let mut other = false;
-    for route in TABLE.iter().filter(|route| route.action_in(manner).is_some()) {
-        let Some((parameters, literals)) = matches(route.path, segments) else { continue };
-        if route.method != *method {
+    for pattern in PATTERNS.iter() {
+        let Some((parameters, literals)) = pattern.matched(segments) else { continue };
+        if pattern.route.action_in(manner).is_none() {
+            continue;
+        }
+        if pattern.route.method != *method {
             other = true;
         } else if best.as_ref().is_none_or(|(_, _, most)| literals > *most) {
-            best = Some((route, parameters, literals));
+            best = Some((pattern.route, parameters, literals));
         }
     }
     match (best, other) {
@@ -174,40 +177,68 @@ pub fn find<'a>(manner: Manner, method: &Method, segments: &'a [String]) -> Foun
     }
 }
 
-/// Whether a path is of this pattern, and how many of its parts are the pattern's own words.
-fn matches<'a>(pattern: &str, segments: &'a [String]) -> Option<(Parameters<'a>, usize)> {
-    let mut parameters = Parameters::default();
-    let mut literals = 0;
-    let (pattern, segments) = match pattern.strip_prefix("/{scope}") {
-        None => (pattern, segments),
-        // What follows has a fixed length.
-        Some(rest) => {
-            let (scope, segments) = segments.split_at(segments.len().checked_sub(rest.split('/').count() - 1)?);
-            parameters.scope = Some(scope);
-            (rest, segments)
-        }
-    };
-    let mut given = segments.iter();
-    let mut parts = pattern.split('/').skip(1).peekable();
-    while let Some(part) = parts.next() {
-        match (part, given.next()) {
-            ("{name}", Some(segment)) if !segment.is_empty() => parameters.name = Some(segment),
-            ("{id}", Some(segment)) if !segment.is_empty() => parameters.id = Some(segment),
-            ("{version}", Some(segment)) => parameters.version = segment,
-            ("{version}", None) if parts.peek().is_none() => {}
-            (word, Some(segment)) if !word.starts_with('{') && word == segment => literals += 1,
-            _ => return None,
-        }
+/// A route's path, taken apart once: it is looked at with every request.
+struct Pattern {
+    route: &'static Route,
+    /// Anything may stand before it.
+    scoped: bool,
+    parts: Vec<Part>,
+}
+
+enum Part {
+    Word(&'static str),
+    Name,
+    Id,
+    Version,
+}
+
+static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| TABLE.iter().map(Pattern::of).collect());
+
+impl Pattern {
+    fn of(route: &'static Route) -> Self {
+        let rest = route.path.strip_prefix("/{scope}");
+        let part = |part| match part {
+            "{name}" => Part::Name,
+            "{id}" => Part::Id,
+            "{version}" => Part::Version,
+            word => Part::Word(word),
+        };
+        let parts = rest.unwrap_or(route.path).split('/').skip(1).map(part).collect();
+        Self { route, scoped: rest.is_some(), parts }
     }
-    given.next().is_none().then_some((parameters, literals))
+
+    /// Whether a path is of this pattern, and how many of its parts are the pattern's own words.
+    fn matched<'a>(&self, segments: &'a [String]) -> Option<(Parameters<'a>, usize)> {
+        let mut parameters = Parameters::default();
+        let mut literals = 0;
+        let mut given = segments;
+        if self.scoped {
+            // What follows has a fixed length.
+            let (scope, rest) = segments.split_at(segments.len().checked_sub(self.parts.len())?);
+            parameters.scope = Some(scope);
+            given = rest;
+        }
+        let missing = self.parts.len().checked_sub(given.len())?;
+        if missing > usize::from(matches!(self.parts.last(), Some(Part::Version))) {
+            return None;
+        }
+        for (part, segment) in self.parts.iter().zip(given) {
+            match part {
+                Part::Word(word) if word == segment => literals += 1,
+                Part::Name if !segment.is_empty() => parameters.name = Some(segment),
+                Part::Id if !segment.is_empty() => parameters.id = Some(segment),
+                Part::Version => parameters.version = segment,
+                _ => return None,
+            }
+        }
+        Some((parameters, literals))
+    }
 }
 
 /// Every route of the data plane.
 pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
-    [keys::rows(), secrets::rows(), certificates::rows(), roles::rows(), administration::rows()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let spaces = [keys::rows(), secrets::rows(), certificates::rows(), roles::rows(), administration::rows()];
+    spaces.into_iter().flatten().collect()
 });
 
 #[cfg(test)]

@@ -4,18 +4,21 @@ MODULE names the module, TOKEN its token, PIN the user's PIN; STRONGROOM_VAULT i
 """
 
 import base64
+import datetime
 import os
 import re
 import subprocess
 import tempfile
 
 import pkcs11
+from azure.keyvault.certificates import CertificatePolicy
 from azure.keyvault.keys.crypto import SignatureAlgorithm
-from cryptography.hazmat.primitives import hashes
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import load_der_public_key, pkcs12
 from pkcs11 import Attribute, ObjectClass
-from vault import Case, fresh, http, keys, main, remote, secrets
+from vault import Case, certificates, fresh, http, keys, main, remote, secrets
 
 folder = tempfile.mkdtemp(dir=".")
 DIGEST = bytes(range(32))
@@ -123,6 +126,57 @@ class Keys(Case):
             tool(*sign, given=DIGEST)
         keys.begin_recover_deleted_key(key.name, _polling_interval=0.1).result()
         tool(*sign, given=DIGEST)
+
+
+class Certificates(Case):
+    def objects(self, **wanted):
+        token = pkcs11.lib(os.environ["MODULE"]).get_token(token_label=os.environ["TOKEN"])
+        names = {"of": Attribute.CLASS, "label": Attribute.LABEL, "id": Attribute.ID}
+        with token.open(user_pin=os.environ["PIN"]) as session:
+            found = session.get_objects({names[name]: value for name, value in wanted.items()})
+            read = [Attribute.LABEL, Attribute.ID, Attribute.VALUE]
+            of = [{name: one[name] for name in read if name is not Attribute.VALUE or wanted["of"] is ObjectClass.CERTIFICATE}
+                  for one in found]
+        return of
+
+    def test_a_certificate_and_its_key_share_their_id_and_those_above_it_appear_as_long_as_they_are_needed(self):
+        key, above = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+        root = issued("beside root", above.public_key(), "beside root", above)
+        leaf = issued("beside", key.public_key(), "beside root", above)
+        file = pkcs12.serialize_key_and_certificates(b"x", key, leaf, [root], serialization.NoEncryption())
+        names = [fresh("imported"), fresh("imported")]
+        for name in names:
+            made = certificates.import_certificate(name, file)
+            number, = [one[Attribute.ID] for one in self.objects(of=ObjectClass.PRIVATE_KEY, label=name)]
+            shown, = self.objects(of=ObjectClass.CERTIFICATE, label=name)
+            self.assertEqual((shown[Attribute.ID], shown[Attribute.VALUE]), (number, bytes(made.cer)))
+            self.assertEqual(len(self.objects(of=ObjectClass.PUBLIC_KEY, label=name)), 1)
+        chain = lambda: [one[Attribute.VALUE] for one in self.objects(of=ObjectClass.CERTIFICATE, label="beside root")]
+        der = root.public_bytes(serialization.Encoding.DER)
+        self.assertEqual(chain(), [der])
+        # What it is made of is no data object, and what waits for an authority is nothing at all.
+        self.assertEqual(self.objects(of=ObjectClass.DATA, label=names[0]), [])
+        waits = fresh("waits")
+        certificates.begin_create_certificate(waits, CertificatePolicy("Unknown", subject="CN=waits", key_type="EC"))
+        self.assertNotIn(waits, tool("--list-objects"))
+        certificates.begin_delete_certificate(names[0], _polling_interval=0.1).result()
+        self.assertEqual(self.objects(of=ObjectClass.PRIVATE_KEY, label=names[0]), [])
+        certificates.purge_deleted_certificate(names[0])
+        self.assertEqual(chain(), [der])
+        certificates.begin_delete_certificate(names[1], _polling_interval=0.1).result()
+        self.assertEqual(chain(), [der])
+        certificates.begin_recover_deleted_certificate(names[1], _polling_interval=0.1).result()
+        certificates.begin_delete_certificate(names[1], _polling_interval=0.1).result()
+        certificates.purge_deleted_certificate(names[1])
+        self.assertEqual(chain(), [])
+
+
+def issued(subject, public, issuer, signer):
+    name = lambda text: x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, text)])
+    now, day = datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(days=1)
+    builder = x509.CertificateBuilder(
+        name(issuer), name(subject), public, x509.random_serial_number(), now - day, now + day)
+    return builder.sign(signer, hashes.SHA256())
 
 
 class Secrets(Case):

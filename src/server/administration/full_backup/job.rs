@@ -161,9 +161,12 @@ impl Job {
             }
             state.running.as_deref() == Some(id)
         };
-        // The record of a job that ended a moment ago was written before the state said so.
         let mut job = record::find::<Self>(&served.vault.image(), id)?.record;
-        if job.ended.is_none() && !is_running {
+        if is_running {
+            // Its end is written before the next one may begin.
+            (job.ended, job.failure) = (None, None);
+            (job.details, job.made) = (None, None);
+        } else if job.ended.is_none() {
             job.ended = Some(job.started);
             job.failure = Some(Failure { code: "Interrupted".into(), message: job.kind.interrupted().into() });
         }

@@ -120,12 +120,12 @@ pub fn restore_key(call: &Call) -> Result<Reply> {
     start(call, Kind::KeyRestore, move || task.restore_key(&file, &name))
 }
 
-/// GET `/backup/{name}/pending`, where the name is the job's.
+/// GET `/backup/{id}/pending`.
 pub fn backup_status(call: &Call) -> Result<Reply> {
     status(call, "backup")
 }
 
-/// GET `/restore/{name}/pending`.
+/// GET `/restore/{id}/pending`.
 pub fn restore_status(call: &Call) -> Result<Reply> {
     status(call, "restore")
 }
@@ -145,7 +145,7 @@ fn start(
 }
 
 fn status(call: &Call, family: &str) -> Result<Reply> {
-    let job = Job::find(call, call.name()?.as_str(), family)?;
+    let job = Job::find(call, call.id.as_deref().unwrap_or_default(), family)?;
     let reply = Reply::json(&job.shown())?;
     Ok(if job.is_running() { reply.with_header(header::RETRY_AFTER, ASK_AGAIN) } else { reply })
 }

@@ -2,6 +2,7 @@
 //! the log.
 
 use std::io::{ErrorKind, Write};
+use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,8 +42,8 @@ pub struct Done {
 
 type Result<T> = std::result::Result<T, Failure>;
 
-/// How many seconds ahead a backup may be named, where there is one of this second.
-const NAMES_AHEAD: i64 = 60;
+/// How many backups of one vault have one second in their names.
+const MOST_OF_A_SECOND: u32 = 1000;
 
 /// What an object takes in a backup beside its value and secret, at most.
 const BESIDE: usize = 4096;
@@ -52,23 +53,23 @@ impl Task {
     pub fn back_up(&self) -> Result<Done> {
         let directory = &self.target.directory;
         backup_directory::remove_unfinished(directory, &self.served.name);
-        let now = self.clock.now();
-        for moment in now..now + NAMES_AHEAD {
-            let name = backup_directory::name(&self.served.name, moment);
+        let (vault, now) = (&self.served.name, self.clock.now());
+        let further = (2..=MOST_OF_A_SECOND).map(|number| backup_directory::further_name(vault, now, number));
+        for name in iter::once(backup_directory::name(vault, now)).chain(further) {
             let file = directory.join(&name);
             let request = BackupRequest { file: &file, replace: false, passphrase: self.target.passphrase.as_ref() };
             match self.served.vault.back_up(&request, &mut |_, _| {}) {
                 Err(VaultError::FileExists(_)) => {}
                 Err(error) => return Err(self.failure(&error)),
                 Ok(label) => {
-                    let (vault, target, by) = (&self.served.name, &self.target.name, &self.principal);
+                    let (target, by) = (&self.target.name, &self.principal);
                     tracing::info!("the vault {vault} was backed up as {name} to the target {target} by {by}");
                     let details = format!("{} objects are in the backup.", label.objects());
                     return Ok(Done { details, made: Some(format!("{}/{name}", self.container)) });
                 }
             }
         }
-        Err(failure("Conflict", "There is a backup of this second and of the next ones: try again later."))
+        Err(failure("Conflict", "There are too many backups of this second: try again."))
     }
 
     /// Finds out what would keep a backup from being made, and leaves nothing behind.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::lifetime::LifetimeAction;
+use crate::server::attributes::GivenAttributes;
 use crate::server::body::maybe_object;
 
 /// `CertificatePolicy` in a request. What an answer says besides is passed over.
@@ -26,6 +27,10 @@ pub struct GivenPolicy {
     /// Who issues it.
     #[serde(deserialize_with = "maybe_object")]
     pub issuer: Option<GivenIssuer>,
+    /// The service's own: when the policy was made and changed. Passed over.
+    #[serde(deserialize_with = "maybe_object")]
+    #[allow(dead_code, reason = "it is read to be found well-formed")]
+    attributes: Option<GivenAttributes>,
     /// Kept as it comes: it is for services of Azure's.
     #[serde(rename = "platformManaged")]
     pub platform_managed: Option<Map<String, Value>>,

@@ -70,15 +70,18 @@ impl Names {
 
     /// As a certificate gets them.
     pub fn alternatives(&self) -> Result<Vec<Alternative>> {
-        let kinds: [(&[String], fn(&str) -> certificate::Result<Alternative>); 5] = [
-            (&self.dns_names, Alternative::dns),
-            (&self.emails, Alternative::email),
-            (&self.upns, Alternative::upn),
-            (&self.uris, Alternative::uri),
-            (&self.ip_addresses, Alternative::address),
+        let of = |texts: &[String], make: fn(&str) -> certificate::Result<Alternative>| {
+            texts.iter().map(|text| make(text)).collect::<certificate::Result<Vec<_>>>()
+        };
+        let made = [
+            of(&self.dns_names, Alternative::dns),
+            of(&self.emails, Alternative::email),
+            of(&self.upns, Alternative::upn),
+            of(&self.uris, Alternative::uri),
+            of(&self.ip_addresses, Alternative::address),
         ];
-        let made = kinds.into_iter().flat_map(|(texts, make)| texts.iter().map(move |text| make(text)));
-        made.collect::<certificate::Result<_>>()
+        let made: certificate::Result<Vec<_>> = made.into_iter().collect();
+        made.map(|kinds| kinds.into_iter().flatten().collect())
             .map_err(|error| ServiceError::bad_parameter(format!("policy.x509_props.sans: {error}.")))
     }
 
