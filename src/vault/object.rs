@@ -199,10 +199,6 @@ pub struct Content {
     pub attributes: AttributeMap,
 }
 
-/// `CKA_SENSITIVE`.
-const SENSITIVE: u64 = 0x103;
-/// `CKA_WRAP_WITH_TRUSTED`.
-const WRAP_WITH_TRUSTED: u64 = 0x210;
 /// `CKA_ALWAYS_AUTHENTICATE`.
 const ALWAYS_AUTHENTICATE: u64 = 0x202;
 /// `CKA_ALLOWED_MECHANISMS`.
