@@ -96,6 +96,11 @@ pub(super) fn run(context: &Context, mut serve: Serve) -> Result<()> {
 }
 
 impl Serve {
+    fn configuration(&self) -> Result<Configuration> {
+        let targets = self.backup_targets.iter().map(target).collect::<Result<_>>()?;
+        Ok(Configuration { backup_targets: Targets::new(targets), ..Configuration::default() })
+    }
+
     /// Takes from the configuration what no option says.
     fn complete(&mut self, config: ServerConfig) {
         if self.listen.is_empty() {
@@ -143,9 +148,7 @@ impl Running {
         let home = Arc::clone(&vaults.first().ok_or(ServeError::NoVault)?.vault);
         let own_addresses: Vec<SocketAddr> = vaults.iter().filter_map(|place| place.address).collect();
         let offered = vaults.iter().map(Place::offered).collect();
-        let backup_targets = Targets::new(serve.backup_targets.iter().map(target).collect::<Result<_>>()?);
-        let configuration = Configuration { backup_targets, ..Configuration::default() };
-        let server = Server::configured(offered, names.clone(), clock.clone(), configuration)?;
+        let server = Server::configured(offered, names.clone(), clock.clone(), serve.configuration()?)?;
         let mut wanted = serve.listen.clone();
         if wanted.is_empty() && own_addresses.is_empty() {
             wanted.push(SocketAddr::from(([127, 0, 0, 1], 8443)));
