@@ -112,6 +112,22 @@ need_javascript() {
     export STRONGROOM_JAVASCRIPT
 }
 
+# Puts Azure's command line into target/az, an environment of its own since it pins what it needs, and says by STRONGROOM_AZ
+# where it is. It is large: 732 MB.
+need_az() {
+    local wanted=azure-cli==2.91.0 environment=$root/target/az
+    need_packages python3 python3-venv
+    if [[ $(cat "$environment/installed" 2>/dev/null) != "$wanted" ]]; then
+        say "installing $wanted into target/az"
+        /usr/bin/python3 -m venv "$environment"
+        "$environment/bin/python3" -m pip install --quiet --disable-pip-version-check --no-cache-dir --prefer-binary \
+            "$wanted" >&2 || die "pip install failed"
+        echo "$wanted" >"$environment/installed"
+    fi
+    STRONGROOM_AZ=$environment/bin/az
+    export STRONGROOM_AZ
+}
+
 # A TCP port on 127.0.0.1 that nobody listens on, from $1 on.
 free_port() {
     local port=$1

@@ -158,9 +158,54 @@ fn a_role_is_given_listed_and_taken_away_by_names_or_ids() {
     assert_eq!(vault.json(&["role", "assignments"]).as_array().unwrap().len(), 1);
     assert!(vault.refused(&["role", "assign", "Emperor", "app"]).contains("role list"));
     assert!(vault.refused(&["role", "assign", "Reader", "nobody"]).contains("no identity"));
-    for scope in ["", "keys/www", "/keys", "/keys/", "/keys/a/b", "/keys/a_b", "/locks/a", "//"] {
+    for scope in ["", "keys/www", "/secrets", "/keys/", "/keys/a/b", "/keys/a_b", "/locks/a", "//"] {
         vault.fails(2, &["role", "assign", "Reader", "app", "--scope", scope]);
     }
+    assert!(
+        vault.refused(&["role", "assign", "Reader", "app", "--scope", "/keys"]).contains("no scope of a key vault")
+    );
+}
+
+#[test]
+fn a_role_of_ones_own_is_made_shown_given_and_deleted() {
+    let vault = Vault::new();
+    vault.run(&["identity", "create", "app"]);
+    let definition = |arguments: &[&str]| vault.json(&[&["role", "definition"], arguments].concat());
+    let create = ["create", "Signers", "--allow", "keys/*", "--except", "keys/purge/action", "--scope", "/keys/www"];
+    let made = definition(&create);
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(
+        made,
+        json!({
+            "name": "Signers", "id": id, "description": "", "built_in": false,
+            "data_actions": ["Microsoft.KeyVault/vaults/keys/*"],
+            "not_data_actions": ["Microsoft.KeyVault/vaults/keys/purge/action"],
+            "assignable_scopes": ["/keys/www"],
+        })
+    );
+    for named in ["signers", id] {
+        assert_eq!(definition(&["show", named]), made);
+    }
+    let all = definition(&["list"]);
+    assert_eq!((all.as_array().unwrap().len(), &all[11]), (12, &made));
+    assert!(definition(&["show", "Reader"])["built_in"].as_bool().unwrap());
+    for (wrong, said) in [
+        (&["create", "SIGNERS", "--allow", "keys/read"][..], "another role is called"),
+        (&["create", "x", "--allow", "keys/signs"], "no data action"),
+        (&["create", "x", "--allow", "keys/read", "--id", "7"], "no GUID"),
+        (&["create", "x", "--allow", "keys/read", "--scope", "/keys"], "no scope of a key vault"),
+        (&["show", "x"], "There is no role"),
+        (&["delete", "Reader"], "built-in role"),
+    ] {
+        let refused = vault.refused(&[&["role", "definition"], wrong].concat());
+        assert!(refused.contains(said), "{refused}");
+    }
+    assert!(vault.refused(&["role", "assign", "Signers", "app"]).contains("assignableScopes"));
+    vault.run(&["role", "assign", "Signers", "app", "--scope", "/keys/www"]);
+    assert!(vault.refused(&["role", "definition", "delete", "Signers"]).contains("assigned 1 times"));
+    vault.run(&["role", "unassign", "Signers", "app", "--scope", "/keys/www"]);
+    assert_eq!(definition(&["delete", "Signers"]), made);
+    assert_eq!(definition(&["list"]).as_array().unwrap().len(), 11);
 }
 
 #[test]

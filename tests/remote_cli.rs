@@ -211,6 +211,45 @@ fn openssl(scene: &Scene, arguments: &[&str]) -> String {
 }
 
 #[test]
+fn roles_are_made_given_and_taken_away_at_a_server_as_they_are_in_a_local_vault() {
+    let scene = Scene::new();
+    let here =
+        |arguments: &[&str]| serde_json::from_str::<Value>(&scene.local(&[&["--json"], arguments].concat())).unwrap();
+    let somebody = here(&["identity", "create", "app"])["object_id"].as_str().unwrap().to_owned();
+    assert_eq!(sorted(scene.json(&["role", "list"])).len(), 11);
+    let create = ["role", "definition", "create", "Signers", "--allow", "keys/sign/action", "--description", "sign"];
+    let made = scene.json(&create);
+    assert_eq!(made["data_actions"], json!(["Microsoft.KeyVault/vaults/keys/sign/action"]));
+    assert_eq!(
+        scene.json(&["role", "definition", "show", "signers"]),
+        here(&["role", "definition", "show", "signers"])
+    );
+    assert_eq!(sorted(scene.json(&["role", "definition", "list"])), sorted(here(&["role", "definition", "list"])));
+    assert!(scene.refused(&create).contains("already"));
+    let assign = ["role", "assign", "Signers", &somebody, "--scope", "/keys/www"];
+    let given = scene.json(&assign);
+    assert_eq!((&given["role"], &given["scope"]), (&json!("Signers"), &json!("/keys/www")));
+    assert_eq!(scene.json(&assign), given, "a role is had once");
+    scene.run(&["role", "assign", "crypto user", &somebody]);
+    let (there, local) = (scene.json(&["role", "assignments"]), here(&["role", "assignments"]));
+    let ids = |all: &Value| all.as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>().len();
+    assert_eq!((ids(&there), ids(&local)), (3, 3));
+    assert_eq!(scene.json(&["role", "assignments", "--identity", &somebody]).as_array().unwrap().len(), 2);
+    assert!(scene.refused(&["role", "definition", "delete", "Signers", "-y"]).contains("assigned 1 times"));
+    assert_eq!(scene.json(&["role", "unassign", "Signers", &somebody, "--scope", "/keys/www"]), given);
+    assert!(scene.refused(&["role", "unassign", "Signers", &somebody]).contains("doesn't have"));
+    assert_eq!(scene.json(&["role", "definition", "delete", "Signers", "-y"])["name"], "Signers");
+    assert!(scene.refused(&["role", "assign", "Signers", &somebody]).contains("There is no role"));
+    assert!(scene.misused(&["role", "assign", "Reader", "app"]).contains("object id"));
+}
+
+fn sorted(mut list: Value) -> Vec<Value> {
+    let list = list.as_array_mut().unwrap();
+    list.sort_by_key(|role| role["id"].as_str().unwrap().to_owned());
+    list.clone()
+}
+
+#[test]
 fn a_secret_goes_through_standard_input_and_comes_back_byte_for_byte() {
     let scene = Scene::new();
     let value = "pass \"word\" ключ \\ \n end";

@@ -20,6 +20,7 @@ use super::error::{Result, ServiceError};
 use super::listen::{BodyError, Origin, Peer, read_body};
 use super::names::{host_of, port_of};
 use super::routes::{self, Found, Route, Work};
+use super::token::Audience;
 use super::{Served, Server, keys, secrets};
 use crate::config::Manner;
 use crate::vault::{Collection, Name, VersionId};
@@ -96,7 +97,7 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     if !Arc::ptr_eq(&server.home, &target.served) {
         refresh(&target.served).await?;
     }
-    let principal = server.authenticate(&parts.headers, target.served.manner)?;
+    let principal = server.authenticate(&parts.headers, Audience::Vaults(target.served.manner))?;
     let segments = segments(parts.uri.path())?;
     let (route, parameters) = match routes::find(target.served.manner, &parts.method, &segments) {
         Found::Route(route, parameters) => (route, parameters),

@@ -1,29 +1,49 @@
-//! What `az` asks of Azure's resource manager before it comes to a vault, answered at the login host: where everything is, and
-//! that there are no subscriptions. Vaults aren't made or found here, so that commands which do that can't work.
+//! What `az` asks of Azure's resource manager and directory on its way to a vault, answered at the login host: where everything
+//! is, that there are no subscriptions, and what the identities are called that roles are given to. Vaults aren't made or
+//! found here, so that commands which do that can't work.
 //!
-//! Nothing here tells more than the names that every challenge tells, and so nobody needs a token for it.
+//! Where everything is, every challenge tells too, and nobody needs a token for it. The directory answers who has a token for
+//! the resource manager, which counts at no vault, and finds an identity by its id or name alone: it lists none.
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::routing::get;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Server;
+use super::call::Query;
+use super::error::ServiceError;
+use super::identity::{Identity, Known};
+use super::listen::read_body;
 use super::names::port_of;
+use super::token::Audience;
+use super::{Server, body};
 use crate::config::Manner;
 
-/// The addresses that `az login` and `az cloud register` ask.
+/// Longest list of ids, in bytes, and how many are looked up.
+const MAX_BODY: usize = 64 * 1024;
+const MOST_IDS: usize = 1000;
+
+/// The addresses that `az login`, `az cloud register` and `az keyvault role assignment` ask.
 pub fn router() -> Router<Arc<Server>> {
-    Router::new().route("/metadata/endpoints", get(endpoints)).route("/subscriptions", get(subscriptions))
+    Router::new()
+        .route("/metadata/endpoints", get(endpoints))
+        .route("/subscriptions", get(subscriptions))
+        .route("/v1.0/directoryObjects/getByIds", post(directory_objects))
+        .route("/v1.0/servicePrincipals", get(service_principals))
+        .route("/v1.0/{*rest}", any(async || refused(StatusCode::NOT_FOUND, "There is no such directory object.")))
 }
 
 /// GET `/metadata/endpoints`: one cloud, as `az cloud register` reads it.
 async fn endpoints(State(server): State<Arc<Server>>, request: Request) -> Json<Value> {
     let port = port_of(&request);
     let authority = server.names.authority(port);
-    let suffix = |manner| server.names.suffix(manner, port).trim_start_matches('.').to_owned();
+    let suffix = |manner| server.names.suffix(manner, port);
     Json(json!({
         "name": "Strongroom",
         "authentication": {
@@ -33,6 +53,7 @@ async fn endpoints(State(server): State<Arc<Server>>, request: Request) -> Json<
             "identityProvider": "ADFS",
         },
         "resourceManager": authority,
+        "microsoftGraphResourceId": authority,
         "suffixes": { "keyVaultDns": suffix(Manner::KeyVault), "mhsmDns": suffix(Manner::ManagedHsm) },
     }))
 }
@@ -40,4 +61,66 @@ async fn endpoints(State(server): State<Arc<Server>>, request: Request) -> Json<
 /// GET `/subscriptions`.
 async fn subscriptions() -> Json<Value> {
     Json(json!({ "value": [] }))
+}
+
+#[derive(Deserialize)]
+struct Ids {
+    ids: Vec<String>,
+}
+
+/// POST `/v1.0/directoryObjects/getByIds`: what these object ids are called; one that nobody has is left out.
+async fn directory_objects(State(server): State<Arc<Server>>, headers: HeaderMap, content: Body) -> Response {
+    let asked = match read_body(content, MAX_BODY).await {
+        Ok(content) => body::read::<Ids>(&content),
+        Err(error) => Err(format!("{error}.")),
+    };
+    let asked = asked.and_then(|asked| match asked.ids.len() > MOST_IDS {
+        true => Err(format!("At most {MOST_IDS} ids are looked up at a time.")),
+        false => Ok(asked),
+    });
+    match asked {
+        Err(what) => refused(StatusCode::BAD_REQUEST, &what),
+        Ok(asked) => found(&server, &headers, |known| {
+            let by_oid = |id: &String| known.identity(id).filter(|identity| identity.oid.eq_ignore_ascii_case(id));
+            asked.ids.iter().filter_map(by_oid).collect()
+        }),
+    }
+}
+
+/// GET `/v1.0/servicePrincipals?$filter=servicePrincipalNames/any(c:c eq 'NAME')`.
+async fn service_principals(State(server): State<Arc<Server>>, headers: HeaderMap, request: Request) -> Response {
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let filter = query.get("$filter").unwrap_or_default();
+    let name = filter.strip_prefix("servicePrincipalNames/any(c:c eq '").and_then(|rest| rest.strip_suffix("')"));
+    match name {
+        Some(name) => found(&server, &headers, |known| known.identity(name).into_iter().collect()),
+        None => refused(StatusCode::BAD_REQUEST, "$filter must be servicePrincipalNames/any(c:c eq 'NAME')."),
+    }
+}
+
+/// Answers with identities, if the token allows it.
+fn found(server: &Server, headers: &HeaderMap, find: impl FnOnce(&Known) -> Vec<&Identity>) -> Response {
+    let known = server.authenticate(headers, Audience::ResourceManager).and_then(|_| server.known());
+    match known {
+        Ok(known) => Json(json!({ "value": find(&known).into_iter().map(shown).collect::<Vec<_>>() })).into_response(),
+        Err(ServiceError { status, message, .. }) => refused(status, &message),
+    }
+}
+
+/// A `servicePrincipal` of Microsoft Graph, as far as `az` reads it.
+fn shown(identity: &Identity) -> Value {
+    json!({
+        "@odata.type": "#microsoft.graph.servicePrincipal",
+        "id": identity.oid,
+        "appId": identity.appid,
+        "displayName": identity.name,
+        "servicePrincipalNames": [identity.name, identity.appid],
+        "servicePrincipalType": "Application",
+    })
+}
+
+/// Microsoft Graph's error body.
+fn refused(status: StatusCode, message: &str) -> Response {
+    let code = status.canonical_reason().unwrap_or_default().replace(' ', "");
+    (status, Json(json!({ "error": { "code": code, "message": message } }))).into_response()
 }

@@ -55,7 +55,7 @@ use self::names::Names;
 use self::pool::Pools;
 use self::settings::Settings;
 pub use self::token::LoginLimit;
-use self::token::{Logins, Seen, Verifier};
+use self::token::{Audience, Logins, Seen, Verifier};
 use crate::config::Manner;
 use crate::vault::{Image, VaultAdmin};
 
@@ -233,14 +233,14 @@ impl Server {
         Ok(self.known.of(&self.home.vault.image(), Known::of))
     }
 
-    /// The object id of whom a request to a vault of this manner is from.
-    fn authenticate(&self, headers: &HeaderMap, manner: Manner) -> Result<String> {
+    /// The object id of whom a request is from, whose token must be for this.
+    fn authenticate(&self, headers: &HeaderMap, audience: Audience) -> Result<String> {
         let missing = || ServiceError::unauthorized("AKV10000: Request is missing a Bearer or PoP token.");
         let given = headers.get(header::AUTHORIZATION).ok_or_else(missing)?.to_str().map_err(|_| missing())?;
         let token = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let token = token.ok_or_else(missing)?.1.trim();
         let known = self.known()?;
-        let place = token::Place { names: &self.names, tenant: &known.tenant, manner };
+        let place = token::Place { names: &self.names, tenant: &known.tenant, audience };
         let oid = self.verifier.verify(token, &known.keys, &place, self.clock.now());
         let oid = oid.map_err(|refusal| ServiceError::unauthorized(format!("AKV10032: {refusal}.")))?;
         match known.is_enabled(&oid) {

@@ -204,6 +204,10 @@ const ALWAYS_AUTHENTICATE: u64 = 0x202;
 /// `CKA_ALLOWED_MECHANISMS`.
 const ALLOWED_MECHANISMS: u64 = 0x4000_0600;
 
+/// Notes that the server keeps about one version of a certificate: how it was asked for, which version of its key it has,
+/// in which order its chain came. The next version, whoever makes it, doesn't have them.
+pub const NOTES_OF_ONE_VERSION: [&str; 3] = ["certificate-operation", "key-version", "preserve-order"];
+
 /// Longest value of a secret that every front end shows, in bytes (Key Vault's limit).
 pub const MAX_SECRET_LEN: usize = 25 * 1024;
 

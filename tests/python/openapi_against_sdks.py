@@ -17,7 +17,7 @@ def shape(path):
 def requests(operations):
     """(name, method, path) of each request that the SDK builds."""
     for name, build in inspect.getmembers(operations, inspect.isfunction):
-        if match := re.fullmatch(r"build_key_vault_(\w+)_request", name):
+        if match := re.fullmatch(r"build_(?:key_vault_)?(\w+)_request", name):
             positional = [
                 p.name
                 for p in inspect.signature(build).parameters.values()
@@ -28,8 +28,15 @@ def requests(operations):
 
 
 def method_of(operations, name):
-    classes = [c for _, c in inspect.getmembers(operations, inspect.isclass) if hasattr(c, name)]
-    return getattr(classes[0], name)
+    for group, owner in [("role_definitions_", "RoleDefinitionsOperations"), ("role_assignments_", "RoleAssignmentsOperations")]:
+        if name.startswith(group):
+            return getattr(getattr(operations, owner), name.removeprefix(group))
+    # What takes a while is begun by a method of its own.
+    for name in (name, f"_{name}_initial"):
+        for _, owner in inspect.getmembers(operations, inspect.isclass):
+            if hasattr(owner, name):
+                return getattr(owner, name)
+    raise LookupError(name)
 
 
 def status(method):
@@ -37,15 +44,11 @@ def status(method):
 
 
 def model_of(method, models):
-    parameters = inspect.signature(method).parameters
-    named = ("parameters", "parameter", "key_rotation_policy", "certificate_policy", "certificate_operation", "contacts")
-    annotation = next((parameters[name] for name in named if name in parameters), None)
-    if annotation is None:
-        return None
-    for kind in typing.get_args(annotation.annotation):
-        name = getattr(kind, "__name__", None) or getattr(kind, "__forward_arg__", "").split(".")[-1]
-        if name and isinstance(getattr(models, name, None), type):
-            return getattr(models, name)
+    for parameter in inspect.signature(method).parameters.values():
+        for kind in typing.get_args(parameter.annotation):
+            name = getattr(kind, "__name__", None) or getattr(kind, "__forward_arg__", "").split(".")[-1]
+            if name and isinstance(getattr(models, name, None), type):
+                return getattr(models, name)
     return None
 
 
@@ -84,8 +87,10 @@ def main():
         if sdk != own:
             wrong.append(f"{what}: the SDK has {sdk}, the document {own}")
 
-    for package in ("azure.keyvault.keys", "azure.keyvault.secrets", "azure.keyvault.certificates"):
-        operations = importlib.import_module(package + "._generated._operations._operations")
+    packages = {"keys": "_operations", "secrets": "_operations", "certificates": "_operations", "administration": "operations"}
+    for package, place in packages.items():
+        package = "azure.keyvault." + package
+        operations = importlib.import_module(f"{package}._generated.{place}._operations")
         models = importlib.import_module(package + "._generated.models")
         words |= enums(models)
         for name, verb, path in requests(operations):

@@ -6,6 +6,7 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod az;
 mod beside;
 mod byok;
 mod certificates;
@@ -77,6 +78,21 @@ fn the_python_sdk_backs_up_and_restores_the_whole_vault() {
     let variables = [("BACKUPS", backups), ("FOREIGN", "foreign".to_owned()), ("NEWER", "newer".to_owned())];
     let printed = served.python(&stage, "backup.py", &[&variables[..], &stranger].concat());
     assert!(printed.contains("Ran 14 tests") && printed.contains("\nOK\n"), "{printed}");
+}
+
+#[test]
+fn the_python_sdk_gives_roles_and_changes_settings_in_a_vault_and_in_a_managed_hsm() {
+    if !is_ours() {
+        return;
+    }
+    for (serve, skipped) in [(Served::vault as fn(&Stage) -> Served, 4), (Served::hsm, 0)] {
+        let stage = Stage::new();
+        let (id, secret) = identity_with(&stage, "stranger", &[]);
+        let served = serve(&stage);
+        let printed = served.python(&stage, "roles.py", &[("STRANGER_ID", id), ("STRANGER_SECRET", secret)]);
+        let ended = if skipped == 0 { "\nOK\n".to_owned() } else { format!("\nOK (skipped={skipped})\n") };
+        assert!(printed.contains("Ran 17 tests") && printed.contains(&ended), "{printed}");
+    }
 }
 
 #[test]

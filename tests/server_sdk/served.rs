@@ -11,7 +11,7 @@ use std::{env, fs};
 use strongroom::server::keys::algorithms;
 use strongroom::server::{API_VERSIONS, ROUTES};
 
-use crate::stage::{Running, Stage, is_root, output, set_mode, succeed, wait_until};
+use crate::stage::{Running, Stage, cli, is_root, output, set_mode, succeed, wait_until};
 
 /// What opens the backups at the target `nightly`.
 pub const PASSPHRASE: &str = "a passphrase that nobody guesses";
@@ -26,20 +26,36 @@ pub struct Served {
 impl Served {
     /// Serves the stage's vault under the name `vault`.
     pub fn vault(stage: &Stage) -> Self {
+        Self::vault_as(stage, "key-vault")
+    }
+
+    /// Serves it as a Managed HSM.
+    pub fn hsm(stage: &Stage) -> Self {
+        Self::vault_as(stage, "managed-hsm")
+    }
+
+    fn vault_as(stage: &Stage, manner: &str) -> Self {
         let mut command = stage.strongroom_command("--vault vault serve --dev --listen 127.0.0.1:0 --write-ca ca.pem");
-        command.env("STRONGROOM_CONF", Self::configuration(stage)).env_remove("STRONGROOM_VAULT");
+        command.env("STRONGROOM_CONF", Self::configuration(stage, manner)).env_remove("STRONGROOM_VAULT");
+        Self::start(stage, &mut command)
+    }
+
+    /// Serves a vault and a Managed HSM that are gone afterwards.
+    pub fn scratch(stage: &Stage) -> Self {
+        let mut command = stage.command(cli());
+        command.args("serve --dev --listen 127.0.0.1:0 --write-ca ca.pem".split(' ')).env_remove("STRONGROOM_VAULT");
         Self::start(stage, &mut command)
     }
 
     /// A configuration with the vault and two targets for its backups: `nightly`, which a passphrase opens, and `sealed`,
     /// which has none, as the vault has no recovery key.
-    fn configuration(stage: &Stage) -> String {
+    fn configuration(stage: &Stage, manner: &str) -> String {
         let directory = stage.path("backups");
         fs::create_dir_all(&directory).unwrap();
         let passphrase = stage.file("passphrase", PASSPHRASE);
         set_mode(Path::new(&passphrase), 0o600);
         let text = format!(
-            "vaults_dir = \"none\"\n[[vault]]\nname = \"vault\"\npath = {vault:?}\n\
+            "vaults_dir = \"none\"\n[[vault]]\nname = \"vault\"\npath = {vault:?}\nserve_as = {manner:?}\n\
              [[backup_target]]\nname = \"nightly\"\ndirectory = {directory:?}\npassphrase_file = {passphrase:?}\n\
              [[backup_target]]\nname = \"sealed\"\ndirectory = {directory:?}\n",
             vault = stage.vault(),
@@ -66,7 +82,14 @@ impl Served {
 
     /// The vault's address.
     pub fn url(&self) -> &str {
-        self.printed.lines().find_map(|line| line.strip_prefix("Vault: ")).expect("the vault's address")
+        let vault = |line: &'_ str| line.starts_with("Vault: ") || line.starts_with("Managed HSM: ");
+        let line = self.printed.lines().find(|line| vault(line)).expect("the vault's address");
+        line.split_once(": ").expect("an address").1
+    }
+
+    /// The lines that it prints for `az`.
+    pub fn az_lines(&self) -> Vec<&str> {
+        self.printed.lines().map(str::trim).filter(|line| line.starts_with("az ")).collect()
     }
 
     /// The variables that it tells clients to set.

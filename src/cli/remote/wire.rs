@@ -200,6 +200,13 @@ impl KindNames {
     }
 }
 
+impl KindNames {
+    /// The same kind as a Managed HSM calls it.
+    pub(super) fn in_hsm(self) -> Self {
+        Self { kty: Kty::named(self.kty).map_or(self.kty, |kty| kty.hsm().name()), ..self }
+    }
+}
+
 /// `key_ops` for a usage; a usage without such a name is refused.
 pub(super) fn key_ops(usage: Usage) -> Result<Vec<&'static str>> {
     let name = |word| match word {

@@ -47,6 +47,14 @@ impl Known {
         self.enabled.contains(oid)
     }
 
+    /// The identity with this object id, client id or name.
+    pub fn identity(&self, text: &str) -> Option<&Identity> {
+        let is_called = |identity: &&Identity| {
+            [&identity.oid, &identity.appid, &identity.name].iter().any(|known| known.eq_ignore_ascii_case(text))
+        };
+        self.by_client_id.values().map(|client| &client.identity).find(is_called)
+    }
+
     /// The enabled identity with this client id.
     pub fn client(&self, client_id: &str) -> Option<&Arc<Client>> {
         self.by_client_id.get(client_id).filter(|client| client.identity.enabled)

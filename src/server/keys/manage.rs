@@ -97,11 +97,9 @@ pub fn import(call: &Call) -> Result<Reply> {
         Some(key_hsm) => unwrapped(call, &given.key, &Wrapped::read(key_hsm)?)?,
         None => super::import(&given.key)?,
     };
-    let kty = match (call.served.manner, given.hsm) {
-        // There a key is never anything else, whether the request says so or not.
-        (Manner::ManagedHsm, None) | (_, Some(true)) => imported.kty.hsm(),
-        (manner, _) => imported.kty.made_in(manner)?,
-    };
+    // In a Managed HSM a key is never anything else, whatever the request says of it: `az` says it isn't.
+    let is_hsm = call.served.manner == Manner::ManagedHsm || given.hsm == Some(true);
+    let kty = if is_hsm { imported.kty.hsm() } else { imported.kty };
     let ops = operations(given.key.key_ops.as_deref(), kty.family())?;
     let contents = Contents::new(call, kty, ops, given.attributes, given.tags)?;
     let objects = match imported.public {

@@ -23,7 +23,7 @@ pub use login_limit::{LoginLimit, Logins};
 pub use request::{Proof, TokenRequest};
 pub use seen::Seen;
 pub use signing::{SigningKeys, current as current_key};
-pub use verify::{Place, Refusal, Verifier};
+pub use verify::{Audience, Place, Refusal, Verifier};
 
 /// What a token says.
 #[derive(Clone, Debug, Serialize, Deserialize)]

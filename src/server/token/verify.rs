@@ -51,8 +51,17 @@ pub struct Place<'a> {
     pub names: &'a Names,
     /// Its tenant.
     pub tenant: &'a str,
-    /// The manner of the vault: each has a resource of its own.
-    pub manner: Manner,
+    /// Whose token it must be.
+    pub audience: Audience,
+}
+
+/// What a token is for. One for the one counts at no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Vaults of this manner.
+    Vaults(Manner),
+    /// What stands in for Azure's resource manager and directory.
+    ResourceManager,
 }
 
 /// Checks tokens.
@@ -78,8 +87,12 @@ impl Verifier {
         let checked = self.checked(token, keys, now)?;
         keys.verifying(&checked.kid, now).ok_or(Refusal::Foreign)?;
         let claims = &checked.claims;
-        let Place { names, tenant, manner } = *place;
-        if claims.tid != tenant || !names.is_issuer(&claims.iss, tenant) || !names.is_resource(manner, &claims.aud) {
+        let Place { names, tenant, audience } = *place;
+        let is_meant = match audience {
+            Audience::Vaults(manner) => names.is_resource(manner, &claims.aud),
+            Audience::ResourceManager => names.is_resource_manager(&claims.aud),
+        };
+        if claims.tid != tenant || !names.is_issuer(&claims.iss, tenant) || !is_meant {
             return Err(Refusal::WrongAudience);
         }
         if now < claims.nbf {

@@ -4,6 +4,7 @@ something is wrong with it."""
 import base64
 import dataclasses
 import datetime
+import uuid
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,7 +23,8 @@ class Things(dict):
 
     def __missing__(self, name):
         kind, _, what = name.partition("_")
-        if kind in ("new", "doomed", "deleted", "backup", "taken", "merged", "no", "whole", "lost", "job", "restored"):
+        if kind in ("new", "doomed", "deleted", "backup", "taken", "merged", "no", "whole", "lost", "job", "restored", "guid",
+                    "principal", "role", "usedrole", "assignment"):
             self[name] = getattr(self, kind)(what)
         else:
             if name not in self.stay:
@@ -130,6 +132,23 @@ class Things(dict):
         answer = http(method, path, body)
         assert answer.status_code == status, answer.text
         return answer.json() if answer.content else None
+
+    def guid(self, _what):
+        return str(uuid.uuid4())
+
+    principal = guid
+
+    def role(self, _what):
+        return self.do("PUT", f"{DEFINITIONS}/{uuid.uuid4()}", {"properties": {}}, 201)["name"]
+
+    def assignment(self, _what, role=READER):
+        given = {"properties": {"roleDefinitionId": role, "principalId": str(uuid.uuid4())}}
+        return self.do("PUT", f"{ASSIGNMENTS}/{uuid.uuid4()}", given, 201)["name"]
+
+    def usedrole(self, what):
+        role = self.role(what)
+        self.assignment(what, role)
+        return role
 
     def ec(self):
         return keys.create_ec_key(fresh("ec")).name
@@ -245,6 +264,14 @@ def no_folders(member):
             bad({"sasTokenParameters": {"storageResourceUri": "/etc"}, member: "x"}),
             Wrong(404, "BackupNotFound", body=of("none"))]
 
+
+DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
+ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
+READER = "21090545-7ca7-4776-b22c-e363652d74d2"
+ROLE = "id name type properties.roleName properties.permissions properties.assignableScopes"
+ASSIGNMENT = "id name type properties.scope properties.roleDefinitionId properties.principalId"
+GIVEN = {"properties": {"roleDefinitionId": READER, "principalId": "{principal}"}}
+SETTING = "/settings/AllowKeyManagementOperationsThroughARM"
 
 TABLE = [
     Row("KeyCreate", "POST", "/keys/{new}/create", {"kty": "EC"}, BUNDLE, [
@@ -452,6 +479,41 @@ TABLE = [
         Wrong(409, "Conflict", "ObjectExists", path="/keys/{ec}/restore"),
         Wrong(409, "Conflict", "ObjectIsDeletedButRecoverable", path="/keys/{deleted_key}/restore"),
     ], 202),
+    Row("RoleDefinitionList", "GET", DEFINITIONS, None, ITEM, PAGES + [
+        bad(query={"$filter": "name"}), bad(path="/keys" + DEFINITIONS), bad(path="/locks/a" + DEFINITIONS)]),
+    Row("RoleDefinitionGet", "GET", DEFINITIONS + "/{role}", None, ROLE, [
+        bad(path=DEFINITIONS + "/one"), absent("RoleDefinitionNotFound", DEFINITIONS + "/{guid}")]),
+    Row("RoleDefinitionSet", "PUT", DEFINITIONS + "/{guid}", {"properties": {}}, ROLE, [
+        bad({}), bad({"properties": []}), bad({"properties": {"type": "AKVBuiltInRole"}}),
+        bad({"properties": {"permissions": [{"dataActions": ["keys/read"]}]}}),
+        bad({"properties": {"permissions": [{"actions": ["*"]}]}}), bad({"properties": {"assignableScopes": ["/keys"]}}),
+        bad(path=DEFINITIONS + "/one"), bad(path="/keys/a" + DEFINITIONS + "/{guid}"),
+        forbidden("RoleDefinitionIsBuiltIn", DEFINITIONS + "/" + READER),
+        Wrong(409, "Conflict", "RoleDefinitionWithSameNameExists",
+              body={"properties": {"roleName": "key vault reader"}}),
+    ], 201),
+    Row("RoleDefinitionDelete", "DELETE", DEFINITIONS + "/{role}", None, ROLE, [
+        absent("RoleDefinitionNotFound", DEFINITIONS + "/{guid}"), bad(path="/keys/a" + DEFINITIONS + "/{role}"),
+        forbidden("RoleDefinitionIsBuiltIn", DEFINITIONS + "/" + READER),
+        Wrong(409, "Conflict", "RoleDefinitionHasAssignments", path=DEFINITIONS + "/{usedrole}")]),
+    Row("RoleAssignmentList", "GET", ASSIGNMENTS, None, ITEM, PAGES + [
+        bad(query={"$filter": "principalId"}), bad(path="/keys" + ASSIGNMENTS)]),
+    Row("RoleAssignmentGet", "GET", ASSIGNMENTS + "/{assignment}", None, ASSIGNMENT, [
+        bad(path=ASSIGNMENTS + "/one"), absent("RoleAssignmentNotFound", ASSIGNMENTS + "/{guid}"),
+        absent("RoleAssignmentNotFound", "/keys/a" + ASSIGNMENTS + "/{assignment}")]),
+    Row("RoleAssignmentCreate", "PUT", ASSIGNMENTS + "/{guid}", GIVEN, ASSIGNMENT, [
+        bad({}), bad({"properties": {}}), bad({"properties": {**GIVEN["properties"], "principalId": "me"}}),
+        bad({"properties": {**GIVEN["properties"], "roleDefinitionId": "Reader"}}),
+        bad({"properties": {**GIVEN["properties"], "roleDefinitionId": "{guid}"}}),
+        bad(path=ASSIGNMENTS + "/one"), bad(path="/keys" + ASSIGNMENTS + "/{guid}"),
+        Wrong(409, "RoleAssignmentExists", path=ASSIGNMENTS + "/{assignment}"),
+    ], 201),
+    Row("RoleAssignmentDelete", "DELETE", ASSIGNMENTS + "/{assignment}", None, ASSIGNMENT, [
+        bad(path=ASSIGNMENTS + "/one"), absent("RoleAssignmentNotFound", ASSIGNMENTS + "/{guid}")]),
+    Row("SettingsGet", "GET", "/settings", None, "settings", [Wrong(405, "MethodNotAllowed", path="/rng")]),
+    Row("SettingGet", "GET", SETTING, None, "name value type", [absent("SettingNotFound", "/settings/other")]),
+    Row("SettingUpdate", "PATCH", SETTING, {"value": "false"}, "name value type", [
+        bad({}), bad({"value": "False"}), bad({"value": True}), absent("SettingNotFound", "/settings/other")]),
 ]
 
 
