@@ -209,6 +209,15 @@ fn openssl_and_java_open_an_exported_pkcs12_with_its_passphrase_only() {
     assert_eq!(other.strongroom("key public www"), stage.strongroom("key public www"));
 }
 
+#[test]
+fn a_key_that_may_leave_wrapped_only_does_not_leave_in_the_clear() {
+    let stage = vault();
+    stage.pkcs11_tool_logged_in("--keypairgen --key-type EC:prime256v1 --label www --extractable --sensitive");
+    stage.strongroom("cert create www --subject CN=www");
+    let refusal = refused(&stage, "cert export www --private-key");
+    assert!(refusal.contains("wrapped"), "{refusal}");
+}
+
 /// What the server makes: a certificate and its key as one object, with its notes beside them.
 fn made_as_one(stage: &Stage) {
     let key = Key::new(KINDS[2].1);
