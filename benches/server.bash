@@ -53,11 +53,15 @@ END
     "$bao" kv put -mount=kv s value="$secret_value" >/dev/null
 }
 
-# A vault, served with an identity that may do everything.
+# A vault with a target for its backups, served with an identity that may do everything.
 start_server() {
     our_port=$(free_port 18443)
-    STRONGROOM_VAULT=$place/bench "$cli" --pin-file "$place/pin" init >/dev/null 2>&1
-    STRONGROOM_VAULT=$place/bench "$cli" --pin-file "$place/pin" --vault bench serve --dev --listen "127.0.0.1:$our_port" \
+    [[ -d $place/bench ]] || STRONGROOM_VAULT=$place/bench "$cli" --pin-file "$place/pin" init >/dev/null 2>&1
+    mkdir -p "$place/backups"
+    printf 'vaults_dir = "none"\n[[vault]]\nname = "bench"\npath = "%s"\n[[backup_target]]\nname = "bench"\ndirectory = "%s"\n' \
+        "$place/bench" "$place/backups" >"$place/server.toml"
+    chmod 600 "$place/server.toml"
+    STRONGROOM_CONF=$place/server.toml "$cli" --pin-file "$place/pin" --vault bench serve --dev --listen "127.0.0.1:$our_port" \
         --tls-certificate "$place/tls.pem" --tls-key "$place/tls.key" >"$place/serve.log" 2>&1 &
     server=$!
     started+=("$server")
@@ -150,7 +154,6 @@ measure_server() {
         done
     done
     measure_mixture
-    measure_certificates
     measure_population
 }
 
@@ -180,24 +183,6 @@ measure_mixture() {
     single=$(field 2 <"$place/server.single" | median)
     p99=$(field 3 <"$place/server.mixed" | median)
     row "P-256's p99 beside 8 × RSA-4096, µs" "$p99" "RSA-4096, one: $single" "$(calc "$p99 / $single")" at-most 5
-}
-
-# Certificates with P-256 keys that sign themselves, each with a name of its own.
-measure_certificates() {
-    local number run count=1000 rate
-    local policy='{"policy":{"issuer":{"name":"Self"},"key_props":{"kty":"EC","crv":"P-256"},"x509_props":{"subject":"CN=www"}}}'
-    [[ -z $quick ]] || count=100
-    heading "server, certificates made"
-    for ((run = 0; run < runs; run++)); do
-        for ((number = 0; number < count; number++)); do
-            our_request POST /certificates/made-$run-$number/create "$policy"
-        done >"$place/ours.certificates"
-        "$place/requests" "$our_port" bench.vault.localhost "$place/ca.pem" 8 0 '"csr":"' "$place/ours.certificates" $count \
-            >>"$place/server.certificates"
-    done
-    [[ $(field 4 <"$place/server.certificates" | sort -n | tail -n 1) == 0 ]] || die "certificates: some answers were wrong"
-    rate=$(field 1 <"$place/server.certificates" | median)
-    row "P-256, issuer Self, a second, 8 connections" "$rate" "" "$rate" at-least 200
 }
 
 # 10,000 keys of three versions and five tags, all used once: memory, the cost of a request, a cold start.
