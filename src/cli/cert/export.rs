@@ -123,7 +123,7 @@ fn private_key(vault: &dyn VaultAdmin, image: &Image, leaf: &Certificate, name: 
     let private = private_half(image, leaf).ok_or_else(|| {
         Error::refused(format!("The private key of {name} isn't in this vault: leave --private-key out."))
     })?;
-    if !private.content.may_leave_in_clear() {
+    if !private.content.exportable {
         return Err(Error::refused(format!(
             "The private key of {name} may not leave the vault: only keys that were made with --exportable may. Leave \
              --private-key out."
