@@ -30,8 +30,14 @@ impl Scene {
         let made = local(&folder, &["init", "--label", "Test"]).output().unwrap();
         assert!(made.status.success(), "{}", text(&made.stderr));
         let log = folder.path().join("log");
+        fs::create_dir(folder.path().join("backups")).unwrap();
+        let conf = folder.path().join("config.toml");
+        let targets = "vaults_dir = \"none\"\n[[vault]]\nname = \"dev\"\npath = \"dev\"\n\
+                       [[backup_target]]\nname = \"nightly\"\ndirectory = \"backups\"\n";
+        write_private(conf.clone(), targets);
         let mut command =
             local(&folder, &["serve", "--dev", "--vault", "dev", "--listen", "127.0.0.1:0", "--write-ca", "ca.pem"]);
+        command.env("STRONGROOM_CONF", conf).env_remove("STRONGROOM_VAULT");
         let server = command.stderr(File::create(&log).unwrap()).stdout(Stdio::null()).spawn().unwrap();
         let mut scene = Self { folder, server, vault: String::new(), environment: Vec::new() };
         let begun = Instant::now();
@@ -301,6 +307,43 @@ fn what_was_deleted_is_listed_shown_recovered_and_purged() {
 }
 
 #[test]
+fn a_whole_vault_is_backed_up_to_a_target_and_goes_back_to_it() {
+    let scene = Scene::new();
+    scene.run(&["key", "create", "www", "--kind", "p-256"]);
+    let made = scene.json(&["backup", "create", "--target", "nightly"]);
+    let name = made["name"].as_str().unwrap();
+    assert!(
+        made["uri"].as_str().unwrap().ends_with(&format!("/nightly/{name}")) && made["ended"].is_string(),
+        "{made}"
+    );
+    // It is what the command makes where the vault lies.
+    let shown: Value =
+        serde_json::from_str(&scene.local(&["--json", "backup", "show", &format!("backups/{name}")])).unwrap();
+    assert_eq!(shown["opens_with"], "recovery-key");
+    scene.local(&["backup", "verify", &format!("backups/{name}")]);
+    let version = scene.json(&["key", "show", "www"])["version"].clone();
+    scene.run(&["key", "delete", "www"]);
+    scene.run(&["key", "create", "since", "--kind", "p-256"]);
+    assert!(scene.refused(&["restore", name, "--target", "nightly"]).contains("add --yes"));
+    assert!(
+        scene.refused(&["restore", name, "--target", "nightly", "--object", "www"]).contains("deleted but recoverable")
+    );
+    let restored = scene.json(&["--yes", "restore", name, "--target", "nightly"]);
+    assert_eq!(restored["name"], name);
+    assert_eq!(scene.json(&["key", "show", "www"])["version"], version);
+    assert!(scene.refused(&["key", "show", "since"]).contains("no key called"));
+    scene.run(&["key", "delete", "www"]);
+    scene.run(&["--yes", "deleted", "purge", "www"]);
+    scene.run(&["restore", name, "--target", "nightly", "--object", "www"]);
+    assert_eq!(scene.json(&["key", "show", "www"])["version"], version);
+    assert!(scene.refused(&["backup", "create", "--target", "weekly"]).contains("target was not found"));
+    assert!(
+        scene.refused(&["--yes", "restore", "none", "--target", "nightly"]).contains("was not found at this target")
+    );
+    assert!(failed(2, local(&scene.folder, &["backup", "create", "--target", "x"]), &[]).contains("for a server"));
+}
+
+#[test]
 fn a_list_is_followed_over_all_its_pages() {
     let scene = Scene::new();
     for number in 0..30 {
@@ -323,8 +366,11 @@ fn what_the_api_has_no_word_for_is_refused_by_name() {
         (&["key", "delete", "www", "--version", "0"], "--version"),
         (&["key", "delete", "www", "--purge"], "--purge"),
         (&["key", "list", "--pin-file", "pin"], "--pin-file"),
-        (&["cert", "list"], "Only `key`, `secret`, `deleted`, `role`"),
-        (&["backup", "create", "x"], "--target"),
+        (&["cert", "list"], "Only `key`, `secret`, `deleted`"),
+        (&["backup", "create", "x"], "Say with --target"),
+        (&["backup", "show", "x"], "Only `backup create`"),
+        (&["restore", "x"], "Say with --target"),
+        (&["restore", "x", "--target", "nightly", "--recovery-key-file", "key"], "the server's configuration"),
     ] {
         assert!(scene.misused(arguments).contains(option), "{arguments:?}");
     }

@@ -6,7 +6,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::versions::{self, Versioned};
+use super::versions::{self, Named, Versioned};
 use super::{Context, Result, time};
 use crate::vault::{Class, Collection, Image, ObjectNumber, Retention, VaultError, delete_softly, ended_with};
 
@@ -23,31 +23,22 @@ pub(super) struct Delete {
     pub purge: bool,
 }
 
+/// What goes, in words and as objects.
+struct Doomed {
+    what: String,
+    numbers: Vec<ObjectNumber>,
+    /// Of its versions.
+    ids: Vec<String>,
+    /// What is said of a certificate's key.
+    key: &'static str,
+}
+
 pub(super) fn run(context: &Context, collection: Collection, delete: &Delete) -> Result<()> {
     let opened = context.unlocked()?;
     let image = opened.vault.image();
     let named = versions::named(&image, collection, &delete.name)?;
-    let (kind, name) = (versions::singular(collection), &named.name);
-    let (what, numbers, ids) = match &delete.version {
-        Some(id) => {
-            let version = named.version(id)?;
-            let numbers = with_key(&image, version)?;
-            (format!("version {} of the {kind} {name}", version.id), numbers, vec![version.id.clone()])
-        }
-        None => {
-            let ids: Vec<_> = named.versions.iter().map(|version| version.id.clone()).collect();
-            let numbers = match &named.newest().main().name {
-                Some(name) => ended_with(&image, collection, name)?,
-                None => named.numbers(),
-            };
-            (format!("the {kind} {name} with {}", count(ids.len())), numbers, ids)
-        }
-    };
-    let key = match (collection, named.newest().main().content.is_managed()) {
-        (Collection::Certificates, true) => " and its key",
-        (Collection::Certificates, false) => "; its key stays",
-        _ => "",
-    };
+    let name = &named.name;
+    let Doomed { what, numbers, ids, key } = Doomed::of(&image, collection, &named, delete.version.as_deref())?;
     let retention = Retention::of(&image);
     let object_name = named.newest().main().name.clone();
     if let (Some(_), Some(object_name), None, false) = (retention, object_name, &delete.version, delete.purge) {
@@ -64,6 +55,28 @@ pub(super) fn run(context: &Context, collection: Collection, delete: &Delete) ->
     context.confirm(&format!("Delete {what} from {}? This can't be undone.", opened.info.label))?;
     opened.vault.delete(&numbers)?;
     context.output.done(&format!("Deleted {what}{key}."), &json!({ "name": name, "deleted_versions": ids }))
+}
+
+impl Doomed {
+    fn of(image: &Image, collection: Collection, named: &Named, version: Option<&str>) -> Result<Self> {
+        let (kind, name) = (versions::singular(collection), &named.name);
+        let key = match (collection, named.newest().main().content.is_managed()) {
+            (Collection::Certificates, true) => " and its key",
+            (Collection::Certificates, false) => "; its key stays",
+            _ => "",
+        };
+        if let Some(id) = version {
+            let version = named.version(id)?;
+            let what = format!("version {} of the {kind} {name}", version.id);
+            return Ok(Self { what, numbers: with_key(image, version)?, ids: vec![version.id.clone()], key });
+        }
+        let ids: Vec<_> = named.versions.iter().map(|version| version.id.clone()).collect();
+        let numbers = match &named.newest().main().name {
+            Some(name) => ended_with(image, collection, name)?,
+            None => named.numbers(),
+        };
+        Ok(Self { what: format!("the {kind} {name} with {}", count(ids.len())), numbers, ids, key })
+    }
 }
 
 /// The objects of a version, and of the key that was made with it unless another version has that too.

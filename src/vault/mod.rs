@@ -28,7 +28,8 @@ pub use image::Image;
 pub use name::Name;
 pub use object::{
     AttributeMap, Change, Class, Collection, Content, Deletion, Draft, KEPT_ON_ROTATION, KeyDescription,
-    MAX_SECRET_LEN, Naming, Object, ObjectNumber, RestoredAs, UniqueId, Usage, Version, VersionId,
+    MAX_SECRET_LEN, NOTES_OF_ONE_VERSION, Naming, Object, ObjectNumber, RestoredAs, UniqueId, Usage, Version,
+    VersionId,
 };
 pub use pin::{Pin, RecoveryKey, Role, Unlock};
 

@@ -203,6 +203,14 @@ pub struct Content {
 const ALWAYS_AUTHENTICATE: u64 = 0x202;
 /// `CKA_ALLOWED_MECHANISMS`.
 const ALLOWED_MECHANISMS: u64 = 0x4000_0600;
+/// `CKA_SENSITIVE`, kept where it is set beside `CKA_EXTRACTABLE`.
+const SENSITIVE: u64 = 0x103;
+/// `CKA_WRAP_WITH_TRUSTED`.
+const WRAP_WITH_TRUSTED: u64 = 0x210;
+
+/// Notes that the server keeps about one version of a certificate: how it was asked for, which version of its key it has,
+/// in which order its chain came. The next version, whoever makes it, doesn't have them.
+pub const NOTES_OF_ONE_VERSION: [&str; 3] = ["certificate-operation", "key-version", "preserve-order"];
 
 /// Longest value of a secret that every front end shows, in bytes (Key Vault's limit).
 pub const MAX_SECRET_LEN: usize = 25 * 1024;
@@ -224,6 +232,13 @@ impl Content {
     pub fn is_bound_to_pkcs11(&self) -> bool {
         let of = |attribute: u64| self.attributes.get(&attribute).map_or(&[][..], |value| &value[..]);
         of(ALWAYS_AUTHENTICATE).iter().any(|byte| *byte != 0) || !of(ALLOWED_MECHANISMS).is_empty()
+    }
+
+    /// Whether the secret part may leave as it is. A PKCS#11 program may have made a key that leaves wrapped only.
+    pub fn leaves_in_clear(&self) -> bool {
+        let set =
+            |attribute: u64| self.attributes.get(&attribute).is_some_and(|value| value.iter().any(|byte| *byte != 0));
+        self.exportable && !set(SENSITIVE) && !set(WRAP_WITH_TRUSTED)
     }
 
     /// Notes that a secret's value is text.

@@ -4,9 +4,15 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
+use strongroom::backend::local::LocalVault;
+use strongroom::certificate::make;
+use strongroom::config::VaultConfig;
+use strongroom::vault::{
+    Class, Collection, Content, Draft, KeyDescription, NOTES_OF_ONE_VERSION, Name, Naming, Pin, Role, Unlock, Usage,
+};
 
-use super::stage::{self, Stage, TOKEN, fail, succeed};
-use super::{has_java, keytool};
+use super::stage::{self, PIN, Stage, TOKEN, fail, succeed};
+use super::{DAY, KINDS, Key, certificate, has_java, keytool, now, profile};
 
 /// A vault, empty.
 fn vault() -> Stage {
@@ -201,4 +207,68 @@ fn openssl_and_java_open_an_exported_pkcs12_with_its_passphrase_only() {
     stage::set_mode(std::path::Path::new(&other.file("passphrase", "a passphrase")), 0o600);
     other.strongroom("import www.pfx --passphrase-file passphrase");
     assert_eq!(other.strongroom("key public www"), stage.strongroom("key public www"));
+}
+
+#[test]
+fn a_key_that_may_leave_wrapped_only_does_not_leave_in_the_clear() {
+    let stage = vault();
+    stage.pkcs11_tool_logged_in("--keypairgen --key-type EC:prime256v1 --label www --extractable --sensitive");
+    stage.strongroom("cert create www --subject CN=www");
+    let refusal = refused(&stage, "cert export www --private-key");
+    assert!(refusal.contains("wrapped"), "{refusal}");
+}
+
+/// What the server makes: a certificate and its key as one object, with its notes beside them.
+fn made_as_one(stage: &Stage) {
+    let key = Key::new(KINDS[2].1);
+    let der = make::self_signed(&profile("CN=one"), &key.signer).unwrap();
+    let certificate = certificate(&der);
+    let vault = LocalVault::open(&VaultConfig::local("stage", stage.vault())).unwrap();
+    vault.unlock(&Unlock::Pin(Role::User, Pin::new(PIN.as_bytes().to_vec()))).unwrap();
+    let id = certificate.key_id().to_vec();
+    let half = |class| {
+        let mut content = Content::new(class);
+        content.label = b"one".to_vec();
+        content.id = id.clone();
+        // It ended a while ago, and so did its certificate.
+        content.expires = Some(now() - DAY);
+        content.usage = if class == Class::PrivateKey { Usage::SIGN } else { Usage::VERIFY };
+        content.key = Some(KeyDescription { algorithm: KINDS[2].1, public: key.signer.spki().into() });
+        content
+    };
+    let mut private = half(Class::PrivateKey);
+    private.set_managed();
+    let mut content = certificate.content(b"one".to_vec(), id.clone()).unwrap();
+    content.set_managed();
+    content.expires = Some(now() - DAY);
+    content.notes.insert("certificate-policy".into(), "the policy".into());
+    content.notes.insert(NOTES_OF_ONE_VERSION[0].into(), "how it came to be".into());
+    let naming = || Naming::As(Name::new("one").unwrap(), [7; 16]);
+    let draft = |content, secret| Draft { content, naming: naming(), secret };
+    let drafts =
+        vec![draft(private, Some(key.pkcs8.clone())), draft(half(Class::PublicKey), None), draft(content, None)];
+    vault.create(drafts).unwrap();
+}
+
+#[test]
+fn a_certificate_that_is_one_with_its_key_is_renewed_as_one() {
+    let stage = vault();
+    made_as_one(&stage);
+    let renewed = json(&stage, "cert renew one");
+    let vault = LocalVault::open(&VaultConfig::local("stage", stage.vault())).unwrap();
+    vault.unlock(&Unlock::Pin(Role::User, Pin::new(PIN.as_bytes().to_vec()))).unwrap();
+    let image = vault.image();
+    let newest = |collection, class| {
+        let all = image.with_name(collection, "one").filter(|object| object.content.class == class);
+        all.max_by_key(|object| object.version.unwrap().ordinal).unwrap()
+    };
+    let certificate = newest(Collection::Certificates, Class::Certificate);
+    let key = newest(Collection::Keys, Class::PrivateKey);
+    assert_eq!((certificate.version, certificate.version.unwrap().ordinal), (key.version, 2));
+    assert!(certificate.content.is_managed() && key.content.is_managed());
+    assert_eq!(certificate.content.id, key.content.id);
+    assert!(certificate.content.expires.unwrap() > now() && certificate.content.expires == key.content.expires);
+    let notes: Vec<&str> = certificate.content.notes.keys().map(String::as_str).collect();
+    assert!(notes.contains(&"certificate-policy") && !notes.contains(&NOTES_OF_ONE_VERSION[0]), "{notes:?}");
+    assert_eq!(renewed["version_count"], 2);
 }

@@ -55,13 +55,23 @@ fn pkcs12_of_openssl_new_and_old_is_read_with_and_without_passphrase() {
             "-keypbe NONE -certpbe NONE",
             "-macalg sha512",
         ] {
-            for passphrase in ["secret", ""] {
+            for passphrase in ["secret", "", "Paßwort 🔑"] {
                 let mut command = stage.command("openssl");
                 command.args("pkcs12 -export -inkey www.key -in www.pem -certfile ca.pem -out www.pfx".split(' '));
                 succeed(command.args(["-passout", &format!("pass:{passphrase}")]).args(how.split_whitespace()));
                 assert_whole(&format!("{kind} {how} {passphrase:?}"), &read(&stage, "www.pfx"), passphrase, 2);
             }
         }
+    }
+}
+
+/// `tests/data`: made by NSS 3.87, which is Firefox's, and by Java 17.
+#[test]
+fn files_of_other_programs_are_within_a_servers_limits() {
+    for (file, passphrase, keys) in [("nss-3.87.p12", "secret12", 1), ("java-17.p12", "secret", 1)] {
+        let path = format!("{}/tests/data/{file}", env!("CARGO_MANIFEST_DIR"));
+        let read = pkcs12::read(&fs::read(path).unwrap(), passphrase, &Limits::SERVER).unwrap();
+        assert_eq!((read.keys.len(), read.certificates.len()), (keys, 1), "{file}");
     }
 }
 

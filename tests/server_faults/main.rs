@@ -6,6 +6,7 @@ mod client;
 mod document;
 mod input;
 mod kill;
+mod kill_certificates;
 mod scene;
 mod silence;
 mod slow;

@@ -4,6 +4,7 @@
 
 mod blobs;
 mod bound;
+mod certificates;
 #[path = "../faults/mod.rs"]
 mod faults;
 mod keys;

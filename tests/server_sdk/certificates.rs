@@ -112,3 +112,41 @@ fn the_command_line_shows_a_certificate_of_the_sdk_and_deletes_it_with_its_key()
         (serde_json::json!([]), serde_json::json!([]), serde_json::json!([]))
     );
 }
+
+#[test]
+fn a_certificate_of_the_sdk_that_the_command_line_renews_is_whole_to_the_sdk() {
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::new();
+    stage.strongroom("key create ca --kind p-256");
+    stage.strongroom("cert create ca --authority --subject CN=Example-CA --out ca.crt");
+    let served = Served::vault(&stage);
+    run(
+        &stage,
+        &served,
+        "certificates.create_issuer('ca', 'Strongroom')\n\
+         policy = CertificatePolicy('ca', subject='CN=www', key_type='EC', key_curve_name='P-256', reuse_key=True,\n\
+         \x20   content_type='application/x-pem-file')\n\
+         for _ in range(2):\n\
+         \x20   certificates.begin_create_certificate('www', policy, tags={'team': 'web'}, _polling_interval=0.1).result()\n",
+    );
+    stage.strongroom("cert renew www --out renewed.crt");
+    run(
+        &stage,
+        &served,
+        "made = certificates.get_certificate('www')\n\
+         version = made.properties.version\n\
+         assert made.key_id.endswith('/keys/www/' + version) and made.secret_id.endswith('/secrets/www/' + version)\n\
+         assert made.policy.issuer_name == 'ca' and made.policy.reuse_key and made.properties.tags == {'team': 'web'}\n\
+         assert len(list(certificates.list_properties_of_certificate_versions('www'))) == 3\n\
+         secret = secrets.get_secret('www', version).value\n\
+         assert secret.count('BEGIN CERTIFICATE') == 2 and secret.count('BEGIN PRIVATE KEY') == 1\n\
+         open('www.pem', 'w').write(secret)\n",
+    );
+    let read = |what: &str| succeed(stage.command("openssl").args(what.split(' ')));
+    assert!(read("verify -x509_strict -CAfile ca.crt www.pem").contains("OK"));
+    let public = read("pkey -in www.pem -pubout");
+    assert_eq!(public, read("x509 -in renewed.crt -noout -pubkey"));
+    assert_eq!(public, stage.strongroom("key public www"));
+}

@@ -1,6 +1,7 @@
 //! `export`: a certificate, its issuers and, where its owner allowed that, its private key, for programs that want files.
 
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -48,6 +49,9 @@ pub(super) fn run(context: &Context, export: &Export) -> Result<()> {
     if context.output.is_json() && export.out.is_none() && (export.format == Format::Pfx || export.private_key) {
         return Err(Error::Usage("With --json what is exported goes to a file: name it with --out FILE.".into()));
     }
+    if export.out.is_none() && export.format == Format::Pfx && std::io::stdout().is_terminal() {
+        return Err(Error::Usage("PKCS#12 is nothing for a terminal: name a file with --out FILE.".into()));
+    }
     let opened = context.unlocked()?;
     let image = opened.vault.image();
     let named = versions::named(&image, Collection::Certificates, &export.name)?;
@@ -67,25 +71,51 @@ pub(super) fn run(context: &Context, export: &Export) -> Result<()> {
         Format::Pem => pem::bundle(key.as_ref(), &ders),
         Format::Pfx => pfx(export, &Bundle { key: key.as_ref(), chain: &ders, label: &named.name })?,
     };
-    let certificates =
-        if ders.len() == 1 { "1 certificate".to_owned() } else { format!("{} certificates", ders.len()) };
-    let with = if key.is_some() { " and the private key" } else { "" };
-    let value = json!({
-        "name": named.name,
-        "version": version.id,
-        "certificates": ders.len(),
-        "private_key": key.is_some(),
-        "file": export.out,
-    });
-    let Some(file) = &export.out else {
-        return match std::str::from_utf8(contents.expose()) {
-            Ok(text) if key.is_none() => context.output.text(text, &json!({ "name": named.name, "pem": text })),
+    let exported = Exported { name: &named.name, version: &version.id, certificates: ders.len(), key: key.is_some() };
+    match &export.out {
+        Some(file) => exported.write(context, file, &contents, export.format),
+        None => exported.print(context, &contents),
+    }
+}
+
+/// What is in an answer or a file.
+struct Exported<'a> {
+    name: &'a str,
+    version: &'a str,
+    certificates: usize,
+    key: bool,
+}
+
+impl Exported<'_> {
+    fn print(&self, context: &Context, contents: &SecretBytes) -> Result<()> {
+        match std::str::from_utf8(contents.expose()) {
+            Ok(text) if !self.key => context.output.text(text, &json!({ "name": self.name, "pem": text })),
             _ => context.output.secret(contents.expose()),
+        }
+    }
+
+    /// What holds a key goes into a new file that nobody else may read; what is public, where it is wanted.
+    fn write(&self, context: &Context, file: &Path, contents: &SecretBytes, format: Format) -> Result<()> {
+        match std::str::from_utf8(contents.expose()) {
+            Ok(text) if format == Format::Pem && !self.key => write_file(file, text)?,
+            _ => NewFile::create(file.to_path_buf())?.write(contents.expose())?,
+        }
+        let certificates = match self.certificates {
+            1 => "1 certificate".to_owned(),
+            several => format!("{several} certificates"),
         };
-    };
-    write(file, &contents, export.format == Format::Pem && key.is_none())?;
-    let done = format!("Wrote {certificates}{with} of {} to {}.", named.name, file.display());
-    context.output.done(&done, &value)
+        let with = if self.key { " and the private key" } else { "" };
+        context.output.done(
+            &format!("Wrote {certificates}{with} of {} to {}.", self.name, file.display()),
+            &json!({
+                "name": self.name,
+                "version": self.version,
+                "certificates": self.certificates,
+                "private_key": self.key,
+                "file": file,
+            }),
+        )
+    }
 }
 
 /// The private key, in the clear.
@@ -99,6 +129,12 @@ fn private_key(vault: &dyn VaultAdmin, image: &Image, leaf: &Certificate, name: 
              --private-key out."
         )));
     }
+    if !private.content.leaves_in_clear() {
+        return Err(Error::refused(format!(
+            "The PKCS#11 program that made the private key of {name} lets it leave wrapped by another key only \
+             (CKA_SENSITIVE, CKA_WRAP_WITH_TRUSTED): wrap it with such a program, or leave --private-key out."
+        )));
+    }
     Ok(vault.secret(private.number)?)
 }
 
@@ -108,12 +144,4 @@ fn pfx(export: &Export, bundle: &Bundle<'_>) -> Result<SecretBytes> {
         return Err(Error::refused("The passphrase is empty: a PKCS#12 file needs one, or export PEM."));
     }
     Ok(pkcs12::write(bundle, &Protection::new(&passphrase)?)?)
-}
-
-/// What holds a key goes into a new file that nobody else may read; what is public, where it is wanted.
-fn write(file: &std::path::Path, contents: &SecretBytes, public: bool) -> Result<()> {
-    match std::str::from_utf8(contents.expose()) {
-        Ok(text) if public => write_file(file, text),
-        _ => NewFile::create(file.to_path_buf())?.write(contents.expose()),
-    }
 }

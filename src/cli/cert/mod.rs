@@ -39,7 +39,7 @@ pub(super) enum Verb {
     Show(show::Show),
     /// Write a certificate into a file, with its issuers and its key if that may leave the vault
     Export(export::Export),
-    /// Delete a certificate; its key stays
+    /// Delete a certificate; its key stays, unless it was made with it over REST
     Delete(delete::Delete),
 }
 

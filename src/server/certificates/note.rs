@@ -40,3 +40,14 @@ pub fn preserves_order(content: &Content) -> bool {
 pub fn has_operation(content: &Content) -> bool {
     content.notes.contains_key(operation::NOTE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::NOTES_OF_ONE_VERSION;
+
+    #[test]
+    fn what_is_said_of_one_version_is_left_out_of_the_next_by_whoever_makes_it() {
+        assert_eq!(NOTES_OF_ONE_VERSION, [operation::NOTE, KEY_VERSION, PRESERVE_ORDER]);
+    }
+}
