@@ -25,6 +25,10 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::served_as("key-vault")
+    }
+
+    fn served_as(manner: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_private(folder.path().join("pin"), "a good PIN");
         let made = local(&folder, &["init", "--label", "Test"]).output().unwrap();
@@ -32,9 +36,11 @@ impl Scene {
         let log = folder.path().join("log");
         fs::create_dir(folder.path().join("backups")).unwrap();
         let conf = folder.path().join("config.toml");
-        let targets = "vaults_dir = \"none\"\n[[vault]]\nname = \"dev\"\npath = \"dev\"\n\
-                       [[backup_target]]\nname = \"nightly\"\ndirectory = \"backups\"\n";
-        write_private(conf.clone(), targets);
+        let targets = format!(
+            "vaults_dir = \"none\"\n[[vault]]\nname = \"dev\"\npath = \"dev\"\nserve_as = {manner:?}\n\
+             [[backup_target]]\nname = \"nightly\"\ndirectory = \"backups\"\n"
+        );
+        write_private(conf.clone(), &targets);
         let mut command =
             local(&folder, &["serve", "--dev", "--vault", "dev", "--listen", "127.0.0.1:0", "--write-ca", "ca.pem"]);
         command.env("STRONGROOM_CONF", conf).env_remove("STRONGROOM_VAULT");
@@ -52,7 +58,9 @@ impl Scene {
         let exports = printed.lines().filter_map(|line| line.trim().strip_prefix("export ")?.split_once('='));
         let wanted = exports.filter(|(name, _)| name.starts_with("AZURE_"));
         scene.environment = wanted.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        scene.vault = printed.lines().find_map(|line| line.strip_prefix("Vault: ")).unwrap().to_owned();
+        let address = |line: &'_ str| ["Vault: ", "Managed HSM: "].iter().any(|word| line.starts_with(word));
+        let line = printed.lines().find(|line| address(line)).unwrap();
+        scene.vault = line.split_once(": ").unwrap().1.to_owned();
         scene
     }
 
@@ -208,6 +216,30 @@ fn keys_of_every_kind_are_made_and_brought_and_are_the_same_keys_there() {
 fn openssl(scene: &Scene, arguments: &[&str]) -> String {
     let output = Command::new("openssl").args(arguments).current_dir(scene.folder.path()).output().unwrap();
     succeeded(output, arguments)
+}
+
+#[test]
+fn the_command_works_at_a_managed_hsm() {
+    let scene = Scene::served_as("managed-hsm");
+    for kind in ["p-256", "rsa-2048", "aes-256"] {
+        scene.run(&["key", "create", &format!("made-{kind}"), "--kind", kind]);
+    }
+    openssl(&scene, &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "ec"]);
+    scene.run(&["key", "import", "ec", "ec"]);
+    assert_eq!(scene.json(&["key", "list"]).as_array().unwrap().len(), 4);
+    scene.run(&["key", "delete", "ec"]);
+    assert_eq!(scene.json(&["deleted", "list"])[0]["name"], "ec");
+    scene.run(&["deleted", "recover", "ec"]);
+    assert!(scene.refused(&["secret", "list"]).contains("not found"));
+    assert_eq!(scene.json(&["role", "list"]).as_array().unwrap().len(), 9);
+    let made =
+        scene.json(&["role", "definition", "create", "Signers", "--allow", "keys/sign/action", "--scope", "/keys"]);
+    assert_eq!(made["data_actions"], json!(["Microsoft.KeyVault/managedHsm/keys/sign/action"]));
+    let somebody = "0b5f9a63-65d5-4b0f-9c7b-1c2d3e4f5a6b";
+    scene.run(&["role", "assign", "Signers", somebody, "--scope", "/keys"]);
+    scene.run(&["role", "assign", "Crypto Auditor", somebody, "--scope", "/keys/made-p-256"]);
+    assert_eq!(scene.json(&["role", "assignments", "--identity", somebody]).as_array().unwrap().len(), 2);
+    assert!(scene.refused(&["role", "assign", "Crypto User", somebody, "--scope", "/secrets/a"]).contains("no scope"));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::call::{Call, Query, Reply};
 use super::error::{Result, ServiceError};
 use super::listen::{BodyError, Origin, Peer, read_body};
 use super::names::{host_of, port_of};
-use super::routes::{self, Found, Route, Work};
+use super::routes::{self, Found, Parameters, Route, Work};
 use super::token::Audience;
 use super::{Served, Server, keys, secrets};
 use crate::config::Manner;
@@ -99,14 +99,7 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     }
     let principal = server.authenticate(&parts.headers, Audience::Vaults(target.served.manner))?;
     let segments = segments(parts.uri.path())?;
-    let (route, parameters) = match routes::find(target.served.manner, &parts.method, &segments) {
-        Found::Route(route, parameters) => (route, parameters),
-        Found::OtherMethod => return Err(other_method()),
-        Found::Nothing => {
-            let what = format!("The path {} was not found: this vault has no such operation.", parts.uri.path());
-            return Err(ServiceError::not_found("NotFound", what));
-        }
-    };
+    let (route, parameters) = route_of(target.served.manner, parts, &segments)?;
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     check_version(route, &query)?;
     let served = Arc::clone(&target.served);
@@ -142,6 +135,18 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     }
     let reply = run(server, route, call).await?;
     Ok(written(route.status, reply))
+}
+
+/// The operation that is asked for, and what its path names.
+fn route_of<'a>(manner: Manner, parts: &Parts, segments: &'a [String]) -> Result<(&'static Route, Parameters<'a>)> {
+    match routes::find(manner, &parts.method, segments) {
+        Found::Route(route, parameters) => Ok((route, parameters)),
+        Found::OtherMethod => Err(other_method()),
+        Found::Nothing => {
+            let what = format!("The path {} was not found: this vault has no such operation.", parts.uri.path());
+            Err(ServiceError::not_found("NotFound", what))
+        }
+    }
 }
 
 /// Sees what other processes did. Reading it may wait for one that writes, and so isn't done where others are served.

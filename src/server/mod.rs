@@ -110,6 +110,20 @@ pub struct Served {
 }
 
 impl Served {
+    /// The vault with what it needs to be served, and the name of its host.
+    fn prepare(offered: Offered, now: i64) -> std::result::Result<(String, Arc<Self>), ServeError> {
+        let Offered { name, vault, manner } = offered;
+        let host = name.to_ascii_lowercase();
+        if host == names::LOGIN {
+            return Err(ServeError::NameReserved);
+        }
+        Settings::ensure(&*vault)?;
+        let (grants, settings) = (Compiled::default(), Compiled::default());
+        let served = Self { name, vault, manner, grants, settings, jobs: Jobs::default() };
+        served.purge_due_now(now);
+        Ok((host, Arc::new(served)))
+    }
+
     fn grants(&self, image: &Image) -> Arc<Grants> {
         self.grants.of(image, |image| Grants::of(image, self.manner))
     }
@@ -143,17 +157,7 @@ impl Server {
         clock: Clock,
         configuration: Configuration,
     ) -> std::result::Result<Arc<Self>, ServeError> {
-        let served = vaults.into_iter().map(|Offered { name, vault, manner }| {
-            let host = name.to_ascii_lowercase();
-            if host == names::LOGIN {
-                return Err(ServeError::NameReserved);
-            }
-            Settings::ensure(&*vault)?;
-            let (grants, settings) = (Compiled::default(), Compiled::default());
-            let served = Served { name, vault, manner, grants, settings, jobs: Jobs::default() };
-            served.purge_due_now(clock.now());
-            Ok((host, Arc::new(served)))
-        });
+        let served = vaults.into_iter().map(|offered| Served::prepare(offered, clock.now()));
         let served: Vec<_> = served.collect::<std::result::Result<_, ServeError>>()?;
         let home = Arc::clone(&served.first().ok_or(ServeError::NoVault)?.1);
         if let Some((name, _)) = served

@@ -91,13 +91,19 @@ pub(super) fn run(context: &Context, client: &Client, verb: Verb) -> Result<()> 
 
 fn list(context: &Context, client: &Client) -> Result<()> {
     let mut found = Vec::new();
-    for collection in COLLECTIONS {
+    for collection in collections(client) {
         let items: Vec<Bundle> = client.list(&format!("/deleted{}", collection.segment()))?;
         found.extend(items.into_iter().filter_map(|item| Found::new(collection, item)));
     }
     let rows: Vec<Vec<String>> = found.iter().map(Found::row).collect();
     let values: Vec<Value> = found.iter().map(Found::json).collect();
     context.output.list(&HEADINGS, &rows, &Value::Array(values), NOTHING)
+}
+
+/// A Managed HSM has no secrets.
+fn collections(client: &Client) -> impl Iterator<Item = Collection> {
+    let is_hsm = client.address.is_managed_hsm();
+    COLLECTIONS.into_iter().filter(move |collection| !is_hsm || *collection == Collection::Keys)
 }
 
 fn show(context: &Context, found: &Found) -> Result<()> {
@@ -117,7 +123,7 @@ fn find(client: &Client, which: &Which) -> Result<Found> {
         return Err(Error::Usage("--kind certificate has no counterpart at a server: keys and secrets have.".into()));
     }
     let mut found = Vec::new();
-    for collection in COLLECTIONS {
+    for collection in collections(client) {
         if which.kind.is_some_and(|kind| Collection::from(kind) != collection) {
             continue;
         }

@@ -1,5 +1,6 @@
 //! `serve --dev`: vaults to try things out in, somebody who may do everything there, and what clients need to reach them.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -56,23 +57,14 @@ pub(super) fn explain(
         }
     }
     let secret = identity::add_secret(&*home.vault, &identity.oid, now, Some(now + SECRET_SECONDS))?.text;
-    let ca = serve.write_ca.as_deref().or(serve.tls_certificate.as_deref());
-    let ca = ca.map(|file| file.display().to_string()).unwrap_or_default();
-    let authority = names.authority(port);
     let output = &context.output;
     let hosts: Vec<String> = vaults.iter().map(|place| host(place, names)).collect();
     let login = format!("login.{}", names.domain(Manner::KeyVault));
     output.note(&format!("Add to /etc/hosts:\n\n    127.0.0.1 {login} {}\n", hosts.join(" ")));
     output.note("For clients (DefaultAzureCredential):\n");
-    for (key, value) in [
-        ("AZURE_AUTHORITY_HOST", authority.as_str()),
-        ("AZURE_TENANT_ID", "adfs"),
-        ("AZURE_CLIENT_ID", &identity.appid),
-        ("AZURE_CLIENT_SECRET", &secret),
-        ("REQUESTS_CA_BUNDLE", &ca),
-        ("NODE_EXTRA_CA_CERTS", &ca),
-    ] {
-        output.note(&format!("    export {key}={value}"));
+    let authority = names.authority(port);
+    for (name, value) in variables(serve, &authority, &identity.appid, &secret) {
+        output.note(&format!("    export {name}={value}"));
     }
     output.note("\nFor az, with those variables:\n");
     for line in az_lines(&authority) {
@@ -84,6 +76,25 @@ pub(super) fn explain(
         output.note(&format!("\n{what}: https://{}{suffix}", place.name));
     }
     Ok(())
+}
+
+/// What clients find in their environment.
+fn variables<'a>(
+    serve: &Serve,
+    authority: &'a str,
+    client_id: &'a str,
+    secret: &'a str,
+) -> [(&'static str, Cow<'a, str>); 6] {
+    let ca = serve.write_ca.as_deref().or(serve.tls_certificate.as_deref());
+    let ca = ca.map(|file| file.display().to_string()).unwrap_or_default();
+    [
+        ("AZURE_AUTHORITY_HOST", authority.into()),
+        ("AZURE_TENANT_ID", "adfs".into()),
+        ("AZURE_CLIENT_ID", client_id.into()),
+        ("AZURE_CLIENT_SECRET", secret.into()),
+        ("REQUESTS_CA_BUNDLE", ca.clone().into()),
+        ("NODE_EXTRA_CA_CERTS", ca.into()),
+    ]
 }
 
 /// The lines with which `az` knows this server and who asks it. It finds everything else at the address that they name.

@@ -114,16 +114,29 @@ impl Serve {
         self.backup_targets.extend(config.backup_targets);
     }
 
-    fn names(&self) -> Result<Names> {
+    fn names(&self, vaults: &[Place]) -> Result<Names> {
         let names = Names::below(self.domain.as_deref().unwrap_or(DOMAIN));
-        let names = match &self.hsm_domain {
+        let mut names = match &self.hsm_domain {
             Some(domain) => names.with_hsm_domain(domain),
             None => names,
         };
-        match names.domain(Manner::KeyVault) == names.domain(Manner::ManagedHsm) {
-            true => Err(Error::Usage("--hsm-domain must be another domain than --domain.".into())),
-            false => Ok(names),
+        if names.domain(Manner::KeyVault) == names.domain(Manner::ManagedHsm) {
+            return Err(Error::Usage("--hsm-domain must be another domain than --domain.".into()));
         }
+        for (place, address) in vaults.iter().filter_map(|place| Some((place, place.address?))) {
+            names.add_address(address, &place.name);
+        }
+        Ok(names)
+    }
+
+    fn listen_at(&self, wanted: Vec<SocketAddr>, tls: &Arc<Tls>) -> Result<(Listeners, Vec<SocketAddr>)> {
+        let mut listeners = Listeners::new();
+        let listened = wanted.into_iter().map(|address| listeners.network(address, Arc::clone(tls)).map_err(failed));
+        let addresses = listened.collect::<Result<_>>()?;
+        if let Some(socket) = &self.socket {
+            listeners.machine(socket, listen::SOCKET_MODE).map_err(failed)?;
+        }
+        Ok((listeners, addresses))
     }
 }
 
@@ -137,12 +150,7 @@ struct Running {
 
 impl Running {
     fn prepare(context: &Context, serve: &Serve, vaults: Vec<Place>) -> Result<Self> {
-        let mut names = serve.names()?;
-        for place in &vaults {
-            if let Some(address) = place.address {
-                names.add_address(address, &place.name);
-            }
-        }
+        let names = serve.names(&vaults)?;
         let clock = Clock::system();
         let home = Arc::clone(&vaults.first().ok_or(ServeError::NoVault)?.vault);
         let own_addresses: Vec<SocketAddr> = vaults.iter().filter_map(|place| place.address).collect();
@@ -157,14 +165,7 @@ impl Running {
         let tls = Arc::new(source.make()?);
         // As many connections as the limits allow; what the system refuses ends single connections only.
         let _ = crate::sys::open_files::raise_limit();
-        let mut listeners = Listeners::new();
-        let mut addresses = Vec::new();
-        for address in wanted {
-            addresses.push(listeners.network(address, Arc::clone(&tls)).map_err(failed)?);
-        }
-        if let Some(socket) = &serve.socket {
-            listeners.machine(socket, listen::SOCKET_MODE).map_err(failed)?;
-        }
+        let (listeners, addresses) = serve.listen_at(wanted, &tls)?;
         if serve.dev {
             dev::explain(context, serve, &vaults, &names, addresses.first().map(SocketAddr::port), clock.now())?;
         } else if !has_administrator(&home.image()) {
