@@ -234,16 +234,22 @@ impl Content {
         of(ALWAYS_AUTHENTICATE).iter().any(|byte| *byte != 0) || !of(ALLOWED_MECHANISMS).is_empty()
     }
 
-    /// Whether the secret part may leave as it is. A PKCS#11 program may have made a key that leaves wrapped only.
-    pub fn leaves_in_clear(&self) -> bool {
-        let set =
-            |attribute: u64| self.attributes.get(&attribute).is_some_and(|value| value.iter().any(|byte| *byte != 0));
-        self.exportable && !set(SENSITIVE) && !set(WRAP_WITH_TRUSTED)
+    /// Whether the secret part may leave as it is. A PKCS#11 program may let it leave wrapped alone (`CKA_SENSITIVE` beside
+    /// `CKA_EXTRACTABLE`), or for trusted keys alone.
+    pub fn may_leave_in_clear(&self) -> bool {
+        let is_set =
+            |attribute: u64| self.attributes.get(&attribute).is_some_and(|value| value.iter().any(|b| *b != 0));
+        self.exportable && !is_set(SENSITIVE) && !is_set(WRAP_WITH_TRUSTED)
     }
 
     /// Notes that a secret's value is text.
     pub fn note_text_value(&mut self) {
         self.notes.insert(TEXT_VALUE.0.into(), TEXT_VALUE.1.into());
+    }
+
+    /// Leaves out what front ends keep beside this object alone: all but how its value reads. A copy is another object.
+    pub fn forget_notes(&mut self) {
+        self.notes.retain(|name, _| name == TEXT_VALUE.0);
     }
 
     /// Whether it is a certificate with a key of its own, or such a key: one goes nowhere without the other.

@@ -48,7 +48,6 @@ def model_of(method, models):
     for parameter in inspect.signature(method).parameters.values():
         for kind in typing.get_args(parameter.annotation):
             name = getattr(kind, "__name__", None) or getattr(kind, "__forward_arg__", "").split(".")[-1]
-            # An enum is a word in the address, and no body.
             model = getattr(models, name, None) if name else None
             if isinstance(model, type) and not issubclass(model, Enum):
                 return model

@@ -98,7 +98,7 @@ fn the_command_line_shows_a_certificate_of_the_sdk_and_deletes_it_with_its_key()
     };
     assert_eq!(listed("cert").as_array().unwrap().len(), 1);
     assert!(stage.strongroom("cert show www").contains("CN=managed"));
-    for refused in ["key delete www", "key delete www --purge --yes", "key create www --rotate"] {
+    for refused in ["key delete www", "key delete www --purge --yes", "key rotate www"] {
         let done = output(&mut stage.strongroom_command(refused));
         assert!(!done.status.success(), "{refused}");
     }
@@ -149,4 +149,36 @@ fn a_certificate_of_the_sdk_that_the_command_line_renews_is_whole_to_the_sdk() {
     let public = read("pkey -in www.pem -pubout");
     assert_eq!(public, read("x509 -in renewed.crt -noout -pubkey"));
     assert_eq!(public, stage.strongroom("key public www"));
+}
+
+#[test]
+fn what_waits_for_an_authority_is_seen_by_the_command_line_only_once_it_is_deleted() {
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::new();
+    let served = Served::vault(&stage);
+    run(
+        &stage,
+        &served,
+        "policy = CertificatePolicy('Unknown', subject='CN=waits', key_type='EC')\n\
+         for name in ['waits', 'gone']:\n\
+         \x20   certificates.begin_create_certificate(name, policy).result()\n\
+         certificates.begin_delete_certificate('gone', _polling_interval=0.1).result()\n",
+    );
+    for what in ["cert list", "key list", "deleted list"] {
+        assert!(!stage.strongroom(what).contains("waits"), "{what}");
+    }
+    assert!(stage.strongroom("deleted list").contains("gone"));
+    assert!(stage.strongroom("deleted show gone").contains("certificate"));
+    stage.strongroom("deleted purge gone --yes");
+    assert!(!stage.strongroom("deleted list").contains("gone"));
+    let backup = "backup create whole.backup --passphrase-file pin";
+    stage.strongroom(backup);
+    run(
+        &stage,
+        &served,
+        "operation = certificates.get_certificate_operation('waits')\n\
+         assert operation.status == 'inProgress' and operation.csr\n",
+    );
 }

@@ -123,13 +123,13 @@ fn private_key(vault: &dyn VaultAdmin, image: &Image, leaf: &Certificate, name: 
     let private = private_half(image, leaf).ok_or_else(|| {
         Error::refused(format!("The private key of {name} isn't in this vault: leave --private-key out."))
     })?;
-    if !private.content.exportable {
+    if !private.content.may_leave_in_clear() {
         return Err(Error::refused(format!(
             "The private key of {name} may not leave the vault: only keys that were made with --exportable may. Leave \
              --private-key out."
         )));
     }
-    if !private.content.leaves_in_clear() {
+    if !private.content.may_leave_in_clear() {
         return Err(Error::refused(format!(
             "The PKCS#11 program that made the private key of {name} lets it leave wrapped by another key only \
              (CKA_SENSITIVE, CKA_WRAP_WITH_TRUSTED): wrap it with such a program, or leave --private-key out."
