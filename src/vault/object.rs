@@ -237,9 +237,16 @@ impl Content {
     /// Whether the secret part may leave as it is. A PKCS#11 program may let it leave wrapped alone (`CKA_SENSITIVE` beside
     /// `CKA_EXTRACTABLE`), or for trusted keys alone.
     pub fn may_leave_in_clear(&self) -> bool {
-        let is_set =
-            |attribute: u64| self.attributes.get(&attribute).is_some_and(|value| value.iter().any(|b| *b != 0));
-        self.exportable && !is_set(SENSITIVE) && !is_set(WRAP_WITH_TRUSTED)
+        self.may_leave_wrapped() && !self.is_set(SENSITIVE)
+    }
+
+    /// Whether the secret part may leave wrapped by a key that nobody calls trusted.
+    pub fn may_leave_wrapped(&self) -> bool {
+        self.exportable && !self.is_set(WRAP_WITH_TRUSTED)
+    }
+
+    fn is_set(&self, attribute: u64) -> bool {
+        self.attributes.get(&attribute).is_some_and(|value| value.iter().any(|byte| *byte != 0))
     }
 
     /// Notes that a secret's value is text.

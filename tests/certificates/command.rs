@@ -12,7 +12,7 @@ use strongroom::vault::{
 };
 
 use super::stage::{self, PIN, Stage, TOKEN, fail, succeed};
-use super::{DAY, KINDS, Key, certificate, has_java, keytool, now, profile};
+use super::{DAY, KINDS, Key, certificate, keytool, now, profile};
 
 /// A vault, empty.
 fn vault() -> Stage {
@@ -191,11 +191,9 @@ fn openssl_and_java_open_an_exported_pkcs12_with_its_passphrase_only() {
     };
     assert!(!openssl("pass:another") && openssl("pass:a passphrase"));
     assert_eq!(stage.openssl("pkey -in out.pem -pubout"), stage.strongroom("key public www"));
-    if has_java() {
-        let mut list = keytool(&stage, "-list -keystore www.pfx -storetype PKCS12");
-        let listed = succeed(list.args(["-storepass", "a passphrase"]));
-        assert!(listed.contains("www") && listed.contains("PrivateKeyEntry"), "{listed}");
-    }
+    let mut list = keytool(&stage, "-list -keystore www.pfx -storetype PKCS12");
+    let listed = succeed(list.args(["-storepass", "a passphrase"]));
+    assert!(listed.contains("www") && listed.contains("PrivateKeyEntry"), "{listed}");
     stage::set_mode(std::path::Path::new(&stage.file("empty", "")), 0o600);
     let refusal = refused(&stage, "cert export www --format pfx --passphrase-file empty --out x.pfx");
     assert!(refusal.contains("empty"), "{refusal}");

@@ -424,7 +424,11 @@ fn nothing_parts_a_certificate_from_its_own_key_and_what_stood_above_it_ends_wit
     let mut member = Content::new(Class::Certificate);
     member.set_chain_member("above");
     vault.create(vec![Draft { content: member, naming: Naming::None, secret: None }]).unwrap();
-    vault.change(&[numbers[2]], &mut |content| Ok(content.set_chain(&[("above".into(), "value".into())]))).unwrap();
+    let stands_below = &mut |content: &mut Content| {
+        content.set_chain(&[("above".into(), "value".into())]);
+        Ok(())
+    };
+    vault.change(&[numbers[2]], stands_below).unwrap();
     vault.delete(&numbers).unwrap();
     assert!(fixture.unlocked().image().is_empty());
 }
