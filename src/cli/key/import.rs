@@ -82,6 +82,7 @@ impl Material {
     }
 
     /// Kind and size.
+    #[cfg(feature = "server")]
     pub(in super::super) fn algorithm(&self) -> Result<KeyAlgorithm> {
         match self {
             Self::Secret(kind, _) => Ok(*kind),

@@ -5,6 +5,7 @@
 //! not leave are listed; their public halves and certificates come.
 
 mod attributes;
+#[cfg(feature = "server")]
 pub(in super::super) mod byok;
 mod wrapping;
 
