@@ -175,6 +175,8 @@ pub struct NamedInBackup<'a> {
     pub collection: Option<Collection>,
     /// Its name from now on.
     pub rename: Option<&'a Name>,
+    /// The backup has to be this vault's own. What opens it is no proof of that: several vaults may share a passphrase.
+    pub own: bool,
 }
 
 /// How far a vault was put back in time.

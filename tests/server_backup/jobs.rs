@@ -1,9 +1,11 @@
 //! Jobs, one at a time, and what stays when a vault goes back.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use strongroom::server::access::ADMINISTRATOR;
 use strongroom::server::identity;
-use strongroom::vault::{Collection, Name, Retention};
+use strongroom::vault::{Collection, Name, Pin, Retention};
 
 use crate::serving::{Answer, Client, World};
 
@@ -91,7 +93,7 @@ fn a_vault_does_one_backup_or_restore_at_a_time() {
         let first = operator.begin_backup();
         assert!(begun < 50, "no two of {begun} backups met");
         begun += 1;
-        let second = operator.begin_restore("none");
+        let second = operator.begin_restore("one-20200101T000000Z.backup");
         assert_eq!(second.status, 404, "what can be said at once is");
         let second = operator.begin_backup();
         match second.status {
@@ -148,9 +150,9 @@ fn a_backup_from_before_the_first_server_makes_a_vault_that_is_served() {
     let world = World::new();
     let mut operator = Operator::of(&world);
     // As the vault was before any server: without one record.
-    let bare = world.folder.path().join("backups/bare");
+    let bare = world.folder.path().join("backups/one-20200101T000000Z.backup");
     strip_records(&world, &bare);
-    let begun = operator.begin_restore("bare");
+    let begun = operator.begin_restore("one-20200101T000000Z.backup");
     assert_eq!(begun.status, 202, "{begun:?}");
     // Whoever asked isn't known any more: the vault itself is looked at.
     let told = loop {
@@ -164,6 +166,49 @@ fn a_backup_from_before_the_first_server_makes_a_vault_that_is_served() {
     assert_eq!(world.connect().call(&token, "GET", "/secrets", "").status, 200);
 }
 
+#[test]
+fn a_vault_takes_nothing_from_a_backup_of_another_vault_with_the_same_passphrase() {
+    use strongroom::backend::local::LocalVault;
+    use strongroom::config::VaultConfig;
+    use strongroom::vault::{BackupRequest, Class, Content, Draft, Naming, Role, Unlock, VaultAdmin};
+    let world = World::new();
+    let mut operator = Operator::of(&world);
+    let pin = |text: &str| Pin::new(text.as_bytes().to_vec());
+    let other: Arc<dyn VaultAdmin> =
+        LocalVault::open(&VaultConfig::local("two", world.folder.path().join("other"))).unwrap();
+    other.initialize("two", &pin("so-pin-93751")).unwrap();
+    other.unlock(&Unlock::Pin(Role::SecurityOfficer, pin("so-pin-93751"))).unwrap();
+    other.set_pin(Role::User, &pin("user-pin-9571")).unwrap();
+    other.lock();
+    other.unlock(&Unlock::Pin(Role::User, pin("user-pin-9571"))).unwrap();
+    let name = Name::new("pay").unwrap();
+    let content = Content::new(Class::PublicKey);
+    other.create(vec![Draft { content, naming: Naming::New(name), secret: None }]).unwrap();
+    let passphrase = pin("a passphrase of backups");
+    // Under its own name, and under one of this vault's.
+    for file in ["two-20200101T000000Z.backup", "one-20200101T000000Z.backup"] {
+        let path = world.folder.path().join("backups").join(file);
+        other
+            .back_up(&BackupRequest { file: &path, replace: false, passphrase: Some(&passphrase) }, &mut |_, _| {})
+            .unwrap();
+        let storage = json!({ "storageResourceUri": STORAGE });
+        let whole = json!({ "sasTokenParameters": storage, "folderToRestore": file });
+        for (path, body) in [
+            ("/restore", &whole),
+            ("/prerestore", &whole),
+            ("/keys/pay/restore", &json!({ "sasTokenParameters": storage, "folder": file })),
+        ] {
+            let answer = operator.ask("PUT", path, body);
+            assert_eq!(
+                (answer.status, &answer.json()["error"]["code"]),
+                (400, &json!("BackupForeign")),
+                "{path} {file}"
+            );
+        }
+    }
+    assert!(world.vault.image().with_name(Collection::Keys, "pay").next().is_none());
+}
+
 /// The record of a job that has ended.
 fn record_of_an_end(world: &World, id: &str) -> Option<Value> {
     let image = world.vault.image();
@@ -175,7 +220,7 @@ fn record_of_an_end(world: &World, id: &str) -> Option<Value> {
 
 /// Backs up the vault without what the server keeps in it, and brings that back.
 fn strip_records(world: &World, file: &std::path::Path) {
-    use strongroom::vault::{BackupKey, BackupRequest, BackupSource, Pin, RestoreWish};
+    use strongroom::vault::{BackupKey, BackupRequest, BackupSource, RestoreWish};
     let passphrase = Pin::new(b"a passphrase of backups".to_vec());
     let back_up = |file: &std::path::Path| {
         let request = BackupRequest { file, replace: false, passphrase: Some(&passphrase) };

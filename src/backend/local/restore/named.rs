@@ -25,6 +25,9 @@ impl LocalVault {
         let _wipe = WipeStack;
         drop(self.writable_state()?);
         let backup = self.open_backup(source, &mut |_, _| {})?;
+        if named.own && !self.is_own(&backup) {
+            return Err(self.in_the_way("is another vault than the one that was backed up"));
+        }
         let collection = collection_of(&backup, source, named)?;
         let saved = whole(&backup.loaded.image, collection, named.name)?;
         let file = self.directory.database().display().to_string();
@@ -56,6 +59,13 @@ impl LocalVault {
             }
             Ok(())
         })
+    }
+}
+
+impl LocalVault {
+    fn is_own(&self, backup: &Opened) -> bool {
+        let state = self.state();
+        state.loaded.header.as_ref().is_some_and(|header| header.vault_id == backup.saved.header.vault_id)
     }
 }
 

@@ -97,7 +97,7 @@ pub fn check_backup(call: &Call) -> Result<Reply> {
 pub fn restore(call: &Call) -> Result<Reply> {
     let given: RestoreParameters = call.read()?;
     let task = task(call, &given.storage.uri)?;
-    let file = task.target.backup(&given.folder)?;
+    let file = task.backup(&given.folder)?;
     start(call, Kind::Restore, move || task.restore(&file))
 }
 
@@ -106,7 +106,7 @@ pub fn check_restore(call: &Call) -> Result<Reply> {
     let given: CheckedRestoreParameters = call.read()?;
     let storage = given.storage.ok_or_else(|| missing("sasTokenParameters"))?;
     let task = task(call, &storage.uri)?;
-    let file = task.target.backup(&given.folder.ok_or_else(|| missing("folderToRestore"))?)?;
+    let file = task.backup(&given.folder.ok_or_else(|| missing("folderToRestore"))?)?;
     start(call, Kind::RestoreCheck, move || task.check_restore(&file))
 }
 
@@ -114,7 +114,7 @@ pub fn check_restore(call: &Call) -> Result<Reply> {
 pub fn restore_key(call: &Call) -> Result<Reply> {
     let given: KeyRestoreParameters = call.read()?;
     let task = task(call, &given.storage.uri)?;
-    let file = task.target.backup(&given.folder)?;
+    let file = task.backup(&given.folder)?;
     let name = call.name()?.clone();
     refuse_taken(call, &name)?;
     start(call, Kind::KeyRestore, move || task.restore_key(&file, &name))

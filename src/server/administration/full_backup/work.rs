@@ -3,11 +3,11 @@
 
 use std::io::{ErrorKind, Write};
 use std::iter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::job::{Failure, Job};
-use super::target::Target;
+use super::target::{self, Target};
 use crate::backup_directory;
 use crate::server::clock::Clock;
 use crate::server::error::ServiceError;
@@ -49,6 +49,17 @@ const MOST_OF_A_SECOND: u32 = 1000;
 const BESIDE: usize = 4096;
 
 impl Task {
+    /// The file of a backup at the target that says it is this vault's. What it says is proved when it is opened; one that
+    /// says nothing is told apart then, too.
+    pub fn backup(&self, folder: &str) -> crate::server::error::Result<PathBuf> {
+        let file = self.target.backup(folder, &self.served.name)?;
+        let own = self.served.vault.info()?.serial;
+        match self.served.vault.backup_label(&file) {
+            Ok(label) if label.serial != own => Err(target::foreign()),
+            _ => Ok(file),
+        }
+    }
+
     /// Writes the backup, whole or not at all.
     pub fn back_up(&self) -> Result<Done> {
         let directory = &self.target.directory;
@@ -130,7 +141,7 @@ impl Task {
     /// All versions of one key come back.
     pub fn restore_key(&self, file: &Path, name: &Name) -> Result<Done> {
         let key = self.key(file)?;
-        let named = NamedInBackup { name, collection: Some(Collection::Keys), rename: None };
+        let named = NamedInBackup { name, collection: Some(Collection::Keys), rename: None, own: true };
         let restored = self.served.vault.restore_named(&BackupSource { file, key: &key }, &named);
         match restored {
             Ok(objects) => {
@@ -194,9 +205,7 @@ fn explained(error: &VaultError) -> Failure {
             "BackupNewer",
             format!("The backup has format {found}, and this server reads up to {known}: upgrade the server."),
         ),
-        VaultError::InTheWay { .. } => {
-            failure("BackupForeign", "The backup is of another vault: a vault goes back to a backup of its own only.")
-        }
+        VaultError::InTheWay { .. } => failure("BackupForeign", target::FOREIGN),
         VaultError::BackupKeyWrong { .. } | VaultError::BackupKeyMissing { .. } => failure(
             "BackupKeyWrong",
             "The backup doesn't open here: it is of another vault, from before its root key was replaced, or was made \
