@@ -72,7 +72,7 @@ impl Record for Identity {
 }
 
 /// The label of the record whose secret part is the key under which client secrets are hashed.
-const HASH_KEY: &[u8] = b"secret-hash-key/1";
+pub(super) const HASH_KEY: &[u8] = b"secret-hash-key/1";
 
 /// Makes an identity without any way to log in yet. [`VaultError::NameTaken`] if there is one of this name.
 pub fn create(vault: &dyn Vault, name: &str, now: i64) -> Result<Identity> {

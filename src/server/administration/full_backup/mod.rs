@@ -6,6 +6,7 @@
 //! taken and not looked at: the target's directory is the server's own.
 
 mod job;
+mod kept;
 mod target;
 mod work;
 
@@ -154,7 +155,6 @@ fn task(call: &Call, uri: &str) -> Result<Task> {
     let (target, container) = call.server.targets.meant(uri, &call.server.names)?;
     Ok(Task {
         served: Arc::clone(&call.served),
-        is_home: Arc::ptr_eq(&call.served, &call.home),
         target,
         container,
         clock: call.server.clock.clone(),

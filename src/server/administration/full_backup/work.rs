@@ -6,13 +6,13 @@ use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::job::{Failure, Job};
+use super::job::Failure;
+use super::kept;
 use super::target::{self, Target};
 use crate::backup_directory;
+use crate::server::Served;
 use crate::server::clock::Clock;
 use crate::server::error::ServiceError;
-use crate::server::settings::Settings;
-use crate::server::{Served, identity, record, token};
 use crate::sys::file::file_system;
 use crate::vault::{
     BackupKey, BackupRequest, BackupSource, BackupWay, Collection, MIN_PASSPHRASE_LEN, Name, NamedInBackup,
@@ -22,8 +22,6 @@ use crate::vault::{
 /// A job's vault and target.
 pub struct Task {
     pub served: Arc<Served>,
-    /// The server's own records lie in this vault.
-    pub is_home: bool,
     pub target: Arc<Target>,
     /// The target's address.
     pub container: String,
@@ -111,24 +109,23 @@ impl Task {
         }
     }
 
-    /// The vault becomes what it was. The records of these jobs stay: they say what is being done now.
+    /// The vault becomes what it was, but for who may do what, which stays.
     pub fn restore(&self, file: &Path) -> Result<Done> {
         let key = self.key(file)?;
         let source = BackupSource { file, key: &key };
-        let keep = record::labels::<Job>();
-        let wish = RestoreWish { agreed: true, keep: Some(&keep), ..RestoreWish::default() };
+        let keep = kept::beginnings();
+        let wish = RestoreWish { agreed: true, keep: &keep, ..RestoreWish::default() };
         let restored = self.served.vault.restore(&source, &wish, &mut |_| true, &mut |_, _| {});
         let restored = restored.map_err(|error| self.failure(&error))?;
         self.told("was restored whole from", file);
-        self.complete().map_err(|error| self.failure(&error))?;
         Ok(done(format!("{} objects were written and {} deleted.", restored.written, restored.deleted)))
     }
 
     /// Finds out what would keep the vault from being restored.
     pub fn check_restore(&self, file: &Path) -> Result<Done> {
         let key = self.key(file)?;
-        let keep = record::labels::<Job>();
-        let wish = RestoreWish { agreed: true, keep: Some(&keep), ..RestoreWish::default() };
+        let keep = kept::beginnings();
+        let wish = RestoreWish { agreed: true, keep: &keep, ..RestoreWish::default() };
         let preview = self.served.vault.preview_restore(&BackupSource { file, key: &key }, &wish);
         let (label, losses) = preview.map_err(|error| self.failure(&error))?;
         Ok(done(format!(
@@ -153,17 +150,6 @@ impl Task {
             }
             Err(error) => Err(self.failure(&error)),
         }
-    }
-
-    /// A backup may be older than the first server of the vault.
-    fn complete(&self) -> crate::vault::Result<()> {
-        let vault = &*self.served.vault;
-        Settings::ensure(vault)?;
-        if self.is_home {
-            identity::hash_key(vault)?;
-            token::current_key(vault, self.clock.now())?;
-        }
-        Ok(())
     }
 
     fn told(&self, what: &str, file: &Path) {
