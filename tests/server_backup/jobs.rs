@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use strongroom::config::Manner;
 use strongroom::server::access::{ADMINISTRATOR, unassign};
 use strongroom::server::identity;
-use strongroom::vault::{Collection, Name, Pin, Retention};
+use strongroom::vault::{Change, Collection, Name, Pin, Retention};
 
 use crate::serving::{Answer, Client, World};
 
@@ -141,7 +142,7 @@ fn who_is_known_and_what_they_may_do_stays_when_a_vault_goes_back() {
     let fallen_token = world.token_of(&fallen);
     let role = world.assign(&fallen.identity.oid, ADMINISTRATOR, "/");
     let with_administrator = operator.backed_up();
-    unassign(&*world.vault, &role).unwrap();
+    unassign(&*world.vault, Manner::KeyVault, &role).unwrap();
     let restorer = "11111111-2222-3333-4444-555555555555";
     let path = format!("/providers/Microsoft.Authorization/roleDefinitions/{restorer}");
     let permissions = json!([{ "dataActions": ["Microsoft.KeyVault/vaults/restore/*"] }]);
@@ -153,7 +154,7 @@ fn who_is_known_and_what_they_may_do_stays_when_a_vault_goes_back() {
     assert_eq!(fallen.ask("GET", "/secrets/s", &Value::Null).status, 403);
     assert_eq!(operator.ask("GET", &path, &Value::Null).status, 200);
 
-    identity::delete(&*world.vault, &removed.identity.oid).unwrap();
+    identity::delete(&*world.vault, Manner::KeyVault, &removed.identity.oid).unwrap();
     let (newer, newer_token) = world.token_with("Key Vault Secrets Officer");
     let read = |token: &str| world.connect().call(token, "GET", "/secrets/s", "").status;
     assert_eq!((read(&token), read(&newer_token)), (401, 200));
@@ -219,6 +220,78 @@ fn a_vault_takes_nothing_from_a_backup_of_another_vault_with_the_same_passphrase
         }
     }
     assert!(world.vault.image().with_name(Collection::Keys, "pay").next().is_none());
+}
+
+#[test]
+fn who_began_a_job_may_ask_about_it_and_nobody_else_without_the_action() {
+    let world = World::new();
+    let mut operator = Operator::of(&world);
+    assert_eq!(operator.ask("POST", "/keys/gone/create", &json!({ "kty": "EC" })).status, 200);
+    let folder = operator.backed_up();
+    assert_eq!(operator.ask("DELETE", "/keys/gone", &Value::Null).status, 200);
+    assert_eq!(operator.ask("DELETE", "/deletedkeys/gone", &Value::Null).status, 204);
+    let of_one_key = |name: &str| {
+        let somebody = world.somebody(name);
+        world.assign(&somebody.identity.oid, ADMINISTRATOR, "/keys/gone");
+        Operator { client: world.connect(), token: world.token_of(&somebody) }
+    };
+    let (mut owner, mut other) = (of_one_key("owner"), of_one_key("other"));
+    let body = json!({ "sasTokenParameters": { "storageResourceUri": STORAGE }, "folder": folder });
+    let begun = owner.ask("PUT", "/keys/gone/restore", &body);
+    assert_eq!(owner.end_of("restore", &begun)["status"], "Succeeded");
+    let path = format!("/restore/{}/pending", begun.json()["jobId"].as_str().unwrap());
+    assert_eq!(other.ask("GET", &path, &Value::Null).status, 403);
+    assert_eq!(owner.ask("GET", &path.replacen("restore", "backup", 1), &Value::Null).status, 404);
+    assert_eq!(owner.ask("GET", "/restore/00000000-0000-0000-0000-000000000000/pending", &Value::Null).status, 403);
+}
+
+#[test]
+fn a_backup_that_is_there_is_told_though_the_server_ended_before_it_said_so() {
+    let mut world = World::new();
+    let mut operator = Operator::of(&world);
+    let begun = operator.begin_backup();
+    let id = begun.json()["jobId"].as_str().unwrap().to_owned();
+    let made = operator.end_of("backup", &begun);
+    // As the record was between the file's renaming and the end.
+    let label = format!("backup-job/{id}");
+    world
+        .vault
+        .transact(&mut |image| {
+            let record = image.service().values().find(|object| object.content.label == label.as_bytes()).unwrap();
+            let mut content = record.content.clone();
+            let mut job: Value = serde_json::from_slice(content.value.as_deref().unwrap()).unwrap();
+            (job["ended"], job["details"]) = (Value::Null, Value::Null);
+            content.value = Some(Arc::from(job.to_string().into_bytes()));
+            Ok(vec![Change::Set(record.number, content)])
+        })
+        .unwrap();
+    world.restart();
+    operator.client = world.connect();
+    let told = operator.told("backup", &id);
+    for member in ["status", "azureStorageBlobContainerUri", "error", "statusDetails"] {
+        assert_eq!(told[member], made[member], "{told}");
+    }
+    let name = made["azureStorageBlobContainerUri"].as_str().unwrap().rsplit('/').next().unwrap();
+    std::fs::remove_file(world.folder.path().join("backups").join(name)).unwrap();
+    let told = operator.told("backup", &id);
+    assert_eq!((&told["status"], &told["error"]["code"]), (&json!("Failed"), &json!("Interrupted")), "{told}");
+    assert_eq!(told["azureStorageBlobContainerUri"], Value::Null);
+}
+
+#[test]
+fn a_target_takes_a_thousand_backups_of_a_vault_from_clients() {
+    let world = World::new();
+    let mut operator = Operator::of(&world);
+    for number in 2..1001 {
+        let name = format!("one-20200101T000000Z-{number}.backup");
+        std::fs::write(world.folder.path().join("backups").join(name), "").unwrap();
+    }
+    operator.backed_up();
+    for path in ["/backup", "/prebackup"] {
+        let begun = operator.ask("POST", path, &json!({ "storageResourceUri": STORAGE }));
+        let told = operator.end_of("backup", &begun);
+        assert_eq!((&told["status"], &told["error"]["code"]), (&json!("Failed"), &json!("TooManyBackups")), "{told}");
+    }
 }
 
 /// Backs up the vault without what the server keeps in it, and brings that back.

@@ -84,14 +84,14 @@ pub struct KeyRestoreParameters {
 pub fn back_up(call: &Call) -> Result<Reply> {
     let given: Storage = call.read()?;
     let task = task(call, &given.uri)?;
-    start(call, Kind::Backup, move || task.back_up())
+    start(call, Kind::Backup, move |announce| task.back_up(announce))
 }
 
 /// POST `/prebackup`: whether a backup would succeed.
 pub fn check_backup(call: &Call) -> Result<Reply> {
     let given: CheckedStorage = call.read()?;
     let task = task(call, &given.uri.ok_or_else(|| missing("storageResourceUri"))?)?;
-    start(call, Kind::BackupCheck, move || task.check_backup())
+    start(call, Kind::BackupCheck, move |_| task.check_backup())
 }
 
 /// PUT `/restore`: the whole vault becomes what it was.
@@ -99,7 +99,7 @@ pub fn restore(call: &Call) -> Result<Reply> {
     let given: RestoreParameters = call.read()?;
     let task = task(call, &given.storage.uri)?;
     let file = task.backup(&given.folder)?;
-    start(call, Kind::Restore, move || task.restore(&file))
+    start(call, Kind::Restore, move |_| task.restore(&file))
 }
 
 /// PUT `/prerestore`: whether restoring would succeed.
@@ -108,7 +108,7 @@ pub fn check_restore(call: &Call) -> Result<Reply> {
     let storage = given.storage.ok_or_else(|| missing("sasTokenParameters"))?;
     let task = task(call, &storage.uri)?;
     let file = task.backup(&given.folder.ok_or_else(|| missing("folderToRestore"))?)?;
-    start(call, Kind::RestoreCheck, move || task.check_restore(&file))
+    start(call, Kind::RestoreCheck, move |_| task.check_restore(&file))
 }
 
 /// PUT `/keys/{name}/restore`: all versions of one key come back, which nothing has the name of.
@@ -118,7 +118,7 @@ pub fn restore_key(call: &Call) -> Result<Reply> {
     let file = task.backup(&given.folder)?;
     let name = call.name()?.clone();
     refuse_taken(call, &name)?;
-    start(call, Kind::KeyRestore, move || task.restore_key(&file, &name))
+    start(call, Kind::KeyRestore, move |_| task.restore_key(&file, &name))
 }
 
 /// GET `/backup/{id}/pending`.
@@ -131,13 +131,18 @@ pub fn restore_status(call: &Call) -> Result<Reply> {
     status(call, "restore")
 }
 
+/// Whether a request about a job comes from who began it: they may ask, whatever role they have.
+pub fn is_own_job(call: &Call) -> bool {
+    Job::is_of_asker(call)
+}
+
 /// Seconds after which a client asks again.
 const ASK_AGAIN: &str = "1";
 
 fn start(
     call: &Call,
     kind: Kind,
-    work: impl FnOnce() -> std::result::Result<Done, job::Failure> + Send + 'static,
+    work: impl FnOnce(&mut job::Announce<'_>) -> std::result::Result<Done, job::Failure> + Send + 'static,
 ) -> Result<Reply> {
     let job = Job::start(call, kind, work)?;
     let pending = format!("{}/{}/{}/pending", call.base, kind.family(), job.id);

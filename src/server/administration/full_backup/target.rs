@@ -9,9 +9,10 @@ use axum::http::{StatusCode, Uri};
 
 use crate::backup_directory;
 use crate::config::Manner;
+use crate::server::Served;
 use crate::server::error::{Result, ServiceError};
 use crate::server::names::Names;
-use crate::vault::Pin;
+use crate::vault::{BackupLabel, Pin};
 
 /// The first label of the host that targets have in common.
 const HOST: &str = "backup";
@@ -64,6 +65,15 @@ impl Targets {
             ServiceError::not_found("BackupTargetNotFound", what)
         })?;
         Ok((Arc::clone(target), format!("https://{authority}/{name}")))
+    }
+
+    /// What the vault's own backup at this address says of itself, if it is there.
+    pub(super) fn made(&self, address: &str, served: &Served) -> Option<BackupLabel> {
+        let (container, folder) = address.rsplit_once('/')?;
+        let name = container.rsplit('/').next()?;
+        let target = self.0.iter().find(|target| target.name.eq_ignore_ascii_case(name))?;
+        let label = served.vault.backup_label(&target.backup(folder, &served.name).ok()?).ok()?;
+        (label.serial == served.vault.info().ok()?.serial).then_some(label)
     }
 }
 

@@ -2,11 +2,10 @@
 //! the log.
 
 use std::io::{ErrorKind, Write};
-use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::job::Failure;
+use super::job::{Announce, Failure};
 use super::kept;
 use super::target::{self, Target};
 use crate::backup_directory;
@@ -15,8 +14,8 @@ use crate::server::clock::Clock;
 use crate::server::error::ServiceError;
 use crate::sys::file::file_system;
 use crate::vault::{
-    BackupKey, BackupRequest, BackupSource, BackupWay, Collection, MIN_PASSPHRASE_LEN, Name, NamedInBackup,
-    RestoreWish, VaultError,
+    BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Collection, MIN_PASSPHRASE_LEN, Name,
+    NamedInBackup, RestoreWish, VaultError,
 };
 
 /// A job's vault and target.
@@ -34,14 +33,19 @@ pub struct Task {
 pub struct Done {
     /// In a sentence.
     pub details: String,
-    /// The address of the backup that was made.
-    pub made: Option<String>,
+}
+
+impl Done {
+    /// That there is a backup of this label.
+    pub fn backed_up(label: &BackupLabel) -> String {
+        format!("{} objects are in the backup.", label.objects())
+    }
 }
 
 type Result<T> = std::result::Result<T, Failure>;
 
-/// How many backups of one vault have one second in their names.
-const MOST_OF_A_SECOND: u32 = 1000;
+/// How many backups of one vault lie at a target, at most, if clients make them.
+const MOST_BACKUPS: usize = 1000;
 
 /// What an object takes in a backup beside its value and secret, at most.
 const BESIDE: usize = 4096;
@@ -58,27 +62,33 @@ impl Task {
         }
     }
 
-    /// Writes the backup, whole or not at all.
-    pub fn back_up(&self) -> Result<Done> {
-        let directory = &self.target.directory;
-        backup_directory::remove_unfinished(directory, &self.served.name);
-        let (vault, now) = (&self.served.name, self.clock.now());
-        let further = (2..=MOST_OF_A_SECOND).map(|number| backup_directory::further_name(vault, now, number));
-        for name in iter::once(backup_directory::name(vault, now)).chain(further) {
-            let file = directory.join(&name);
-            let request = BackupRequest { file: &file, replace: false, passphrase: self.target.passphrase.as_ref() };
-            match self.served.vault.back_up(&request, &mut |_, _| {}) {
-                Err(VaultError::FileExists(_)) => {}
-                Err(error) => return Err(self.failure(&error)),
-                Ok(label) => {
-                    let (target, by) = (&self.target.name, &self.principal);
-                    tracing::info!("the vault {vault} was backed up as {name} to the target {target} by {by}");
-                    let details = format!("{} objects are in the backup.", label.objects());
-                    return Ok(Done { details, made: Some(format!("{}/{name}", self.container)) });
-                }
-            }
+    /// Writes the backup, whole or not at all. Its address is written down before.
+    pub fn back_up(&self, announce: &mut Announce<'_>) -> Result<Done> {
+        let vault = &self.served.name;
+        backup_directory::remove_unfinished(&self.target.directory, vault);
+        let name = self.free_name()?;
+        announce(format!("{}/{name}", self.container)).map_err(|error| self.failure(&error))?;
+        let file = self.target.directory.join(&name);
+        let request = BackupRequest { file: &file, replace: false, passphrase: self.target.passphrase.as_ref() };
+        let label = self.served.vault.back_up(&request, &mut |_, _| {}).map_err(|error| self.failure(&error))?;
+        let (target, by) = (&self.target.name, &self.principal);
+        tracing::info!("the vault {vault} was backed up as {name} to the target {target} by {by}");
+        Ok(done(Done::backed_up(&label)))
+    }
+
+    /// A name for one more backup, if there may be one more.
+    fn free_name(&self) -> Result<String> {
+        let free = backup_directory::free_name(&self.target.directory, &self.served.name, self.clock.now());
+        let (there, name) = free.map_err(|source| self.io(source))?;
+        match there < MOST_BACKUPS {
+            true => Ok(name),
+            false => Err(failure(
+                "TooManyBackups",
+                format!(
+                    "{there} backups of the vault lie at the target, which is the most: its operator takes some away."
+                ),
+            )),
         }
-        Err(failure("Conflict", "There are too many backups of this second: try again."))
     }
 
     /// Finds out what would keep a backup from being made, and leaves nothing behind.
@@ -94,6 +104,7 @@ impl Task {
             }
             _ => {}
         }
+        self.free_name()?;
         let image = vault.image();
         let size = |value: Option<&Arc<[u8]>>| value.map_or(0, |value| value.len());
         let needed: usize =
@@ -203,6 +214,9 @@ fn explained(error: &VaultError) -> Failure {
             "Purge protection is on, and the vault holds objects that the backup hasn't or had deleted: nobody may end \
              them before their date.",
         ),
+        VaultError::FileExists(_) => {
+            failure("Conflict", "Somebody else made a backup of the vault in this second: try again.")
+        }
         VaultError::NoRecoveryKey(_) => failure(
             "NoRecoveryKey",
             "The vault has no recovery key, so nothing would open its backup elsewhere: its operator makes one, or gives \
@@ -232,7 +246,7 @@ fn failure(code: &str, message: impl Into<String>) -> Failure {
 }
 
 fn done(details: impl Into<String>) -> Done {
-    Done { details: details.into(), made: None }
+    Done { details: details.into() }
 }
 
 #[cfg(test)]
