@@ -117,7 +117,9 @@ mod tests {
         let free = || free_name(folder.path(), "web", 1_801_396_800).unwrap();
         let make = |name: &str| fs::write(folder.path().join(name), "").unwrap();
         assert_eq!(free(), (0, "web-20270131T120000Z.backup".to_owned()));
-        ["web-20270131T120000Z.backup", "web-20270131T120001Z.backup", "other-20270131T120000Z-2.backup"].map(make);
+        for name in ["web-20270131T120000Z.backup", "web-20270131T120001Z.backup", "other-20270131T120000Z-2.backup"] {
+            make(name);
+        }
         assert_eq!(free(), (2, "web-20270131T120000Z-2.backup".to_owned()));
         make("web-20270131T120000Z-2.backup");
         assert_eq!(free(), (3, "web-20270131T120000Z-3.backup".to_owned()));
