@@ -2,6 +2,8 @@
 //!
 //! What is in such a directory beside them is somebody else's and stays.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -36,6 +38,18 @@ pub fn name(vault: &str, seconds: i64) -> String {
 pub fn further_name(vault: &str, seconds: i64, number: u32) -> String {
     let first = name(vault, seconds);
     format!("{}-{number}{ENDING}", first.trim_end_matches(ENDING))
+}
+
+/// How many backups of a vault lie in a directory, and a name that none of them has for one that is made at this moment.
+pub fn free_name(directory: &Path, vault: &str, seconds: i64) -> io::Result<(usize, String)> {
+    let own = paths_in(directory)?.into_iter().filter(|path| is_of(path, vault));
+    let taken: HashSet<_> = own.filter_map(|path| path.file_name().map(OsStr::to_os_string)).collect();
+    let (mut free, mut number) = (name(vault, seconds), 2);
+    while taken.contains(OsStr::new(&free)) {
+        free = further_name(vault, seconds, number);
+        number += 1;
+    }
+    Ok((taken.len(), free))
 }
 
 /// Whether it is called as a backup of this vault is: no name that a person gave.
@@ -96,6 +110,20 @@ pub fn paths_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_free_name_is_found_beside_those_of_the_same_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let free = || free_name(folder.path(), "web", 1_801_396_800).unwrap();
+        let make = |name: &str| fs::write(folder.path().join(name), "").unwrap();
+        assert_eq!(free(), (0, "web-20270131T120000Z.backup".to_owned()));
+        for name in ["web-20270131T120000Z.backup", "web-20270131T120001Z.backup", "other-20270131T120000Z-2.backup"] {
+            make(name);
+        }
+        assert_eq!(free(), (2, "web-20270131T120000Z-2.backup".to_owned()));
+        make("web-20270131T120000Z-2.backup");
+        assert_eq!(free(), (3, "web-20270131T120000Z-3.backup".to_owned()));
+    }
 
     #[test]
     fn a_backups_name_says_vault_and_time_and_is_known_again() {

@@ -129,7 +129,7 @@ fn every_role_may_do_in_a_managed_hsm_what_its_table_says_and_nothing_else() {
             }
         }
         for id in given {
-            unassign(&*world.vault, &id).unwrap();
+            unassign(&*world.vault, Manner::ManagedHsm, &id).unwrap();
         }
     }
 }

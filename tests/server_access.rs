@@ -7,7 +7,8 @@ mod serving;
 use std::collections::HashMap;
 
 use serving::{Answer, Client, Somebody, World};
-use strongroom::server::access::{ADMINISTRATOR, BUILT_IN, assignments, unassign};
+use strongroom::config::Manner;
+use strongroom::server::access::{ADMINISTRATOR, BUILT_IN, HSM_ADMINISTRATOR, Scope, assign, assignments, unassign};
 use strongroom::server::identity::{self, Identity};
 use strongroom::server::routes::{Route, TABLE};
 use strongroom::vault::VaultError;
@@ -232,7 +233,7 @@ fn every_role_may_do_over_rest_what_its_table_says_and_nothing_else() {
             }
         }
         for id in given {
-            unassign(&*world.vault, &id).unwrap();
+            unassign(&*world.vault, Manner::KeyVault, &id).unwrap();
         }
     }
 }
@@ -258,8 +259,28 @@ fn a_denial_names_the_action_and_what_was_asked_is_not_done() {
     assert_eq!(client.call(&officer, "GET", "/secrets/new", "").status, 404);
 }
 
+#[test]
+fn a_vault_whose_identities_lie_elsewhere_keeps_its_last_administrator() {
+    let world = World::new();
+    let vault = &*world.vault;
+    let ids = ["31111111-2222-3333-4444-555555555551", "31111111-2222-3333-4444-555555555552"];
+    for (manner, role) in [(Manner::KeyVault, ADMINISTRATOR), (Manner::ManagedHsm, HSM_ADMINISTRATOR)] {
+        let [first, second] = ids.map(|id| assign(vault, id, role, &Scope::Vault).unwrap().id);
+        unassign(vault, manner, &first).unwrap();
+        // Administrators of the other manner are none of this one.
+        assert!(matches!(unassign(vault, manner, &second), Err(VaultError::LastAdministrator)));
+        let other = if manner == Manner::KeyVault { Manner::ManagedHsm } else { Manner::KeyVault };
+        unassign(vault, other, &second).unwrap();
+    }
+    // Where the vault knows an administrator of its own, one whom it doesn't know is no other.
+    let known = world.somebody("known");
+    let role = world.assign(&known.identity.oid, ADMINISTRATOR, "/");
+    assign(vault, ids[0], ADMINISTRATOR, &Scope::Vault).unwrap();
+    assert!(matches!(unassign(vault, Manner::KeyVault, &role), Err(VaultError::LastAdministrator)));
+}
+
 fn enable(world: &World, oid: &str, enabled: bool) -> Result<Identity, VaultError> {
-    identity::change(&*world.vault, oid, &mut |identity| identity.enabled = enabled)
+    identity::set_enabled(&*world.vault, Manner::KeyVault, oid, enabled)
 }
 
 #[test]
@@ -273,16 +294,16 @@ fn the_last_administrator_is_neither_unassigned_nor_disabled_nor_deleted() {
     world.assign(second, "Key Vault Crypto Officer", "/");
     let refused = |result: Result<(), VaultError>| assert!(matches!(result, Err(VaultError::LastAdministrator)));
     let all_refused = || {
-        refused(unassign(&*world.vault, &assignment).map(drop));
+        refused(unassign(&*world.vault, Manner::KeyVault, &assignment).map(drop));
         refused(enable(&world, first, false).map(drop));
-        refused(identity::delete(&*world.vault, first));
+        refused(identity::delete(&*world.vault, Manner::KeyVault, first));
     };
     all_refused();
     world.assign(second, ADMINISTRATOR, "/");
     enable(&world, second, false).unwrap();
     all_refused();
     enable(&world, second, true).unwrap();
-    identity::delete(&*world.vault, first).unwrap();
+    identity::delete(&*world.vault, Manner::KeyVault, first).unwrap();
     refused(enable(&world, second, false).map(drop));
     assert!(assignments(&world.vault.image()).iter().any(|given| given.principal == *second));
 }

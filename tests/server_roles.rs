@@ -10,6 +10,7 @@ use strongroom::server::guid;
 const DEFINITIONS: &str = "/providers/Microsoft.Authorization/roleDefinitions";
 const ASSIGNMENTS: &str = "/providers/Microsoft.Authorization/roleAssignments";
 const ADMINISTRATOR: &str = "00482a5a-887f-4fb3-b363-3b7fe8e74483";
+const HSM_ADMINISTRATOR: &str = "a290e904-7015-4bba-90c8-60543313cdb4";
 const READER: &str = "21090545-7ca7-4776-b22c-e363652d74d2";
 const SECRETS_USER: &str = "4633458b-17de-408a-b874-0445c86b69e6";
 const CERTIFICATE_USER: &str = "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba";
@@ -263,6 +264,39 @@ fn who_has_a_role_of_their_own_gives_what_they_may_do_themselves() {
         is_denied(&define(&mut client, &token, name, allowing("wide", &["Microsoft.KeyVault/vaults/secrets/*"])));
     }
     is_denied(&client.call(&token, "PUT", "/secrets/a", r#"{"value":"v"}"#));
+}
+
+#[test]
+fn a_role_is_emptied_by_who_might_give_what_it_allowed() {
+    let world = World::new();
+    let (_, administrator) = world.token_with(ADMINISTRATOR);
+    let (writer, mut client) = (world.somebody("writer"), world.connect());
+    let [signers, writers] = [id(), id()];
+    let sign = "Microsoft.KeyVault/vaults/keys/sign/action";
+    let write = "Microsoft.KeyVault/vaults/roleDefinitions/write";
+    assert_eq!(define(&mut client, &administrator, &signers, allowing("signers", &[sign])).status, 201);
+    assert_eq!(define(&mut client, &administrator, &writers, allowing("writers", &[write])).status, 201);
+    world.assign(&writer.identity.oid, &writers, "/");
+    let token = world.token_of(&writer);
+    is_denied(&define(&mut client, &token, &signers, allowing("signers", &[])));
+    is_denied(&define(&mut client, &token, &signers, allowing("signers", &[write])));
+    assert_eq!(define(&mut client, &token, &id(), allowing("empty", &[])).status, 201);
+    assert_eq!(define(&mut client, &administrator, &signers, allowing("signers", &[])).status, 201);
+}
+
+#[test]
+fn the_ids_of_both_manners_built_in_roles_are_taken() {
+    let (vault, hsm) = (World::new(), World::of_hsm());
+    for (world, role, own) in
+        [(&vault, ADMINISTRATOR, "KeyVault/vaults"), (&hsm, HSM_ADMINISTRATOR, "KeyVault/managedHsm")]
+    {
+        let (_, administrator) = world.token_with(role);
+        for id in [ADMINISTRATOR, HSM_ADMINISTRATOR] {
+            let properties = allowing("mine", &[&format!("Microsoft.{own}/keys/*")]);
+            let answer = define(&mut world.connect(), &administrator, id, properties);
+            is_refused(&answer, 403, "Forbidden");
+        }
+    }
 }
 
 #[test]

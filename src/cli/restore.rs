@@ -272,7 +272,8 @@ fn one_object(context: &Context, restore: &Restore, place: &Place<'_>, file: &Pa
     let label = present.vault.backup_label(file)?;
     present.vault.unlock(&context.users_way(&present)?)?;
     let location = present.vault.location();
-    let named = NamedInBackup { name: &name, collection: restore.kind.map(Into::into), rename: rename.as_ref() };
+    let named =
+        NamedInBackup { name: &name, collection: restore.kind.map(Into::into), rename: rename.as_ref(), own: false };
     let created = restore.opening.open_with(context, present, &label, &|| Ok(None), &mut |present, key| {
         Ok(present.vault.restore_named(&BackupSource { file, key }, &named)?)
     })?;

@@ -50,6 +50,11 @@ impl Record for Stored {
     }
 }
 
+/// What the label of its record begins with.
+pub(super) fn labels() -> Vec<u8> {
+    record::labels::<Stored>()
+}
+
 /// The authority of one vault's server.
 pub struct Authority {
     certificate: Vec<u8>,

@@ -15,6 +15,7 @@ use axum::response::Response;
 use tokio::time::timeout;
 
 use super::access::{At, Scope};
+use super::administration::full_backup;
 use super::call::{Call, Query, Reply};
 use super::error::{Result, ServiceError};
 use super::listen::{BodyError, Origin, Peer, read_body};
@@ -193,6 +194,7 @@ fn permit(route: &Route, call: &Call) -> Result<()> {
     let at = place(route, call, folded.as_deref());
     let public = route.public_action.filter(|_| manner == Manner::KeyVault);
     let allowed = grants.allow(&call.principal, action, at)
+        || route.of_job && full_backup::is_own_job(call)
         || public.is_some_and(|action| keys::is_asymmetric(call) && grants.allow(&call.principal, action, at));
     if allowed {
         return Ok(());

@@ -117,16 +117,16 @@ pub struct RestoreWish<'a> {
     pub move_aside: bool,
     /// What is lost was agreed to before, whatever it is by then: nobody is asked.
     pub agreed: bool,
-    /// A service's records whose label begins so stay as they are, and the backup's don't come back: they say what the
-    /// service is doing at present.
-    pub keep: Option<&'a [u8]>,
+    /// A service's records whose label begins like one of these stay as they are, and the backup's don't come back: they say
+    /// what the service is doing at present, and whom it lets in.
+    pub keep: &'a [Vec<u8>],
 }
 
 impl RestoreWish<'_> {
     /// Whether an object stays outside of what is restored.
     pub fn keeps(&self, object: &Object) -> bool {
-        let begins = |beginning: &[u8]| object.content.label.starts_with(beginning);
-        object.content.class == Class::Service && self.keep.is_some_and(begins)
+        let begins = |beginning: &Vec<u8>| object.content.label.starts_with(beginning);
+        object.content.class == Class::Service && self.keep.iter().any(begins)
     }
 }
 
@@ -175,6 +175,8 @@ pub struct NamedInBackup<'a> {
     pub collection: Option<Collection>,
     /// Its name from now on.
     pub rename: Option<&'a Name>,
+    /// The backup has to be this vault's own. What opens it is no proof of that: several vaults may share a passphrase.
+    pub own: bool,
 }
 
 /// How far a vault was put back in time.

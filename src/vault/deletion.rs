@@ -24,7 +24,6 @@ pub const RETENTION_DAYS: RangeInclusive<u32> = 7..=90;
 const DAY: i64 = 24 * 3600;
 
 /// The label of the record that says a vault's retention, and the notes in it.
-const LABEL: &[u8] = b"retention/1";
 const DAYS: &str = "days";
 const PURGE_PROTECTION: &str = "purge-protection";
 
@@ -44,6 +43,9 @@ impl Default for Retention {
 }
 
 impl Retention {
+    /// The label of the record that says it.
+    pub const LABEL: &[u8] = b"retention/1";
+
     /// What the vault's record says; `None` while deleting is final there.
     pub fn of(image: &Image) -> Option<Self> {
         let notes = &record(image)?.content.notes;
@@ -70,7 +72,7 @@ impl Retention {
 
     /// Leaves purge protection on in what takes the place of an object of a vault where it is.
     pub fn keep_protection(present: &Image, object: &mut Object) {
-        let record = object.content.class == Class::Service && object.content.label == LABEL;
+        let record = object.content.class == Class::Service && object.content.label == Retention::LABEL;
         if record && Self::of(present).is_some_and(|retention| retention.purge_protection) {
             object.content.notes.insert(PURGE_PROTECTION.into(), "on".into());
         }
@@ -79,12 +81,12 @@ impl Retention {
     /// Whether purge protection hangs on this object.
     pub fn is_protection(object: &Object) -> bool {
         let Content { class, label, notes, .. } = &object.content;
-        *class == Class::Service && label == LABEL && notes.contains_key(PURGE_PROTECTION)
+        *class == Class::Service && label == Retention::LABEL && notes.contains_key(PURGE_PROTECTION)
     }
 
     fn written(self, image: &Image) -> Change {
         let mut content = Content::new(Class::Service);
-        content.label = LABEL.to_vec();
+        content.label = Self::LABEL.to_vec();
         content.notes = BTreeMap::from([(DAYS.into(), self.days.to_string())]);
         if self.purge_protection {
             content.notes.insert(PURGE_PROTECTION.into(), "on".into());
@@ -143,7 +145,7 @@ fn joined<'a>(
 }
 
 fn record(image: &Image) -> Option<&Object> {
-    image.service().values().map(|object| &**object).find(|object| object.content.label == LABEL)
+    image.service().values().map(|object| &**object).find(|object| object.content.label == Retention::LABEL)
 }
 
 /// Deletes all versions and halves of what has this name, until the date that the retention says.

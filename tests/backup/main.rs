@@ -1,6 +1,7 @@
 //! Backups and what comes back from them: a damaged file is never read as a good one, a restored vault is the vault that
 //! was backed up, and running programs follow a restore as they follow any change.
 
+mod above;
 mod aside;
 mod command;
 mod damage;

@@ -12,7 +12,7 @@ use crate::stage::set_mode;
 use crate::{PASSPHRASE, Scene, back_up, contents, passphrase, private, restore, zoo};
 
 fn named(name: &Name) -> NamedInBackup<'_> {
-    NamedInBackup { name, collection: None, rename: None }
+    NamedInBackup { name, collection: None, rename: None, own: false }
 }
 
 #[test]
@@ -344,6 +344,23 @@ fn one_name_that_comes_back_takes_nothing_from_another_name() {
     writer.delete(&[private(&*writer, "www-old").number]).unwrap();
     writer.restore_named(&source, &NamedInBackup { rename: Some(&old), ..named(&www) }).unwrap();
     assert_eq!(contents(&*unlocked(&scene.vault)).len(), 4);
+}
+
+#[test]
+fn one_name_comes_from_a_backup_of_its_own_vault_only_where_that_is_asked() {
+    let (scene, other) = (Scene::new(), Scene::new());
+    pair(&*unlocked(&scene.vault), "www").unwrap();
+    let file = scene.path("backup");
+    back_up(&*unlocked(&scene.vault), &file, Some("a passphrase")).unwrap();
+    let key = passphrase("a passphrase");
+    let source = BackupSource { file: &file, key: &key };
+    let www = name("www");
+    let own = NamedInBackup { own: true, ..named(&www) };
+    let writer = unlocked(&other.vault);
+    assert!(matches!(writer.restore_named(&source, &own), Err(VaultError::InTheWay { .. })));
+    assert!(contents(&*writer).is_empty());
+    let itself = unlocked(&scene.vault);
+    assert!(matches!(itself.restore_named(&source, &own), Err(VaultError::NameTaken(_))));
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Jobs, one at a time, and what stays when a vault goes back.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
-use strongroom::server::access::ADMINISTRATOR;
+use strongroom::config::Manner;
+use strongroom::server::access::{ADMINISTRATOR, unassign};
 use strongroom::server::identity;
-use strongroom::vault::{Collection, Name, Retention};
+use strongroom::vault::{Change, Collection, Name, Pin, Retention};
 
 use crate::serving::{Answer, Client, World};
 
@@ -94,7 +96,7 @@ fn a_vault_does_one_backup_or_restore_at_a_time() {
         let first = operator.begin_backup();
         assert!(begun < 50, "no two of {begun} backups met");
         begun += 1;
-        let second = operator.begin_restore("none");
+        let second = operator.begin_restore("one-20200101T000000Z.backup");
         assert_eq!(second.status, 404, "what can be said at once is");
         let second = operator.begin_backup();
         match second.status {
@@ -180,19 +182,38 @@ fn read_and_sign(world: &World, token: &str, over: &AtomicBool) -> Vec<String> {
 }
 
 #[test]
-fn who_was_removed_since_the_backup_is_known_again() {
+fn who_is_known_and_what_they_may_do_stays_when_a_vault_goes_back() {
     let world = World::new();
     let mut operator = Operator::of(&world);
     let (removed, token) = world.token_with("Key Vault Secrets User");
     operator.set("s", "v");
     let folder = operator.backed_up();
-    identity::delete(&*world.vault, &removed.identity.oid).unwrap();
+    // An administrator who isn't one any more may restore by a role that was made here, and by no other.
+    let fallen = world.somebody("fallen");
+    let fallen_token = world.token_of(&fallen);
+    let role = world.assign(&fallen.identity.oid, ADMINISTRATOR, "/");
+    let with_administrator = operator.backed_up();
+    unassign(&*world.vault, Manner::KeyVault, &role).unwrap();
+    let restorer = "11111111-2222-3333-4444-555555555555";
+    let path = format!("/providers/Microsoft.Authorization/roleDefinitions/{restorer}");
+    let permissions = json!([{ "dataActions": ["Microsoft.KeyVault/vaults/restore/*"] }]);
+    let body = json!({ "properties": { "roleName": "restorer", "permissions": permissions } });
+    assert_eq!(operator.ask("PUT", &path, &body).status, 201);
+    world.assign(&fallen.identity.oid, restorer, "/");
+    let mut fallen = Operator { client: world.connect(), token: fallen_token.clone() };
+    assert_eq!(fallen.restored(&with_administrator)["status"], "Succeeded");
+    assert_eq!(fallen.ask("GET", "/secrets/s", &Value::Null).status, 403);
+    assert_eq!(operator.ask("GET", &path, &Value::Null).status, 200);
+
+    identity::delete(&*world.vault, Manner::KeyVault, &removed.identity.oid).unwrap();
     let (newer, newer_token) = world.token_with("Key Vault Secrets Officer");
     let read = |token: &str| world.connect().call(token, "GET", "/secrets/s", "").status;
     assert_eq!((read(&token), read(&newer_token)), (401, 200));
     assert_eq!(operator.restored(&folder)["status"], "Succeeded");
-    assert_eq!((read(&token), read(&newer_token)), (200, 401));
-    assert!(identity::find(&world.vault.image(), &newer.identity.oid).is_none());
+    assert_eq!((read(&token), read(&newer_token)), (401, 200));
+    assert_eq!(operator.value("s").as_deref(), Some("v"));
+    // A new login too: the keys that sign tokens and hash secrets are as they were.
+    assert_eq!(read(&world.token_of(&newer)), 200);
 }
 
 #[test]
@@ -200,34 +221,133 @@ fn a_backup_from_before_the_first_server_makes_a_vault_that_is_served() {
     let world = World::new();
     let mut operator = Operator::of(&world);
     // As the vault was before any server: without one record.
-    let bare = world.folder.path().join("backups/bare");
+    let bare = world.folder.path().join("backups/one-20200101T000000Z.backup");
     strip_records(&world, &bare);
-    let begun = operator.begin_restore("bare");
+    let begun = operator.begin_restore("one-20200101T000000Z.backup");
     assert_eq!(begun.status, 202, "{begun:?}");
-    // Whoever asked isn't known any more: the vault itself is looked at.
-    let told = loop {
-        if let Some(told) = record_of_an_end(&world, begun.json()["jobId"].as_str().unwrap()) {
-            break told;
-        }
-        std::thread::yield_now();
-    };
-    assert_eq!(told["failure"], Value::Null, "{told}");
-    let (_, token) = world.token_with(ADMINISTRATOR);
-    assert_eq!(world.connect().call(&token, "GET", "/secrets", "").status, 200);
+    // Whoever asked is known all the while.
+    assert_eq!(operator.end_of("restore", &begun)["status"], "Succeeded");
+    assert_eq!(operator.ask("GET", "/secrets", &Value::Null).status, 200);
 }
 
-/// The record of a job that has ended.
-fn record_of_an_end(world: &World, id: &str) -> Option<Value> {
-    let image = world.vault.image();
+#[test]
+fn a_vault_takes_nothing_from_a_backup_of_another_vault_with_the_same_passphrase() {
+    use strongroom::backend::local::LocalVault;
+    use strongroom::config::VaultConfig;
+    use strongroom::vault::{BackupRequest, Class, Content, Draft, Naming, Role, Unlock, VaultAdmin};
+    let world = World::new();
+    let mut operator = Operator::of(&world);
+    let pin = |text: &str| Pin::new(text.as_bytes().to_vec());
+    let other: Arc<dyn VaultAdmin> =
+        LocalVault::open(&VaultConfig::local("two", world.folder.path().join("other"))).unwrap();
+    other.initialize("two", &pin("so-pin-93751")).unwrap();
+    other.unlock(&Unlock::Pin(Role::SecurityOfficer, pin("so-pin-93751"))).unwrap();
+    other.set_pin(Role::User, &pin("user-pin-9571")).unwrap();
+    other.lock();
+    other.unlock(&Unlock::Pin(Role::User, pin("user-pin-9571"))).unwrap();
+    let name = Name::new("pay").unwrap();
+    let content = Content::new(Class::PublicKey);
+    other.create(vec![Draft { content, naming: Naming::New(name), secret: None }]).unwrap();
+    let passphrase = pin("a passphrase of backups");
+    // Under its own name, and under one of this vault's.
+    for file in ["two-20200101T000000Z.backup", "one-20200101T000000Z.backup"] {
+        let path = world.folder.path().join("backups").join(file);
+        other
+            .back_up(&BackupRequest { file: &path, replace: false, passphrase: Some(&passphrase) }, &mut |_, _| {})
+            .unwrap();
+        let storage = json!({ "storageResourceUri": STORAGE });
+        let whole = json!({ "sasTokenParameters": storage, "folderToRestore": file });
+        for (path, body) in [
+            ("/restore", &whole),
+            ("/prerestore", &whole),
+            ("/keys/pay/restore", &json!({ "sasTokenParameters": storage, "folder": file })),
+        ] {
+            let answer = operator.ask("PUT", path, body);
+            assert_eq!(
+                (answer.status, &answer.json()["error"]["code"]),
+                (400, &json!("BackupForeign")),
+                "{path} {file}"
+            );
+        }
+    }
+    assert!(world.vault.image().with_name(Collection::Keys, "pay").next().is_none());
+}
+
+#[test]
+fn who_began_a_job_may_ask_about_it_and_nobody_else_without_the_action() {
+    let world = World::new();
+    let mut operator = Operator::of(&world);
+    assert_eq!(operator.ask("POST", "/keys/gone/create", &json!({ "kty": "EC" })).status, 200);
+    let folder = operator.backed_up();
+    assert_eq!(operator.ask("DELETE", "/keys/gone", &Value::Null).status, 200);
+    assert_eq!(operator.ask("DELETE", "/deletedkeys/gone", &Value::Null).status, 204);
+    let of_one_key = |name: &str| {
+        let somebody = world.somebody(name);
+        world.assign(&somebody.identity.oid, ADMINISTRATOR, "/keys/gone");
+        Operator { client: world.connect(), token: world.token_of(&somebody) }
+    };
+    let (mut owner, mut other) = (of_one_key("owner"), of_one_key("other"));
+    let body = json!({ "sasTokenParameters": { "storageResourceUri": STORAGE }, "folder": folder });
+    let begun = owner.ask("PUT", "/keys/gone/restore", &body);
+    assert_eq!(owner.end_of("restore", &begun)["status"], "Succeeded");
+    let path = format!("/restore/{}/pending", begun.json()["jobId"].as_str().unwrap());
+    assert_eq!(other.ask("GET", &path, &Value::Null).status, 403);
+    assert_eq!(owner.ask("GET", &path.replacen("restore", "backup", 1), &Value::Null).status, 404);
+    assert_eq!(owner.ask("GET", "/restore/00000000-0000-0000-0000-000000000000/pending", &Value::Null).status, 403);
+}
+
+#[test]
+fn a_backup_that_is_there_is_told_though_the_server_ended_before_it_said_so() {
+    let mut world = World::new();
+    let mut operator = Operator::of(&world);
+    let begun = operator.begin_backup();
+    let id = begun.json()["jobId"].as_str().unwrap().to_owned();
+    let made = operator.end_of("backup", &begun);
+    // As the record was between the file's renaming and the end.
     let label = format!("backup-job/{id}");
-    let record = image.service().values().find(|object| object.content.label == label.as_bytes())?;
-    let record: Value = serde_json::from_slice(record.content.value.as_deref()?).unwrap();
-    record["ended"].is_i64().then_some(record)
+    world
+        .vault
+        .transact(&mut |image| {
+            let record = image.service().values().find(|object| object.content.label == label.as_bytes()).unwrap();
+            let mut content = record.content.clone();
+            let mut job: Value = serde_json::from_slice(content.value.as_deref().unwrap()).unwrap();
+            (job["ended"], job["details"]) = (Value::Null, Value::Null);
+            content.value = Some(Arc::from(job.to_string().into_bytes()));
+            Ok(vec![Change::Set(record.number, content)])
+        })
+        .unwrap();
+    world.restart();
+    operator.client = world.connect();
+    let told = operator.told("backup", &id);
+    for member in ["status", "azureStorageBlobContainerUri", "error", "statusDetails"] {
+        assert_eq!(told[member], made[member], "{told}");
+    }
+    let name = made["azureStorageBlobContainerUri"].as_str().unwrap().rsplit('/').next().unwrap();
+    std::fs::remove_file(world.folder.path().join("backups").join(name)).unwrap();
+    let told = operator.told("backup", &id);
+    assert_eq!((&told["status"], &told["error"]["code"]), (&json!("Failed"), &json!("Interrupted")), "{told}");
+    assert_eq!(told["azureStorageBlobContainerUri"], Value::Null);
+}
+
+#[test]
+fn a_target_takes_a_thousand_backups_of_a_vault_from_clients() {
+    let world = World::new();
+    let mut operator = Operator::of(&world);
+    for number in 2..1001 {
+        let name = format!("one-20200101T000000Z-{number}.backup");
+        std::fs::write(world.folder.path().join("backups").join(name), "").unwrap();
+    }
+    operator.backed_up();
+    for path in ["/backup", "/prebackup"] {
+        let begun = operator.ask("POST", path, &json!({ "storageResourceUri": STORAGE }));
+        let told = operator.end_of("backup", &begun);
+        assert_eq!((&told["status"], &told["error"]["code"]), (&json!("Failed"), &json!("TooManyBackups")), "{told}");
+    }
 }
 
 /// Backs up the vault without what the server keeps in it, and brings that back.
 fn strip_records(world: &World, file: &std::path::Path) {
-    use strongroom::vault::{BackupKey, BackupRequest, BackupSource, Pin, RestoreWish};
+    use strongroom::vault::{BackupKey, BackupRequest, BackupSource, RestoreWish};
     let passphrase = Pin::new(b"a passphrase of backups".to_vec());
     let back_up = |file: &std::path::Path| {
         let request = BackupRequest { file, replace: false, passphrase: Some(&passphrase) };

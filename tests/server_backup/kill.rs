@@ -99,6 +99,7 @@ fn a_backup_that_the_server_dies_in_is_whole_or_not_there() {
     let takes = begun.elapsed();
     let mut interrupted = 0;
     for round in 0..ROUNDS {
+        let before = story.files().0.len();
         let job = story.begin_backup();
         sleep(takes * round / ROUNDS);
         story.die();
@@ -110,6 +111,7 @@ fn a_backup_that_the_server_dies_in_is_whole_or_not_there() {
             }
             status => {
                 assert_eq!((status, &told["error"]["code"]), (Some("Failed"), &json!("Interrupted")), "{told}");
+                assert_eq!(story.files().0.len(), before, "a backup that is there is called none");
                 interrupted += 1;
             }
         }

@@ -69,13 +69,14 @@ fn the_python_sdk_backs_up_and_restores_the_whole_vault() {
     let other = Stage::new();
     let passphrase = other.file("passphrase", served::PASSPHRASE);
     stage::set_mode(std::path::Path::new(&passphrase), 0o600);
-    for name in ["foreign", "newer"] {
+    let (foreign, newer) = ("vault-20200102T000000Z.backup", "vault-20200103T000000Z.backup");
+    for name in [foreign, newer] {
         other.strongroom(&format!("backup create {backups}/{name} --passphrase-file passphrase"));
     }
-    let newer = std::path::Path::new(&backups).join("newer");
-    let whole = std::fs::read(&newer).unwrap();
-    std::fs::write(&newer, served::of_format_99(&whole)).unwrap();
-    let variables = [("BACKUPS", backups), ("FOREIGN", "foreign".to_owned()), ("NEWER", "newer".to_owned())];
+    let later = std::path::Path::new(&backups).join(newer);
+    let whole = std::fs::read(&later).unwrap();
+    std::fs::write(&later, served::of_format_99(&whole)).unwrap();
+    let variables = [("BACKUPS", backups), ("FOREIGN", foreign.to_owned()), ("NEWER", newer.to_owned())];
     let printed = served.python(&stage, "backup.py", &[&variables[..], &stranger].concat());
     assert!(printed.contains("Ran 14 tests") && printed.contains("\nOK\n"), "{printed}");
 }

@@ -3,6 +3,7 @@
 
 use std::process::{Command, Stdio};
 
+use strongroom::config::Manner;
 use strongroom::server::access::unassign;
 use strongroom::server::identity;
 
@@ -29,7 +30,7 @@ fn a_role_that_is_taken_away_no_longer_counts_for_the_same_token_on_the_same_con
     let assignment = world.assign(&somebody.identity.oid, "Key Vault Reader", "/");
     let (token, mut client) = (world.token_of(&somebody), world.connect());
     assert_eq!(client.call(&token, "GET", "/keys", "").status, 200);
-    unassign(&*world.vault, &assignment).unwrap();
+    unassign(&*world.vault, Manner::KeyVault, &assignment).unwrap();
     let denied = client.call(&token, "GET", "/keys", "");
     assert_eq!((denied.status, denied.inner_code().as_deref()), (403, Some("ForbiddenByRbac")));
     world.assign(&somebody.identity.oid, "Key Vault Reader", "/");
@@ -67,7 +68,7 @@ fn a_token_of_a_disabled_or_deleted_identity_does_not_count() {
         identity::change(&*world.vault, &somebody.identity.oid, set).unwrap();
         assert_eq!(status(), expected);
     }
-    identity::delete(&*world.vault, &somebody.identity.oid).unwrap();
+    identity::delete(&*world.vault, Manner::KeyVault, &somebody.identity.oid).unwrap();
     assert_eq!(status(), 401);
 }
 

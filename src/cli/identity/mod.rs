@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::new_file::NewFile;
 use super::open::Opened;
 use super::{Context, Error, Result, time};
+use crate::config::Config;
 use crate::server::access::assignments;
 use crate::server::guid;
 use crate::server::identity::{self, Identity, LoginCertificate};
@@ -181,7 +182,10 @@ fn show(context: &Context, which: &Which) -> Result<()> {
 fn set_enabled(context: &Context, which: &Which, enabled: bool) -> Result<()> {
     let opened = context.unlocked()?;
     let found = named(&opened.vault.image(), &which.identity)?;
-    let changed = identity::change(&*opened.vault, &found.oid, &mut |identity| identity.enabled = enabled)?;
+    let changed = identity::set_enabled(&*opened.vault, opened.manner, &found.oid, enabled)?;
+    if !enabled {
+        note_other_vaults(context);
+    }
     let done = if enabled { "Enabled" } else { "Disabled" };
     context.output.done(&format!("{done} {}.", changed.name), &identity_json(&changed))
 }
@@ -193,8 +197,19 @@ fn delete(context: &Context, which: &Which) -> Result<()> {
         "Delete the identity {} from {}? Its secrets and certificates go with it, and this can't be undone.",
         found.name, opened.info.label
     ))?;
-    identity::delete(&*opened.vault, &found.oid)?;
+    identity::delete(&*opened.vault, opened.manner, &found.oid)?;
+    note_other_vaults(context);
     context.output.done(&format!("Deleted the identity {}.", found.name), &identity_json(&found))
+}
+
+/// The roles in other vaults of a server are theirs: what an identity was there isn't known here.
+fn note_other_vaults(context: &Context) {
+    if Config::load().is_ok_and(|config| config.vaults.len() > 1) {
+        context.output.note(
+            "If a server serves other vaults beside this one, see that each keeps another administrator: \
+             `strongroom --vault NAME role assignments`.",
+        );
+    }
 }
 
 fn state(identity: &Identity) -> &'static str {

@@ -94,7 +94,7 @@ fn delete(context: &Context, which: &Which) -> Result<()> {
     let found = RoleDefinition::named(&opened.vault.image(), opened.manner, &which.role);
     let found = found.ok_or_else(|| no_role(&which.role))?;
     context.confirm(&format!("Delete the role {} from {}?", found.name(), opened.info.label))?;
-    change(&*opened.vault, &mut |image| undefine(image, opened.manner, found.id()).map(|(_, changes)| changes))?;
+    change(&*opened.vault, &mut |image| undefine(image, found.id()).map(|(_, changes)| changes))?;
     let gone = Summary::of(&found);
     context.output.done(&format!("Deleted the role {}.", gone.name), &gone.json())
 }

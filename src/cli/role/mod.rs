@@ -126,7 +126,7 @@ fn take(context: &Context, given: &Given) -> Result<()> {
         assignment.principal == principal && assignment.role == role.id() && assignment.scope == given.scope
     });
     let gone = match found {
-        Some(found) => unassign(&*opened.vault, &found.id)?,
+        Some(found) => unassign(&*opened.vault, opened.manner, &found.id)?,
         None => None,
     };
     let gone = gone.ok_or_else(|| {

@@ -168,7 +168,7 @@ impl Running {
         let (listeners, addresses) = serve.listen_at(wanted, &tls)?;
         if serve.dev {
             dev::explain(context, serve, &vaults, &names, addresses.first().map(SocketAddr::port), clock.now())?;
-        } else if !has_administrator(&home.image()) {
+        } else if !has_administrator(&home.image(), vaults[0].manner) {
             context.output.note(&format!(
                 "Nobody may do everything in the vault {0} yet: `strongroom --vault {0} identity create NAME \
                  --administrator` makes somebody who may.",

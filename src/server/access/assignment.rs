@@ -75,12 +75,12 @@ pub fn put(image: &Image, manner: Manner, assignment: &Assignment) -> std::resul
 }
 
 /// Takes an assignment away; `None` if there is none with this id. The last administrator of a vault keeps their role.
-pub fn unassign(vault: &dyn Vault, id: &str) -> Result<Option<Assignment>> {
+pub fn unassign(vault: &dyn Vault, manner: Manner, id: &str) -> Result<Option<Assignment>> {
     let mut gone = None;
     vault.transact(&mut |image| match record::find::<Assignment>(image, id) {
         None => Ok(Vec::new()),
         Some(stored) => {
-            let changes = removal(image, image, &stored.record)?;
+            let changes = removal(image, manner, Identities::Own, &stored.record)?;
             gone = Some(stored.record);
             Ok(changes)
         }
@@ -88,9 +88,14 @@ pub fn unassign(vault: &dyn Vault, id: &str) -> Result<Option<Assignment>> {
     Ok(gone)
 }
 
-/// What takes this assignment away. `known` is the image that holds the identities.
-pub fn removal(image: &Image, known: &Image, assignment: &Assignment) -> Result<Vec<Change>> {
-    keep_an_administrator(image, known, |other, _| other.id != assignment.id)?;
+/// What takes this assignment away.
+pub fn removal(
+    image: &Image,
+    manner: Manner,
+    identities: Identities<'_>,
+    assignment: &Assignment,
+) -> Result<Vec<Change>> {
+    keep_an_administrator(image, manner, identities, |other| other.id != assignment.id)?;
     let stored = record::find::<Assignment>(image, &assignment.id);
     Ok(stored.map(|stored| Change::Delete(stored.number)).into_iter().collect())
 }
@@ -100,38 +105,55 @@ pub fn assignments(image: &Image) -> Vec<Assignment> {
     record::all::<Assignment>(image).map(|stored| stored.record).collect()
 }
 
-/// Whether an enabled identity of this vault is its administrator.
-pub fn has_administrator(image: &Image) -> bool {
-    ADMINISTRATORS.iter().any(|role| !administrators(image, image, role).is_empty())
+/// Whether an enabled identity of this vault is its administrator, where it is served in this manner.
+pub fn has_administrator(image: &Image, manner: Manner) -> bool {
+    administrators(image, manner, Identities::Own).iter().any(|(_, is_known)| *is_known)
 }
 
-/// The roles of which one holder stays, in a vault of either manner.
-const ADMINISTRATORS: [&str; 2] = [ADMINISTRATOR, HSM_ADMINISTRATOR];
+/// Where the identities lie that a vault's assignments name.
+#[derive(Clone, Copy)]
+pub enum Identities<'a> {
+    /// In this image, all of them.
+    In(&'a Image),
+    /// In the vault itself, as far as is known; those that it hasn't may lie in the first vault of a server.
+    Own,
+}
 
-/// Refuses what would leave the vault without an enabled administrator, when it has one. `stays` says which assignments
-/// of which identities count afterwards.
+/// Refuses what would leave a vault without an administrator, when it has one. `stays` says which assignments count
+/// afterwards. Of those whose identity lies elsewhere nobody knows more than their ids: they count where the vault knows none
+/// of its administrators.
 pub fn keep_an_administrator(
     image: &Image,
-    known: &Image,
-    stays: impl Fn(&Assignment, &Identity) -> bool,
+    manner: Manner,
+    identities: Identities<'_>,
+    stays: impl Fn(&Assignment) -> bool,
 ) -> Result<()> {
-    for role in ADMINISTRATORS {
-        let administrators = administrators(image, known, role);
-        let left = administrators.iter().any(|(assignment, identity)| stays(assignment, identity));
-        if !administrators.is_empty() && !left {
-            return Err(VaultError::LastAdministrator);
-        }
+    let administrators = administrators(image, manner, identities);
+    let any_is_known = administrators.iter().any(|(_, is_known)| *is_known);
+    let left = administrators.iter().any(|(assignment, is_known)| *is_known == any_is_known && stays(assignment));
+    match administrators.is_empty() || left {
+        true => Ok(()),
+        false => Err(VaultError::LastAdministrator),
     }
-    Ok(())
 }
 
-fn administrators(image: &Image, known: &Image, role: &str) -> Vec<(Assignment, Identity)> {
-    record::all::<Assignment>(image)
-        .map(|stored| stored.record)
-        .filter(|assignment| assignment.role == role && assignment.scope == Scope::Vault)
+/// The assignments that make somebody the vault's administrator, who is known and enabled, or may be.
+fn administrators(image: &Image, manner: Manner, identities: Identities<'_>) -> Vec<(Assignment, bool)> {
+    let role = match manner {
+        Manner::KeyVault => ADMINISTRATOR,
+        Manner::ManagedHsm => HSM_ADMINISTRATOR,
+    };
+    let all = assignments(image).into_iter();
+    all.filter(|assignment| assignment.role == role && assignment.scope == Scope::Vault)
         .filter_map(|assignment| {
-            let identity = record::find::<Identity>(known, &assignment.principal)?.record;
-            identity.enabled.then_some((assignment, identity))
+            let (known, whole) = match identities {
+                Identities::In(known) => (known, true),
+                Identities::Own => (image, false),
+            };
+            match record::find::<Identity>(known, &assignment.principal) {
+                Some(identity) => identity.record.enabled.then_some((assignment, true)),
+                None => (!whole).then_some((assignment, false)),
+            }
         })
         .collect()
 }

@@ -165,9 +165,10 @@ impl RoleDefinition {
 /// Who makes or deletes a role, where it is asked.
 pub type Who<'a> = Option<&'a str>;
 
-/// What makes this role, or makes it what it shall be. `who` may not put into a role what they don't have themselves.
+/// What makes this role, or makes it what it shall be. `who` may neither put into a role nor
+/// take out of it what they don't have themselves.
 pub fn define(image: &Image, manner: Manner, role: &CustomRole, who: Who<'_>) -> Result<Vec<Change>, RoleError> {
-    refuse_built_in(manner, &role.id)?;
+    refuse_built_in(&role.id)?;
     if !guid::is_guid(&role.id) {
         return Err(RoleError::Invalid(format!("{:?} is no GUID, which a role's id is", role.id)));
     }
@@ -176,19 +177,24 @@ pub fn define(image: &Image, manner: Manner, role: &CustomRole, who: Who<'_>) ->
     if same_name.is_some_and(|other| other.id() != role.id) {
         return Err(RoleError::NameTaken(role.name.clone()));
     }
-    let allowed = RoleDefinition::Custom(role.clone()).allowed(manner);
+    let stored = record::find::<CustomRole>(image, &role.id);
+    let mut allowed = RoleDefinition::Custom(role.clone()).allowed(manner);
+    if let Some(before) = &stored {
+        // Whoever has the role loses what it allowed, as if it were taken from them.
+        allowed |= RoleDefinition::Custom(before.record.clone()).allowed(manner);
+    }
     if who.is_some_and(|who| !holds_everything(image, manner, who, allowed)) {
         return Err(RoleError::NotYours);
     }
-    Ok(vec![match record::find::<CustomRole>(image, &role.id) {
+    Ok(vec![match stored {
         Some(stored) => record::replace(stored.number, role),
         None => record::create(role, None),
     }])
 }
 
 /// What deletes the role with this id, and the role. One that somebody has stays.
-pub fn undefine(image: &Image, manner: Manner, id: &str) -> Result<(CustomRole, Vec<Change>), RoleError> {
-    refuse_built_in(manner, id)?;
+pub fn undefine(image: &Image, id: &str) -> Result<(CustomRole, Vec<Change>), RoleError> {
+    refuse_built_in(id)?;
     let stored = record::find::<CustomRole>(image, id).ok_or_else(|| RoleError::NoDefinition(id.to_owned()))?;
     match assignments(image).iter().filter(|assignment| assignment.role == id).count() {
         0 => Ok((stored.record, vec![Change::Delete(stored.number)])),
@@ -196,8 +202,10 @@ pub fn undefine(image: &Image, manner: Manner, id: &str) -> Result<(CustomRole, 
     }
 }
 
-fn refuse_built_in(manner: Manner, id: &str) -> Result<(), RoleError> {
-    match built_in(manner).iter().find(|role| role.id == id) {
+/// The ids of both manners' roles are taken: a vault may be served in the other one some day.
+fn refuse_built_in(id: &str) -> Result<(), RoleError> {
+    let mut all = [Manner::KeyVault, Manner::ManagedHsm].into_iter().flat_map(built_in);
+    match all.find(|role| role.id.eq_ignore_ascii_case(id)) {
         None => Ok(()),
         Some(role) => Err(RoleError::BuiltIn(role.name)),
     }

@@ -17,7 +17,8 @@ use arc_swap::ArcSwapOption;
 
 pub use action::{ActionSet, DataAction, prefix};
 pub use assignment::{
-    Assignment, assign, assignments, has_administrator, keep_an_administrator, put as put_assignment, removal, unassign,
+    Assignment, Identities, assign, assignments, has_administrator, keep_an_administrator, put as put_assignment,
+    removal, unassign,
 };
 pub use definition::{CustomRole, Permission, RoleDefinition, define, undefine};
 pub use error::RoleError;

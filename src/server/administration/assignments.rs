@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::definitions::{id_in, shown_id};
 use super::filter::Filter;
 use super::{guid_of, id, path_of, scope};
-use crate::server::access::{self, Assignment, RoleDefinition, RoleError, Scope, may_assign};
+use crate::server::access::{self, Assignment, Identities, RoleDefinition, RoleError, Scope, may_assign};
 use crate::server::body::object;
 use crate::server::call::{Call, Reply};
 use crate::server::error::{Result, ServiceError};
@@ -111,7 +111,8 @@ pub fn delete(call: &Call) -> Result<Reply> {
     call.transact(&mut |image| {
         let assignment = find(call, image)?;
         check_giver(call, image, &assignment)?;
-        let changes = access::removal(image, if is_home { image } else { &identities }, &assignment)?;
+        let known = Identities::In(if is_home { image } else { &identities });
+        let changes = access::removal(image, call.served.manner, known, &assignment)?;
         gone = Some(assignment);
         Ok(changes)
     })?;

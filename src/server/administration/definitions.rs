@@ -201,7 +201,7 @@ pub fn delete(call: &Call) -> Result<Reply> {
     let id = id(call)?;
     let mut gone = None;
     call.transact(&mut |image| {
-        let (role, changes) = access::undefine(image, call.served.manner, &id)?;
+        let (role, changes) = access::undefine(image, &id)?;
         gone = Some(role);
         Ok(changes)
     })?;

@@ -21,7 +21,7 @@ use crate::crypto::{self, CipherScheme, Direction, KeyAlgorithm};
 use crate::vault::{Change, Collection, SecretBytes, Vault, VaultError};
 
 /// The label of the record whose secret part is the key of the blobs.
-const KEY: &[u8] = b"blob-key/1";
+pub(super) const KEY: &[u8] = b"blob-key/1";
 
 /// The format that is written.
 const FORMAT: u8 = 1;

@@ -14,9 +14,10 @@ use zeroize::Zeroizing;
 pub use certificate::LoginCertificate;
 pub use known::{Client, Known};
 
-use super::access::keep_an_administrator;
+use super::access::{Identities, keep_an_administrator};
 use super::guid;
 use super::record::{self, Record, Stored};
+use crate::config::Manner;
 use crate::crypto::{self, DigestAlgorithm, Mac, MacScheme};
 use crate::vault::{Change, Image, Result, Vault, VaultError};
 
@@ -72,7 +73,7 @@ impl Record for Identity {
 }
 
 /// The label of the record whose secret part is the key under which client secrets are hashed.
-const HASH_KEY: &[u8] = b"secret-hash-key/1";
+pub(super) const HASH_KEY: &[u8] = b"secret-hash-key/1";
 
 /// Makes an identity without any way to log in yet. [`VaultError::NameTaken`] if there is one of this name.
 pub fn create(vault: &dyn Vault, name: &str, now: i64) -> Result<Identity> {
@@ -105,15 +106,28 @@ pub fn find(image: &Image, text: &str) -> Option<Stored<Identity>> {
     })
 }
 
-/// Changes an identity, which must exist. What would leave no enabled administrator is refused.
+/// Changes an identity, which must exist.
 pub fn change(vault: &dyn Vault, oid: &str, edit: &mut dyn FnMut(&mut Identity)) -> Result<Identity> {
+    change_if(vault, oid, edit, &|_| Ok(()))
+}
+
+/// Lets an identity log in, or refuses it. The last enabled administrator of the vault, which is served in this manner, stays.
+pub fn set_enabled(vault: &dyn Vault, manner: Manner, oid: &str, enabled: bool) -> Result<Identity> {
+    let allowed = |image: &Image| if enabled { Ok(()) } else { keep_without(image, manner, oid) };
+    change_if(vault, oid, &mut |identity| identity.enabled = enabled, &allowed)
+}
+
+fn change_if(
+    vault: &dyn Vault,
+    oid: &str,
+    edit: &mut dyn FnMut(&mut Identity),
+    allowed: &dyn Fn(&Image) -> Result<()>,
+) -> Result<Identity> {
     let mut changed = None;
     vault.transact(&mut |image| {
         let Stored { number, mut record } = record::find::<Identity>(image, oid).ok_or(VaultError::NotFound)?;
+        allowed(image)?;
         edit(&mut record);
-        if !record.enabled {
-            keep_an_administrator(image, image, |_, identity| identity.oid != oid)?;
-        }
         let changes = vec![record::replace(number, &record)];
         changed = Some(record);
         Ok(changes)
@@ -122,13 +136,18 @@ pub fn change(vault: &dyn Vault, oid: &str, edit: &mut dyn FnMut(&mut Identity))
 }
 
 /// Deletes an identity; its role assignments stay and mean nothing. The last enabled administrator stays.
-pub fn delete(vault: &dyn Vault, oid: &str) -> Result<()> {
+pub fn delete(vault: &dyn Vault, manner: Manner, oid: &str) -> Result<()> {
     vault.transact(&mut |image| {
         let stored = record::find::<Identity>(image, oid).ok_or(VaultError::NotFound)?;
-        keep_an_administrator(image, image, |_, identity| identity.oid != oid)?;
+        keep_without(image, manner, oid)?;
         Ok(vec![Change::Delete(stored.number)])
     })?;
     Ok(())
+}
+
+/// Refuses to do without an identity that is the last administrator.
+fn keep_without(image: &Image, manner: Manner, oid: &str) -> Result<()> {
+    keep_an_administrator(image, manner, Identities::Own, |assignment| assignment.principal != oid)
 }
 
 /// A client secret that was just made.

@@ -27,6 +27,7 @@ pub fn rows() -> Vec<Route> {
             full_backup::backup_status,
         )
         .without_version()
+        .of_job()
         .hsm(A::HSM_BACKUP_STATUS),
         Route::new(Method::PUT, "/restore", "FullRestore", A::RESTORE_START, Write, full_backup::restore)
             .hsm(A::HSM_RESTORE_START)
@@ -45,6 +46,7 @@ pub fn rows() -> Vec<Route> {
             full_backup::restore_status,
         )
         .without_version()
+        .of_job()
         .hsm(A::HSM_RESTORE_STATUS),
         Route::new(
             Method::PUT,

@@ -45,6 +45,8 @@ pub struct Route {
     pub body: Option<BodySchema>,
     /// It may be asked without an api-version: its address was given to the client whole.
     pub without_version: bool,
+    /// It is about a job: who began that may ask without the action.
+    pub of_job: bool,
     /// Does it.
     pub run: fn(&Call) -> Result<Reply>,
 }
@@ -85,6 +87,7 @@ impl Route {
             max_body,
             body: None,
             without_version: false,
+            of_job: false,
             run,
         }
     }
@@ -104,6 +107,10 @@ impl Route {
 
     fn without_version(self) -> Self {
         Self { without_version: true, ..self }
+    }
+
+    fn of_job(self) -> Self {
+        Self { of_job: true, ..self }
     }
 
     fn max_body(self, max_body: usize) -> Self {

@@ -22,7 +22,7 @@ pub use issue::{Issued, Issuer};
 pub use login_limit::{LoginLimit, Logins};
 pub use request::{Proof, TokenRequest};
 pub use seen::Seen;
-pub use signing::{SigningKeys, current as current_key};
+pub use signing::{SigningKeys, current as current_key, labels as key_labels};
 pub use verify::{Audience, Place, Refusal, Verifier};
 
 /// What a token says.

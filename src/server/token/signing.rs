@@ -44,6 +44,11 @@ impl SigningKey {
     }
 }
 
+/// What the labels of their records begin with.
+pub fn labels() -> Vec<u8> {
+    record::labels::<SigningKey>()
+}
+
 /// The signing keys of one image.
 pub struct SigningKeys {
     keys: Vec<(SigningKey, DecodingKey)>,

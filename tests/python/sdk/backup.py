@@ -119,15 +119,21 @@ class Refusals(Case):
             whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1:], whole[:-1], whole[:40], b"", b"no backup",
             whole + b"x", whole[:5] + bytes([whole[5] ^ 1]) + whole[6:],
         ]):
-            (DIRECTORY / f"damaged-{number}").write_bytes(damaged)
+            of = f"vault-20200101T000000Z-{number + 2}.backup"
+            (DIRECTORY / of).write_bytes(damaged)
             for attempt in (lambda of: restored(of), lambda of: restored(of, key_name=fresh("none")),
                             lambda of: client.begin_pre_restore(of, use_managed_identity=True, **QUICK).wait()):
                 with self.fails("BackupDamaged"):
-                    attempt(f"{TARGET}/damaged-{number}")
+                    attempt(f"{TARGET}/{of}")
         with self.fails("BackupForeign"):
             restored(f"{TARGET}/{os.environ['FOREIGN']}")
         with self.fails("BackupForeign"):
             client.begin_pre_restore(f"{TARGET}/{os.environ['FOREIGN']}", use_managed_identity=True, **QUICK).wait()
+        with self.fails("BackupForeign"):
+            restored(f"{TARGET}/{os.environ['FOREIGN']}", key_name=fresh("none"))
+        (DIRECTORY / "foreign").write_bytes(whole)
+        with self.fails("BackupForeign"):
+            restored(f"{TARGET}/foreign")
         with self.fails("BackupNewer", "format 99"):
             restored(f"{TARGET}/{os.environ['NEWER']}")
         self.assertEqual(keys.get_key(key.name).id, key.id)

@@ -2,17 +2,21 @@
 //!
 //! It may be the vault that was backed up or another one. Under another name (`rename`) a label that was the old name
 //! becomes the new one: else a program that looks for the label would find two keys. A certificate that was made as one
-//! with its key comes with that key, and neither without the other.
+//! with its key comes with that key, and neither without the other; with a certificate those above it that the vault lacks.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::super::LocalVault;
 use super::super::backup::Opened;
+use super::super::seal::RowCode;
 use super::super::write::is_taken;
+use super::super::{LocalVault, State};
 use super::Tombstones;
 use crate::crypto;
 use crate::sys::memory::WipeStack;
-use crate::vault::{BackupSource, Class, Collection, Image, Name, NamedInBackup, Object, Result, VaultError};
+use crate::vault::{
+    BackupSource, Class, Collection, Content, Image, Name, NamedInBackup, Object, ObjectNumber, Result, VaultError,
+};
 
 const COLLECTIONS: [Collection; 3] = [Collection::Keys, Collection::Secrets, Collection::Certificates];
 
@@ -25,6 +29,9 @@ impl LocalVault {
         let _wipe = WipeStack;
         drop(self.writable_state()?);
         let backup = self.open_backup(source, &mut |_, _| {})?;
+        if named.own && !self.is_own(&backup) {
+            return Err(self.in_the_way("is another vault than the one that was backed up"));
+        }
         let collection = collection_of(&backup, source, named)?;
         let saved = whole(&backup.loaded.image, collection, named.name)?;
         let file = self.directory.database().display().to_string();
@@ -33,30 +40,63 @@ impl LocalVault {
             let name = named.rename.or(saved[0].name.as_ref()).unwrap_or(named.name);
             check_free(&state.loaded.image, &saved, name)?;
             let tombstones = Tombstones::read(snapshot, root, counters, &file)?;
-            for saved in &saved {
+            let mut put = |saved: &Object, mut object: Object| -> Result<()> {
                 let secret = self.secret_of(&backup, saved)?;
-                let mut object = renamed(saved, name);
-                let present = state.loaded.image.any_with_unique_id(&object.unique_id);
-                let present = present.and_then(|present| state.loaded.entries.get(&present.number));
-                let replaced = match (present, tombstones.of(&object.unique_id)) {
-                    // The public half that was left of a key that was deleted is that key's again. Whatever else has the id
-                    // by now is somebody's, under whatever name, and stays.
-                    (Some(entry), _) if is_left_half(&entry.object, name) => {
-                        Some((entry.code.clone(), entry.object.number))
-                    }
-                    (Some(_), _) => {
-                        crypto::random(&mut object.unique_id)?;
-                        None
-                    }
-                    (None, tombstone) => tombstone.cloned(),
-                };
-                let (replaced, number) = replaced.unzip();
+                let (replaced, number) = place_of(state, &tombstones, &mut object)?.unzip();
                 object.number = number.unwrap_or_else(|| counters.take_object_number());
                 plan.put_back(object, secret, replaced);
+                Ok(())
+            };
+            for saved in &saved {
+                put(saved, renamed(saved, name))?;
+            }
+            for above in above(&backup.loaded.image, &saved).filter(|above| is_wanted(&state.loaded.image, above)) {
+                put(above, (**above).clone())?;
             }
             Ok(())
         })
     }
+}
+
+impl LocalVault {
+    fn is_own(&self, backup: &Opened) -> bool {
+        let state = self.state();
+        state.loaded.header.as_ref().is_some_and(|header| header.vault_id == backup.saved.header.vault_id)
+    }
+}
+
+/// The row that an object takes, and its number; none if it is a new one. It may get another id.
+fn place_of(state: &State, tombstones: &Tombstones, object: &mut Object) -> Result<Option<(RowCode, ObjectNumber)>> {
+    let present = state.loaded.image.any_with_unique_id(&object.unique_id);
+    let present = present.and_then(|present| state.loaded.entries.get(&present.number));
+    match (present, tombstones.of(&object.unique_id)) {
+        // The public half that was left of a key that was deleted is that key's again. Whatever else has the id by now is
+        // somebody's, under whatever name, and stays.
+        (Some(entry), _) if object.name.as_ref().is_some_and(|name| is_left_half(&entry.object, name)) => {
+            Ok(Some((entry.code.clone(), entry.object.number)))
+        }
+        (Some(_), _) => crypto::random(&mut object.unique_id).map(|()| None).map_err(Into::into),
+        (None, tombstone) => Ok(tombstone.cloned()),
+    }
+}
+
+/// The certificates that stand above these, as far as the backup holds them for programs to find.
+fn above<'a>(image: &'a Image, saved: &[Arc<Object>]) -> impl Iterator<Item = &'a Arc<Object>> {
+    let needed: HashSet<String> =
+        saved.iter().flat_map(|object| object.content.chain()).map(|(text, _)| text.to_owned()).collect();
+    image.with_class(Class::Certificate).filter(move |object| {
+        object.name.is_none() && object.content.chain_member().is_some_and(|text| needed.contains(text))
+    })
+}
+
+/// Whether such a certificate isn't there, and no program would take it for one of something else: by now another key or
+/// certificate of the vault may have its label or id.
+fn is_wanted(present: &Image, above: &Object) -> bool {
+    let Content { value, label, id, .. } = &above.content;
+    let is_another_s = |object: &Object| object.name.is_some() || object.content.class != Class::Certificate;
+    let is_in_the_way = |object: &Arc<Object>| object.content.value == *value || is_another_s(object);
+    !present.with_id(id).any(is_in_the_way)
+        && (label.is_empty() || !present.with_label(label).any(|of| is_another_s(of)))
 }
 
 /// What comes back together: all versions and halves of the name, with a certificate its own key.

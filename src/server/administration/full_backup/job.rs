@@ -49,7 +49,9 @@ impl Kind {
     /// What is to be said of one that nobody runs any more.
     fn interrupted(self) -> &'static str {
         match self {
-            Self::Backup => "The server ended while the backup was written, and none was made: start it again.",
+            Self::Backup => {
+                "The server ended while the backup was written, and there is none of it at its target: start it again."
+            }
             Self::Restore | Self::KeyRestore => {
                 "The server ended while it restored. All of it was done or nothing: look at the vault, or restore again."
             }
@@ -73,13 +75,16 @@ pub struct Job {
     /// A GUID.
     pub id: String,
     kind: Kind,
+    /// The object id of who asked for it: they may ask what became of it.
+    #[serde(default)]
+    principal: String,
     /// Seconds since 1970.
     started: i64,
     ended: Option<i64>,
     failure: Option<Failure>,
     /// What came of it, in a sentence.
     details: Option<String>,
-    /// The address of the backup that was made.
+    /// The address of the backup that is made; whether it was, its end says.
     made: Option<String>,
 }
 
@@ -130,10 +135,11 @@ impl Job {
     pub fn start(
         call: &Call,
         kind: Kind,
-        work: impl FnOnce() -> std::result::Result<Done, Failure> + Send + 'static,
+        work: impl FnOnce(&mut Announce<'_>) -> std::result::Result<Done, Failure> + Send + 'static,
     ) -> Result<Self> {
-        let id = guid::random()?;
-        let job = Self { id, kind, started: call.now, ended: None, failure: None, details: None, made: None };
+        let (id, principal) = (guid::random()?, call.principal.clone());
+        let job =
+            Self { id, kind, principal, started: call.now, ended: None, failure: None, details: None, made: None };
         let clock = call.server.clock.clone();
         let turn = Turn::take(&call.served, job.clone(), clock)?;
         call.served.vault.transact(&mut |image| {
@@ -146,14 +152,21 @@ impl Job {
 
     /// The job with this id, of this family.
     pub fn find(call: &Call, id: &str, family: &str) -> Result<Self> {
-        let found = Self::known(&call.served, id).filter(|job| job.kind.family() == family);
+        let found = Self::known(call, id).filter(|job| job.kind.family() == family);
         found.ok_or_else(|| {
             let what = format!("The job {id} was not found: finished jobs are forgotten after a day.");
             ServiceError::not_found("JobNotFound", what)
         })
     }
 
-    fn known(served: &Served, id: &str) -> Option<Self> {
+    /// Whether the job that a request is about was begun by who makes it.
+    pub fn is_of_asker(call: &Call) -> bool {
+        let id = call.id.as_deref().unwrap_or_default();
+        record::find::<Self>(&call.image, id).is_some_and(|stored| stored.record.principal == call.principal)
+    }
+
+    fn known(call: &Call, id: &str) -> Option<Self> {
+        let served = &call.served;
         let is_running = {
             let state = served.jobs.state();
             if let Some(ended) = state.ended.as_ref().filter(|job| job.id == id) {
@@ -165,12 +178,26 @@ impl Job {
         if is_running {
             // Its end is written before the next one may begin.
             (job.ended, job.failure) = (None, None);
-            (job.details, job.made) = (None, None);
+            job.details = None;
         } else if job.ended.is_none() {
-            job.ended = Some(job.started);
-            job.failure = Some(Failure { code: "Interrupted".into(), message: job.kind.interrupted().into() });
+            job.end_by_what_is_there(call);
         }
         Some(job)
+    }
+
+    /// Says what became of a job that nobody runs any more. A backup has its name from the moment that it is whole.
+    fn end_by_what_is_there(&mut self, call: &Call) {
+        let address = self.made.as_deref().filter(|_| self.kind == Kind::Backup);
+        match address.and_then(|address| call.server.targets.made(address, &call.served)) {
+            Some(label) => {
+                self.ended = Some(label.created.max(self.started));
+                self.details = Some(Done::backed_up(&label));
+            }
+            None => {
+                self.ended = Some(self.started);
+                self.failure = Some(Failure { code: "Interrupted".into(), message: self.kind.interrupted().into() });
+            }
+        }
     }
 
     /// Whether it is worth asking again.
@@ -192,18 +219,21 @@ impl Job {
             started: self.started,
             ended: self.ended,
             id: &self.id,
-            made: self.made.as_deref(),
+            made: self.made.as_deref().filter(|_| status == "Succeeded"),
         }
     }
 
     fn end(&mut self, at: i64, outcome: std::result::Result<Done, Failure>) {
         self.ended = Some(at);
         match outcome {
-            Ok(done) => (self.details, self.made) = (Some(done.details), done.made),
+            Ok(done) => self.details = Some(done.details),
             Err(failure) => self.failure = Some(failure),
         }
     }
 }
+
+/// Writes down the address of a backup before there is one.
+pub type Announce<'a> = dyn FnMut(String) -> crate::vault::Result<()> + 'a;
 
 /// Finished jobs that are too old, and too many. Whoever asks this is the only one that runs.
 fn forgotten(image: &Image, now: i64) -> Vec<Stored<Job>> {
@@ -236,8 +266,11 @@ impl Turn {
         Ok(Self { served: Arc::clone(served), clock, job })
     }
 
-    fn run(mut self, work: impl FnOnce() -> std::result::Result<Done, Failure>) {
-        let outcome = work();
+    fn run(mut self, work: impl FnOnce(&mut Announce<'_>) -> std::result::Result<Done, Failure>) {
+        let outcome = work(&mut |address| {
+            self.job.made = Some(address);
+            self.write()
+        });
         self.job.end(self.clock.now(), outcome);
     }
 
@@ -280,6 +313,7 @@ mod tests {
             let job = Job {
                 id: number.to_string(),
                 kind: Kind::Backup,
+                principal: String::new(),
                 started,
                 ended: Some(started),
                 failure: None,

@@ -6,6 +6,7 @@
 //! taken and not looked at: the target's directory is the server's own.
 
 mod job;
+mod kept;
 mod target;
 mod work;
 
@@ -83,22 +84,22 @@ pub struct KeyRestoreParameters {
 pub fn back_up(call: &Call) -> Result<Reply> {
     let given: Storage = call.read()?;
     let task = task(call, &given.uri)?;
-    start(call, Kind::Backup, move || task.back_up())
+    start(call, Kind::Backup, move |announce| task.back_up(announce))
 }
 
 /// POST `/prebackup`: whether a backup would succeed.
 pub fn check_backup(call: &Call) -> Result<Reply> {
     let given: CheckedStorage = call.read()?;
     let task = task(call, &given.uri.ok_or_else(|| missing("storageResourceUri"))?)?;
-    start(call, Kind::BackupCheck, move || task.check_backup())
+    start(call, Kind::BackupCheck, move |_| task.check_backup())
 }
 
 /// PUT `/restore`: the whole vault becomes what it was.
 pub fn restore(call: &Call) -> Result<Reply> {
     let given: RestoreParameters = call.read()?;
     let task = task(call, &given.storage.uri)?;
-    let file = task.target.backup(&given.folder)?;
-    start(call, Kind::Restore, move || task.restore(&file))
+    let file = task.backup(&given.folder)?;
+    start(call, Kind::Restore, move |_| task.restore(&file))
 }
 
 /// PUT `/prerestore`: whether restoring would succeed.
@@ -106,18 +107,18 @@ pub fn check_restore(call: &Call) -> Result<Reply> {
     let given: CheckedRestoreParameters = call.read()?;
     let storage = given.storage.ok_or_else(|| missing("sasTokenParameters"))?;
     let task = task(call, &storage.uri)?;
-    let file = task.target.backup(&given.folder.ok_or_else(|| missing("folderToRestore"))?)?;
-    start(call, Kind::RestoreCheck, move || task.check_restore(&file))
+    let file = task.backup(&given.folder.ok_or_else(|| missing("folderToRestore"))?)?;
+    start(call, Kind::RestoreCheck, move |_| task.check_restore(&file))
 }
 
 /// PUT `/keys/{name}/restore`: all versions of one key come back, which nothing has the name of.
 pub fn restore_key(call: &Call) -> Result<Reply> {
     let given: KeyRestoreParameters = call.read()?;
     let task = task(call, &given.storage.uri)?;
-    let file = task.target.backup(&given.folder)?;
+    let file = task.backup(&given.folder)?;
     let name = call.name()?.clone();
     refuse_taken(call, &name)?;
-    start(call, Kind::KeyRestore, move || task.restore_key(&file, &name))
+    start(call, Kind::KeyRestore, move |_| task.restore_key(&file, &name))
 }
 
 /// GET `/backup/{id}/pending`.
@@ -130,13 +131,18 @@ pub fn restore_status(call: &Call) -> Result<Reply> {
     status(call, "restore")
 }
 
+/// Whether a request about a job comes from who began it: they may ask, whatever role they have.
+pub fn is_own_job(call: &Call) -> bool {
+    Job::is_of_asker(call)
+}
+
 /// Seconds after which a client asks again.
 const ASK_AGAIN: &str = "1";
 
 fn start(
     call: &Call,
     kind: Kind,
-    work: impl FnOnce() -> std::result::Result<Done, job::Failure> + Send + 'static,
+    work: impl FnOnce(&mut job::Announce<'_>) -> std::result::Result<Done, job::Failure> + Send + 'static,
 ) -> Result<Reply> {
     let job = Job::start(call, kind, work)?;
     let pending = format!("{}/{}/{}/pending", call.base, kind.family(), job.id);
@@ -154,7 +160,6 @@ fn task(call: &Call, uri: &str) -> Result<Task> {
     let (target, container) = call.server.targets.meant(uri, &call.server.names)?;
     Ok(Task {
         served: Arc::clone(&call.served),
-        is_home: Arc::ptr_eq(&call.served, &call.home),
         target,
         container,
         clock: call.server.clock.clone(),

@@ -2,15 +2,17 @@
 //! own name. Neither ever becomes a path but by being one of those that are there.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 
+use crate::backup_directory;
 use crate::config::Manner;
+use crate::server::Served;
 use crate::server::error::{Result, ServiceError};
 use crate::server::names::Names;
-use crate::vault::Pin;
+use crate::vault::{BackupLabel, Pin};
 
 /// The first label of the host that targets have in common.
 const HOST: &str = "backup";
@@ -64,17 +66,29 @@ impl Targets {
         })?;
         Ok((Arc::clone(target), format!("https://{authority}/{name}")))
     }
+
+    /// What the vault's own backup at this address says of itself, if it is there.
+    pub(super) fn made(&self, address: &str, served: &Served) -> Option<BackupLabel> {
+        let (container, folder) = address.rsplit_once('/')?;
+        let name = container.rsplit('/').next()?;
+        let target = self.0.iter().find(|target| target.name.eq_ignore_ascii_case(name))?;
+        let label = served.vault.backup_label(&target.backup(folder, &served.name).ok()?).ok()?;
+        (label.serial == served.vault.info().ok()?.serial).then_some(label)
+    }
 }
 
 impl Target {
-    /// The file of a backup that is there.
-    pub(super) fn backup(&self, folder: &str) -> Result<PathBuf> {
+    /// The file of a backup that is there, and called as the backups of this vault are: a target may be several vaults'.
+    pub(super) fn backup(&self, folder: &str, vault: &str) -> Result<PathBuf> {
         let fits = |letter: u8| letter.is_ascii_alphanumeric() || b"-_.".contains(&letter);
         if folder.is_empty() || folder.len() > NAME_MAX || folder.starts_with('.') || !folder.bytes().all(fits) {
             return Err(ServiceError::bad_parameter(
                 "The folder to restore is the name that a backup's address ends with: letters, digits, `-`, `_` and `.`, \
                  without `/` and not beginning with a dot.",
             ));
+        }
+        if !backup_directory::is_of(Path::new(folder), vault) {
+            return Err(foreign());
         }
         let file = self.directory.join(folder);
         // What a link points to lies elsewhere.
@@ -87,6 +101,14 @@ impl Target {
         }
     }
 }
+
+/// That a backup is of another vault, or called so.
+pub(super) fn foreign() -> ServiceError {
+    ServiceError::new(StatusCode::BAD_REQUEST, "BackupForeign", FOREIGN)
+}
+
+pub(super) const FOREIGN: &str = "The backup is of another vault: a vault takes from backups of its own only, which are named \
+                                  by the vault and their time.";
 
 #[cfg(test)]
 mod tests {
@@ -143,12 +165,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let inside = folder.path().join("target");
         fs::create_dir_all(inside.join("folder")).unwrap();
-        fs::write(inside.join("one.backup"), "").unwrap();
+        let own = "web-20270131T120000Z.backup";
+        fs::write(inside.join(own), "").unwrap();
+        fs::write(inside.join("other-20270131T120000Z.backup"), "").unwrap();
         fs::write(inside.join(".hidden"), "").unwrap();
         fs::write(folder.path().join("outside"), "").unwrap();
-        std::os::unix::fs::symlink(folder.path().join("outside"), inside.join("link")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("outside"), inside.join("web-20270131T120000Z-2.backup"))
+            .unwrap();
         let targets = targets(inside.clone());
-        assert_eq!(targets.0[0].backup("one.backup").unwrap(), inside.join("one.backup"));
+        let named = |folder: &str| targets.0[0].backup(folder, "web");
+        assert_eq!(named(own).unwrap(), inside.join(own));
         let long = "x".repeat(256);
         for bad in [
             "",
@@ -164,10 +190,15 @@ mod tests {
             "ä",
             &long,
         ] {
-            assert_eq!(targets.0[0].backup(bad).unwrap_err().status.as_u16(), 400, "{bad:?}");
+            let error = named(bad).unwrap_err();
+            assert_eq!((error.status.as_u16(), error.code), (400, "BadParameter"), "{bad:?}");
         }
-        for absent in ["two.backup", "link", "folder", "one.backup."] {
-            assert_eq!(targets.0[0].backup(absent).unwrap_err().status.as_u16(), 404, "{absent}");
+        for other in ["other-20270131T120000Z.backup", "folder", "web-old.backup", "web-20270131T120000Z.backup."] {
+            let error = named(other).unwrap_err();
+            assert_eq!((error.status.as_u16(), error.code), (400, "BackupForeign"), "{other}");
+        }
+        for absent in ["web-20270131T120001Z.backup", "web-20270131T120000Z-2.backup"] {
+            assert_eq!(named(absent).unwrap_err().status.as_u16(), 404, "{absent}");
         }
     }
 }

@@ -2,28 +2,25 @@
 //! the log.
 
 use std::io::{ErrorKind, Write};
-use std::iter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::job::{Failure, Job};
-use super::target::Target;
+use super::job::{Announce, Failure};
+use super::kept;
+use super::target::{self, Target};
 use crate::backup_directory;
+use crate::server::Served;
 use crate::server::clock::Clock;
 use crate::server::error::ServiceError;
-use crate::server::settings::Settings;
-use crate::server::{Served, identity, record, token};
 use crate::sys::file::file_system;
 use crate::vault::{
-    BackupKey, BackupRequest, BackupSource, BackupWay, Collection, MIN_PASSPHRASE_LEN, Name, NamedInBackup,
-    RestoreWish, VaultError,
+    BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Collection, MIN_PASSPHRASE_LEN, Name,
+    NamedInBackup, RestoreWish, VaultError,
 };
 
 /// A job's vault and target.
 pub struct Task {
     pub served: Arc<Served>,
-    /// The server's own records lie in this vault.
-    pub is_home: bool,
     pub target: Arc<Target>,
     /// The target's address.
     pub container: String,
@@ -36,40 +33,62 @@ pub struct Task {
 pub struct Done {
     /// In a sentence.
     pub details: String,
-    /// The address of the backup that was made.
-    pub made: Option<String>,
+}
+
+impl Done {
+    /// That there is a backup of this label.
+    pub fn backed_up(label: &BackupLabel) -> String {
+        format!("{} objects are in the backup.", label.objects())
+    }
 }
 
 type Result<T> = std::result::Result<T, Failure>;
 
-/// How many backups of one vault have one second in their names.
-const MOST_OF_A_SECOND: u32 = 1000;
+/// How many backups of one vault lie at a target, at most, if clients make them.
+const MOST_BACKUPS: usize = 1000;
 
 /// What an object takes in a backup beside its value and secret, at most.
 const BESIDE: usize = 4096;
 
 impl Task {
-    /// Writes the backup, whole or not at all.
-    pub fn back_up(&self) -> Result<Done> {
-        let directory = &self.target.directory;
-        backup_directory::remove_unfinished(directory, &self.served.name);
-        let (vault, now) = (&self.served.name, self.clock.now());
-        let further = (2..=MOST_OF_A_SECOND).map(|number| backup_directory::further_name(vault, now, number));
-        for name in iter::once(backup_directory::name(vault, now)).chain(further) {
-            let file = directory.join(&name);
-            let request = BackupRequest { file: &file, replace: false, passphrase: self.target.passphrase.as_ref() };
-            match self.served.vault.back_up(&request, &mut |_, _| {}) {
-                Err(VaultError::FileExists(_)) => {}
-                Err(error) => return Err(self.failure(&error)),
-                Ok(label) => {
-                    let (target, by) = (&self.target.name, &self.principal);
-                    tracing::info!("the vault {vault} was backed up as {name} to the target {target} by {by}");
-                    let details = format!("{} objects are in the backup.", label.objects());
-                    return Ok(Done { details, made: Some(format!("{}/{name}", self.container)) });
-                }
-            }
+    /// The file of a backup at the target that says it is this vault's. What it says is proved when it is opened; one that
+    /// says nothing is told apart then, too.
+    pub fn backup(&self, folder: &str) -> crate::server::error::Result<PathBuf> {
+        let file = self.target.backup(folder, &self.served.name)?;
+        let own = self.served.vault.info()?.serial;
+        match self.served.vault.backup_label(&file) {
+            Ok(label) if label.serial != own => Err(target::foreign()),
+            _ => Ok(file),
         }
-        Err(failure("Conflict", "There are too many backups of this second: try again."))
+    }
+
+    /// Writes the backup, whole or not at all. Its address is written down before.
+    pub fn back_up(&self, announce: &mut Announce<'_>) -> Result<Done> {
+        let vault = &self.served.name;
+        backup_directory::remove_unfinished(&self.target.directory, vault);
+        let name = self.free_name()?;
+        announce(format!("{}/{name}", self.container)).map_err(|error| self.failure(&error))?;
+        let file = self.target.directory.join(&name);
+        let request = BackupRequest { file: &file, replace: false, passphrase: self.target.passphrase.as_ref() };
+        let label = self.served.vault.back_up(&request, &mut |_, _| {}).map_err(|error| self.failure(&error))?;
+        let (target, by) = (&self.target.name, &self.principal);
+        tracing::info!("the vault {vault} was backed up as {name} to the target {target} by {by}");
+        Ok(done(Done::backed_up(&label)))
+    }
+
+    /// A name for one more backup, if there may be one more.
+    fn free_name(&self) -> Result<String> {
+        let free = backup_directory::free_name(&self.target.directory, &self.served.name, self.clock.now());
+        let (there, name) = free.map_err(|source| self.io(source))?;
+        match there < MOST_BACKUPS {
+            true => Ok(name),
+            false => Err(failure(
+                "TooManyBackups",
+                format!(
+                    "{there} backups of the vault lie at the target, which is the most: its operator takes some away."
+                ),
+            )),
+        }
     }
 
     /// Finds out what would keep a backup from being made, and leaves nothing behind.
@@ -85,6 +104,7 @@ impl Task {
             }
             _ => {}
         }
+        self.free_name()?;
         let image = vault.image();
         let size = |value: Option<&Arc<[u8]>>| value.map_or(0, |value| value.len());
         let needed: usize =
@@ -100,24 +120,23 @@ impl Task {
         }
     }
 
-    /// The vault becomes what it was. The records of these jobs stay: they say what is being done now.
+    /// The vault becomes what it was, but for who may do what, which stays.
     pub fn restore(&self, file: &Path) -> Result<Done> {
         let key = self.key(file)?;
         let source = BackupSource { file, key: &key };
-        let keep = record::labels::<Job>();
-        let wish = RestoreWish { agreed: true, keep: Some(&keep), ..RestoreWish::default() };
+        let keep = kept::beginnings();
+        let wish = RestoreWish { agreed: true, keep: &keep, ..RestoreWish::default() };
         let restored = self.served.vault.restore(&source, &wish, &mut |_| true, &mut |_, _| {});
         let restored = restored.map_err(|error| self.failure(&error))?;
         self.told("was restored whole from", file);
-        self.complete().map_err(|error| self.failure(&error))?;
         Ok(done(format!("{} objects were written and {} deleted.", restored.written, restored.deleted)))
     }
 
     /// Finds out what would keep the vault from being restored.
     pub fn check_restore(&self, file: &Path) -> Result<Done> {
         let key = self.key(file)?;
-        let keep = record::labels::<Job>();
-        let wish = RestoreWish { agreed: true, keep: Some(&keep), ..RestoreWish::default() };
+        let keep = kept::beginnings();
+        let wish = RestoreWish { agreed: true, keep: &keep, ..RestoreWish::default() };
         let preview = self.served.vault.preview_restore(&BackupSource { file, key: &key }, &wish);
         let (label, losses) = preview.map_err(|error| self.failure(&error))?;
         Ok(done(format!(
@@ -130,7 +149,7 @@ impl Task {
     /// All versions of one key come back.
     pub fn restore_key(&self, file: &Path, name: &Name) -> Result<Done> {
         let key = self.key(file)?;
-        let named = NamedInBackup { name, collection: Some(Collection::Keys), rename: None };
+        let named = NamedInBackup { name, collection: Some(Collection::Keys), rename: None, own: true };
         let restored = self.served.vault.restore_named(&BackupSource { file, key: &key }, &named);
         match restored {
             Ok(objects) => {
@@ -142,17 +161,6 @@ impl Task {
             }
             Err(error) => Err(self.failure(&error)),
         }
-    }
-
-    /// A backup may be older than the first server of the vault.
-    fn complete(&self) -> crate::vault::Result<()> {
-        let vault = &*self.served.vault;
-        Settings::ensure(vault)?;
-        if self.is_home {
-            identity::hash_key(vault)?;
-            token::current_key(vault, self.clock.now())?;
-        }
-        Ok(())
     }
 
     fn told(&self, what: &str, file: &Path) {
@@ -194,9 +202,7 @@ fn explained(error: &VaultError) -> Failure {
             "BackupNewer",
             format!("The backup has format {found}, and this server reads up to {known}: upgrade the server."),
         ),
-        VaultError::InTheWay { .. } => {
-            failure("BackupForeign", "The backup is of another vault: a vault goes back to a backup of its own only.")
-        }
+        VaultError::InTheWay { .. } => failure("BackupForeign", target::FOREIGN),
         VaultError::BackupKeyWrong { .. } | VaultError::BackupKeyMissing { .. } => failure(
             "BackupKeyWrong",
             "The backup doesn't open here: it is of another vault, from before its root key was replaced, or was made \
@@ -208,6 +214,9 @@ fn explained(error: &VaultError) -> Failure {
             "Purge protection is on, and the vault holds objects that the backup hasn't or had deleted: nobody may end \
              them before their date.",
         ),
+        VaultError::FileExists(_) => {
+            failure("Conflict", "Somebody else made a backup of the vault in this second: try again.")
+        }
         VaultError::NoRecoveryKey(_) => failure(
             "NoRecoveryKey",
             "The vault has no recovery key, so nothing would open its backup elsewhere: its operator makes one, or gives \
@@ -243,7 +252,7 @@ fn failure(code: &str, message: impl Into<String>) -> Failure {
 }
 
 fn done(details: impl Into<String>) -> Done {
-    Done { details: details.into(), made: None }
+    Done { details: details.into() }
 }
 
 #[cfg(test)]
