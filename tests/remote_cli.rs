@@ -366,7 +366,7 @@ fn what_the_api_has_no_word_for_is_refused_by_name() {
         (&["key", "delete", "www", "--version", "0"], "--version"),
         (&["key", "delete", "www", "--purge"], "--purge"),
         (&["key", "list", "--pin-file", "pin"], "--pin-file"),
-        (&["cert", "list"], "Only `key`, `secret`, `deleted`"),
+        (&["cert", "list"], "Only `key`, `secret`, `deleted`, `role`"),
         (&["backup", "create", "x"], "Say with --target"),
         (&["backup", "show", "x"], "Only `backup create`"),
         (&["restore", "x"], "Say with --target"),

@@ -98,6 +98,7 @@ pub fn issued(
     above: &[Certificate],
     operation: Option<&Operation>,
 ) -> Result<Vec<Change>> {
+    parts::check_kept(image, &version.name, key)?;
     let drafts = version.drafts(key, certificate, above, operation)?;
     let own: Vec<_> = drafts.iter().map(|draft| &draft.content).collect();
     let mut changes = chain::missing(image, &own, &certificate::chain::proven(certificate, above))?;

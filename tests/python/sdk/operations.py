@@ -141,8 +141,8 @@ class Things(dict):
     def role(self, _what):
         return self.do("PUT", f"{DEFINITIONS}/{uuid.uuid4()}", {"properties": {}}, 201)["name"]
 
-    def assignment(self, _what, role=READER):
-        given = {"properties": {"roleDefinitionId": role, "principalId": str(uuid.uuid4())}}
+    def assignment(self, _what, role=None):
+        given = {"properties": {"roleDefinitionId": role or READER, "principalId": str(uuid.uuid4())}}
         return self.do("PUT", f"{ASSIGNMENTS}/{uuid.uuid4()}", given, 201)["name"]
 
     def usedrole(self, what):
