@@ -2,6 +2,7 @@
 //! private key that was to stay, records without bound.
 
 use base64ct::{Base64, Encoding};
+use cryptoki_sys::{CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE};
 use serde_json::{Value, json};
 use strongroom::certificate::{Authority, Certificate, KeyUsages, Profile, Signer, Usages, make, name, pem};
 use strongroom::crypto::{Curve, PrivateKey, SecretBytes};
@@ -202,6 +203,10 @@ fn a_key_that_is_kept_leaves_no_more_once_a_version_forbids_it() {
     for of in [&first, &second] {
         assert!(!holds_key(of["sid"].as_str().unwrap()));
     }
+    let image = scene.vault.image();
+    let key = image.with_name(Collection::Keys, "www").find(|half| half.content.class == Class::PrivateKey).unwrap();
+    let said = |attribute| key.content.attributes.get(&attribute).map(|value| &**value);
+    assert_eq!([said(CKA_NEVER_EXTRACTABLE), said(CKA_ALWAYS_SENSITIVE)], [Some(&[0][..]); 2]);
     let body = json!({ "policy": with(policy("Self"), "key_props", kept(true)) });
     assert_eq!(scene.post("/certificates/www/create", body).refused(400).0, "BadParameter");
     // A new key may leave if the policy says so.

@@ -162,7 +162,7 @@ fn key(call: &Call, version: &Version) -> Result<(Key, Signer)> {
         key.content.key.as_ref().is_some_and(|key| key.algorithm == algorithm && !key.public.is_empty())
     };
     match kept.filter(fits).and_then(|object| Some((object, Key::kept(object)?))) {
-        Some((object, _)) if version.policy.key_props.exportable && !object.content.exportable => {
+        Some((object, _)) if version.policy.key_props.exportable && !object.content.may_leave_in_clear() => {
             Err(ServiceError::bad_parameter(
                 "The key that policy.key_props.reuse_key keeps isn't exportable: say exportable false, or reuse_key false.",
             ))

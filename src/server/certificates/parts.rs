@@ -181,9 +181,13 @@ pub fn reused(image: &Image, version: &Version, key: &Key, certificate: &Certifi
     let halves = halves.filter(|half| half.version.is_some_and(|version| version.id == *id));
     let changed = |half: &Arc<Object>| {
         let expires = half.content.expires.map(|expires| expires.max(end));
-        let exportable = half.content.exportable && version.policy.key_props.exportable;
-        let same = (expires, exportable) == (half.content.expires, half.content.exportable);
-        (!same).then(|| Change::Set(half.number, Content { expires, exportable, ..half.content.clone() }))
+        let mut content = Content { expires, ..half.content.clone() };
+        if !version.policy.key_props.exportable {
+            content.end_export();
+        }
+        let (was, is) = (&half.content, &content);
+        let same = (was.expires, was.exportable) == (is.expires, is.exportable);
+        (!same).then(|| Change::Set(half.number, content))
     };
     halves.filter_map(changed).collect()
 }

@@ -198,3 +198,18 @@ fn checked_usages(given: &[String]) -> Result<Vec<String>> {
     let named = KEY_USAGES.iter().filter(|(name, _)| given.iter().any(|given| given == name));
     Ok(named.map(|(name, _)| (*name).to_owned()).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_is_told_in_months_to_the_nearest_one() {
+        let day = 24 * 3600;
+        for (days, months) in
+            [(1, 1), (28, 1), (45, 1), (46, 2), (365, 12), (366, 12), (730, 24), (36_500, 1199), (99_999, 1200)]
+        {
+            assert_eq!(months_between(0, days * day), months, "{days}");
+        }
+    }
+}
