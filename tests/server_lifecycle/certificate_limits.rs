@@ -157,20 +157,51 @@ fn of_a_chain_in_its_own_order_programs_find_what_is_proven_alone() {
     assert_eq!(shown, 5, "the secret holds what was brought");
     let mut found = members(&scene);
     found.sort();
-    assert_eq!(found, ["Middle", "Root"]);
+    assert_eq!(found, ["CN=Middle", "CN=Root"]);
     let image = scene.vault.image();
     let named = |object: &&std::sync::Arc<Object>| object.content.class == Class::Certificate;
     assert_eq!(image.with_label(b"victim").filter(named).count(), 1);
     assert_eq!(image.with_id(&victim.key_id()).filter(named).count(), 1);
 }
 
+/// Gives something a label that is no name, as a PKCS#11 program may.
+fn relabel(scene: &Scene, collection: Collection, name: &str, label: &str) {
+    let changed = scene.vault.transact(&mut |image| {
+        let change = |object: &std::sync::Arc<Object>| {
+            Change::Set(object.number, Content { label: label.into(), ..object.content.clone() })
+        };
+        Ok(image.with_name(collection, name).map(change).collect())
+    });
+    assert!(!changed.unwrap().is_empty());
+}
+
+#[test]
+fn an_authority_never_has_the_label_of_what_is_made_under_a_name() {
+    let scene = Scene::new();
+    create(&scene, "earlier", &policy("Self"));
+    for name in ["earlier", "later"] {
+        let (above, own) = (key(), key());
+        let authority = self_signed(&format!("CN={name}"), &above);
+        let leaf = issued("CN=leaf", false, own.signer.spki(), &authority, &above);
+        import_in_order(&scene, &format!("mine-{name}"), &own, &[&leaf, &authority]);
+    }
+    create(&scene, "later", &policy("Self"));
+    assert_eq!(members(&scene).len(), 2);
+    let image = scene.vault.image();
+    for name in ["earlier", "later"] {
+        let found = image.with_label(name.as_bytes()).filter(|object| object.content.class == Class::Certificate);
+        assert_eq!(found.count(), 1, "{name}");
+    }
+}
+
 #[test]
 fn a_proven_authority_with_the_label_or_the_id_of_something_else_is_kept_in_the_chain_alone() {
     let scene = Scene::new();
-    create(&scene, "victim", &policy("Self"));
     scene.post("/keys/lonely/create", json!({ "kty": "EC" })).with(200);
     scene.put("/secrets/hidden", json!({ "value": "v" })).with(200);
-    for (number, subject) in ["CN=victim", "CN=LONELY", "CN=hidden", "CN=mine-3"].into_iter().enumerate() {
+    relabel(&scene, Collection::Keys, "lonely", "A Key");
+    relabel(&scene, Collection::Secrets, "hidden", "The Secret");
+    for (number, subject) in ["CN=A Key", "CN=a key", "CN=The Secret"].into_iter().enumerate() {
         let (above, own) = (key(), key());
         let authority = self_signed(subject, &above);
         let leaf = issued("CN=leaf", false, own.signer.spki(), &authority, &above);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use base64ct::{Base64, Encoding};
 
-use crate::certificate::Certificate;
+use crate::certificate::{self, Certificate};
 use crate::server::error::Result;
-use crate::vault::{Change, Class, Content, Draft, Image, Naming, Object};
+use crate::vault::{Change, Class, Content, Draft, Image, Name, Naming, Object};
 
 /// Most bytes of a certificate with those above it.
 pub const MAX_LEN: usize = 64 * 1024;
@@ -37,7 +37,11 @@ pub fn missing(image: &Image, own: &[&Content], proven: &[&Certificate]) -> Resu
 }
 
 fn member(above: &Certificate) -> Result<Content> {
-    let label = above.common_name().unwrap_or_default();
+    let mut label = above.common_name().unwrap_or_default();
+    if Name::new(&label).is_ok() {
+        // What is made later under such a name must be the only one that programs find by it.
+        label = certificate::name::text(above.subject());
+    }
     let mut content = above.content(label.into_bytes(), above.key_id().to_vec()).map_err(super::refused)?;
     content.set_chain_member(&text(above));
     Ok(content)
