@@ -13,7 +13,7 @@ pub fn order(spki: &[u8], certificates: Vec<Certificate>) -> Result<Vec<Certific
     let mut rest = distinct(certificates)?;
     let mut chain = vec![rest.remove(leaf(spki, &rest)?)];
     // Taken out one by one, so that two that issued each other end it.
-    while let Some(issuer) = rest.iter().position(|issuer| is_issued_by(&chain[chain.len() - 1], issuer)) {
+    while let Some(issuer) = rest.iter().position(|issuer| may_be_issued_by(&chain[chain.len() - 1], issuer)) {
         chain.push(rest.remove(issuer));
     }
     match rest.first() {
@@ -30,22 +30,46 @@ pub fn leaf_first(spki: &[u8], certificates: Vec<Certificate>) -> Result<Vec<Cer
     Ok(certificates)
 }
 
-/// Whether `issuer` issued the certificate: by name, key identifier and signature. Where nobody here knows the signature's
-/// algorithm, name and identifier decide.
+/// Those of `above` that stand above the certificate for certain, from its issuer on: each is an authority's and its key
+/// signed the one below it.
+pub fn proven<'a>(leaf: &'a Certificate, above: &'a [Certificate]) -> Vec<&'a Certificate> {
+    let mut proven: Vec<&Certificate> = Vec::new();
+    let mut last = leaf;
+    let is_next = |proven: &[&Certificate], last: &Certificate, issuer: &&Certificate| {
+        let is_new = *issuer != leaf && !proven.contains(issuer);
+        is_new && issuer.is_ca() && issuer.allows_issuing() && is_issued_by(last, issuer)
+    };
+    while let Some(issuer) = above.iter().find(|issuer| is_next(&proven, last, issuer)) {
+        proven.push(issuer);
+        last = issuer;
+    }
+    proven
+}
+
+/// Whether `issuer` issued the certificate: by name, key identifier and signature. One whose algorithm nobody here knows
+/// proves nothing.
 pub fn is_issued_by(certificate: &Certificate, issuer: &Certificate) -> bool {
+    verdict(certificate, issuer) == Verdict::Valid
+}
+
+/// The same where it is about order alone: name and key identifier decide if nobody here knows the signature's algorithm.
+fn may_be_issued_by(certificate: &Certificate, issuer: &Certificate) -> bool {
+    verdict(certificate, issuer) != Verdict::Invalid
+}
+
+fn verdict(certificate: &Certificate, issuer: &Certificate) -> Verdict {
     if certificate.issuer() != issuer.subject() {
-        return false;
+        return Verdict::Invalid;
     }
     if let (Some(wanted), Some(own)) = (certificate.authority_key_identifier(), issuer.subject_key_identifier())
         && wanted != own
     {
-        return false;
+        return Verdict::Invalid;
     }
-    let Some(message) = certificate.signed_part() else { return false };
-    let Ok(key) = PublicKey::from_spki(issuer.spki()) else { return true };
+    let Some(message) = certificate.signed_part() else { return Verdict::Invalid };
+    let Ok(key) = PublicKey::from_spki(issuer.spki()) else { return Verdict::Unknown };
     let parsed = certificate.parsed();
-    let verdict = verify::signature(&key, parsed.signature_algorithm(), message, parsed.signature().raw_bytes());
-    verdict != Verdict::Invalid
+    verify::signature(&key, parsed.signature_algorithm(), message, parsed.signature().raw_bytes())
 }
 
 /// Which of them is for this key. Of several it is one that isn't an authority, and of those the last to end.

@@ -76,6 +76,11 @@ impl ShownAttributes {
 }
 
 impl GivenAttributes {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.enabled.is_none() && self.nbf.is_none() && self.exp.is_none() && self.exportable.is_none()
+    }
+
     /// Puts what is given in; what is absent stays.
     pub fn apply(&self, content: &mut Content) -> Result<()> {
         content.enabled = self.enabled.unwrap_or(content.enabled);

@@ -164,19 +164,14 @@ async fn refresh(served: &Arc<Served>) -> Result<()> {
 
 /// Does the work where it belongs.
 async fn run(server: &Server, route: &'static Route, call: Call) -> Result<Reply> {
+    let pools = &server.pools;
     match route.work {
-        Work::Short => (route.run)(&call),
-        Work::Key if is_slow(route, &call) => server.pools.rsa(move || (route.run)(&call)).await?,
-        Work::Key => (route.run)(&call),
-        Work::Write => server.pools.write(move || (route.run)(&call)).await?,
-    }
-}
-
-/// Whether an operation with a key, or of what holds one, would hold up others.
-fn is_slow(route: &Route, call: &Call) -> bool {
-    match collection_of(route.path) {
-        Some(Collection::Secrets) => secrets::is_slow(call),
-        _ => keys::is_slow(call),
+        Work::Key if keys::is_slow(&call) => pools.rsa(move || (route.run)(&call)).await?,
+        Work::Secret if secrets::is_slow(&call) => pools.read(move || (route.run)(&call)).await?,
+        Work::Short | Work::Key | Work::Secret => (route.run)(&call),
+        Work::Read => pools.read(move || (route.run)(&call)).await?,
+        Work::Make => pools.make(move || (route.run)(&call)).await?,
+        Work::Write => pools.write(move || (route.run)(&call)).await?,
     }
 }
 

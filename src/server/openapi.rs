@@ -8,6 +8,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use schemars::generate::SchemaSettings;
 use schemars::{SchemaGenerator, json_schema};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::certificates::ContentType;
@@ -72,7 +73,6 @@ fn needed(route: &Route) -> String {
 
 fn parameters(route: &Route) -> Vec<Value> {
     let path = |name: &str, schema| json!({ "name": name, "in": "path", "required": true, "schema": schema });
-    let query = |name: &str, schema| json!({ "name": name, "in": "query", "schema": schema });
     let mut parameters = vec![json!({
         "name": "api-version", "in": "query", "required": !route.without_version, "schema": { "type": "string", "enum": API_VERSIONS },
     })];
@@ -101,17 +101,26 @@ fn parameters(route: &Route) -> Vec<Value> {
             parameters.push(query("$filter", json_schema!({ "type": "string" })));
         }
     }
+    parameters.extend(own_parameter(route));
+    parameters
+}
+
+fn query(name: &str, schema: impl Serialize) -> Value {
+    json!({ "name": name, "in": "query", "schema": schema })
+}
+
+/// What one operation alone takes.
+fn own_parameter(route: &Route) -> Option<Value> {
     match route.operation {
         "CertificateList" | "CertificateListDeleted" => {
-            parameters.push(query("includePending", json_schema!({ "type": "boolean" })));
+            Some(query("includePending", json_schema!({ "type": "boolean" })))
         }
         "SecretGet" => {
             let names = [ContentType::Pkcs12, ContentType::Pem].map(ContentType::name);
-            parameters.push(query("outContentType", json_schema!({ "type": "string", "enum": names })));
+            Some(query("outContentType", json_schema!({ "type": "string", "enum": names })))
         }
-        _ => {}
+        _ => None,
     }
-    parameters
 }
 
 fn responses(route: &Route) -> Value {

@@ -1,9 +1,10 @@
 //! Where a request's work is done, so that nothing long stands in the way of something short.
 //!
 //! Short work (an EC signature, a secret) is done where the request is read. Private RSA operations have threads of their
-//! own, at a lower priority, and so have the generation of RSA keys and backups of whole vaults, so that others are served
-//! while all of these are busy; writes wait for the disk on blocking threads, logins for nobody's write. Each queue is bounded:
-//! beyond it a request is answered 503 at once.
+//! own, at a lower priority, and so have lists and certificates' files, the generation of RSA keys, the opening of files under
+//! passwords, and backups of whole vaults, so that others are served while all of these are busy; writes wait for the disk on
+//! blocking threads, logins for nobody's write, and what makes or opens a key first for neither. Each queue is bounded: beyond
+//! it a request is answered 503 at once.
 
 use std::collections::VecDeque;
 use std::num::NonZero;
@@ -21,8 +22,20 @@ use crate::vault::{SecretBytes, VaultError};
 /// RSA operations that may wait.
 const RSA_QUEUE: usize = 1_024;
 
+/// Lists and certificates' files that may wait.
+const READ_QUEUE: usize = 1_024;
+
 /// RSA keys that may wait to be made: seconds each.
 const GENERATIONS: usize = 16;
+
+/// Files under passwords that may wait to be opened: seconds each, as their makers choose.
+const OPENINGS: usize = 16;
+
+/// Requests that make or open a key at once: more than those that can wait for a thread, so that others find a place.
+const MAKERS: usize = 64;
+
+/// Such requests that may wait besides.
+const MAKER_QUEUE: usize = 256;
 
 /// Backups and restores that may wait: one for a vault.
 const BACKGROUND: usize = 256;
@@ -41,45 +54,45 @@ type Job = Box<dyn FnOnce() + Send>;
 /// The threads and their limits.
 pub struct Pools {
     rsa: Crew,
+    reading: Crew,
     generation: Crew,
+    opening: Crew,
     background: Crew,
     logins: Arc<Semaphore>,
-    writes: Arc<Semaphore>,
+    writes: Places,
+    makers: Places,
+}
+
+/// Turns for work on blocking threads, and the bound on who waits for one.
+struct Places {
+    turns: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
 
 impl Pools {
-    /// Starts the threads for RSA, one for each core, and the one for what takes long.
+    /// Starts the threads for RSA and for reading, one for each core, and those for what takes long.
     pub fn start() -> std::io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        let rsa = Crew::start("rsa", cores, RSA_QUEUE)?;
-        let generation = Crew::start("generate", cores, GENERATIONS)?;
-        let background = Crew::start("background", 1, BACKGROUND)?;
-        let writes = Arc::new(Semaphore::new(WRITES));
-        let logins = Arc::new(Semaphore::new(LOGINS));
         Ok(Self {
-            rsa,
-            generation,
-            background,
-            logins,
-            writes,
-            waiting: Arc::new(Semaphore::new(WRITES + WRITE_QUEUE)),
+            rsa: Crew::start("rsa", cores, RSA_QUEUE)?,
+            reading: Crew::start("read", cores, READ_QUEUE)?,
+            generation: Crew::start("generate", cores, GENERATIONS)?,
+            opening: Crew::start("open", cores.div_ceil(2), OPENINGS)?,
+            background: Crew::start("background", 1, BACKGROUND)?,
+            logins: Arc::new(Semaphore::new(LOGINS)),
+            writes: Places::new(WRITES, WRITE_QUEUE),
+            makers: Places::new(MAKERS, MAKER_QUEUE),
         })
     }
 
     /// Runs `job` on a thread for RSA.
     pub async fn rsa<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let (sender, result) = oneshot::channel();
-        let job = Box::new(move || {
-            // Nobody waits any more for what a client gave up.
-            if !sender.is_closed() {
-                drop(sender.send(job()));
-            }
-        });
-        self.rsa
-            .try_send(job)
-            .map_err(|_| ServiceError::unavailable("Too many RSA operations are waiting: try again."))?;
-        result.await.map_err(|_| failed())
+        self.rsa.run(job, "Too many RSA operations are waiting: try again.").await
+    }
+
+    /// Runs `job`, which reads many objects or makes a file of some.
+    pub async fn read<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        self.reading.run(job, "Too many lists and certificates are waiting to be read: try again.").await
     }
 
     /// Makes an RSA key, and waits for it: called where waiting is allowed.
@@ -89,6 +102,15 @@ impl Pools {
         let too_many = |_| ServiceError::unavailable("Too many RSA keys are being made: try again.");
         self.generation.try_send(job).map_err(too_many)?;
         Ok(made.recv().map_err(|_| failed())?.map_err(VaultError::from)?)
+    }
+
+    /// Runs `job`, which opens a file as often as its maker wants it hashed, and waits for it: called where waiting is allowed.
+    pub fn open<T: Send + 'static>(&self, job: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let (sender, opened) = sync_channel(1);
+        let job = Box::new(move || drop(sender.send(job())));
+        let too_many = |_| ServiceError::unavailable("Too many files are being opened: try again.");
+        self.opening.try_send(job).map_err(too_many)?;
+        opened.recv().map_err(|_| failed())?
     }
 
     /// Runs `job`, which takes long, after those that came before it; nobody waits for it.
@@ -105,9 +127,24 @@ impl Pools {
 
     /// Runs `job` where it may wait for the disk.
     pub async fn write<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let too_many = || ServiceError::unavailable("Too many changes are waiting: try again.");
-        let _place = self.waiting.try_acquire().map_err(|_| too_many())?;
-        let turn = Arc::clone(&self.writes).acquire_owned().await.map_err(|_| failed())?;
+        self.writes.run(job, "Too many changes are waiting: try again.").await
+    }
+
+    /// Runs `job`, which makes or opens a key and then changes the vault: it stands in no other change's way until then.
+    pub async fn make<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        self.makers.run(job, "Too many keys are being made: try again.").await
+    }
+}
+
+impl Places {
+    fn new(at_once: usize, besides: usize) -> Self {
+        let semaphore = |places| Arc::new(Semaphore::new(places));
+        Self { turns: semaphore(at_once), waiting: semaphore(at_once + besides) }
+    }
+
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static, full: &str) -> Result<T> {
+        let _place = self.waiting.try_acquire().map_err(|_| ServiceError::unavailable(full))?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| failed())?;
         on_blocking_thread(turn, job).await
     }
 }
@@ -149,6 +186,18 @@ impl Crew {
             thread::Builder::new().name(format!("{name}-{number}")).spawn(move || queue.work())?;
         }
         Ok(crew)
+    }
+
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static, full: &str) -> Result<T> {
+        let (sender, result) = oneshot::channel();
+        let job = Box::new(move || {
+            // Nobody waits any more for what a client gave up.
+            if !sender.is_closed() {
+                drop(sender.send(job()));
+            }
+        });
+        self.try_send(job).map_err(|_| ServiceError::unavailable(full))?;
+        result.await.map_err(|_| failed())
     }
 
     /// Leaves a job to the threads, or gives it back if too many wait.
@@ -207,4 +256,42 @@ fn failed() -> ServiceError {
         "InternalServerError",
         "The operation ended unexpectedly: the operator finds the reason in the server's log.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn files_that_take_long_to_open_are_bounded_and_stand_in_nobodys_way() {
+        let pools = Arc::new(Pools::start().expect("threads"));
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let (release, held) = channel::<()>();
+        let held = Arc::new(Mutex::new(held));
+        let open = || {
+            let (pools, held) = (Arc::clone(&pools), Arc::clone(&held));
+            tokio::task::spawn_blocking(move || {
+                pools.open(move || {
+                    let _ = held.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    Ok(())
+                })
+            })
+        };
+        let many = cores.div_ceil(2) + OPENINGS;
+        let waiting: Vec<_> = (0..2 * many).map(|_| open()).collect();
+        assert_eq!(pools.write(|| 1).await.ok(), Some(1));
+        assert_eq!(pools.read(|| 2).await.ok(), Some(2));
+        assert_eq!(pools.make(|| 3).await.ok(), Some(3));
+        drop(release);
+        let mut opened = 0;
+        for job in waiting {
+            match job.await.expect("no panic") {
+                Ok(()) => opened += 1,
+                Err(error) => assert_eq!(error.status, axum::http::StatusCode::SERVICE_UNAVAILABLE),
+            }
+        }
+        assert!((1..=many).contains(&opened), "{opened}");
+    }
 }

@@ -205,6 +205,9 @@ const ALWAYS_AUTHENTICATE: u64 = 0x202;
 const ALLOWED_MECHANISMS: u64 = 0x4000_0600;
 /// `CKA_SENSITIVE`, kept where it is set beside `CKA_EXTRACTABLE`.
 const SENSITIVE: u64 = 0x103;
+/// `CKA_NEVER_EXTRACTABLE` and `CKA_ALWAYS_SENSITIVE`, kept where they don't follow from what the key is now.
+const NEVER_EXTRACTABLE: u64 = 0x164;
+const ALWAYS_SENSITIVE: u64 = 0x165;
 /// `CKA_WRAP_WITH_TRUSTED`.
 const WRAP_WITH_TRUSTED: u64 = 0x210;
 
@@ -238,6 +241,14 @@ impl Content {
     /// `CKA_EXTRACTABLE`), or for trusted keys alone.
     pub fn may_leave_in_clear(&self) -> bool {
         self.may_leave_wrapped() && !self.is_set(SENSITIVE)
+    }
+
+    /// The secret part leaves no longer. That it could until now stays said.
+    pub fn end_export(&mut self) {
+        if std::mem::take(&mut self.exportable) {
+            self.attributes.entry(ALWAYS_SENSITIVE).or_insert_with(|| [0].into());
+            self.attributes.insert(NEVER_EXTRACTABLE, [0].into());
+        }
     }
 
     /// Whether the secret part may leave wrapped by a key that nobody calls trusted.

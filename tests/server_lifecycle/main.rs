@@ -4,6 +4,7 @@
 
 mod blobs;
 mod bound;
+mod certificate_limits;
 mod certificates;
 #[path = "../faults/mod.rs"]
 mod faults;

@@ -61,7 +61,7 @@ fn issuers(image: &Image, certificate: &Certificate) -> Vec<Certificate> {
             let subject = object.content.attributes.get(&SUBJECT)?;
             (**subject == *issuer).then(|| Certificate::from_der(der).ok())?
         });
-        let found = candidates.find(|issuer| is_issued_by(&last, issuer));
+        let found = candidates.find(|issuer| issuer.is_ca() && is_issued_by(&last, issuer));
         let Some(issuer) = found.filter(|issuer| !chain.contains(issuer)) else { break };
         chain.push(issuer.clone());
         last = issuer;

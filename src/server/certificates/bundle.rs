@@ -1,5 +1,6 @@
 //! One version of a certificate: how it is found, which key is its own, and how it is shown.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use base64ct::{Base64, Encoding};
@@ -7,7 +8,7 @@ use serde::Serialize;
 
 use super::policy::{ContentType, Policy, Shown};
 use super::{chain, derived, note};
-use crate::certificate::Certificate;
+use crate::certificate::{self, Certificate};
 use crate::crypto::{Digest, DigestAlgorithm};
 use crate::server::attributes::{ShownAttributes, Tags};
 use crate::server::call::Call;
@@ -70,19 +71,32 @@ impl<'a> CertificateVersion<'a> {
 
     /// The private half of its key, if that is in the vault: the key that was made with it, else one with its public part.
     pub fn key(self, image: &'a Image) -> Option<&'a Arc<Object>> {
-        let content = &self.0.content;
-        let is_private = |key: &&Arc<Object>| key.content.class == Class::PrivateKey;
-        if content.is_managed() {
-            let (id, name) =
-                (note::key_version(content).or(self.0.version.map(|version| version.id))?, self.0.name.as_ref()?);
-            let name = name.as_str();
-            let keys = image.with_name(Collection::Keys, name).chain(image.deleted_with_name(Collection::Keys, name));
-            return keys.filter(is_private).find(|key| key.version.is_some_and(|version| version.id == id));
+        if self.0.content.is_managed() {
+            let (id, name) = (self.key_version()?, self.0.name.as_ref()?);
+            return private_halves(image, name.as_str())
+                .find(|key| key.version.is_some_and(|version| version.id == id));
         }
+        self.key_by_public_part(image)
+    }
+
+    /// The same, out of the keys that all versions of its name have.
+    pub fn key_among(self, image: &'a Image, keys: &OwnKeys<'a>) -> Option<&'a Arc<Object>> {
+        match self.0.content.is_managed() {
+            true => keys.0.get(&self.key_version()?).copied(),
+            false => self.key_by_public_part(image),
+        }
+    }
+
+    fn key_version(self) -> Option<VersionId> {
+        note::key_version(&self.0.content).or(self.0.version.map(|version| version.id))
+    }
+
+    fn key_by_public_part(self, image: &'a Image) -> Option<&'a Arc<Object>> {
+        let mut keys = image.with_id(&self.0.content.id).filter(is_private).peekable();
+        // Nothing is parsed where there is no key.
+        keys.peek()?;
         let certificate = Certificate::from_der(self.der()?).ok()?;
-        let public =
-            |key: &&Arc<Object>| key.content.key.as_ref().is_some_and(|key| *key.public == *certificate.spki());
-        image.with_id(&content.id).filter(is_private).find(public)
+        keys.find(|key| key.content.key.as_ref().is_some_and(|key| *key.public == *certificate.spki()))
     }
 
     /// How its secret holds it.
@@ -99,6 +113,26 @@ impl<'a> CertificateVersion<'a> {
         digest.finish(&mut out).map_err(VaultError::from)?;
         Ok(Some(Base64Url(out)))
     }
+}
+
+/// The private halves of the keys that were made with a name's certificates, by their versions: with many versions it is
+/// looked through once for all of them.
+pub struct OwnKeys<'a>(HashMap<VersionId, &'a Arc<Object>>);
+
+impl<'a> OwnKeys<'a> {
+    /// Of this name, also those that were deleted with it.
+    pub fn of(image: &'a Image, name: &str) -> Self {
+        Self(private_halves(image, name).filter_map(|key| Some((key.version?.id, key))).collect())
+    }
+}
+
+fn private_halves<'a>(image: &'a Image, name: &str) -> impl Iterator<Item = &'a Arc<Object>> {
+    let deleted = image.deleted_with_name(Collection::Keys, name);
+    image.with_name(Collection::Keys, name).chain(deleted).filter(is_private)
+}
+
+fn is_private(object: &&Arc<Object>) -> bool {
+    object.content.class == Class::PrivateKey
 }
 
 /// The policy that stands for a name, out of all its versions: what was put last, else what the newest version is.
@@ -235,14 +269,17 @@ impl deleted::Kind for Certificates {
     }
 
     fn beside(image: &Image, parts: &[Draft]) -> Result<Vec<Change>> {
-        let mut above: Vec<Certificate> = Vec::new();
-        for der in parts.iter().flat_map(|part| chain::of(&part.content)) {
-            let certificate = Certificate::from_der(&der).map_err(super::refused)?;
-            if !above.contains(&certificate) {
-                above.push(certificate);
-            }
+        let own: Vec<_> = parts.iter().map(|part| &part.content).collect();
+        let mut needed: Vec<Certificate> = Vec::new();
+        for content in own.iter().filter(|content| content.chain().next().is_some()) {
+            let read = |der: &[u8]| Certificate::from_der(der).map_err(super::refused);
+            let leaf = read(content.value.as_deref().unwrap_or_default())?;
+            let above = chain::of(content).iter().map(|der| read(der)).collect::<Result<Vec<_>>>()?;
+            let proven = certificate::chain::proven(&leaf, &above).into_iter();
+            let new: Vec<_> = proven.filter(|above| !needed.contains(above)).cloned().collect();
+            needed.extend(new);
         }
-        chain::missing(image, &above)
+        chain::missing(image, &own, &needed.iter().collect::<Vec<_>>())
     }
 
     fn not_found(name: &Name) -> ServiceError {

@@ -1,13 +1,15 @@
 //! The certificates above one: kept in order with each version, and once in the vault for programs to find.
 
+use std::sync::Arc;
+
 use base64ct::{Base64, Encoding};
 
-use crate::certificate::Certificate;
+use crate::certificate::{self, Certificate};
 use crate::server::error::Result;
-use crate::vault::{Change, Content, Draft, Image, Naming};
+use crate::vault::{Change, Class, Content, Draft, Image, Name, Naming, Object};
 
-/// Longest certificate of a chain, in bytes.
-pub const MAX_CERTIFICATE: usize = 64 * 1024;
+/// Most bytes of a certificate with those above it.
+pub const MAX_LEN: usize = 64 * 1024;
 
 /// Keeps the chain with a version.
 pub fn note(content: &mut Content, chain: &[Certificate]) {
@@ -20,21 +22,41 @@ pub fn of(content: &Content) -> Vec<Vec<u8>> {
     content.chain().filter_map(|(_, value)| Base64::decode_vec(value).ok()).collect()
 }
 
-/// What of a chain the vault doesn't hold yet.
-pub fn missing(image: &Image, chain: &[Certificate]) -> Result<Vec<Change>> {
-    let is_absent = |above: &&Certificate| {
-        let id = above.key_id();
-        let mut alike = image.with_id(&id);
-        !alike.any(|object| object.content.value.as_deref() == Some(above.der()))
-    };
-    chain.iter().filter(is_absent).map(|above| Ok(Change::Create(member(above)?))).collect()
+/// What the vault doesn't hold yet of the certificates that stand above others for certain; `own` comes into the vault with
+/// them. One that programs would find in place of a key's or a named object's is left out: the chain keeps it all the same.
+pub fn missing(image: &Image, own: &[&Content], proven: &[&Certificate]) -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    for above in proven {
+        let content = member(above)?;
+        let held = image.with_id(&content.id).any(|object| object.content.value == content.value);
+        if !held && !is_taken(image, own, &content) {
+            changes.push(Change::Create(Draft { content, naming: Naming::None, secret: None }));
+        }
+    }
+    Ok(changes)
 }
 
-fn member(above: &Certificate) -> Result<Draft> {
-    let label = above.common_name().unwrap_or_default();
+fn member(above: &Certificate) -> Result<Content> {
+    let mut label = above.common_name().unwrap_or_default();
+    if Name::new(&label).is_ok() {
+        // What is made later under such a name must be the only one that programs find by it.
+        label = certificate::name::text(above.subject());
+    }
     let mut content = above.content(label.into_bytes(), above.key_id().to_vec()).map_err(super::refused)?;
     content.set_chain_member(&text(above));
-    Ok(Draft { content, naming: Naming::None, secret: None })
+    Ok(content)
+}
+
+/// Whether a key or something with a name has this label or `CKA_ID`, or had it before it was deleted softly.
+fn is_taken(image: &Image, own: &[&Content], member: &Content) -> bool {
+    let is_like = |content: &Content| {
+        content.id == member.id || !member.label.is_empty() && content.label.eq_ignore_ascii_case(&member.label)
+    };
+    let counts = |object: &&Arc<Object>| {
+        let is_key = matches!(object.content.class, Class::PrivateKey | Class::PublicKey | Class::SecretKey);
+        (is_key || object.name.is_some()) && is_like(&object.content)
+    };
+    own.iter().any(|content| is_like(content)) || image.everything().any(|object| counts(&object))
 }
 
 /// By which one is told from others.

@@ -1,5 +1,7 @@
 //! A certificate is made: its key and its request always, and itself where somebody here can sign it.
 
+use std::sync::Arc;
+
 use base64ct::{Base64, Encoding};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,14 +11,14 @@ use super::bundle::{CertificateVersion, policy_of};
 use super::operation::{Failure, Operation, Status, refuse_pending};
 use super::parts::{self, Key, Request, Version};
 use super::policy::{GivenPolicy, Policy, SELF, UNKNOWN};
-use super::{chain, issuers};
-use crate::certificate::{Certificate, Profile, Signer, make};
+use super::{chain, issuers, note};
+use crate::certificate::{self, Certificate, Profile, Signer, make};
 use crate::server::attributes::{GivenAttributes, Tags, checked_tags};
 use crate::server::body::maybe_object;
 use crate::server::call::{Call, Reply};
 use crate::server::error::{Result, ServiceError};
 use crate::server::guid;
-use crate::vault::{Change, Class, Image, Name, VaultError};
+use crate::vault::{Change, Class, Collection, Image, Name, Object, VaultError};
 
 /// The body of a create.
 #[derive(Deserialize, JsonSchema)]
@@ -29,6 +31,16 @@ pub struct CreateParameters {
     tags: Option<Tags>,
     #[serde(rename = "preserveCertOrder")]
     preserve_order: Option<bool>,
+}
+
+/// Who is asked to sign it.
+enum Asked {
+    /// People bring it.
+    Nobody,
+    /// Its own key.
+    Itself,
+    /// An authority of this vault.
+    Own(issuers::Issuer),
 }
 
 /// What came of the attempt to have it signed.
@@ -55,10 +67,11 @@ pub fn create(call: &Call) -> Result<Reply> {
         enabled: given.attributes.and_then(|attributes| attributes.enabled).unwrap_or(true),
         preserve_order: given.preserve_order.unwrap_or(false),
     };
+    let issuer = issuer(call, &version.policy)?;
     let profile = version.policy.x509_props.profile(call.now)?;
     let (key, signer) = key(call, &version)?;
     let csr = make::request(&profile, &signer).map_err(super::refused)?;
-    let outcome = issue(call, &version.policy, &profile, &signer)?;
+    let outcome = issue(call, &issuer, &profile, &signer)?;
     let operation = operation(&version.policy, &csr, &outcome)?;
     let made = call.transact(&mut |image| {
         refuse_pending(image, name)?;
@@ -86,10 +99,24 @@ pub fn issued(
     operation: Option<&Operation>,
 ) -> Result<Vec<Change>> {
     parts::check_kept(image, &version.name, key)?;
-    let mut changes = chain::missing(image, above)?;
-    changes.extend(parts::extended(image, &version.name, key, certificate));
-    changes.extend(version.drafts(key, certificate, above, operation)?.into_iter().map(Change::Create));
+    let drafts = version.drafts(key, certificate, above, operation)?;
+    let own: Vec<_> = drafts.iter().map(|draft| &draft.content).collect();
+    let mut changes = chain::missing(image, &own, &certificate::chain::proven(certificate, above))?;
+    changes.extend(superseded(image, &version.name));
+    changes.extend(parts::reused(image, version, key, certificate));
+    changes.extend(drafts.into_iter().map(Change::Create));
     Ok(changes)
+}
+
+/// Only the newest version says how the next one is made and what came of its operation: the one before keeps neither, so
+/// that a certificate doesn't grow with each of them.
+fn superseded(image: &Image, name: &Name) -> Vec<Change> {
+    let versions = image.with_name(Collection::Certificates, name.as_str());
+    let stripped = |object: &Arc<Object>| {
+        let content = note::without_next(&object.content)?;
+        Some(Change::Set(object.number, content))
+    };
+    versions.filter_map(stripped).collect()
 }
 
 /// What of a name was waited for and isn't any longer.
@@ -131,10 +158,15 @@ fn key(call: &Call, version: &Version) -> Result<(Key, Signer)> {
     let all = CertificateVersion::named(&call.image, &version.name);
     let current = CertificateVersion::current(&all).filter(|current| current.0.content.is_managed());
     let kept = current.filter(|_| version.policy.key_props.reuse_key).and_then(|current| current.key(&call.image));
-    let fits = |key: &&std::sync::Arc<crate::vault::Object>| {
+    let fits = |key: &&Arc<Object>| {
         key.content.key.as_ref().is_some_and(|key| key.algorithm == algorithm && !key.public.is_empty())
     };
     match kept.filter(fits).and_then(|object| Some((object, Key::kept(object)?))) {
+        Some((object, _)) if version.policy.key_props.exportable && !object.content.may_leave_in_clear() => {
+            Err(ServiceError::bad_parameter(
+                "The key that policy.key_props.reuse_key keeps isn't exportable: say exportable false, or reuse_key false.",
+            ))
+        }
         Some((object, key)) => Ok((key.clone(), parts::signer(call, &key, Some(object))?)),
         None => {
             let key = Key::generate(call, algorithm)?;
@@ -144,24 +176,35 @@ fn key(call: &Call, version: &Version) -> Result<(Key, Signer)> {
     }
 }
 
-fn issue(call: &Call, policy: &Policy, profile: &Profile, signer: &Signer) -> Result<Outcome> {
+/// Who issues it. What can't be asked of them is refused before a key is made.
+fn issuer(call: &Call, policy: &Policy) -> Result<Asked> {
     if policy.issuer.is(UNKNOWN) {
-        return Ok(Outcome::Waits);
+        return Ok(Asked::Nobody);
     }
     if policy.issuer.is(SELF) {
-        let der = make::self_signed(profile, signer).map_err(super::refused)?;
-        return Ok(Outcome::Issued(Certificate::from_der(&der).map_err(super::refused)?, Vec::new()));
+        return Ok(Asked::Itself);
     }
     let name = Name::new(&policy.issuer.name)?;
     let issuer = issuers::find(&call.image, name.as_str()).ok_or_else(|| issuers::not_found(&name))?.record;
     if !issuer.is_own() {
-        return Ok(Outcome::Waits);
+        return Ok(Asked::Nobody);
     }
-    let issued: Issued = authority::issue(call, &issuer, profile, signer.spki());
-    Ok(match issued {
-        Ok((certificate, above)) => Outcome::Issued(certificate, above),
-        Err(failure) => Outcome::Failed(failure),
-    })
+    policy.x509_props.refuse_authority()?;
+    Ok(Asked::Own(issuer))
+}
+
+fn issue(call: &Call, issuer: &Asked, profile: &Profile, signer: &Signer) -> Result<Outcome> {
+    match issuer {
+        Asked::Nobody => Ok(Outcome::Waits),
+        Asked::Itself => {
+            let der = make::self_signed(profile, signer).map_err(super::refused)?;
+            Ok(Outcome::Issued(Certificate::from_der(&der).map_err(super::refused)?, Vec::new()))
+        }
+        Asked::Own(issuer) => {
+            let issued: Issued = authority::issue(call, issuer, profile, signer.spki());
+            Ok(issued.map_or_else(Outcome::Failed, |(certificate, above)| Outcome::Issued(certificate, above)))
+        }
+    }
 }
 
 fn operation(policy: &Policy, csr: &[u8], outcome: &Outcome) -> Result<Operation> {

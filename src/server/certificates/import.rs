@@ -6,7 +6,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::bundle::{self, CertificateVersion, policy_of};
-use super::chain::MAX_CERTIFICATE;
+use super::chain::MAX_LEN;
 use super::create::{issued, refuse_reserved, replaced, version_id};
 use super::operation::refuse_pending;
 use super::parts::{Key, Version};
@@ -52,7 +52,8 @@ pub fn import(call: &Call) -> Result<Reply> {
     let name = call.name()?;
     refuse_reserved(name)?;
     refuse_pending(&call.image, name)?;
-    let brought = Brought::read(&given.value, given.pwd.as_ref().map_or("", |password| password.as_str()))?;
+    let (value, password) = (given.value, given.pwd.unwrap_or_default());
+    let brought = call.pools.open(move || Brought::read(&value, &password))?;
     let preserve_order = given.preserve_order.unwrap_or(false);
     let key = Key::brought(brought.key, false)?;
     let (certificate, above) = chained(&key.description().public, brought.certificates, preserve_order)?;
@@ -138,11 +139,8 @@ impl Brought {
         };
         let mut certificates = Vec::new();
         for der in ders {
-            if certificates.len() > certificate::chain::MOST || der.len() > MAX_CERTIFICATE {
-                return wrong(format!(
-                    "value holds at most {} certificates of {MAX_CERTIFICATE} bytes.",
-                    certificate::chain::MOST
-                ));
+            if certificates.len() >= certificate::chain::MOST || der.len() > MAX_LEN {
+                return wrong(format!("value holds at most {} certificates.", certificate::chain::MOST));
             }
             certificates.push(Certificate::from_der(&der).map_err(super::refused)?);
         }

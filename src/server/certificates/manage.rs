@@ -1,9 +1,12 @@
 //! Certificates are shown, listed and changed, and so are their policies.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::bundle::{Bundle, CertificateVersion, Item, not_found, policy_of};
+use super::bundle::{Bundle, CertificateVersion, Item, OwnKeys, not_found, policy_of};
+use super::issuers;
 use super::policy::{GivenPolicy, Policy};
 use crate::server::attributes::{GivenAttributes, Tags, checked_tags};
 use crate::server::body::maybe_object;
@@ -70,12 +73,18 @@ pub fn update(call: &Call) -> Result<Reply> {
         if let Some(tags) = &tags {
             content.tags.clone_from(tags);
         }
-        if let Some(given) = &given.policy {
-            changed_policy(call, image, name, given)?.note(&mut content);
-        }
         content.enabled = enabled.unwrap_or(content.enabled);
-        let halves = enabled.map(|enabled| key_halves(image, version, enabled)).unwrap_or_default();
-        Ok([Change::Set(version.0.number, content)].into_iter().chain(halves).collect())
+        let mut changes = enabled.map(|enabled| key_halves(image, version, enabled)).unwrap_or_default();
+        if let Some(given) = &given.policy {
+            let policy = changed_policy(call, image, name, given)?;
+            let newest = newest(image, name)?;
+            match newest.number == version.0.number {
+                true => policy.note(&mut content),
+                false => changes.push(with_policy(newest, &policy)),
+            }
+        }
+        changes.push(Change::Set(version.0.number, content));
+        Ok(changes)
     })?;
     Reply::json(&Bundle::found(call, &call.served.vault.image(), name, call.version)?)
 }
@@ -84,15 +93,16 @@ pub fn update(call: &Call) -> Result<Reply> {
 fn key_halves(image: &Image, version: CertificateVersion<'_>, enabled: bool) -> Vec<Change> {
     let Some(key) = version.key(image).filter(|key| key.content.is_managed()) else { return Vec::new() };
     let Some(name) = key.name.as_ref() else { return Vec::new() };
+    let keys = OwnKeys::of(image, name.as_str());
     let shared = |other: &CertificateVersion<'_>| {
-        let same = other.key(image).is_some_and(|of| of.number == key.number);
+        let same = other.key_among(image, &keys).is_some_and(|of| of.number == key.number);
         other.0.number != version.0.number && other.0.content.enabled && !other.is_pending() && same
     };
     if !enabled && CertificateVersion::named(image, name).iter().any(shared) {
         return Vec::new();
     }
     let id = key.version.map(|version| version.id);
-    let is_half = |half: &&std::sync::Arc<Object>| {
+    let is_half = |half: &&Arc<Object>| {
         let of_key = matches!(half.content.class, Class::PrivateKey | Class::PublicKey);
         of_key && half.version.map(|version| version.id) == id && half.content.enabled != enabled
     };
@@ -111,13 +121,20 @@ pub fn update_policy(call: &Call) -> Result<Reply> {
     let name = call.name()?;
     call.transact(&mut |image| {
         let policy = changed_policy(call, image, name, &given)?;
-        let all = CertificateVersion::named(image, name);
-        let newest = all.last().ok_or_else(|| not_found(name))?.0;
-        let mut content = newest.content.clone();
-        policy.note(&mut content);
-        Ok(vec![Change::Set(newest.number, content)])
+        Ok(vec![with_policy(newest(image, name)?, &policy)])
     })?;
     answer_policy(call, &call.served.vault.image())
+}
+
+/// The version that keeps the policy.
+fn newest<'a>(image: &'a Image, name: &Name) -> Result<&'a Arc<Object>> {
+    CertificateVersion::named(image, name).last().map(|newest| newest.0).ok_or_else(|| not_found(name))
+}
+
+fn with_policy(newest: &Object, policy: &Policy) -> Change {
+    let mut content = newest.content.clone();
+    policy.note(&mut content);
+    Change::Set(newest.number, content)
 }
 
 fn answer_policy(call: &Call, image: &Image) -> Result<Reply> {
@@ -134,5 +151,9 @@ fn changed_policy(call: &Call, image: &Image, name: &Name, given: &GivenPolicy) 
         return Err(not_found(name));
     }
     let before = policy_of(image, &all)?;
-    Ok(before.clone().changed(given.clone(), call.now)?.following(Some(&before)))
+    let changed = before.clone().changed(given.clone(), call.now)?;
+    if issuers::find(image, &changed.issuer.name).is_some_and(|issuer| issuer.record.is_own()) {
+        changed.x509_props.refuse_authority()?;
+    }
+    Ok(changed.following(Some(&before)))
 }

@@ -85,7 +85,7 @@ fn certificates(x5c: &[String], key: &Key, preserve_order: bool) -> Result<(Cert
     }
     let mut read = Vec::with_capacity(x5c.len());
     for (index, text) in x5c.iter().enumerate() {
-        let der = Base64::decode_vec(text).ok().filter(|der| der.len() <= chain::MAX_CERTIFICATE);
+        let der = Base64::decode_vec(text).ok().filter(|der| der.len() <= chain::MAX_LEN);
         let parsed = der.and_then(|der| Certificate::from_der(&der).ok());
         let Some(certificate) = parsed else {
             return wrong(format!("x5c[{index}] is no certificate: it is DER in base64."));

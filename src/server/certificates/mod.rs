@@ -58,6 +58,12 @@ fn refused(error: certificate::Error) -> ServiceError {
 
 /// The certificate for this key and those above it: as they came, or from one to the one that issued it.
 fn chained(spki: &[u8], certificates: Vec<Certificate>, as_they_came: bool) -> Result<(Certificate, Vec<Certificate>)> {
+    if certificates.iter().map(|certificate| certificate.der().len()).sum::<usize>() > chain::MAX_LEN {
+        return Err(ServiceError::bad_parameter(format!(
+            "A certificate and those above it have at most {} bytes together.",
+            chain::MAX_LEN
+        )));
+    }
     let chain = match as_they_came {
         true => certificate::chain::leaf_first(spki, certificates),
         false => certificate::chain::order(spki, certificates),

@@ -3,7 +3,7 @@
 
 use base64ct::{Base64, Encoding};
 
-use super::operation;
+use super::{operation, policy};
 use crate::vault::{Content, VersionId};
 
 /// The version of the key, where it is not the certificate's own.
@@ -39,6 +39,13 @@ pub fn preserves_order(content: &Content) -> bool {
 /// Whether the operation that made it is still shown.
 pub fn has_operation(content: &Content) -> bool {
     content.notes.contains_key(operation::NOTE)
+}
+
+/// The same without what only the newest version says, if it says any of that.
+pub fn without_next(content: &Content) -> Option<Content> {
+    let mut changed = content.clone();
+    let had = [policy::NOTE, operation::NOTE].map(|note| changed.notes.remove(note).is_some());
+    had.contains(&true).then_some(changed)
 }
 
 #[cfg(test)]

@@ -10,8 +10,7 @@ use crate::crypto::PrivateKey;
 use crate::server::attributes::Tags;
 use crate::server::call::Call;
 use crate::server::error::{Result, ServiceError};
-use crate::server::keys::kty::Family;
-use crate::server::keys::{KTY, KeyOps, set_operations};
+use crate::server::keys::{KTY, set_operations};
 use crate::vault::{
     Change, Class, Collection, Content, Draft, Image, KeyAlgorithm, KeyDescription, Name, Naming, Object, SecretBytes,
     VaultError, VersionId,
@@ -151,8 +150,7 @@ impl Version {
         let kty = Some(&self.policy.key_props.kty).filter(|kty| !kty.is_empty());
         kty.into_iter().for_each(|kty| drop(main.notes.insert(KTY.into(), kty.clone())));
         main.set_managed();
-        let operations = Family::of(new.algorithm()).map_or(KeyOps::SIGNING, KeyOps::default_of);
-        set_operations(operations, &mut main, Some(&mut public));
+        set_operations(self.policy.x509_props.operations(new.algorithm()), &mut main, Some(&mut public));
         Ok(vec![self.draft(main, Some(pkcs8.clone())), self.draft(public, None)])
     }
 
@@ -175,16 +173,23 @@ pub fn check_kept(image: &Image, name: &Name, key: &Key) -> Result<()> {
     }
 }
 
-/// A key that is kept for another certificate lives as long as that.
-pub fn extended(image: &Image, name: &Name, key: &Key, certificate: &Certificate) -> Vec<Change> {
+/// A key that is kept for another certificate lives as long as that, and leaves the vault no longer if it mustn't with it.
+pub fn reused(image: &Image, version: &Version, key: &Key, certificate: &Certificate) -> Vec<Change> {
     let Key::Kept { id, .. } = key else { return Vec::new() };
     let end = certificate.not_after();
-    let is_half = |half: &&Arc<Object>| {
-        let shorter = half.content.expires.is_some_and(|expires| expires < end);
-        shorter && half.version.is_some_and(|version| version.id == *id)
+    let halves = image.with_name(Collection::Keys, version.name.as_str());
+    let halves = halves.filter(|half| half.version.is_some_and(|version| version.id == *id));
+    let changed = |half: &Arc<Object>| {
+        let expires = half.content.expires.map(|expires| expires.max(end));
+        let mut content = Content { expires, ..half.content.clone() };
+        if !version.policy.key_props.exportable {
+            content.end_export();
+        }
+        let (was, is) = (&half.content, &content);
+        let same = (was.expires, was.exportable) == (is.expires, is.exportable);
+        (!same).then(|| Change::Set(half.number, content))
     };
-    let halves = image.with_name(Collection::Keys, name.as_str()).filter(is_half);
-    halves.map(|half| Change::Set(half.number, Content { expires: Some(end), ..half.content.clone() })).collect()
+    halves.filter_map(changed).collect()
 }
 
 /// A certificate that is waited for.

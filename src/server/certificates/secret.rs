@@ -6,20 +6,41 @@ use std::sync::Arc;
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
-use super::bundle::CertificateVersion;
+use super::bundle::{CertificateVersion, OwnKeys};
 use super::chain;
 use super::policy::ContentType;
 use crate::certificate::{pem, pkcs12};
 use crate::server::call::Call;
 use crate::server::error::{Result, ServiceError};
-use crate::vault::{Collection, Image, Name, Object, SecretBytes};
+use crate::vault::{Collection, Image, Name, Object, SecretBytes, VersionId};
+
+/// Whether what is called a secret is a certificate's, if it is there: no secret of its own has the name.
+pub fn is_certificate(image: &Image, name: &Name) -> bool {
+    let has = |collection| image.with_name(collection, name.as_str()).next().is_some();
+    !has(Collection::Secrets) && has(Collection::Certificates)
+}
 
 /// The versions under a name that have a secret: certificates whose key is here, unless a secret of its own has the name.
 pub fn versions<'a>(image: &'a Image, name: &Name) -> Vec<&'a Arc<Object>> {
-    if image.with_name(Collection::Secrets, name.as_str()).next().is_some() {
-        return Vec::new();
+    match is_certificate(image, name) {
+        true => all_of(image, name.as_str(), image.with_name(Collection::Certificates, name.as_str())),
+        false => Vec::new(),
     }
-    all_of(image, image.with_name(Collection::Certificates, name.as_str()))
+}
+
+/// One of them, or the newest.
+pub fn version<'a>(image: &'a Image, name: &Name, id: Option<VersionId>) -> Option<&'a Arc<Object>> {
+    if !is_certificate(image, name) {
+        return None;
+    }
+    let versions = image.with_name(Collection::Certificates, name.as_str());
+    let Some(id) = id else {
+        let keys = OwnKeys::of(image, name.as_str());
+        let mut newest_first = CertificateVersion::all(versions).into_iter().rev();
+        return newest_first.find(|version| has_secret(image, &keys, *version)).map(|version| version.0);
+    };
+    let mut named = versions.filter(|object| object.version.is_some_and(|version| version.id == id));
+    named.find(|object| CertificateVersion(object).key(image).is_some())
 }
 
 /// As [`versions`], of what was deleted softly.
@@ -27,19 +48,23 @@ pub fn deleted_versions<'a>(image: &'a Image, name: &str) -> Vec<&'a Arc<Object>
     if image.deleted_with_name(Collection::Secrets, name).next().is_some() {
         return Vec::new();
     }
-    all_of(image, image.deleted_with_name(Collection::Certificates, name))
+    all_of(image, name, image.deleted_with_name(Collection::Certificates, name))
 }
 
-fn all_of<'a>(image: &'a Image, objects: impl Iterator<Item = &'a Arc<Object>>) -> Vec<&'a Arc<Object>> {
-    let mut versions = CertificateVersion::all(objects);
-    versions.retain(|version| !version.is_pending() && version.key(image).is_some());
-    versions.into_iter().map(|version| version.0).collect()
+fn all_of<'a>(image: &'a Image, name: &str, objects: impl Iterator<Item = &'a Arc<Object>>) -> Vec<&'a Arc<Object>> {
+    let keys = OwnKeys::of(image, name);
+    let versions = CertificateVersion::all(objects).into_iter();
+    versions.filter(|version| has_secret(image, &keys, *version)).map(|version| version.0).collect()
+}
+
+fn has_secret<'a>(image: &'a Image, keys: &OwnKeys<'a>, version: CertificateVersion<'a>) -> bool {
+    !version.is_pending() && version.key_among(image, keys).is_some()
 }
 
 /// Refuses what would change or hide the secret of a certificate.
 pub fn refuse_managed(image: &Image, name: &Name) -> Result<()> {
     refuse_held(image, name)?;
-    if versions(image, name).is_empty() { Ok(()) } else { Err(managed(name)) }
+    if version(image, name, None).is_none() { Ok(()) } else { Err(managed(name)) }
 }
 
 /// Refuses a key or secret of its own under the name of a certificate that was made with its key.

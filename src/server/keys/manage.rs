@@ -137,37 +137,30 @@ pub fn update(call: &Call) -> Result<Reply> {
     let given: UpdateParameters = call.read()?;
     refuse_release(given.release_policy.as_ref())?;
     let tags = given.tags.map(checked_tags).transpose()?;
-    let mut refusal = None;
-    let changed = call.served.vault.transact(&mut |image| {
-        let edited = || -> Result<Vec<Change>> {
-            let key = KeyVersion::find(image, call.name()?, call.version)?;
-            let mut main = key.main.content.clone();
-            let mut public = key.public.map(|half| half.content.clone());
-            if let Some(attributes) = &given.attributes {
-                attributes.apply(&mut main)?;
-                public.as_mut().map(|public| attributes.apply(public)).transpose()?;
-            }
-            if let Some(names) = &given.key_ops {
-                let family = Family::of(key.algorithm()).unwrap_or(Family::Ec);
-                let ops = operations(Some(names), family)?;
-                keep_import_alone(key.operations(), ops)?;
-                set_operations(ops, &mut main, public.as_mut());
-            }
-            if let Some(tags) = &tags {
-                main.tags.clone_from(tags);
-            }
-            let public = key.public.zip(public).map(|(half, content)| Change::Set(half.number, content));
-            Ok([Some(Change::Set(key.main.number, main)), public].into_iter().flatten().collect())
-        };
-        edited().map_err(|error| {
-            refusal = Some(error);
-            VaultError::Declined
-        })
-    });
-    if let Some(refusal) = refusal {
-        return Err(refusal);
-    }
-    changed?;
+    call.transact(&mut |image| {
+        let key = KeyVersion::find(image, call.name()?, call.version)?;
+        if given.attributes.as_ref().is_some_and(|given| !given.is_empty()) || given.key_ops.is_some() {
+            // When it counts, and for what, its certificate says.
+            refuse_held(image, call.name()?)?;
+        }
+        let mut main = key.main.content.clone();
+        let mut public = key.public.map(|half| half.content.clone());
+        if let Some(attributes) = &given.attributes {
+            attributes.apply(&mut main)?;
+            public.as_mut().map(|public| attributes.apply(public)).transpose()?;
+        }
+        if let Some(names) = &given.key_ops {
+            let family = Family::of(key.algorithm()).unwrap_or(Family::Ec);
+            let ops = operations(Some(names), family)?;
+            keep_import_alone(key.operations(), ops)?;
+            set_operations(ops, &mut main, public.as_mut());
+        }
+        if let Some(tags) = &tags {
+            main.tags.clone_from(tags);
+        }
+        let public = key.public.zip(public).map(|(half, content)| Change::Set(half.number, content));
+        Ok([Some(Change::Set(key.main.number, main)), public].into_iter().flatten().collect())
+    })?;
     let image = call.served.vault.image();
     Reply::json(&Bundle::new(call, KeyVersion::find(&image, call.name()?, call.version)?)?)
 }

@@ -3,7 +3,7 @@
 use axum::http::Method;
 
 use super::DataAction as A;
-use super::Work::{Short, Write};
+use super::Work::{Make, Read, Short, Write};
 use super::{Route, schema};
 use crate::server::certificates::{self, Certificates, bodies, contacts, issuers, operation};
 use crate::server::{blob, deleted};
@@ -49,17 +49,17 @@ fn live() -> Vec<Route> {
     let (backup, restore) = ("/certificates/{name}/backup", "/certificates/restore");
     let (read, update) = (A::CERTIFICATES_READ, A::CERTIFICATES_UPDATE);
     vec![
-        Route::new(Method::POST, create, "CertificateCreate", A::CERTIFICATES_CREATE, Write, certificates::create)
+        Route::new(Method::POST, create, "CertificateCreate", A::CERTIFICATES_CREATE, Make, certificates::create)
             .status(202)
             .body(schema::<bodies::CreateParameters>),
-        Route::new(Method::POST, import, "CertificateImport", A::CERTIFICATES_IMPORT, Write, certificates::import)
+        Route::new(Method::POST, import, "CertificateImport", A::CERTIFICATES_IMPORT, Make, certificates::import)
             .body(schema::<bodies::ImportParameters>),
-        Route::new(Method::GET, version, "CertificateGet", read, Short, certificates::get),
+        Route::new(Method::GET, version, "CertificateGet", read, Read, certificates::get),
         Route::new(Method::PATCH, version, "CertificateUpdate", update, Write, certificates::update)
             .body(schema::<bodies::UpdateParameters>),
-        Route::new(Method::GET, "/certificates", "CertificateList", read, Short, certificates::list),
-        Route::new(Method::GET, versions, "CertificateListVersions", read, Short, certificates::list_versions),
-        Route::new(Method::GET, policy, "CertificatePolicyGet", read, Short, certificates::get_policy),
+        Route::new(Method::GET, "/certificates", "CertificateList", read, Read, certificates::list),
+        Route::new(Method::GET, versions, "CertificateListVersions", read, Read, certificates::list_versions),
+        Route::new(Method::GET, policy, "CertificatePolicyGet", read, Read, certificates::get_policy),
         Route::new(Method::PATCH, policy, "CertificatePolicySet", update, Write, certificates::update_policy)
             .body(schema::<bodies::GivenPolicy>),
         Route::new(Method::GET, pending, "CertificatePendingGet", read, Short, operation::get),
@@ -108,10 +108,10 @@ fn kept() -> Vec<Route> {
             "/deletedcertificates",
             "CertificateListDeleted",
             read,
-            Short,
+            Read,
             deleted::list::<Certificates>,
         ),
-        Route::new(Method::GET, one, "CertificateGetDeleted", read, Short, deleted::get::<Certificates>),
+        Route::new(Method::GET, one, "CertificateGetDeleted", read, Read, deleted::get::<Certificates>),
         Route::new(
             Method::POST,
             recover,

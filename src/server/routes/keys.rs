@@ -3,7 +3,7 @@
 use axum::http::Method;
 
 use super::DataAction as A;
-use super::Work::{Key, Short, Write};
+use super::Work::{Key, Make, Read, Short, Write};
 use super::{Route, schema};
 use crate::server::keys::{self, Keys, bodies};
 use crate::server::{blob, deleted};
@@ -11,7 +11,7 @@ use crate::server::{blob, deleted};
 /// Keys, also deleted ones.
 pub fn rows() -> Vec<Route> {
     vec![
-        Route::new(Method::POST, "/keys/{name}/create", "KeyCreate", A::KEYS_CREATE, Write, keys::create)
+        Route::new(Method::POST, "/keys/{name}/create", "KeyCreate", A::KEYS_CREATE, Make, keys::create)
             .hsm(A::HSM_KEYS_CREATE)
             .body(schema::<bodies::CreateParameters>),
         Route::new(Method::PUT, "/keys/{name}", "KeyImport", A::KEYS_IMPORT, Write, keys::import_key)
@@ -22,8 +22,8 @@ pub fn rows() -> Vec<Route> {
         Route::new(Method::PATCH, "/keys/{name}/{version}", "KeyUpdate", A::KEYS_UPDATE, Write, keys::update)
             .hsm(A::HSM_KEYS_WRITE)
             .body(schema::<bodies::UpdateParameters>),
-        Route::new(Method::GET, "/keys", "KeyList", A::KEYS_READ, Short, keys::list).hsm(A::HSM_KEYS_READ),
-        Route::new(Method::GET, "/keys/{name}/versions", "KeyListVersions", A::KEYS_READ, Short, keys::list_versions)
+        Route::new(Method::GET, "/keys", "KeyList", A::KEYS_READ, Read, keys::list).hsm(A::HSM_KEYS_READ),
+        Route::new(Method::GET, "/keys/{name}/versions", "KeyListVersions", A::KEYS_READ, Read, keys::list_versions)
             .hsm(A::HSM_KEYS_READ),
         Route::new(Method::POST, "/keys/{name}/{version}/sign", "KeySign", A::KEYS_SIGN, Key, keys::sign)
             .hsm(A::HSM_KEYS_SIGN)
@@ -46,7 +46,7 @@ pub fn rows() -> Vec<Route> {
         Route::new(Method::POST, "/keys/{name}/{version}/unwrapkey", "KeyUnwrap", A::KEYS_UNWRAP, Key, keys::unwrap)
             .hsm(A::HSM_KEYS_UNWRAP)
             .body(schema::<bodies::OperationParameters>),
-        Route::new(Method::POST, "/keys/{name}/rotate", "KeyRotate", A::KEYS_ROTATE, Write, keys::rotate)
+        Route::new(Method::POST, "/keys/{name}/rotate", "KeyRotate", A::KEYS_ROTATE, Make, keys::rotate)
             .hsm(A::HSM_KEYS_ROTATE),
         Route::new(
             Method::GET,
@@ -91,7 +91,7 @@ pub fn rows() -> Vec<Route> {
             .body(schema::<bodies::RandomParameters>),
         Route::new(Method::DELETE, "/keys/{name}", "KeyDelete", A::KEYS_DELETE, Write, deleted::delete::<Keys>)
             .hsm(A::HSM_KEYS_DELETE),
-        Route::new(Method::GET, "/deletedkeys", "KeyListDeleted", A::KEYS_READ, Short, deleted::list::<Keys>)
+        Route::new(Method::GET, "/deletedkeys", "KeyListDeleted", A::KEYS_READ, Read, deleted::list::<Keys>)
             .hsm(A::HSM_DELETED_KEYS_READ),
         Route::new(Method::GET, "/deletedkeys/{name}", "KeyGetDeleted", A::KEYS_READ, Short, deleted::get::<Keys>)
             .hsm(A::HSM_DELETED_KEYS_READ),

@@ -61,6 +61,12 @@ pub enum Work {
     Short,
     /// With a key: an RSA key's on their own threads, another's where the request was read.
     Key,
+    /// A secret is read: a certificate's, which is made then, as in [`Read`](Self::Read), another where the request was read.
+    Secret,
+    /// Many objects are read, or certificates: on threads of their own.
+    Read,
+    /// A key is made or opened, which takes long, and then the vault is changed.
+    Make,
     /// It changes the vault and waits for the disk.
     Write,
 }
@@ -279,6 +285,22 @@ mod tests {
         {
             assert_eq!(found(Method::PUT, &format!("{other}/x/y")), None, "{other}");
         }
+    }
+
+    #[test]
+    fn nothing_that_reads_or_makes_many_things_is_done_where_requests_are_read() {
+        let work = |name: &str| TABLE.iter().find(|route| route.operation == name).map(|route| route.work);
+        for route in TABLE.iter().filter(|route| route.is_list()) {
+            let few = route.path.contains("issuers") || route.path.contains("{scope}");
+            assert_eq!(route.work, if few { Work::Short } else { Work::Read }, "{}", route.operation);
+        }
+        for name in ["CertificateGet", "CertificatePolicyGet", "CertificateGetDeleted", "SecretGetDeleted"] {
+            assert_eq!(work(name), Some(Work::Read), "{name}");
+        }
+        for name in ["KeyCreate", "KeyRotate", "CertificateCreate", "CertificateImport"] {
+            assert_eq!(work(name), Some(Work::Make), "{name}");
+        }
+        assert_eq!(work("SecretGet"), Some(Work::Secret));
     }
 
     #[test]

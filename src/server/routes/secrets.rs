@@ -3,7 +3,7 @@
 use axum::http::Method;
 
 use super::DataAction as A;
-use super::Work::{Key, Short, Write};
+use super::Work::{Read, Secret, Write};
 use super::{Route, schema};
 use crate::server::secrets::{self, Secrets};
 use crate::server::{blob, deleted};
@@ -13,7 +13,7 @@ pub fn rows() -> Vec<Route> {
     vec![
         Route::new(Method::PUT, "/secrets/{name}", "SecretSet", A::SECRETS_SET, Write, secrets::set)
             .body(schema::<secrets::SetParameters>),
-        Route::new(Method::GET, "/secrets/{name}/{version}", "SecretGet", A::SECRETS_GET, Key, secrets::get),
+        Route::new(Method::GET, "/secrets/{name}/{version}", "SecretGet", A::SECRETS_GET, Secret, secrets::get),
         Route::new(
             Method::PATCH,
             "/secrets/{name}/{version}",
@@ -23,13 +23,13 @@ pub fn rows() -> Vec<Route> {
             secrets::update,
         )
         .body(schema::<secrets::UpdateParameters>),
-        Route::new(Method::GET, "/secrets", "SecretList", A::SECRETS_READ_METADATA, Short, secrets::list),
+        Route::new(Method::GET, "/secrets", "SecretList", A::SECRETS_READ_METADATA, Read, secrets::list),
         Route::new(
             Method::GET,
             "/secrets/{name}/versions",
             "SecretListVersions",
             A::SECRETS_READ_METADATA,
-            Short,
+            Read,
             secrets::list_versions,
         ),
         Route::new(
@@ -63,7 +63,7 @@ pub fn rows() -> Vec<Route> {
             "/deletedsecrets",
             "SecretListDeleted",
             A::SECRETS_READ_METADATA,
-            Short,
+            Read,
             deleted::list::<Secrets>,
         ),
         Route::new(
@@ -71,7 +71,7 @@ pub fn rows() -> Vec<Route> {
             "/deletedsecrets/{name}",
             "SecretGetDeleted",
             A::SECRETS_READ_METADATA,
-            Short,
+            Read,
             deleted::get::<Secrets>,
         ),
         Route::new(

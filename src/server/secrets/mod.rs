@@ -161,8 +161,7 @@ fn get_of_certificate(call: &Call, object: &Arc<Object>) -> Result<Reply> {
 
 /// Whether a get takes so long that it has threads of its own: sealing a certificate's file is thousands of digests.
 pub fn is_slow(call: &Call) -> bool {
-    let object = call.name.as_ref().and_then(|name| version(&call.image, name, call.version).ok());
-    object.is_some_and(|object| object.content.class == Class::Certificate)
+    call.name.as_ref().is_some_and(|name| secret::is_certificate(&call.image, name))
 }
 
 /// PATCH `/secrets/{name}/{version}`.
@@ -198,7 +197,7 @@ pub fn list(call: &Call) -> Result<Reply> {
     paging::page(call, "secrets", |from| {
         let names = |collection| call.image.names(collection, from);
         paging::merged(names(Collection::Secrets), names(Collection::Certificates)).filter_map(|folded| {
-            let object = newest(all(&call.image, &Name::new(folded).ok()?))?;
+            let object = version(&call.image, &Name::new(folded).ok()?, None).ok()?;
             let shown = object.name.as_ref().map_or(folded, Name::as_str);
             Some((folded.to_owned(), Bundle::new(call, object, call.id(Collection::Secrets, shown))))
         })
@@ -226,12 +225,12 @@ fn all<'a>(image: &'a Image, name: &Name) -> Vec<&'a Arc<Object>> {
 
 /// A version, or the current one.
 fn version<'a>(image: &'a Image, name: &Name, version: Option<VersionId>) -> Result<&'a Arc<Object>> {
-    let mut versions = all(image, name).into_iter();
+    let mut own = image.with_name(Collection::Secrets, name.as_str());
     let found = match version {
-        None => newest(versions),
-        Some(id) => versions.find(|object| object.version.is_some_and(|version| version.id == id)),
+        None => newest(own),
+        Some(id) => own.find(|object| object.version.is_some_and(|version| version.id == id)),
     };
-    found.ok_or_else(|| not_found(name))
+    found.or_else(|| secret::version(image, name, version)).ok_or_else(|| not_found(name))
 }
 
 /// The version that was made last.

@@ -141,7 +141,7 @@ class Certificates(Case):
 
     def test_a_certificate_and_its_key_share_their_id_and_those_above_it_appear_as_long_as_they_are_needed(self):
         key, above = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        root = issued("beside root", above.public_key(), "beside root", above)
+        root = issued("beside root", above.public_key(), "beside root", above, ca=True)
         leaf = issued("beside", key.public_key(), "beside root", above)
         file = pkcs12.serialize_key_and_certificates(b"x", key, leaf, [root], serialization.NoEncryption())
         names = [fresh("imported"), fresh("imported")]
@@ -191,12 +191,12 @@ class Certificates(Case):
             self.assertEqual(certificates.get_certificate_policy(name).exportable, not sensitive)
 
 
-def issued(subject, public, issuer, signer):
+def issued(subject, public, issuer, signer, ca=False):
     name = lambda text: x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, text)])
     now, day = datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(days=1)
     builder = x509.CertificateBuilder(
         name(issuer), name(subject), public, x509.random_serial_number(), now - day, now + day)
-    return builder.sign(signer, hashes.SHA256())
+    return builder.add_extension(x509.BasicConstraints(ca, None), critical=True).sign(signer, hashes.SHA256())
 
 
 class Secrets(Case):

@@ -7,9 +7,10 @@ use super::wrong;
 use crate::certificate::{self, Alternative, name};
 use crate::server::error::{Result, ServiceError};
 
-/// Most further names of a certificate, and the longest, in bytes.
+/// Most further names of a certificate, the longest, and all of them together, in bytes.
 const MAX_NAMES: usize = 500;
 const MAX_NAME: usize = 2048;
+const MAX_LEN: usize = 16 * 1024;
 
 /// Further names, each kind in the order in which they were given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,14 +43,23 @@ impl Names {
             uris: given.uris.unwrap_or_default(),
             ip_addresses: given.ip_addresses.unwrap_or_default(),
         };
-        if names.texts().count() > MAX_NAMES {
-            return wrong(format!("policy.x509_props.sans holds at most {MAX_NAMES} names."));
-        }
-        if names.texts().any(|text| text.len() > MAX_NAME) {
-            return wrong(format!("A name in policy.x509_props.sans has at most {MAX_NAME} bytes."));
-        }
+        names.check_size()?;
         names.alternatives()?;
         Ok(names)
+    }
+
+    /// Refuses more than a policy keeps.
+    pub fn check_size(&self) -> Result<()> {
+        if self.texts().count() > MAX_NAMES {
+            return wrong(format!("policy.x509_props.sans holds at most {MAX_NAMES} names."));
+        }
+        if self.texts().any(|text| text.len() > MAX_NAME) {
+            return wrong(format!("A name in policy.x509_props.sans has at most {MAX_NAME} bytes."));
+        }
+        if self.texts().map(String::len).sum::<usize>() > MAX_LEN {
+            return wrong(format!("All names in policy.x509_props.sans have at most {MAX_LEN} bytes together."));
+        }
+        Ok(())
     }
 
     /// Those that a certificate has. What a policy has no kind for stays behind.

@@ -95,16 +95,6 @@ fn of_two_policies_the_one_that_was_put_last_counts_whatever_the_clock_said() {
 }
 
 #[test]
-fn a_life_is_told_in_months_to_the_nearest_one() {
-    let day = 24 * 3600;
-    for (days, months) in
-        [(1, 1), (28, 1), (45, 1), (46, 2), (365, 12), (366, 12), (730, 24), (36_500, 1199), (99_999, 1200)]
-    {
-        assert_eq!(months_between(0, days * day), months, "{days}");
-    }
-}
-
-#[test]
 fn what_is_given_with_a_key_that_is_brought_may_not_say_another_one() {
     let derived = || {
         let key = KeyProperties::for_algorithm(KeyAlgorithm::Ec(Curve::P384));

@@ -72,6 +72,7 @@ pub fn put_policy(call: &Call) -> Result<Reply> {
     let mut put = None;
     call.transact(&mut |image| {
         let newest = KeyVersion::find(image, name, None)?;
+        refuse_held(image, name)?;
         if let Some(given) = given.take() {
             put = Some(Policy::put(given, policy_of(image, name).as_ref(), call.now)?);
         }
