@@ -7,8 +7,9 @@ use strongroom::vault::*;
 use crate::faults::*;
 use crate::{Scene, contents, restore};
 
-const KEEP: RestoreWish<'_> =
-    RestoreWish { new_pin: None, move_aside: false, agreed: true, keep: Some(b"backup-job/") };
+fn keeping(labels: &[Vec<u8>]) -> RestoreWish<'_> {
+    RestoreWish { new_pin: None, move_aside: false, agreed: true, keep: labels }
+}
 
 fn record(label: &str) -> Draft {
     let content = Content { label: label.as_bytes().to_vec(), ..Content::new(Class::Service) };
@@ -51,7 +52,9 @@ fn what_was_agreed_to_before_is_not_asked_and_a_services_passing_records_stay() 
     writer.delete(&old).unwrap();
     writer.create(vec![record("backup-job/new"), record("identity/new")]).unwrap();
     let source = BackupSource { file: &file, key: &BackupKey::Vault };
-    let restored = writer.restore(&source, &KEEP, &mut |_| panic!("nobody is asked"), &mut |_, _| {}).unwrap();
+    let restored = writer
+        .restore(&source, &keeping(&[b"backup-job/".to_vec()]), &mut |_| panic!("nobody is asked"), &mut |_, _| {})
+        .unwrap();
     assert_eq!((restored.written, restored.deleted), (1, 1));
     assert_eq!(labels(&*writer), ["backup-job/new", "identity/old"]);
     assert_eq!(labels(&*unlocked(&scene.vault)), ["backup-job/new", "identity/old"]);
@@ -83,7 +86,7 @@ fn a_certificate_comes_back_with_its_own_key_and_the_key_not_alone() {
     let file = scene.back_up("backup");
     let source = BackupSource { file: &file, key: &BackupKey::Vault };
     let www = name("www");
-    let of = |collection| NamedInBackup { name: &www, collection, rename: None };
+    let of = |collection| NamedInBackup { name: &www, collection, rename: None, own: false };
     let before = contents(&*writer);
     delete_softly(&*writer, Collection::Certificates, &www, 5).unwrap();
     let refused = writer.restore_named(&source, &of(None));
