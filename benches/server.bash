@@ -53,11 +53,15 @@ END
     "$bao" kv put -mount=kv s value="$secret_value" >/dev/null
 }
 
-# A vault, served with an identity that may do everything.
+# A vault with a target for its backups, served with an identity that may do everything.
 start_server() {
     our_port=$(free_port 18443)
-    STRONGROOM_VAULT=$place/bench "$cli" --pin-file "$place/pin" init >/dev/null 2>&1
-    STRONGROOM_VAULT=$place/bench "$cli" --pin-file "$place/pin" --vault bench serve --dev --listen "127.0.0.1:$our_port" \
+    [[ -d $place/bench ]] || STRONGROOM_VAULT=$place/bench "$cli" --pin-file "$place/pin" init >/dev/null 2>&1
+    mkdir -p "$place/backups"
+    printf 'vaults_dir = "none"\n[[vault]]\nname = "bench"\npath = "%s"\n[[backup_target]]\nname = "bench"\ndirectory = "%s"\n' \
+        "$place/bench" "$place/backups" >"$place/server.toml"
+    chmod 600 "$place/server.toml"
+    STRONGROOM_CONF=$place/server.toml "$cli" --pin-file "$place/pin" --vault bench serve --dev --listen "127.0.0.1:$our_port" \
         --tls-certificate "$place/tls.pem" --tls-key "$place/tls.key" >"$place/serve.log" 2>&1 &
     server=$!
     started+=("$server")

@@ -153,6 +153,7 @@ fn a_list_is_what_counts_at_a_scope_and_below_it() {
     assert_eq!(scopes(&format!("//{ASSIGNMENTS}")), (all, 4));
     assert_eq!(scopes(&format!("{ASSIGNMENTS}?$filter=atScope()")).0, ["/"]);
     assert_eq!(scopes(&format!("/keys/A{ASSIGNMENTS}")).0, ["/", "/keys/a"]);
+    assert_eq!(scopes(&format!("/%2Fkeys%2Fa{ASSIGNMENTS}")).0, ["/", "/keys/a"]);
     assert_eq!(scopes(&format!("{ASSIGNMENTS}?%24filter=principalId%20eq%20'{principal}'")).1, 3);
     assert_eq!(client.call(&administrator, "GET", &format!("{ASSIGNMENTS}?$filter=x"), "").status, 400);
 }

@@ -76,11 +76,13 @@ impl Budget {
         if !parameters.cost_parameter.is_power_of_two() {
             return Err(Error::Damaged("its cost for scrypt (no power of two)"));
         }
-        let blocks = u128::from(parameters.cost_parameter) * u128::from(parameters.block_size);
-        if 128 * blocks > self.limits.memory.into() {
+        // A block of its large table, and one for each lane.
+        let (cost, lanes) = (u128::from(parameters.cost_parameter), u128::from(parameters.parallelization));
+        let block = u128::from(parameters.block_size);
+        if 128 * block * (cost + lanes) > self.limits.memory.into() {
             return Err(Error::TooCostly(format!("{} MiB of memory", self.limits.memory >> 20)));
         }
-        self.take_rounds(u64::try_from(blocks * u128::from(parameters.parallelization)).unwrap_or(u64::MAX))
+        self.take_rounds(u64::try_from(block * cost * lanes).unwrap_or(u64::MAX))
     }
 }
 
@@ -304,6 +306,10 @@ mod tests {
             scrypt.cost_parameter = 1 << 11;
         }
         assert!(refusal(&parameters).contains("memory"));
+        if let Kdf::Scrypt(scrypt) = &mut parameters.kdf {
+            (scrypt.cost_parameter, scrypt.parallelization) = (2, u16::MAX);
+        }
+        assert!(refusal(&parameters).contains("memory"), "lanes take it too");
         for cost in [0, 3, u64::MAX] {
             if let Kdf::Scrypt(scrypt) = &mut parameters.kdf {
                 scrypt.cost_parameter = cost;

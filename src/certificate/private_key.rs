@@ -62,14 +62,17 @@ impl Form {
 impl Encrypted {
     /// PKCS#8.
     pub fn open(&self, passphrase: &str, limits: &Limits) -> Result<Zeroizing<Vec<u8>>> {
+        self.open_within(passphrase, &Budget::new(limits))
+    }
+
+    fn open_within(&self, passphrase: &str, budget: &Budget) -> Result<Zeroizing<Vec<u8>>> {
         let damaged = |_| Error::Damaged("the encrypted key");
         let (algorithm, encrypted) = encrypted_parts(&self.0).map_err(damaged)?;
         let parameters = algorithm.parameters.map(|parameters| parameters.to_der()).transpose();
         let parameters = parameters.map_err(damaged)?.unwrap_or_default();
         let algorithm = Algorithm { oid: algorithm.oid, parameters: &parameters };
-        let budget = Budget::new(limits);
         for password in Password::forms(passphrase) {
-            match decrypt(&algorithm, encrypted, password, &budget) {
+            match decrypt(&algorithm, encrypted, password, budget) {
                 // A wrong passphrase passes the padding once in 256 times, but makes no key.
                 Ok(pkcs8) if PrivateKeyInfoRef::from_der(&pkcs8).is_ok() => return Ok(pkcs8),
                 Ok(_) | Err(Error::DoesNotOpen) => {}
@@ -96,6 +99,7 @@ impl Bundle {
         if blocks.is_empty() {
             return Ok(None);
         }
+        let budget = Budget::new(limits);
         let (mut bundle, mut parameters) = (Self::default(), None);
         for (tag, der) in blocks {
             match Block::of(&tag) {
@@ -110,9 +114,11 @@ impl Bundle {
                 }
                 block => {
                     let form = Form::of_block(block, der, parameters.take().as_deref().map(Vec::as_slice))?;
-                    if let Some(form) = form {
-                        bundle.keys.push(form.open(|| Ok::<_, Error>(passphrase), limits)?);
-                    }
+                    bundle.keys.extend(match form {
+                        Some(Form::Clear(pkcs8)) => Some(pkcs8),
+                        Some(Form::Encrypted(encrypted)) => Some(encrypted.open_within(passphrase, &budget)?),
+                        None => None,
+                    });
                 }
             }
             if bundle.keys.len() + bundle.certificates.len() > limits.things {

@@ -5,6 +5,7 @@
 //! Where everything is, every challenge tells too, and nobody needs a token for it. The directory answers who has a token for
 //! the resource manager, which counts at no vault, and finds an identity by its id or name alone: it lists none.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::call::Query;
 use super::error::ServiceError;
-use super::identity::{Identity, Known};
+use super::identity::Identity;
 use super::listen::read_body;
 use super::names::port_of;
 use super::token::Audience;
@@ -80,10 +81,10 @@ async fn directory_objects(State(server): State<Arc<Server>>, headers: HeaderMap
     });
     match asked {
         Err(what) => refused(StatusCode::BAD_REQUEST, &what),
-        Ok(asked) => found(&server, &headers, |known| {
-            let by_oid = |id: &String| known.identity(id).filter(|identity| identity.oid.eq_ignore_ascii_case(id));
-            asked.ids.iter().filter_map(by_oid).collect()
-        }),
+        Ok(asked) => {
+            let ids: HashSet<String> = asked.ids.iter().map(|id| id.to_ascii_lowercase()).collect();
+            found(&server, &headers, |identity| ids.contains(&identity.oid))
+        }
     }
 }
 
@@ -93,16 +94,21 @@ async fn service_principals(State(server): State<Arc<Server>>, headers: HeaderMa
     let filter = query.get("$filter").unwrap_or_default();
     let name = filter.strip_prefix("servicePrincipalNames/any(c:c eq '").and_then(|rest| rest.strip_suffix("')"));
     match name {
-        Some(name) => found(&server, &headers, |known| known.identity(name).into_iter().collect()),
+        Some(name) => found(&server, &headers, |identity| {
+            [&identity.oid, &identity.appid, &identity.name].iter().any(|known| known.eq_ignore_ascii_case(name))
+        }),
         None => refused(StatusCode::BAD_REQUEST, "$filter must be servicePrincipalNames/any(c:c eq 'NAME')."),
     }
 }
 
-/// Answers with identities, if the token allows it.
-fn found(server: &Server, headers: &HeaderMap, find: impl FnOnce(&Known) -> Vec<&Identity>) -> Response {
+/// Answers with the identities that are meant, if the token allows it.
+fn found(server: &Server, headers: &HeaderMap, is_meant: impl Fn(&Identity) -> bool) -> Response {
     let known = server.authenticate(headers, Audience::ResourceManager).and_then(|_| server.known());
     match known {
-        Ok(known) => Json(json!({ "value": find(&known).into_iter().map(shown).collect::<Vec<_>>() })).into_response(),
+        Ok(known) => {
+            let found: Vec<Value> = known.identities().filter(|identity| is_meant(identity)).map(shown).collect();
+            Json(json!({ "value": found })).into_response()
+        }
         Err(ServiceError { status, message, .. }) => refused(status, &message),
     }
 }

@@ -109,16 +109,17 @@ impl Retention {
 /// What is deleted together: all versions and halves of this name, with a certificate its request and its own key.
 fn whole<'a>(image: &'a Image, collection: Collection, name: &Name) -> Result<Vec<&'a Arc<Object>>> {
     let of = |collection| image.with_name(collection, name.as_str());
-    joined(collection, name, of(collection).collect(), of(Collection::Keys), image.request(name.as_str()))
+    joined(image, collection, name, of(collection).collect(), of(Collection::Keys), image.request(name.as_str()))
 }
 
 /// What comes back or ends together.
 fn whole_deleted<'a>(image: &'a Image, collection: Collection, name: &Name) -> Result<Vec<&'a Arc<Object>>> {
     let of = |collection| image.deleted_with_name(collection, name.as_str());
-    joined(collection, name, of(collection).collect(), of(Collection::Keys), None)
+    joined(image, collection, name, of(collection).collect(), of(Collection::Keys), None)
 }
 
 fn joined<'a>(
+    image: &Image,
     collection: Collection,
     name: &Name,
     mut objects: Vec<&'a Arc<Object>>,
@@ -127,13 +128,15 @@ fn joined<'a>(
 ) -> Result<Vec<&'a Arc<Object>>> {
     let is_managed = |object: &&Arc<Object>| object.content.is_managed();
     match collection {
-        Collection::Keys if objects.iter().any(is_managed) => Err(VaultError::Managed(name.to_string())),
+        // A key whose certificate is gone is one like others.
+        Collection::Keys if objects.iter().any(is_managed) && image.has_managed_certificate(name.as_str()) => {
+            Err(VaultError::Managed(name.to_string()))
+        }
         Collection::Certificates => {
             objects.extend(request);
             if objects.iter().any(is_managed) {
-                let keys: Vec<_> = keys.collect();
-                // The public halves say nothing of it: they go where the private ones go.
-                objects.extend(keys.iter().any(is_managed).then_some(keys).into_iter().flatten());
+                // The name is kept from every other key.
+                objects.extend(keys);
             }
             Ok(objects)
         }
@@ -186,6 +189,27 @@ pub fn purge(vault: &dyn Vault, collection: Collection, name: &Name, now: i64) -
 pub fn ended_with(image: &Image, collection: Collection, name: &Name) -> Result<Vec<ObjectNumber>> {
     let whole = whole(image, collection, name)?;
     Ok(whole.iter().map(|object| object.number).chain(left_over(image, &whole)).collect())
+}
+
+/// Everything that ends with these objects. What would part a certificate from a key that is its own is refused.
+pub fn ended_by(image: &Image, numbers: &[ObjectNumber]) -> Result<Vec<ObjectNumber>> {
+    let ended: Vec<_> = numbers.iter().filter_map(|number| image.get(*number)).collect();
+    for object in ended.iter().filter(|object| object.content.is_managed()) {
+        let Some(name) = &object.name else { continue };
+        let stays = |collection: Collection| {
+            let mut others = image.with_name(collection, name.as_str()).filter(|other| other.content.is_managed());
+            others.any(|other| other.content.id == object.content.id && !numbers.contains(&other.number))
+        };
+        let certificate = stays(Collection::Certificates);
+        let parted = match object.content.class {
+            Class::Certificate => !certificate && stays(Collection::Keys),
+            _ => certificate,
+        };
+        if parted {
+            return Err(VaultError::Managed(name.to_string()));
+        }
+    }
+    Ok(numbers.iter().copied().chain(left_over(image, &ended)).collect())
 }
 
 /// Ends everything whose date has come; says how many objects that were.

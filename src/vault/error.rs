@@ -75,9 +75,9 @@ pub enum VaultError {
     /// The end of an object before its date, in a vault whose purge protection is on.
     #[error("purge protection is on: what is deleted stays until its date, and only a soft deletion is possible")]
     PurgeProtected,
-    /// The key of a certificate is deleted, brought back and purged with it.
+    /// A certificate's own key is made, deleted, brought back and purged with it.
     #[error(
-        "{0} is the key of the certificate of that name and goes with it: delete, recover or purge the certificate"
+        "{0} is a certificate with a key of its own, and neither goes or comes without the other: renew, delete, recover or purge the certificate"
     )]
     Managed(String),
     /// What was asked would leave the vault without anybody who may give roles.

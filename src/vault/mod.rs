@@ -22,7 +22,7 @@ pub use backup::{
     BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Losses, MIN_PASSPHRASE_LEN, NamedInBackup,
     RestoreWish, Restored, Rollback, Tally,
 };
-pub use deletion::{RETENTION_DAYS, Retention, delete_softly, ended_with, is_due, purge, purge_due, recover};
+pub use deletion::{RETENTION_DAYS, Retention, delete_softly, ended_by, ended_with, is_due, purge, purge_due, recover};
 pub use error::VaultError;
 pub use image::Image;
 pub use name::Name;

@@ -203,6 +203,10 @@ pub struct Content {
 const ALWAYS_AUTHENTICATE: u64 = 0x202;
 /// `CKA_ALLOWED_MECHANISMS`.
 const ALLOWED_MECHANISMS: u64 = 0x4000_0600;
+/// `CKA_SENSITIVE`, kept where it is set beside `CKA_EXTRACTABLE`.
+const SENSITIVE: u64 = 0x103;
+/// `CKA_WRAP_WITH_TRUSTED`.
+const WRAP_WITH_TRUSTED: u64 = 0x210;
 
 /// Notes that the server keeps about one version of a certificate: how it was asked for, which version of its key it has,
 /// in which order its chain came. The next version, whoever makes it, doesn't have them.
@@ -230,9 +234,29 @@ impl Content {
         of(ALWAYS_AUTHENTICATE).iter().any(|byte| *byte != 0) || !of(ALLOWED_MECHANISMS).is_empty()
     }
 
+    /// Whether the secret part may leave as it is. A PKCS#11 program may let it leave wrapped alone (`CKA_SENSITIVE` beside
+    /// `CKA_EXTRACTABLE`), or for trusted keys alone.
+    pub fn may_leave_in_clear(&self) -> bool {
+        self.may_leave_wrapped() && !self.is_set(SENSITIVE)
+    }
+
+    /// Whether the secret part may leave wrapped by a key that nobody calls trusted.
+    pub fn may_leave_wrapped(&self) -> bool {
+        self.exportable && !self.is_set(WRAP_WITH_TRUSTED)
+    }
+
+    fn is_set(&self, attribute: u64) -> bool {
+        self.attributes.get(&attribute).is_some_and(|value| value.iter().any(|byte| *byte != 0))
+    }
+
     /// Notes that a secret's value is text.
     pub fn note_text_value(&mut self) {
         self.notes.insert(TEXT_VALUE.0.into(), TEXT_VALUE.1.into());
+    }
+
+    /// Leaves out what front ends keep beside this object alone: all but how its value reads. A copy is another object.
+    pub fn forget_notes(&mut self) {
+        self.notes.retain(|name, _| name == TEXT_VALUE.0);
     }
 
     /// Whether it is a certificate with a key of its own, or such a key: one goes nowhere without the other.

@@ -13,6 +13,7 @@ mod running;
 mod schedule;
 #[path = "../stage/mod.rs"]
 mod stage;
+mod wishes;
 #[path = "../faults/zoo.rs"]
 mod zoo;
 

@@ -12,7 +12,7 @@ use strongroom::vault::{
 };
 
 use super::stage::{self, PIN, Stage, TOKEN, fail, succeed};
-use super::{DAY, KINDS, Key, certificate, has_java, keytool, now, profile};
+use super::{DAY, KINDS, Key, certificate, keytool, now, profile};
 
 /// A vault, empty.
 fn vault() -> Stage {
@@ -191,11 +191,9 @@ fn openssl_and_java_open_an_exported_pkcs12_with_its_passphrase_only() {
     };
     assert!(!openssl("pass:another") && openssl("pass:a passphrase"));
     assert_eq!(stage.openssl("pkey -in out.pem -pubout"), stage.strongroom("key public www"));
-    if has_java() {
-        let mut list = keytool(&stage, "-list -keystore www.pfx -storetype PKCS12");
-        let listed = succeed(list.args(["-storepass", "a passphrase"]));
-        assert!(listed.contains("www") && listed.contains("PrivateKeyEntry"), "{listed}");
-    }
+    let mut list = keytool(&stage, "-list -keystore www.pfx -storetype PKCS12");
+    let listed = succeed(list.args(["-storepass", "a passphrase"]));
+    assert!(listed.contains("www") && listed.contains("PrivateKeyEntry"), "{listed}");
     stage::set_mode(std::path::Path::new(&stage.file("empty", "")), 0o600);
     let refusal = refused(&stage, "cert export www --format pfx --passphrase-file empty --out x.pfx");
     assert!(refusal.contains("empty"), "{refusal}");
@@ -207,6 +205,15 @@ fn openssl_and_java_open_an_exported_pkcs12_with_its_passphrase_only() {
     stage::set_mode(std::path::Path::new(&other.file("passphrase", "a passphrase")), 0o600);
     other.strongroom("import www.pfx --passphrase-file passphrase");
     assert_eq!(other.strongroom("key public www"), stage.strongroom("key public www"));
+}
+
+#[test]
+fn a_key_that_may_leave_wrapped_only_does_not_leave_in_the_clear() {
+    let stage = vault();
+    stage.pkcs11_tool_logged_in("--keypairgen --key-type EC:prime256v1 --label www --extractable --sensitive");
+    stage.strongroom("cert create www --subject CN=www");
+    let refusal = refused(&stage, "cert export www --private-key");
+    assert!(refusal.contains("wrapped"), "{refusal}");
 }
 
 /// What the server makes: a certificate and its key as one object, with its notes beside them.

@@ -50,6 +50,17 @@ fn a_file_that_asks_for_too_much_work_is_refused_before_it_is_done() {
 }
 
 #[test]
+fn many_encrypted_keys_in_one_file_have_one_budget_together() {
+    let stage = Stage::without_token();
+    file(&stage, "");
+    stage.openssl("pkcs8 -topk8 -in x.key -out one.key -passout pass:secret -iter 1500000");
+    let one = read(&stage, "one.key");
+    assert_eq!(Bundle::read(&one, "secret", &Limits::SERVER).unwrap().unwrap().keys.len(), 1);
+    let error = Bundle::read(&one.repeat(3), "secret", &Limits::SERVER).err().unwrap();
+    assert!(matches!(error, Error::TooCostly(_)), "{error}");
+}
+
+#[test]
 fn ciphers_that_nobody_reads_are_named() {
     let stage = Stage::without_token();
     let text = refused(&file(&stage, "-legacy -keypbe PBE-SHA1-RC4-128"), "secret").to_string();

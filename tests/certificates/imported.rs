@@ -7,7 +7,7 @@ use strongroom::certificate::{Certificate, Limits, chain, pkcs12};
 use strongroom::crypto::PrivateKey;
 
 use super::stage::{self, Stage, succeed};
-use super::{certificate, certtool, has_java, keytool, read};
+use super::{certificate, certtool, keytool, read};
 
 /// Makes `www.key`, `www.pem` (its certificate) and `ca.pem` (the certificate's issuer).
 fn openssl_chain(stage: &Stage, generate: &str) {
@@ -55,7 +55,7 @@ fn pkcs12_of_openssl_new_and_old_is_read_with_and_without_passphrase() {
             "-keypbe NONE -certpbe NONE",
             "-macalg sha512",
         ] {
-            for passphrase in ["secret", ""] {
+            for passphrase in ["secret", "", "Paßwort 🔑"] {
                 let mut command = stage.command("openssl");
                 command.args("pkcs12 -export -inkey www.key -in www.pem -certfile ca.pem -out www.pfx".split(' '));
                 succeed(command.args(["-passout", &format!("pass:{passphrase}")]).args(how.split_whitespace()));
@@ -65,11 +65,18 @@ fn pkcs12_of_openssl_new_and_old_is_read_with_and_without_passphrase() {
     }
 }
 
+/// `tests/data`: made by NSS 3.87, which is Firefox's, and by Java 17.
+#[test]
+fn files_of_other_programs_are_within_a_servers_limits() {
+    for (file, passphrase, keys) in [("nss-3.87.p12", "secret12", 1), ("java-17.p12", "secret", 1)] {
+        let path = format!("{}/tests/data/{file}", env!("CARGO_MANIFEST_DIR"));
+        let read = pkcs12::read(&fs::read(path).unwrap(), passphrase, &Limits::SERVER).unwrap();
+        assert_eq!((read.keys.len(), read.certificates.len()), (keys, 1), "{file}");
+    }
+}
+
 #[test]
 fn pkcs12_of_javas_keytool_new_and_old_is_read() {
-    if !has_java() {
-        return;
-    }
     let stage = Stage::without_token();
     for (kind, generate) in [
         ("rsa", "-keyalg RSA -keysize 2048"),
@@ -162,19 +169,15 @@ fn the_command_imports_what_java_and_gnutls_write() {
     stage.strongroom("init --label stage");
     stage::set_mode(std::path::Path::new(&stage.file("passphrase", "passphrase")), 0o600);
     stage::set_mode(std::path::Path::new(&stage.file("none", "")), 0o600);
-    let mut files = vec![("gnutls", "none")];
-    if has_java() {
-        let generate = "-genkeypair -keyalg EC -groupname secp384r1 -alias java -dname CN=java";
-        let store = "-keystore java.p12 -storetype PKCS12 -storepass passphrase";
-        succeed(&mut keytool(&stage, &format!("{generate} {store}")));
-        files.push(("java", "passphrase"));
-    }
+    let generate = "-genkeypair -keyalg EC -groupname secp384r1 -alias java -dname CN=java";
+    let store = "-keystore java.p12 -storetype PKCS12 -storepass passphrase";
+    succeed(&mut keytool(&stage, &format!("{generate} {store}")));
     stage.file("template", "cn = gnutls\nexpiration_days = 3\n");
     certtool(&stage, "--generate-privkey --key-type rsa --bits 2048 --outfile g.key");
     certtool(&stage, "--generate-self-signed --load-privkey g.key --template template --outfile g.pem");
     let to_p12 = "--to-p12 --load-privkey g.key --load-certificate g.pem --p12-name gnutls --outder --null-password";
     certtool(&stage, &format!("{to_p12} --outfile gnutls.p12"));
-    for (name, passphrase) in files {
+    for (name, passphrase) in [("gnutls", "none"), ("java", "passphrase")] {
         stage.strongroom(&format!("import {name}.p12 --passphrase-file {passphrase} --exportable"));
         let shown = stage.strongroom(&format!("--json cert show {name}"));
         assert!(shown.contains(&format!("\"key\": \"{name}\"")), "{shown}");

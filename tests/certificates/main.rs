@@ -72,15 +72,6 @@ fn put(stage: &Stage, file: &str, der: &[u8]) {
     stage.file(file, pem::text("CERTIFICATE", der));
 }
 
-/// Whether this machine has Java's `keytool`, which nothing else here needs.
-fn has_java() -> bool {
-    let found = Command::new("keytool").arg("-help").output().is_ok();
-    if !found {
-        eprintln!("There is no keytool on this machine: what Java reads and writes wasn't tried.");
-    }
-    found
-}
-
 /// `keytool` in English.
 fn keytool(stage: &Stage, arguments: &str) -> Command {
     let mut command = stage.command("keytool");

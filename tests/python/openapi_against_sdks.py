@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import typing
+from enum import Enum
 
 
 def shape(path):
@@ -47,8 +48,9 @@ def model_of(method, models):
     for parameter in inspect.signature(method).parameters.values():
         for kind in typing.get_args(parameter.annotation):
             name = getattr(kind, "__name__", None) or getattr(kind, "__forward_arg__", "").split(".")[-1]
-            if name and isinstance(getattr(models, name, None), type):
-                return getattr(models, name)
+            model = getattr(models, name, None) if name else None
+            if isinstance(model, type) and not issubclass(model, Enum):
+                return model
     return None
 
 
@@ -63,8 +65,6 @@ def members(model):
 
 
 def enums(models):
-    from enum import Enum
-
     return {n: {m.value for m in e} for n, e in inspect.getmembers(models, inspect.isclass) if issubclass(e, Enum)}
 
 

@@ -1,6 +1,8 @@
 //! Jobs, one at a time, and what stays when a vault goes back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use serde_json::{Value, json};
 use strongroom::config::Manner;
@@ -128,6 +130,55 @@ fn jobs_are_told_as_they_ended_after_the_vault_went_back_and_after_a_restart() {
     operator.client = world.connect();
     assert_eq!(operator.told("backup", &backup), made);
     assert_eq!(operator.told("restore", &restore)["status"], "Succeeded");
+}
+
+#[test]
+fn others_read_sign_and_write_while_a_vault_is_backed_up_and_restored() {
+    let world = World::new();
+    let mut operator = Operator::of(&world);
+    assert_eq!(operator.ask("POST", "/keys/k/create", &json!({ "kty": "EC" })).status, 200);
+    for number in 0..100 {
+        operator.set(&format!("s-{number}"), &"x".repeat(20_000));
+    }
+    operator.set("s", "before");
+    let folder = operator.backed_up();
+    operator.set("s", "after");
+    let (over, token) = (AtomicBool::new(false), operator.token.clone());
+    let (told, seen) = thread::scope(|scope| {
+        let reader = scope.spawn(|| read_and_sign(&world, &token, &over));
+        let begun = operator.begin_backup();
+        let mut writes = 0;
+        // Changes are made while the backup is, and it is of one moment.
+        while operator.told("backup", begun.json()["jobId"].as_str().unwrap())["status"] == "InProgress" {
+            operator.set("counter", &writes.to_string());
+            writes += 1;
+        }
+        let told = operator.restored(&folder);
+        over.store(true, Ordering::SeqCst);
+        (told, reader.join().unwrap())
+    });
+    assert_eq!(told["status"], "Succeeded", "{told}");
+    let changes = seen.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert_eq!((seen.first().map(String::as_str), seen.last().map(String::as_str)), (Some("after"), Some("before")));
+    assert_eq!(changes, 1, "it went back once");
+}
+
+/// The secret's values in the order in which they were read, until somebody says that it is over and once more.
+fn read_and_sign(world: &World, token: &str, over: &AtomicBool) -> Vec<String> {
+    let mut client = world.connect();
+    let mut seen = Vec::new();
+    loop {
+        let last = over.load(Ordering::SeqCst);
+        let answer = client.call(token, "GET", "/secrets/s", "");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        seen.push(answer.json()["value"].as_str().unwrap().to_owned());
+        let digest = format!(r#"{{"alg":"ES256","value":"{}"}}"#, "A".repeat(43));
+        let answer = client.call(token, "POST", "/keys/k//sign", &digest);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        if last {
+            return seen;
+        }
+    }
 }
 
 #[test]

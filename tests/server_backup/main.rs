@@ -12,3 +12,4 @@ mod serving;
 
 mod jobs;
 mod kill;
+mod start;

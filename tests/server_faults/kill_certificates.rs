@@ -80,7 +80,7 @@ fn write(log: &mut Log, client: &Client, authority: &Authority, prefix: &str) ->
         let name = format!("{prefix}-{}", log.len());
         log.insert(name.clone(), Told::Nothing);
         let create = format!("/certificates/{name}/create");
-        if log.len() % 2 == 0 {
+        if log.len().is_multiple_of(2) {
             connection.ask(client, "POST", &create, &policy("Self"))?.with(202);
             log.insert(name, Told::Issued(None));
             continue;

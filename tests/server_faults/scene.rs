@@ -87,7 +87,8 @@ impl Scene {
         path
     }
 
-    fn serve_with(&self, options: &[&str], variables: &[(&str, &str)]) -> Served {
+    /// With these options and variables besides.
+    pub fn serve_with(&self, options: &[&str], variables: &[(&str, &str)]) -> Served {
         let log = self.folder.path().join("log");
         let mut command = self.strongroom(&["serve", "--listen", "127.0.0.1:0", "--write-ca", "ca.pem"]);
         command.env("STRONGROOM_CONF", self.configuration()).env_remove("STRONGROOM_VAULT");

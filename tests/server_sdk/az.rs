@@ -293,6 +293,29 @@ fn az_backs_up_and_restores_a_managed_hsm() {
     az.run(&[("key show $HSM -n k", "EC-HSM")], "");
 }
 
+#[test]
+fn az_takes_in_what_byok_wrap_made() {
+    if !is_ours() {
+        return;
+    }
+    let mut az = scratch();
+    az.run(&[("key create $VAULT -n kek --kty RSA-HSM --size 2048 --ops import", "/keys/kek/")], "");
+    let kid = az.answer["key"]["kid"].as_str().unwrap().to_owned();
+    az.run(&[("key download $VAULT -n kek -e PEM --file kek.pem", "")], "");
+    let kinds = [
+        ("r", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048", "--kty RSA"),
+        ("e", "-algorithm EC -pkeyopt ec_paramgen_curve:P-384", "--kty EC --curve P-384"),
+    ];
+    for (name, algorithm, kind) in kinds {
+        az.stage.openssl(&format!("genpkey {algorithm} -out {name}.pem"));
+        az.stage.strongroom(&format!("byok wrap {name}.pem --kek kek.pem --kid {kid} --out {name}.byok"));
+        let import = format!("key import $VAULT -n {name} {kind} --byok-file {name}.byok");
+        az.run(&[(&import, "/keys/"), (&format!("key download $VAULT -n {name} -e PEM --file {name}.pub"), "")], "");
+        let own = az.stage.openssl(&format!("pkey -in {name}.pem -pubout"));
+        assert_eq!(std::fs::read_to_string(az.stage.path(&format!("{name}.pub"))).unwrap().trim(), own.trim());
+    }
+}
+
 /// What `az` can be told to do with vaults, as it says itself.
 fn every_command() -> BTreeSet<String> {
     let ask = "from azure.cli.core import get_default_cli\n\

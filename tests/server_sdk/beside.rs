@@ -22,7 +22,7 @@ fn what_the_sdk_and_pkcs11_tool_make_the_other_uses() {
         ("PIN", PIN.to_owned()),
     ];
     let printed = served.python(&stage, "beside_pkcs11.py", &variables);
-    assert!(printed.contains("Ran 9 tests") && printed.contains("\nOK\n"), "{printed}");
+    assert!(printed.contains("Ran 10 tests") && printed.contains("\nOK\n"), "{printed}");
 }
 
 /// Changes a key over REST.

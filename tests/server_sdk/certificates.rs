@@ -98,7 +98,7 @@ fn the_command_line_shows_a_certificate_of_the_sdk_and_deletes_it_with_its_key()
     };
     assert_eq!(listed("cert").as_array().unwrap().len(), 1);
     assert!(stage.strongroom("cert show www").contains("CN=managed"));
-    for refused in ["key delete www", "key delete www --purge --yes", "key create www --rotate"] {
+    for refused in ["key delete www", "key delete www --purge --yes", "key rotate www"] {
         let done = output(&mut stage.strongroom_command(refused));
         assert!(!done.status.success(), "{refused}");
     }
@@ -110,5 +110,75 @@ fn the_command_line_shows_a_certificate_of_the_sdk_and_deletes_it_with_its_key()
     assert_eq!(
         (listed("cert"), listed("key"), listed("deleted")),
         (serde_json::json!([]), serde_json::json!([]), serde_json::json!([]))
+    );
+}
+
+#[test]
+fn a_certificate_of_the_sdk_that_the_command_line_renews_is_whole_to_the_sdk() {
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::new();
+    stage.strongroom("key create ca --kind p-256");
+    stage.strongroom("cert create ca --authority --subject CN=Example-CA --out ca.crt");
+    let served = Served::vault(&stage);
+    run(
+        &stage,
+        &served,
+        "certificates.create_issuer('ca', 'Strongroom')\n\
+         policy = CertificatePolicy('ca', subject='CN=www', key_type='EC', key_curve_name='P-256', reuse_key=True,\n\
+         \x20   content_type='application/x-pem-file')\n\
+         for _ in range(2):\n\
+         \x20   certificates.begin_create_certificate('www', policy, tags={'team': 'web'}, _polling_interval=0.1).result()\n",
+    );
+    stage.strongroom("cert renew www --out renewed.crt");
+    run(
+        &stage,
+        &served,
+        "made = certificates.get_certificate('www')\n\
+         version = made.properties.version\n\
+         assert made.key_id.endswith('/keys/www/' + version) and made.secret_id.endswith('/secrets/www/' + version)\n\
+         assert made.policy.issuer_name == 'ca' and made.policy.reuse_key and made.properties.tags == {'team': 'web'}\n\
+         assert len(list(certificates.list_properties_of_certificate_versions('www'))) == 3\n\
+         secret = secrets.get_secret('www', version).value\n\
+         assert secret.count('BEGIN CERTIFICATE') == 2 and secret.count('BEGIN PRIVATE KEY') == 1\n\
+         open('www.pem', 'w').write(secret)\n",
+    );
+    let read = |what: &str| succeed(stage.command("openssl").args(what.split(' ')));
+    assert!(read("verify -x509_strict -CAfile ca.crt www.pem").contains("OK"));
+    let public = read("pkey -in www.pem -pubout");
+    assert_eq!(public, read("x509 -in renewed.crt -noout -pubkey"));
+    assert_eq!(public, stage.strongroom("key public www"));
+}
+
+#[test]
+fn what_waits_for_an_authority_is_seen_by_the_command_line_only_once_it_is_deleted() {
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::new();
+    let served = Served::vault(&stage);
+    run(
+        &stage,
+        &served,
+        "policy = CertificatePolicy('Unknown', subject='CN=waits', key_type='EC')\n\
+         for name in ['waits', 'gone']:\n\
+         \x20   certificates.begin_create_certificate(name, policy).result()\n\
+         certificates.begin_delete_certificate('gone', _polling_interval=0.1).result()\n",
+    );
+    for what in ["cert list", "key list", "deleted list"] {
+        assert!(!stage.strongroom(what).contains("waits"), "{what}");
+    }
+    assert!(stage.strongroom("deleted list").contains("gone"));
+    assert!(stage.strongroom("deleted show gone").contains("certificate"));
+    stage.strongroom("deleted purge gone --yes");
+    assert!(!stage.strongroom("deleted list").contains("gone"));
+    let backup = "backup create whole.backup --passphrase-file pin";
+    stage.strongroom(backup);
+    run(
+        &stage,
+        &served,
+        "operation = certificates.get_certificate_operation('waits')\n\
+         assert operation.status == 'inProgress' and operation.csr\n",
     );
 }

@@ -6,6 +6,7 @@ mod certificates;
 mod forged;
 mod jwt;
 mod logins;
+mod manager;
 #[path = "../serving/mod.rs"]
 mod serving;
 mod taken_away;

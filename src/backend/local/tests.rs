@@ -411,6 +411,40 @@ fn a_certificate_with_its_key_keeps_its_name_from_keys_and_secrets() {
 }
 
 #[test]
+fn nothing_parts_a_certificate_from_its_own_key_and_what_stood_above_it_ends_with_it() {
+    let fixture = Fixture::new();
+    let vault = fixture.unlocked();
+    let made = certificate(&*vault, [7; 16]).unwrap();
+    let numbers: Vec<_> = made.iter().map(|object| object.number).collect();
+    for alone in [0, 2] {
+        assert!(matches!(vault.delete(&[numbers[alone]]), Err(VaultError::Managed(_))), "{alone}");
+    }
+    let rotated = Draft { content: made[0].content.clone(), naming: Naming::VersionOf(www()), secret: None };
+    assert!(matches!(vault.create(vec![rotated]), Err(VaultError::Managed(_))));
+    let mut member = Content::new(Class::Certificate);
+    member.set_chain_member("above");
+    vault.create(vec![Draft { content: member, naming: Naming::None, secret: None }]).unwrap();
+    let stands_below = &mut |content: &mut Content| {
+        content.set_chain(&[("above".into(), "value".into())]);
+        Ok(())
+    };
+    vault.change(&[numbers[2]], stands_below).unwrap();
+    vault.delete(&numbers).unwrap();
+    assert!(fixture.unlocked().image().is_empty());
+}
+
+#[test]
+fn a_key_whose_certificate_is_gone_is_deleted_like_others() {
+    let fixture = Fixture::new();
+    let vault = fixture.unlocked();
+    let made = certificate(&*vault, [7; 16]).unwrap();
+    vault.transact(&mut |_| Ok(vec![Change::Delete(made[2].number)])).unwrap();
+    delete_softly(&*vault, Collection::Keys, &www(), 5).unwrap();
+    recover(&*vault, Collection::Keys, &www(), 5).unwrap();
+    vault.delete(&[made[0].number, made[1].number]).unwrap();
+}
+
+#[test]
 fn a_request_holds_the_name_of_its_certificate_and_gives_it_its_version() {
     let fixture = Fixture::new();
     let vault = fixture.unlocked();

@@ -19,7 +19,7 @@ use crate::crypto::{self, SecretBytes};
 use crate::sys::memory::WipeStack;
 use crate::vault::{
     Class, Collection, Content, Draft, Image, Name, Naming, Object, ObjectNumber, Result, Retention, VaultError,
-    Version,
+    Version, ended_by,
 };
 
 /// What one transaction is going to do, in terms of objects.
@@ -150,7 +150,7 @@ impl Plan {
     /// [`purge`](Self::purge), but not of what was deleted softly: who asks may have seen it before that.
     pub fn end(&mut self, state: &State, numbers: &[ObjectNumber]) -> Result<()> {
         numbers.iter().try_for_each(|number| state.loaded.live(*number).map(drop))?;
-        self.purge(state, numbers)
+        self.purge(state, &ended_by(&state.loaded.image, numbers)?)
     }
 
     /// Plans the end of objects, as far as purge protection allows it.
@@ -296,6 +296,13 @@ fn named(
 fn check_name(image: &Image, collection: Collection, draft: &Draft, name: &Name) -> Result<()> {
     let naming = &draft.naming;
     let given = !matches!(naming, Naming::None | Naming::FromLabel);
+    if matches!(naming, Naming::VersionOf(_)) && collection == Collection::Keys {
+        // Its certificate is what is renewed.
+        let mut versions = image.with_name(collection, name.as_str());
+        if versions.any(|object| object.content.is_managed()) && image.has_managed_certificate(name.as_str()) {
+            return Err(VaultError::Managed(name.to_string()));
+        }
+    }
     if image.is_kept_from(&draft.content, name.as_str()) {
         return Err(VaultError::NameTaken(name.to_string()));
     }

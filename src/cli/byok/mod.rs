@@ -126,7 +126,7 @@ fn exportable(context: &Context, name: &str) -> Result<(KeyAlgorithm, SecretByte
     if main.content.class == Class::PublicKey {
         return Err(Error::refused(format!("{name} has no private part in this vault.")));
     }
-    if !main.content.exportable {
+    if !main.content.may_leave_wrapped() {
         return Err(Error::refused(format!(
             "The key {name} isn't exportable: it stays in its vault. Make one with --exportable where it is to leave."
         )));

@@ -1,5 +1,6 @@
 //! `export`: a certificate, its issuers and, where its owner allowed that, its private key, for programs that want files.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -47,6 +48,9 @@ enum Format {
 pub(super) fn run(context: &Context, export: &Export) -> Result<()> {
     if context.output.is_json() && export.out.is_none() && (export.format == Format::Pfx || export.private_key) {
         return Err(Error::Usage("With --json what is exported goes to a file: name it with --out FILE.".into()));
+    }
+    if export.out.is_none() && export.format == Format::Pfx && std::io::stdout().is_terminal() {
+        return Err(Error::Usage("PKCS#12 is nothing for a terminal: name a file with --out FILE.".into()));
     }
     let opened = context.unlocked()?;
     let image = opened.vault.image();
@@ -119,10 +123,16 @@ fn private_key(vault: &dyn VaultAdmin, image: &Image, leaf: &Certificate, name: 
     let private = private_half(image, leaf).ok_or_else(|| {
         Error::refused(format!("The private key of {name} isn't in this vault: leave --private-key out."))
     })?;
-    if !private.content.exportable {
+    if !private.content.may_leave_in_clear() {
         return Err(Error::refused(format!(
             "The private key of {name} may not leave the vault: only keys that were made with --exportable may. Leave \
              --private-key out."
+        )));
+    }
+    if !private.content.may_leave_in_clear() {
+        return Err(Error::refused(format!(
+            "The PKCS#11 program that made the private key of {name} lets it leave wrapped by another key only \
+             (CKA_SENSITIVE, CKA_WRAP_WITH_TRUSTED): wrap it with such a program, or leave --private-key out."
         )));
     }
     Ok(vault.secret(private.number)?)

@@ -53,7 +53,7 @@ pub(super) struct Purpose {
 /// For how long.
 #[derive(Args)]
 pub(super) struct Duration {
-    /// For how many days it is valid (default: 365; for an authority 3650)
+    /// For how many days it is valid (default: 365; for an authority 3650; when it is renewed, as before)
     #[arg(long, conflicts_with = "months", value_parser = clap::value_parser!(u32).range(1..=36500))]
     days: Option<u32>,
     /// For how many months it is valid

@@ -1,6 +1,7 @@
 //! `strongroom serve`: vaults over Azure Key Vault's REST API.
 
 mod dev;
+mod targets;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,17 +13,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Context, Error, Result, open};
 use crate::certificate::Alternative;
-use crate::config::{self, BackupTarget, Config, Manner, ServerConfig, VaultConfig};
+use crate::config::{BackupTarget, Config, Manner, ServerConfig, VaultConfig};
 use crate::log;
 use crate::server::access::has_administrator;
-use crate::server::administration::full_backup::{Target, Targets};
 use crate::server::authority::Authority;
 use crate::server::clock::Clock;
 use crate::server::listen::{self, Limits, Listeners};
 use crate::server::names::Names;
 use crate::server::tls::Tls;
 use crate::server::{Configuration, Offered, ServeError, Server};
-use crate::vault::{MIN_PASSPHRASE_LEN, Name, Pin, VaultAdmin};
+use crate::vault::{Name, VaultAdmin};
 
 /// Where the server is reached, and for what.
 #[derive(Args)]
@@ -96,6 +96,10 @@ pub(super) fn run(context: &Context, mut serve: Serve) -> Result<()> {
 }
 
 impl Serve {
+    fn configuration(&self) -> Result<Configuration> {
+        Ok(Configuration { backup_targets: targets::targets(&self.backup_targets)?, ..Configuration::default() })
+    }
+
     /// Takes from the configuration what no option says.
     fn complete(&mut self, config: ServerConfig) {
         if self.listen.is_empty() {
@@ -143,9 +147,7 @@ impl Running {
         let home = Arc::clone(&vaults.first().ok_or(ServeError::NoVault)?.vault);
         let own_addresses: Vec<SocketAddr> = vaults.iter().filter_map(|place| place.address).collect();
         let offered = vaults.iter().map(Place::offered).collect();
-        let backup_targets = Targets::new(serve.backup_targets.iter().map(target).collect::<Result<_>>()?);
-        let configuration = Configuration { backup_targets, ..Configuration::default() };
-        let server = Server::configured(offered, names.clone(), clock.clone(), configuration)?;
+        let server = Server::configured(offered, names.clone(), clock.clone(), serve.configuration()?)?;
         let mut wanted = serve.listen.clone();
         if wanted.is_empty() && own_addresses.is_empty() {
             wanted.push(SocketAddr::from(([127, 0, 0, 1], 8443)));
@@ -172,6 +174,7 @@ impl Running {
                 vaults[0].name
             ));
         }
+        targets::note_missing(context, &serve.backup_targets);
         for address in &addresses {
             context.output.note(&format!("Listening at https://{address}."));
         }
@@ -184,23 +187,6 @@ impl Running {
         tokio::spawn(self.source.renew_regularly(self.tls, asked));
         listen::serve(self.server.router(), self.listeners, Limits::default(), shutdown).await
     }
-}
-
-/// A target with its passphrase, which is read once: the server may not be able to later.
-fn target(configured: &BackupTarget) -> Result<Target> {
-    let passphrase = configured.passphrase_file.as_deref().map(|file| {
-        let passphrase = config::read_pin_file(file)?;
-        let letters = std::str::from_utf8(&passphrase).map_or(passphrase.len(), |text| text.chars().count());
-        match letters < MIN_PASSPHRASE_LEN {
-            true => Err(Error::refused(format!(
-                "{} holds no passphrase for backups: it has {MIN_PASSPHRASE_LEN} characters or more.",
-                file.display()
-            ))),
-            false => Ok(Pin::new(passphrase.to_vec())),
-        }
-    });
-    let (name, directory) = (configured.name.clone(), configured.directory.clone());
-    Ok(Target { name, directory, passphrase: passphrase.transpose()? })
 }
 
 /// Until somebody asks the server to end.

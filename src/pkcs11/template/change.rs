@@ -15,6 +15,7 @@ pub fn for_copy(object: &Object, token: bool, template: &Template<'_>, cx: &Rule
         return Err(Rv(CKR_ACTION_PROHIBITED));
     }
     let mut content = object.content.clone();
+    content.forget_notes();
     // Else copying would be the way to change what may not be changed.
     if !object::is_set(&content, CKA_MODIFIABLE) && raises(&content, template.0.iter().copied(), Usage::all()) {
         return Err(Rv(CKR_ACTION_PROHIBITED));

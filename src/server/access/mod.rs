@@ -56,10 +56,13 @@ pub enum At<'a> {
 impl Grants {
     /// Works out what the assignments in this image allow, in a vault of this manner.
     pub fn of(image: &Image, manner: Manner) -> Self {
+        // What a role allows is worked out once, however many have it.
+        let roles = RoleDefinition::all(image, manner);
+        let allowed: HashMap<&str, ActionSet> = roles.iter().map(|role| (role.id(), role.allowed(manner))).collect();
         let mut grants = Self::default();
         for stored in record::all::<Assignment>(image) {
             let Assignment { principal, role, scope, .. } = stored.record;
-            let Some(role) = RoleDefinition::find(image, manner, &role) else { continue };
+            let Some(allowed) = allowed.get(role.as_str()) else { continue };
             let granted = grants.by_principal.entry(principal.into()).or_default();
             let set = match scope {
                 Scope::Vault => &mut granted.everywhere,
@@ -68,7 +71,7 @@ impl Grants {
                     granted.objects.entry((collection, name.folded().into())).or_default()
                 }
             };
-            *set |= role.allowed(manner);
+            *set |= *allowed;
         }
         grants
     }

@@ -52,9 +52,11 @@ impl Scope {
         }
     }
 
-    /// What the parts of a path name. Empty ones don't count: clients write one slash or several before them.
+    /// What the decoded parts of a path name. Empty ones don't count: clients write one slash or several before them, and
+    /// some encode those.
     pub fn of_path<'a>(parts: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
-        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let parts = parts.into_iter().flat_map(|part| part.split('/')).filter(|part| !part.is_empty());
+        let parts: Vec<&str> = parts.collect();
         let wrong = || {
             let path = parts.join("/");
             format!("\"/{path}\" is no scope: `/`, `/keys`, `/keys/NAME`, `/secrets/NAME` or `/certificates/NAME`")
@@ -168,7 +170,9 @@ mod tests {
 
     #[test]
     fn clients_write_several_slashes_before_a_scope() {
-        for (parts, wanted) in [(vec![], "/"), (vec!["", ""], "/"), (vec!["", "keys", "a"], "/keys/a")] {
+        for (parts, wanted) in
+            [(vec![], "/"), (vec!["", ""], "/"), (vec!["", "keys", "a"], "/keys/a"), (vec!["/keys/a"], "/keys/a")]
+        {
             assert_eq!(Scope::of_path(parts), Ok(scope(wanted)));
         }
         assert!(Scope::of_path(["keys", "a", "b"]).is_err() && Scope::of_path(["subscriptions", "x"]).is_err());

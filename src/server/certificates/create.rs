@@ -85,6 +85,7 @@ pub fn issued(
     above: &[Certificate],
     operation: Option<&Operation>,
 ) -> Result<Vec<Change>> {
+    parts::check_kept(image, &version.name, key)?;
     let mut changes = chain::missing(image, above)?;
     changes.extend(parts::extended(image, &version.name, key, certificate));
     changes.extend(version.drafts(key, certificate, above, operation)?.into_iter().map(Change::Create));

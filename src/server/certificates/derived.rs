@@ -13,7 +13,7 @@ pub fn policy(image: &Image, version: CertificateVersion<'_>) -> Result<Policy> 
     let certificate = certificate.ok_or_else(|| ServiceError::bad_parameter("The certificate can't be read."))?;
     let mut policy = policy_of(&certificate, version.0.created)?;
     // What a program or the command line made leaves the vault only if its key may.
-    policy.key_props.exportable = version.key(image).is_some_and(|key| key.content.exportable);
+    policy.key_props.exportable = version.key(image).is_some_and(|key| key.content.may_leave_in_clear());
     if certificate.is_self_issued() {
         policy.issuer.name = SELF.into();
     }

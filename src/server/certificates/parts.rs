@@ -161,6 +161,20 @@ impl Version {
     }
 }
 
+/// Refuses a key that is to be kept and isn't there any more.
+pub fn check_kept(image: &Image, name: &Name, key: &Key) -> Result<()> {
+    let Key::Kept { id, .. } = key else { return Ok(()) };
+    let is_it = |half: &Arc<Object>| {
+        half.content.class == Class::PrivateKey && half.version.is_some_and(|version| version.id == *id)
+    };
+    match image.with_name(Collection::Keys, name.as_str()).any(is_it) {
+        true => Ok(()),
+        false => {
+            Err(ServiceError::bad_parameter("The key that was to be used again is gone: create the certificate anew."))
+        }
+    }
+}
+
 /// A key that is kept for another certificate lives as long as that.
 pub fn extended(image: &Image, name: &Name, key: &Key, certificate: &Certificate) -> Vec<Change> {
     let Key::Kept { id, .. } = key else { return Vec::new() };

@@ -12,7 +12,7 @@ use super::policy::ContentType;
 use crate::certificate::{pem, pkcs12};
 use crate::server::call::Call;
 use crate::server::error::{Result, ServiceError};
-use crate::vault::{Class, Collection, Image, Name, Object, SecretBytes};
+use crate::vault::{Collection, Image, Name, Object, SecretBytes};
 
 /// The versions under a name that have a secret: certificates whose key is here, unless a secret of its own has the name.
 pub fn versions<'a>(image: &'a Image, name: &Name) -> Vec<&'a Arc<Object>> {
@@ -71,8 +71,7 @@ pub fn key_of<'a>(image: &'a Image, object: &'a Arc<Object>) -> Option<&'a Arc<O
 
 /// What a version's secret says.
 pub fn value(call: &Call, object: &Arc<Object>, content_type: ContentType) -> Result<Zeroizing<String>> {
-    let key =
-        key_of(&call.image, object).filter(|key| key.content.exportable && key.content.class == Class::PrivateKey);
+    let key = key_of(&call.image, object).filter(|key| key.content.may_leave_in_clear());
     let key = key.map(|key| call.served.vault.secret(key.number)).transpose()?;
     let leaf = object.content.value.as_deref().unwrap_or_default();
     let above = chain::of(&object.content);

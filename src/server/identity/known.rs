@@ -47,12 +47,9 @@ impl Known {
         self.enabled.contains(oid)
     }
 
-    /// The identity with this object id, client id or name.
-    pub fn identity(&self, text: &str) -> Option<&Identity> {
-        let is_called = |identity: &&Identity| {
-            [&identity.oid, &identity.appid, &identity.name].iter().any(|known| known.eq_ignore_ascii_case(text))
-        };
-        self.by_client_id.values().map(|client| &client.identity).find(is_called)
+    /// All identities.
+    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
+        self.by_client_id.values().map(|client| &client.identity)
     }
 
     /// The enabled identity with this client id.

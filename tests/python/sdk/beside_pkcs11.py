@@ -171,6 +171,26 @@ class Certificates(Case):
         self.assertEqual(chain(), [])
 
 
+    def test_a_key_that_may_leave_wrapped_alone_is_in_no_secret(self):
+        token = pkcs11.lib(os.environ["MODULE"]).get_token(token_label=os.environ["TOKEN"])
+        for sensitive in [True, False]:
+            name, key = fresh("wrapped"), ec.generate_private_key(ec.SECP256R1())
+            private = key.private_numbers().private_value.to_bytes(32, "big")
+            with token.open(rw=True, user_pin=os.environ["PIN"]) as session:
+                session.create_object({
+                    Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.KEY_TYPE: pkcs11.KeyType.EC,
+                    Attribute.TOKEN: True, Attribute.LABEL: name, Attribute.ID: name.encode(), Attribute.SIGN: True,
+                    Attribute.EXTRACTABLE: True, Attribute.SENSITIVE: sensitive, Attribute.VALUE: private,
+                    Attribute.EC_PARAMS: bytes.fromhex("06082a8648ce3d030107")})
+                session.create_object({
+                    Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.CERTIFICATE_TYPE: pkcs11.CertificateType.X_509,
+                    Attribute.TOKEN: True, Attribute.LABEL: name, Attribute.ID: name.encode(), Attribute.SUBJECT: b"",
+                    Attribute.VALUE: issued(name, key.public_key(), name, key).public_bytes(serialization.Encoding.DER)})
+            bundle = pkcs12.load_pkcs12(base64.b64decode(secrets.get_secret(name).value), None)
+            self.assertEqual(bundle.key is None, sensitive)
+            self.assertEqual(certificates.get_certificate_policy(name).exportable, not sensitive)
+
+
 def issued(subject, public, issuer, signer):
     name = lambda text: x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, text)])
     now, day = datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(days=1)

@@ -141,8 +141,8 @@ class Things(dict):
     def role(self, _what):
         return self.do("PUT", f"{DEFINITIONS}/{uuid.uuid4()}", {"properties": {}}, 201)["name"]
 
-    def assignment(self, _what, role=READER):
-        given = {"properties": {"roleDefinitionId": role, "principalId": str(uuid.uuid4())}}
+    def assignment(self, _what, role=None):
+        given = {"properties": {"roleDefinitionId": role or READER, "principalId": str(uuid.uuid4())}}
         return self.do("PUT", f"{ASSIGNMENTS}/{uuid.uuid4()}", given, 201)["name"]
 
     def usedrole(self, what):
@@ -262,7 +262,8 @@ def no_folders(member):
     of = lambda folder: {"sasTokenParameters": STORAGE, member: folder}
     return [bad(of("..")), bad(of("/etc")), bad(of(1)), bad({member: "x"}), bad({"sasTokenParameters": STORAGE}),
             bad({"sasTokenParameters": {"storageResourceUri": "/etc"}, member: "x"}),
-            Wrong(404, "BackupNotFound", body=of("none"))]
+            Wrong(400, "BackupForeign", body=of("other-20200101T000000Z.backup")),
+            Wrong(404, "BackupNotFound", body=of("vault-20200101T000000Z.backup"))]
 
 
 DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"

@@ -105,3 +105,12 @@ fn the_value_of_data_changes_only_where_it_is_public() {
     let mut private = sample(Kinds::DATA).flag(CKA_PRIVATE, true).create().unwrap().draft.content;
     assert_eq!(apply_set(&mut private, &change.template(), &USER), Err(Rv(CKR_ATTRIBUTE_READ_ONLY)));
 }
+
+#[test]
+fn a_copy_is_an_object_of_its_own_without_what_a_service_keeps_beside_the_first() {
+    let mut original = object(Kinds::EC_PRIVATE);
+    original.content.set_managed();
+    original.content.notes.insert("kty".into(), "RSA-HSM".into());
+    let copy = for_copy(&original, true, &Sample::default().template(), &USER).unwrap().draft;
+    assert!(copy.content.notes.is_empty() && !copy.content.is_managed());
+}

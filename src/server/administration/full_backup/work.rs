@@ -225,19 +225,25 @@ fn explained(error: &VaultError) -> Failure {
         VaultError::PassphraseLength { min } => {
             failure("BackupKeyWrong", format!("The target's passphrase has fewer than {min} characters."))
         }
-        VaultError::Io { source, .. }
-            if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge) =>
-        {
-            failure("StorageFull", "There is no room for it: its operator frees some.")
-        }
-        VaultError::Io { .. } | VaultError::Unsafe { .. } => failure(
-            "StorageUnavailable",
-            "The target can't be used now: the operator finds the reason in the server's log.",
-        ),
+        VaultError::Io { source, .. } => unusable(source.kind()),
+        VaultError::Unsafe { .. } => unusable(ErrorKind::Other),
         other => {
             let error = ServiceError::of(other);
             failure(error.inner.unwrap_or(error.code), error.message)
         }
+    }
+}
+
+/// What is told of the target's disk.
+fn unusable(kind: ErrorKind) -> Failure {
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            failure("StorageFull", "There is no room for it: its operator frees some.")
+        }
+        _ => failure(
+            "StorageUnavailable",
+            "The target can't be used now: the operator finds the reason in the server's log.",
+        ),
     }
 }
 

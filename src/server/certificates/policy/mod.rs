@@ -475,3 +475,6 @@ impl Issuer {
 fn wrong<T>(what: impl Into<String>) -> Result<T> {
     Err(ServiceError::bad_parameter(what))
 }
+
+#[cfg(test)]
+mod tests;
