@@ -369,9 +369,11 @@ fn a_whole_vault_is_backed_up_to_a_target_and_goes_back_to_it() {
     scene.run(&["restore", name, "--target", "nightly", "--object", "www"]);
     assert_eq!(scene.json(&["key", "show", "www"])["version"], version);
     assert!(scene.refused(&["backup", "create", "--target", "weekly"]).contains("target was not found"));
-    assert!(
-        scene.refused(&["--yes", "restore", "none", "--target", "nightly"]).contains("was not found at this target")
-    );
+    let absent = format!("{}20200101T000000Z.backup", &name[..=name.rfind('-').unwrap()]);
+    for (folder, said) in [(&*absent, "was not found at this target"), ("none", "is of another vault")] {
+        let refused = scene.refused(&["--yes", "restore", folder, "--target", "nightly"]);
+        assert!(refused.contains(said), "{folder}: {refused}");
+    }
     assert!(failed(2, local(&scene.folder, &["backup", "create", "--target", "x"]), &[]).contains("for a server"));
 }
 

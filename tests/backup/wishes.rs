@@ -7,10 +7,6 @@ use strongroom::vault::*;
 use crate::faults::*;
 use crate::{Scene, contents, restore};
 
-fn keeping(labels: &[Vec<u8>]) -> RestoreWish<'_> {
-    RestoreWish { new_pin: None, move_aside: false, agreed: true, keep: labels }
-}
-
 fn record(label: &str) -> Draft {
     let content = Content { label: label.as_bytes().to_vec(), ..Content::new(Class::Service) };
     Draft { content, naming: Naming::None, secret: None }
@@ -46,20 +42,24 @@ fn a_preview_says_what_a_restore_would_take_and_does_nothing() {
 fn what_was_agreed_to_before_is_not_asked_and_a_services_passing_records_stay() {
     let scene = Scene::new();
     let writer = unlocked(&scene.vault);
-    writer.create(vec![record("backup-job/old"), record("identity/old")]).unwrap();
+    writer.create(vec![record("backup-job/old"), record("identity/old"), record("role/old")]).unwrap();
     let file = scene.back_up("backup");
     let old = writer.image().service().keys().copied().collect::<Vec<_>>();
     writer.delete(&old).unwrap();
-    writer.create(vec![record("backup-job/new"), record("identity/new")]).unwrap();
+    writer.create(vec![record("backup-job/new"), record("identity/new"), record("role/new")]).unwrap();
     let source = BackupSource { file: &file, key: &BackupKey::Vault };
-    let restored = writer
-        .restore(&source, &keeping(&[b"backup-job/".to_vec()]), &mut |_| panic!("nobody is asked"), &mut |_, _| {})
-        .unwrap();
+    let keep = ["backup-job/", "role/"].map(|beginning| beginning.as_bytes().to_vec());
+    let wish = RestoreWish { agreed: true, keep: &keep, ..RestoreWish::default() };
+    let restored = writer.restore(&source, &wish, &mut |_| panic!("nobody is asked"), &mut |_, _| {}).unwrap();
     assert_eq!((restored.written, restored.deleted), (1, 1));
-    assert_eq!(labels(&*writer), ["backup-job/new", "identity/old"]);
-    assert_eq!(labels(&*unlocked(&scene.vault)), ["backup-job/new", "identity/old"]);
+    assert_eq!(labels(&*writer), ["backup-job/new", "identity/old", "role/new"]);
+    assert_eq!(labels(&*unlocked(&scene.vault)), ["backup-job/new", "identity/old", "role/new"]);
     restore(&*writer, &file, &BackupKey::Vault, true).unwrap();
-    assert_eq!(labels(&*writer), ["backup-job/old", "identity/old"], "without the wish all of it is as it was");
+    assert_eq!(
+        labels(&*writer),
+        ["backup-job/old", "identity/old", "role/old"],
+        "without the wish all of it is as it was"
+    );
 }
 
 /// A certificate and its key that were made as one.

@@ -61,7 +61,7 @@ pub(super) fn restore(context: &Context, client: &Client, wish: AtServer) -> Res
     };
     if key.is_none() {
         context.confirm(&format!(
-            "Bring {} back to its state in {backup}? What was made or changed since then is lost, also who may use it.",
+            "Bring {} back to its state in {backup}? What was made or changed since then is lost; who may use it stays as it is.",
             client.address
         ))?;
     }

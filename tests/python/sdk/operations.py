@@ -262,7 +262,8 @@ def no_folders(member):
     of = lambda folder: {"sasTokenParameters": STORAGE, member: folder}
     return [bad(of("..")), bad(of("/etc")), bad(of(1)), bad({member: "x"}), bad({"sasTokenParameters": STORAGE}),
             bad({"sasTokenParameters": {"storageResourceUri": "/etc"}, member: "x"}),
-            Wrong(404, "BackupNotFound", body=of("none"))]
+            Wrong(400, "BackupForeign", body=of("other-20200101T000000Z.backup")),
+            Wrong(404, "BackupNotFound", body=of("vault-20200101T000000Z.backup"))]
 
 
 DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
