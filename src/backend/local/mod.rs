@@ -8,6 +8,8 @@ mod accept;
 mod admin;
 mod aside;
 mod backup;
+#[cfg(test)]
+mod certificate_tests;
 mod changes;
 mod directory;
 mod front;
@@ -17,6 +19,7 @@ mod key;
 mod loaded;
 mod login;
 mod make;
+mod naming;
 mod record;
 mod reread;
 mod restore;

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::backup::Opened;
+use super::super::naming::is_taken;
 use super::super::seal::RowCode;
-use super::super::write::is_taken;
 use super::super::{LocalVault, State};
 use super::Tombstones;
 use crate::crypto;
