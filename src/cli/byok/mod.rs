@@ -60,7 +60,7 @@ pub(super) struct Wrap {
     kind: Option<KeyAlgorithm>,
     #[command(flatten)]
     passphrase: PassphraseSource,
-    /// The key to wrap for: its public half in PEM, or its address at a server, https://VAULT.DOMAIN/keys/NAME
+    /// The key to wrap for: its public half in PEM, or its address at a server, as the identifier of the key says it
     #[arg(long, value_name = "FILE_OR_URL")]
     kek: String,
     /// The identifier of that key, as its vault says it (default: what its server says)
