@@ -49,12 +49,6 @@ const WRITES: usize = 64;
 /// Writes that may wait besides.
 const WRITE_QUEUE: usize = 1_024;
 
-/// By how many steps the threads of crews let others go first.
-const LOWER: u8 = 5;
-
-/// Backups: not further, because what they hold of the vault writers wait for.
-const LOWEST: u8 = 10;
-
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads and their limits.
@@ -80,11 +74,11 @@ impl Pools {
     pub fn start() -> std::io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         Ok(Self {
-            rsa: Crew::start("rsa", cores, RSA_QUEUE, LOWER)?,
-            reading: Crew::start("read", cores, READ_QUEUE, LOWER)?,
-            generation: Crew::start("generate", cores, GENERATIONS, LOWER)?,
-            opening: Crew::start("open", cores.div_ceil(2), OPENINGS, LOWER)?,
-            background: Crew::start("background", 1, BACKGROUND, LOWEST)?,
+            rsa: Crew::start("rsa", cores, RSA_QUEUE)?,
+            reading: Crew::start("read", cores, READ_QUEUE)?,
+            generation: Crew::start("generate", cores, GENERATIONS)?,
+            opening: Crew::start("open", cores.div_ceil(2), OPENINGS)?,
+            background: Crew::start("background", 1, BACKGROUND)?,
             logins: Arc::new(Semaphore::new(LOGINS)),
             writes: Places::new(WRITES, WRITE_QUEUE),
             makers: Places::new(MAKERS, MAKER_QUEUE),
@@ -184,12 +178,12 @@ struct Waiting {
 }
 
 impl Crew {
-    fn start(name: &str, threads: usize, most: usize, steps: u8) -> std::io::Result<Self> {
+    fn start(name: &str, threads: usize, most: usize) -> std::io::Result<Self> {
         let queue = Arc::new(Queue { waiting: Mutex::default(), changed: Condvar::new(), most });
         let crew = Self(queue);
         for number in 0..threads {
             let queue = Arc::clone(&crew.0);
-            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || queue.work(steps))?;
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || queue.work())?;
         }
         Ok(crew)
     }
@@ -232,8 +226,8 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self, steps: u8) {
-        sys::thread::lower_priority(steps);
+    fn work(&self) {
+        sys::thread::lower_priority();
         while let Some(job) = self.next() {
             // What panicked answers its caller with an error; the thread goes on.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
