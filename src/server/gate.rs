@@ -151,7 +151,7 @@ fn route_of<'a>(manner: Manner, parts: &Parts, segments: &'a [String]) -> Result
 }
 
 /// Sees what other processes did. Reading it may wait for one that writes, and so isn't done where others are served.
-async fn refresh(served: &Arc<Served>) -> Result<()> {
+pub async fn refresh(served: &Arc<Served>) -> Result<()> {
     if served.vault.is_fresh() {
         return Ok(());
     }

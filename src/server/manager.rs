@@ -83,7 +83,7 @@ async fn directory_objects(State(server): State<Arc<Server>>, headers: HeaderMap
         Err(what) => refused(StatusCode::BAD_REQUEST, &what),
         Ok(asked) => {
             let ids: HashSet<String> = asked.ids.iter().map(|id| id.to_ascii_lowercase()).collect();
-            found(&server, &headers, |identity| ids.contains(&identity.oid))
+            found(&server, &headers, |identity| ids.contains(&identity.oid)).await
         }
     }
 }
@@ -94,17 +94,20 @@ async fn service_principals(State(server): State<Arc<Server>>, headers: HeaderMa
     let filter = query.get("$filter").unwrap_or_default();
     let name = filter.strip_prefix("servicePrincipalNames/any(c:c eq '").and_then(|rest| rest.strip_suffix("')"));
     match name {
-        Some(name) => found(&server, &headers, |identity| {
-            [&identity.oid, &identity.appid, &identity.name].iter().any(|known| known.eq_ignore_ascii_case(name))
-        }),
+        Some(name) => {
+            found(&server, &headers, |identity| {
+                [&identity.oid, &identity.appid, &identity.name].iter().any(|known| known.eq_ignore_ascii_case(name))
+            })
+            .await
+        }
         None => refused(StatusCode::BAD_REQUEST, "$filter must be servicePrincipalNames/any(c:c eq 'NAME')."),
     }
 }
 
 /// Answers with the identities that are meant, if the token allows it.
-fn found(server: &Server, headers: &HeaderMap, is_meant: impl Fn(&Identity) -> bool) -> Response {
-    let known = server.authenticate(headers, Audience::ResourceManager).and_then(|_| server.known());
-    match known {
+async fn found(server: &Server, headers: &HeaderMap, is_meant: impl Fn(&Identity) -> bool) -> Response {
+    let known = server.newest_known().await;
+    match known.and_then(|known| server.authenticate(headers, Audience::ResourceManager).map(|_| known)) {
         Ok(known) => {
             let found: Vec<Value> = known.identities().filter(|identity| is_meant(identity)).map(shown).collect();
             Json(json!({ "value": found })).into_response()

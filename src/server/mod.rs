@@ -232,18 +232,24 @@ impl Server {
         }
     }
 
-    fn known(&self) -> Result<Arc<Known>> {
-        self.home.vault.refresh()?;
-        Ok(self.known.of(&self.home.vault.image(), Known::of))
+    /// Whom the first vault knows, as this process last saw it.
+    fn known(&self) -> Arc<Known> {
+        self.known.of(&self.home.vault.image(), Known::of)
     }
 
-    /// The object id of whom a request is from, whose token must be for this.
+    /// The same as it is now, for requests that don't pass the gate.
+    async fn newest_known(&self) -> Result<Arc<Known>> {
+        gate::refresh(&self.home).await?;
+        Ok(self.known())
+    }
+
+    /// The object id of whom a request is from, whose token must be for this; by a first vault that was just looked at.
     fn authenticate(&self, headers: &HeaderMap, audience: Audience) -> Result<String> {
         let missing = || ServiceError::unauthorized("AKV10000: Request is missing a Bearer or PoP token.");
         let given = headers.get(header::AUTHORIZATION).ok_or_else(missing)?.to_str().map_err(|_| missing())?;
         let token = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let token = token.ok_or_else(missing)?.1.trim();
-        let known = self.known()?;
+        let known = self.known();
         let place = token::Place { names: &self.names, tenant: &known.tenant, audience };
         let oid = self.verifier.verify(token, &known.keys, &place, self.clock.now());
         let oid = oid.map_err(|refusal| ServiceError::unauthorized(format!("AKV10032: {refusal}.")))?;
@@ -255,9 +261,8 @@ impl Server {
 
     /// The challenge for who came to a vault of this manner at this port.
     fn challenge(&self, manner: Manner, port: Option<u16>) -> String {
-        let tenant = self.known().map(|known| known.tenant.clone()).unwrap_or_default();
         let (authority, resource) = (self.names.authority(port), self.names.resource(manner, port));
-        format!(r#"Bearer authorization="{authority}/{tenant}", resource="{resource}""#)
+        format!(r#"Bearer authorization="{authority}/{}", resource="{resource}""#, self.known().tenant)
     }
 }
 

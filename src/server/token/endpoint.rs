@@ -52,7 +52,7 @@ async fn discovery(
     Path(tenant): Path<String>,
     request: Request,
 ) -> Result<Response, TokenError> {
-    let known = server.known()?;
+    let known = server.newest_known().await?;
     check_tenant(&known.tenant, &tenant)?;
     let port = port_of(&request);
     let base = format!("{}/{tenant}", server.names.authority(port));
@@ -71,7 +71,7 @@ async fn discovery(
 }
 
 async fn public_keys(State(server): State<Arc<Server>>, Path(tenant): Path<String>) -> Result<Response, TokenError> {
-    let known = server.known()?;
+    let known = server.newest_known().await?;
     check_tenant(&known.tenant, &tenant)?;
     Ok(Json(json!({ "keys": known.keys.public(server.clock.now()) })).into_response())
 }
@@ -129,7 +129,7 @@ async fn older_token(
 
 async fn issue(server: Arc<Server>, tenant: &str, request: Request) -> Result<Issued, TokenError> {
     server.logins.attempt(request.extensions().get::<Peer>()).map_err(TokenError::too_many)?;
-    check_tenant(&server.known()?.tenant, tenant)?;
+    check_tenant(&server.newest_known().await?.tenant, tenant)?;
     let port = port_of(&request);
     let (parts, body) = request.into_parts();
     let form = read(body).await?;
@@ -138,7 +138,8 @@ async fn issue(server: Arc<Server>, tenant: &str, request: Request) -> Result<Is
     let issued = server.pools.login({
         let server = Arc::clone(&server);
         move || {
-            let known = server.known()?;
+            server.home.vault.refresh()?;
+            let known = server.known();
             let issuer = Issuer {
                 vault: &*server.home.vault,
                 known: &known,
