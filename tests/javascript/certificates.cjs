@@ -1,34 +1,17 @@
 // Azure's JavaScript SDK for certificates against a vault, with the secrets' beside it.
-//
-// VAULT_URL says where it is, NODE_PATH where the packages are; the AZURE_ variables and NODE_EXTRA_CA_CERTS are what the
-// server tells its clients to set.
 "use strict";
 
 const assert = require("node:assert/strict");
 const { X509Certificate, createPrivateKey } = require("node:crypto");
 const { test } = require("node:test");
-const { DefaultAzureCredential } = require("@azure/identity");
 const { CertificateClient } = require("@azure/keyvault-certificates");
 const { SecretClient } = require("@azure/keyvault-secrets");
+const { all, credential, refused, url } = require("./vault.cjs");
 
-const url = process.env.VAULT_URL;
-const credential = new DefaultAzureCredential();
 const certificates = new CertificateClient(url, credential);
 const secrets = new SecretClient(url, credential);
 const often = { intervalInMs: 100 };
 const policy = { issuerName: "Self", subject: "CN=js", keyType: "EC", keyCurveName: "P-256", contentType: "application/x-pem-file" };
-
-const all = async (pages) => {
-  const found = [];
-  for await (const one of pages) found.push(one);
-  return found;
-};
-
-const refused = (status, code) => (error) => {
-  assert.equal(error.statusCode, status, error.message);
-  assert.equal(error.code, code);
-  return true;
-};
 
 const create = async (name, changed = {}, options = {}) => {
   const poller = await certificates.beginCreateCertificate(name, { ...policy, ...changed }, { ...often, ...options });

@@ -1,33 +1,16 @@
 // Azure's JavaScript SDKs against a vault: keys, secrets, cryptography, and the pollers of deletion and recovery.
-//
-// VAULT_URL says where it is, NODE_PATH where the packages are; the AZURE_ variables and NODE_EXTRA_CA_CERTS are what the
-// server tells its clients to set.
 "use strict";
 
 const assert = require("node:assert/strict");
 const { createHash, createHmac, generateKeyPairSync, verify } = require("node:crypto");
 const { test } = require("node:test");
-const { DefaultAzureCredential } = require("@azure/identity");
 const { CryptographyClient, KeyClient } = require("@azure/keyvault-keys");
 const { SecretClient } = require("@azure/keyvault-secrets");
+const { all, credential, refused, url } = require("./vault.cjs");
 
-const url = process.env.VAULT_URL;
-const credential = new DefaultAzureCredential();
 const keys = new KeyClient(url, credential);
 const secrets = new SecretClient(url, credential);
 const sha256 = (text) => createHash("sha256").update(text).digest();
-
-const all = async (pages) => {
-  const found = [];
-  for await (const one of pages) found.push(one);
-  return found;
-};
-
-const refused = (status, code) => (error) => {
-  assert.equal(error.statusCode, status, error.message);
-  assert.equal(error.code, code);
-  return true;
-};
 
 test("a secret is set, read, changed and listed over several pages", async () => {
   const made = await secrets.setSecret("js-full", "wörld 🔑", { tags: { a: "b" }, contentType: "text/plain" });

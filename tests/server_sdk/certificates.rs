@@ -16,15 +16,21 @@ fn run(stage: &Stage, served: &Served, program: &str) -> String {
     succeed(served.client(stage, python()).args(["-c", &format!("{CLIENTS}{program}")]))
 }
 
+/// A vault with an authority, whose certificate lies in `ca.crt`.
+fn with_authority() -> Stage {
+    let stage = Stage::new();
+    stage.strongroom("key create ca --kind p-256");
+    stage.strongroom("cert create ca --authority --subject CN=Example-CA --out ca.crt");
+    stage
+}
+
 /// The chain comes out of the secret, which has no key: that stays in the vault, where nginx uses it.
 #[test]
 fn a_certificate_of_the_sdk_serves_tls_in_nginx_through_the_module() {
     if !is_root() || !is_ours() {
         return;
     }
-    let stage = Stage::new();
-    stage.strongroom("key create ca --kind p-256");
-    stage.strongroom("cert create ca --authority --subject CN=Example-CA --out ca.crt");
+    let stage = with_authority();
     let served = Served::vault(&stage);
     run(
         &stage,
@@ -118,9 +124,7 @@ fn a_certificate_of_the_sdk_that_the_command_line_renews_is_whole_to_the_sdk() {
     if !is_ours() {
         return;
     }
-    let stage = Stage::new();
-    stage.strongroom("key create ca --kind p-256");
-    stage.strongroom("cert create ca --authority --subject CN=Example-CA --out ca.crt");
+    let stage = with_authority();
     let served = Served::vault(&stage);
     run(
         &stage,
