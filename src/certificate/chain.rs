@@ -1,8 +1,11 @@
 //! Chains: a certificate, who issued it, who issued that.
 
+use base64ct::{Base64, Encoding};
+
 use super::verify::{self, Verdict};
 use super::{Certificate, Error, Result, name};
 use crate::crypto::PublicKey;
+use crate::vault::Content;
 
 /// Most certificates of one chain. Real ones have two to five.
 pub const MOST: usize = 20;
@@ -44,6 +47,22 @@ pub fn proven<'a>(leaf: &'a Certificate, above: &'a [Certificate]) -> Vec<&'a Ce
         last = issuer;
     }
     proven
+}
+
+/// Keeps those above a certificate with its content.
+pub fn keep(content: &mut Content, above: &[Certificate]) {
+    let parts: Vec<_> = above.iter().map(|above| (text(above), Base64::encode_string(above.der()))).collect();
+    content.set_chain(&parts);
+}
+
+/// Those that are kept, in DER.
+pub fn kept(content: &Content) -> Vec<Vec<u8>> {
+    content.chain().filter_map(|(_, value)| Base64::decode_vec(value).ok()).collect()
+}
+
+/// By which a vault tells one of them from others: the digits of its fingerprint.
+pub fn text(certificate: &Certificate) -> String {
+    certificate.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether `issuer` issued the certificate: by name, key identifier and signature. One whose algorithm nobody here knows

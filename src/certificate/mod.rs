@@ -154,11 +154,6 @@ impl Certificate {
         found.and_then(|(_, identifier)| identifier.key_identifier).map(|identifier| identifier.as_bytes().to_vec())
     }
 
-    /// SHA-1 over all of it: what Key Vault calls `x5t`.
-    pub fn thumbprint_sha1(&self) -> [u8; 20] {
-        digest(DigestAlgorithm::Sha1, &self.der)
-    }
-
     /// SHA-256 over all of it.
     pub fn fingerprint(&self) -> [u8; 32] {
         digest(DigestAlgorithm::Sha256, &self.der)
@@ -182,6 +177,16 @@ impl Certificate {
     fn signed_part(&self) -> Option<&[u8]> {
         signed_part(&self.der)
     }
+}
+
+/// SHA-1 over a certificate, which need not be parsed for it: what Key Vault calls `x5t`.
+pub fn thumbprint(der: &[u8]) -> [u8; 20] {
+    digest(DigestAlgorithm::Sha1, der)
+}
+
+/// The subject in a certificate object, in DER, without parsing the certificate.
+pub fn subject_of(content: &Content) -> Option<&[u8]> {
+    content.attributes.get(&CKA_SUBJECT).map(|subject| &**subject)
 }
 
 impl PartialEq for Certificate {

@@ -96,6 +96,13 @@ struct Inner {
     code: &'static str,
 }
 
+/// The text of an error as a sentence.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.trim_end_matches('.').chars();
+    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(letters).chain(['.']).collect()
+}
+
 impl From<VaultError> for ServiceError {
     fn from(error: VaultError) -> Self {
         Self::of(&error)

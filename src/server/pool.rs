@@ -97,20 +97,14 @@ impl Pools {
 
     /// Makes an RSA key, and waits for it: called where waiting is allowed.
     pub fn generate_rsa(&self, bits: u32, public_exponent: Vec<u8>) -> Result<(PrivateKey, SecretBytes)> {
-        let (sender, made) = sync_channel(1);
-        let job = Box::new(move || drop(sender.send(PrivateKey::generate_rsa(bits, &public_exponent))));
-        let too_many = |_| ServiceError::unavailable("Too many RSA keys are being made: try again.");
-        self.generation.try_send(job).map_err(too_many)?;
-        Ok(made.recv().map_err(|_| failed())?.map_err(VaultError::from)?)
+        let make = move || PrivateKey::generate_rsa(bits, &public_exponent);
+        let made = self.generation.wait(make, "Too many RSA keys are being made: try again.")?;
+        Ok(made.map_err(VaultError::from)?)
     }
 
     /// Runs `job`, which opens a file as often as its maker wants it hashed, and waits for it: called where waiting is allowed.
     pub fn open<T: Send + 'static>(&self, job: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let (sender, opened) = sync_channel(1);
-        let job = Box::new(move || drop(sender.send(job())));
-        let too_many = |_| ServiceError::unavailable("Too many files are being opened: try again.");
-        self.opening.try_send(job).map_err(too_many)?;
-        opened.recv().map_err(|_| failed())?
+        self.opening.wait(job, "Too many files are being opened: try again.")?
     }
 
     /// Runs `job`, which takes long, after those that came before it; nobody waits for it.
@@ -198,6 +192,14 @@ impl Crew {
         });
         self.try_send(job).map_err(|_| ServiceError::unavailable(full))?;
         result.await.map_err(|_| failed())
+    }
+
+    /// The same where waiting is allowed.
+    fn wait<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static, full: &str) -> Result<T> {
+        let (sender, result) = sync_channel(1);
+        let job = Box::new(move || drop(sender.send(job())));
+        self.try_send(job).map_err(|_| ServiceError::unavailable(full))?;
+        result.recv().map_err(|_| failed())
     }
 
     /// Leaves a job to the threads, or gives it back if too many wait.

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use base64ct::{Base64, Encoding};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -17,6 +16,7 @@ use rustls::server::ServerSessionMemoryCache;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use zeroize::Zeroizing;
 
+use crate::certificate::pem;
 use crate::config::{ConfigError, Trusted, read_secret};
 
 /// What every handshake that begins now is answered with.
@@ -146,12 +146,7 @@ fn private_key(pem: &[u8]) -> Result<(KeyForm, Zeroizing<Vec<u8>>), TlsError> {
         if text.contains(&b':') {
             return Err(TlsError::Key("it is encrypted".into()));
         }
-        let mut compact = Zeroizing::new(Vec::with_capacity(text.len()));
-        compact.extend(text.iter().filter(|byte| !byte.is_ascii_whitespace()));
-        let mut der = Zeroizing::new(vec![0; compact.len() / 4 * 3 + 3]);
-        let length = Base64::decode(&*compact, &mut der).map_err(|_| damaged())?.len();
-        der.truncate(length);
-        return Ok((form, der));
+        return Ok((form, pem::base64(text).ok_or_else(damaged)?));
     }
     Err(TlsError::Key("it holds no private key in a form that is known".into()))
 }

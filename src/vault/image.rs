@@ -136,6 +136,14 @@ impl Image {
         names_from(&self.requests_by_name, Collection::Certificates, first)
     }
 
+    /// Whether another object may not get this name. The public half of a key that was deleted holds none; what was deleted
+    /// softly holds its name.
+    pub fn is_taken(&self, collection: Collection, name: &str) -> bool {
+        self.with_name(collection, name).any(|object| object.content.class != Class::PublicKey)
+            || self.deleted_with_name(collection, name).next().is_some()
+            || collection == Collection::Certificates && self.request(name).is_some()
+    }
+
     /// Whether a certificate of this name, also one that is deleted softly or still to be issued, has its key for itself.
     pub fn has_managed_certificate(&self, name: &str) -> bool {
         let (of, deleted) = (Collection::Certificates, self.deleted_with_name(Collection::Certificates, name));

@@ -1,7 +1,7 @@
 //! What a new object is called, and which version of that it is.
 
 use crate::crypto;
-use crate::vault::{Class, Collection, Draft, Image, Name, Naming, Result, VaultError, Version};
+use crate::vault::{Collection, Draft, Image, Name, Naming, Result, VaultError, Version};
 
 /// The name and version of a new object.
 pub(super) fn named(
@@ -16,7 +16,9 @@ pub(super) fn named(
         Naming::FromLabel => {
             let label = std::str::from_utf8(&draft.content.label).ok().and_then(|label| Name::new(label).ok());
             label
-                .filter(|name| !is_taken(image, collection, name) && !image.is_kept_from(&draft.content, name.as_str()))
+                .filter(|name| {
+                    !image.is_taken(collection, name.as_str()) && !image.is_kept_from(&draft.content, name.as_str())
+                })
                 .unwrap_or_else(|| Name::derived(&draft.content.label, unique_id))
         }
         Naming::New(name) | Naming::VersionOf(name) | Naming::Set(name) | Naming::As(name, _) => name.clone(),
@@ -62,17 +64,9 @@ fn check_name(image: &Image, collection: Collection, draft: &Draft, name: &Name)
     if given && image.deleted_with_name(collection, name.as_str()).next().is_some() {
         return Err(VaultError::NameDeleted(name.to_string()));
     }
-    match (naming, is_taken(image, collection, name)) {
+    match (naming, image.is_taken(collection, name.as_str())) {
         (Naming::New(_) | Naming::Restored(_), true) => Err(VaultError::NameTaken(name.to_string())),
         (Naming::VersionOf(_), false) => Err(VaultError::NotFound),
         _ => Ok(()),
     }
-}
-
-/// Whether another object may not get this name. The public half of a key that was deleted holds none; what was deleted
-/// softly holds its name.
-pub(super) fn is_taken(image: &Image, collection: Collection, name: &Name) -> bool {
-    image.with_name(collection, name.as_str()).any(|object| object.content.class != Class::PublicKey)
-        || image.deleted_with_name(collection, name.as_str()).next().is_some()
-        || collection == Collection::Certificates && image.request(name.as_str()).is_some()
 }

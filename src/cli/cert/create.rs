@@ -8,9 +8,9 @@ use serde_json::json;
 use super::super::{Context, Result};
 use super::signing::signing_key;
 use super::wanted::{Duration, Identity, Purpose};
-use super::{draft, show, write_file};
+use super::{Destination, write_file};
 use crate::certificate::{Certificate, make, pem};
-use crate::vault::{Name, Naming};
+use crate::vault::Name;
 
 #[derive(Args)]
 pub(in super::super) struct Create {
@@ -25,12 +25,8 @@ pub(in super::super) struct Create {
     purpose: Purpose,
     #[command(flatten)]
     duration: Duration,
-    /// Make a new version of a certificate that exists
-    #[arg(long)]
-    renew: bool,
-    /// Write the certificate as PEM to this file too
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    destination: Destination,
 }
 
 #[derive(Args)]
@@ -55,15 +51,7 @@ pub(super) fn create(context: &Context, create: &Create) -> Result<()> {
     let mut profile = create.purpose.profile(identity.subject.clone(), names, key.algorithm);
     create.duration.limit(&mut profile)?;
     let certificate = Certificate::from_der(&make::self_signed(&profile, &key.signer)?)?;
-    let naming = if create.renew { Naming::VersionOf(name.clone()) } else { Naming::New(name.clone()) };
-    let made = opened.vault.create(vec![draft(&certificate, &name, naming, key.id)?])?;
-    if let Some(file) = &create.out {
-        write_file(file, &pem::text("CERTIFICATE", certificate.der()))?;
-    }
-    match made.first() {
-        Some(object) => show::report(context, &opened, object, "Created"),
-        None => Ok(()),
-    }
+    create.destination.take(context, &opened, &certificate, (&name, key.id), "Created")
 }
 
 pub(super) fn csr(context: &Context, csr: &Csr) -> Result<()> {

@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::super::key::read_key_file;
 use super::super::{Context, Error, Result};
-use super::{draft, show};
+use super::{put, show};
 use crate::certificate::Certificate;
 use crate::certificate::pem::{self, Block};
-use crate::vault::{Class, Image, Name, Naming};
+use crate::vault::{Class, Image, Name};
 
 #[derive(Args)]
 pub(in super::super) struct Import {
@@ -33,8 +33,7 @@ pub(super) fn run(context: &Context, import: &Import) -> Result<()> {
     let opened = context.unlocked()?;
     let linked = key_with(&opened.vault.image(), certificate.spki());
     let id = linked.as_ref().map_or_else(|| certificate.key_id().to_vec(), |(_, id)| id.clone());
-    let naming = if import.renew { Naming::VersionOf(name.clone()) } else { Naming::New(name.clone()) };
-    let made = opened.vault.create(vec![draft(&certificate, &name, naming, id)?])?;
+    let made = put(&opened, &certificate, (&name, id), import.renew)?;
     if more > 0 {
         context
             .output
@@ -43,10 +42,7 @@ pub(super) fn run(context: &Context, import: &Import) -> Result<()> {
     if linked.is_none() {
         context.output.note("The vault holds no key for this certificate.");
     }
-    match made.first() {
-        Some(object) => show::report(context, &opened, object, "Imported"),
-        None => Ok(()),
-    }
+    made.map_or(Ok(()), |object| show::report(context, &opened, &object, "Imported"))
 }
 
 /// The first certificate, and how many follow.

@@ -9,11 +9,11 @@ use super::super::open::Opened;
 use super::super::{Context, Error, Result, versions};
 use super::signing::{authority, signing_key};
 use super::wanted::{Duration, Further, Purpose};
-use super::{draft, key_with, show, write_file};
+use super::{Destination, key_with};
 use crate::certificate::pem::{self, Block};
 use crate::certificate::{Alternative, Certificate, Name, Request, make, name};
 use crate::crypto::PublicKey;
-use crate::vault::{self, Collection, KeyAlgorithm, Naming};
+use crate::vault::{self, Collection, KeyAlgorithm};
 
 #[derive(Args)]
 pub(in super::super) struct Issue {
@@ -37,12 +37,8 @@ pub(in super::super) struct Issue {
     purpose: Purpose,
     #[command(flatten)]
     duration: Duration,
-    /// Make a new version of a certificate that exists
-    #[arg(long)]
-    renew: bool,
-    /// Write the certificate as PEM to this file too
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    destination: Destination,
 }
 
 /// For whom a certificate is asked.
@@ -74,15 +70,7 @@ pub(super) fn run(context: &Context, issue: &Issue) -> Result<()> {
     let certificate = Certificate::from_der(&make::issue(&profile, &wanted.spki, &authority, &key.signer)?)?;
     let linked = key_with(&opened.vault.image(), certificate.spki());
     let id = linked.map_or_else(|| certificate.key_id().to_vec(), |(_, id)| id);
-    let naming = if issue.renew { Naming::VersionOf(new.clone()) } else { Naming::New(new.clone()) };
-    let made = opened.vault.create(vec![draft(&certificate, &new, naming, id)?])?;
-    if let Some(file) = &issue.out {
-        write_file(file, &pem::text("CERTIFICATE", certificate.der()))?;
-    }
-    match made.first() {
-        Some(object) => show::report(context, &opened, object, "Issued"),
-        None => Ok(()),
-    }
+    issue.destination.take(context, &opened, &certificate, (&new, id), "Issued")
 }
 
 /// Whom a request names, unless something else is said. What it asks to be used for is the issuer's to decide.

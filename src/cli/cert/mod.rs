@@ -13,12 +13,14 @@ pub(super) use import::key_with;
 pub(super) use show::Facts;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
+use super::open::Opened;
 use super::{Context, Error, Result, delete};
-use crate::certificate::Certificate;
-use crate::vault::{Collection, Draft, Name, Naming};
+use crate::certificate::{Certificate, pem};
+use crate::vault::{Collection, Draft, Name, Naming, Object};
 
 /// What is done with certificates.
 #[derive(Subcommand)]
@@ -57,10 +59,46 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
     }
 }
 
-/// A certificate object with this name.
-fn draft(certificate: &Certificate, name: &Name, naming: Naming, id: Vec<u8>) -> Result<Draft> {
+/// Where a new certificate goes.
+#[derive(Args)]
+struct Destination {
+    /// Make a new version of a certificate that exists
+    #[arg(long)]
+    renew: bool,
+    /// Write the certificate as PEM to this file too
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Destination {
+    /// Puts it into the vault under this name and `CKA_ID`, and says that that was `done`.
+    fn take(
+        &self,
+        context: &Context,
+        opened: &Opened,
+        certificate: &Certificate,
+        (name, id): (&Name, Vec<u8>),
+        done: &str,
+    ) -> Result<()> {
+        let made = put(opened, certificate, (name, id), self.renew)?;
+        if let Some(file) = &self.out {
+            write_file(file, &pem::text("CERTIFICATE", certificate.der()))?;
+        }
+        made.map_or(Ok(()), |object| show::report(context, opened, &object, done))
+    }
+}
+
+/// A certificate under this name and `CKA_ID`; with `renew` as a new version.
+fn put(
+    opened: &Opened,
+    certificate: &Certificate,
+    (name, id): (&Name, Vec<u8>),
+    renew: bool,
+) -> Result<Option<Arc<Object>>> {
     let content = certificate.content(name.as_str().as_bytes().to_vec(), id)?;
-    Ok(Draft { content, naming, secret: None })
+    let naming = if renew { Naming::VersionOf(name.clone()) } else { Naming::New(name.clone()) };
+    let made = opened.vault.create(vec![Draft { content, naming, secret: None }])?;
+    Ok(made.into_iter().next())
 }
 
 /// Writes what is public; anybody may read it.

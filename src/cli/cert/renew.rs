@@ -3,17 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use base64ct::{Base64, Encoding};
 use clap::Args;
 
 use super::super::key::NextVersion;
 use super::super::open::Opened;
-use super::super::versions::{self, hex};
+use super::super::versions;
 use super::super::{Context, Error, Result, kind, time};
 use super::signing::{SigningKey, issuers, key_of, private_half, successor};
 use super::wanted::Duration;
 use super::{show, write_file};
-use crate::certificate::{Certificate, Profile, Signer, make, name, pem};
+use crate::certificate::{Certificate, Profile, Signer, chain, make, name, pem};
 use crate::crypto::{self, PrivateKey};
 use crate::vault::{
     Class, Collection, Content, Draft, KeyDescription, NOTES_OF_ONE_VERSION, Naming, Object, SecretBytes, VaultError,
@@ -68,7 +67,7 @@ pub(super) fn run(context: &Context, renew: &Renew) -> Result<()> {
         Key::Same(key) => signed(&profile, &issuer, &key.signer)?,
         Key::New(key, _) => signed(&profile, &issuer, &Signer::new(key.clone())?)?,
     };
-    let chain = chain(&opened, &issuer);
+    let chain = above(&opened, &issuer);
     let drafts = match &key {
         Key::Same(key) => vec![old.certificate_draft(&certificate, &chain, key.id.clone(), None)?],
         Key::New(key, pkcs8) => old.with_new_key(&opened, &certificate, &chain, key, pkcs8)?,
@@ -122,7 +121,7 @@ fn signed(profile: &Profile, issuer: &Issuer, signer: &Signer) -> Result<Certifi
 }
 
 /// Those above the new one.
-fn chain(opened: &Opened, issuer: &Issuer) -> Vec<Certificate> {
+fn above(opened: &Opened, issuer: &Issuer) -> Vec<Certificate> {
     match issuer {
         Issuer::Itself => Vec::new(),
         Issuer::Authority(authority, _) => {
@@ -173,8 +172,7 @@ impl Old {
         content.notes.retain(|note, _| !NOTES_OF_ONE_VERSION.contains(&note.as_str()));
         if old.is_managed() {
             limit(&mut content, certificate);
-            let part = |above: &Certificate| (hex(&above.fingerprint()), Base64::encode_string(above.der()));
-            content.set_chain(&chain.iter().map(part).collect::<Vec<_>>());
+            chain::keep(&mut content, chain);
         }
         let naming = match (self.object.name.clone(), version) {
             (Some(name), Some(version)) => Naming::As(name, version),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::role::definition::{self, Summary, whole_names};
-use super::super::role::{ASSIGNMENT_HEADINGS, Given, HEADINGS, NO_ASSIGNMENTS, NO_ROLES, Verb, no_role};
+use super::super::role::{ASSIGNMENT_HEADINGS, Given, NO_ASSIGNMENTS, Verb, no_role};
 use super::super::{Context, Error, Result};
 use super::client::Client;
 use crate::config::Manner;
@@ -73,10 +73,7 @@ pub(super) fn run(context: &Context, client: &Client, verb: Verb) -> Result<()> 
 fn list(context: &Context, client: &Client) -> Result<()> {
     let mut all: Vec<Summary> = definitions(client)?.iter().map(Definition::summary).collect();
     all.retain(|role| role.is_built_in);
-    let row = |role: &Summary| vec![role.name.clone(), role.id.clone(), short(&role.data_actions)];
-    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    let values = all.iter().map(Summary::json).collect();
-    context.output.list(&HEADINGS, &rows, &Value::Array(values), NO_ROLES)
+    definition::print_list(context, &all)
 }
 
 fn assign(context: &Context, client: &Client, given: &Given) -> Result<()> {
@@ -210,10 +207,6 @@ fn find(client: &Client, given: &Given, role: &Definition, principal: &str) -> R
 
 fn at(scope: &Scope, path: &str) -> String {
     format!("{}{path}", scope.to_string().trim_end_matches('/'))
-}
-
-fn short(actions: &[String]) -> String {
-    actions.iter().map(|action| definition::short_name(action)).collect::<Vec<_>>().join(" ")
 }
 
 impl Permission {

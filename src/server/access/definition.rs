@@ -162,12 +162,9 @@ impl RoleDefinition {
     }
 }
 
-/// Who makes or deletes a role, where it is asked.
-pub type Who<'a> = Option<&'a str>;
-
-/// What makes this role, or makes it what it shall be. `who` may neither put into a role nor
-/// take out of it what they don't have themselves.
-pub fn define(image: &Image, manner: Manner, role: &CustomRole, who: Who<'_>) -> Result<Vec<Change>, RoleError> {
+/// What makes this role, or makes it what it shall be. `who` makes it, where that is asked: they may neither put into a role
+/// nor take out of it what they don't have themselves.
+pub fn define(image: &Image, manner: Manner, role: &CustomRole, who: Option<&str>) -> Result<Vec<Change>, RoleError> {
     refuse_built_in(&role.id)?;
     if !guid::is_guid(&role.id) {
         return Err(RoleError::Invalid(format!("{:?} is no GUID, which a role's id is", role.id)));

@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 
 use super::access::{RoleError, Scope};
 use super::call::Call;
-use super::error::{Result, ServiceError};
+use super::error::{Result, ServiceError, sentence};
 use super::guid;
 
 /// The GUID in the path.
@@ -43,9 +43,7 @@ fn path_of(scope: &Scope, kind: &str) -> String {
 
 impl From<RoleError> for ServiceError {
     fn from(error: RoleError) -> Self {
-        let text = error.to_string();
-        let first = text.chars().next().map_or(String::new(), |first| first.to_uppercase().to_string());
-        let sentence = format!("{first}{}.", text.chars().skip(1).collect::<String>());
+        let sentence = sentence(&error.to_string());
         match error {
             RoleError::BuiltIn(_) => Self::forbidden("RoleDefinitionIsBuiltIn", sentence),
             RoleError::NotYours => Self::forbidden("ForbiddenByRbac", sentence),

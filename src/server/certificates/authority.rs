@@ -3,11 +3,10 @@
 use der::Encode;
 
 use super::bundle::CertificateVersion;
-use super::chain;
 use super::issuers::Issuer;
 use super::operation::Failure;
-use crate::certificate::chain::{MOST, is_issued_by};
-use crate::certificate::{Certificate, Profile, Signer, make};
+use crate::certificate::chain::{MOST, is_issued_by, kept};
+use crate::certificate::{Certificate, Profile, Signer, make, subject_of};
 use crate::server::call::Call;
 use crate::vault::{Class, Image, Name};
 
@@ -45,8 +44,8 @@ fn find(call: &Call, name: &str) -> std::result::Result<(Certificate, Vec<Certif
     let private = private.map_err(|error| missing(&format!("has a key that can't be used: {error}")))?;
     let signer =
         Signer::in_vault(private, description).map_err(|error| missing(&format!("has a key of no use: {error}")))?;
-    let kept: Vec<_> = chain::of(&version.0.content).iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
-    let above = if kept.is_empty() { issuers(image, &certificate) } else { kept };
+    let own: Vec<_> = kept(&version.0.content).iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
+    let above = if own.is_empty() { issuers(image, &certificate) } else { own };
     Ok((certificate, above, signer))
 }
 
@@ -58,8 +57,7 @@ fn issuers(image: &Image, certificate: &Certificate) -> Vec<Certificate> {
         let mut candidates = image.with_class(Class::Certificate).filter_map(|object| {
             let der = object.content.value.as_deref()?;
             // Most are somebody else's: the name is compared before anything is parsed.
-            let subject = object.content.attributes.get(&SUBJECT)?;
-            (**subject == *issuer).then(|| Certificate::from_der(der).ok())?
+            (subject_of(&object.content)? == issuer).then(|| Certificate::from_der(der).ok())?
         });
         let found = candidates.find(|issuer| issuer.is_ca() && is_issued_by(&last, issuer));
         let Some(issuer) = found.filter(|issuer| !chain.contains(issuer)) else { break };
@@ -68,9 +66,6 @@ fn issuers(image: &Image, certificate: &Certificate) -> Vec<Certificate> {
     }
     chain
 }
-
-/// `CKA_SUBJECT`
-const SUBJECT: u64 = 0x101;
 
 fn failure(code: &str, message: String) -> Failure {
     Failure { code: code.into(), message }

@@ -9,14 +9,13 @@ use serde::Serialize;
 use super::policy::{ContentType, Policy, Shown};
 use super::{chain, derived, note};
 use crate::certificate::{self, Certificate};
-use crate::crypto::{Digest, DigestAlgorithm};
 use crate::server::attributes::{ShownAttributes, Tags};
 use crate::server::call::Call;
 use crate::server::deleted;
 use crate::server::error::{Result, ServiceError};
 use crate::server::keys::Base64Url;
 use crate::server::paging::includes_pending;
-use crate::vault::{Change, Class, Collection, Content, Draft, Image, Name, Object, VaultError, VersionId};
+use crate::vault::{Change, Class, Collection, Content, Draft, Image, Name, Object, VersionId};
 
 /// A certificate that was issued, or the request for one.
 #[derive(Clone, Copy)]
@@ -105,13 +104,8 @@ impl<'a> CertificateVersion<'a> {
     }
 
     /// SHA-1 over the certificate.
-    fn thumbprint(self) -> Result<Option<Base64Url>> {
-        let Some(der) = self.der() else { return Ok(None) };
-        let mut digest = Digest::new(DigestAlgorithm::Sha1);
-        digest.update(der);
-        let mut out = vec![0; DigestAlgorithm::Sha1.len()];
-        digest.finish(&mut out).map_err(VaultError::from)?;
-        Ok(Some(Base64Url(out)))
+    fn thumbprint(self) -> Option<Base64Url> {
+        self.der().map(|der| Base64Url(certificate::thumbprint(der).to_vec()))
     }
 }
 
@@ -142,6 +136,12 @@ pub fn policy_of(image: &Image, all: &[CertificateVersion<'_>]) -> Result<Policy
     }
     let newest = CertificateVersion::current(all).ok_or_else(|| ServiceError::bad_parameter("There is no version."))?;
     derived::policy(image, newest)
+}
+
+/// The policy that stands for a name, if it has a version or one that is waited for.
+pub fn policy_before(image: &Image, name: &Name) -> Result<Option<Policy>> {
+    let all = CertificateVersion::named(image, name);
+    if all.is_empty() { Ok(None) } else { policy_of(image, &all).map(Some) }
 }
 
 /// `CertificateBundle`
@@ -202,7 +202,7 @@ impl<'a> Bundle<'a> {
             id: call.id_of(Collection::Certificates, object),
             kid: key.filter(is_named).map(|key| call.id_of(Collection::Keys, key)),
             sid: key.map(|_| call.id_of(Collection::Secrets, object)),
-            x5t: version.thumbprint()?,
+            x5t: version.thumbprint(),
             cer: version.der().map(Base64::encode_string),
             content_type: key.map(|_| version.content_type().name()),
             attributes: attributes(call, version),
@@ -223,8 +223,8 @@ impl<'a> Bundle<'a> {
 impl<'a> Item<'a> {
     /// Under this id.
     pub fn new(call: &Call, version: CertificateVersion<'a>, id: String) -> Self {
-        let x5t = version.thumbprint().ok().flatten();
-        Self { id, attributes: attributes(call, version).without_recovery(), tags: &version.0.content.tags, x5t }
+        let attributes = attributes(call, version).without_recovery();
+        Self { id, attributes, tags: &version.0.content.tags, x5t: version.thumbprint() }
     }
 }
 
@@ -274,7 +274,7 @@ impl deleted::Kind for Certificates {
         for content in own.iter().filter(|content| content.chain().next().is_some()) {
             let read = |der: &[u8]| Certificate::from_der(der).map_err(super::refused);
             let leaf = read(content.value.as_deref().unwrap_or_default())?;
-            let above = chain::of(content).iter().map(|der| read(der)).collect::<Result<Vec<_>>>()?;
+            let above = certificate::chain::kept(content).iter().map(|der| read(der)).collect::<Result<Vec<_>>>()?;
             let proven = certificate::chain::proven(&leaf, &above).into_iter();
             let new: Vec<_> = proven.filter(|above| !needed.contains(above)).cloned().collect();
             needed.extend(new);

@@ -2,25 +2,12 @@
 
 use std::sync::Arc;
 
-use base64ct::{Base64, Encoding};
-
 use crate::certificate::{self, Certificate};
 use crate::server::error::Result;
 use crate::vault::{Change, Class, Content, Draft, Image, Name, Naming, Object};
 
 /// Most bytes of a certificate with those above it.
 pub const MAX_LEN: usize = 64 * 1024;
-
-/// Keeps the chain with a version.
-pub fn note(content: &mut Content, chain: &[Certificate]) {
-    let parts: Vec<_> = chain.iter().map(|above| (text(above), Base64::encode_string(above.der()))).collect();
-    content.set_chain(&parts);
-}
-
-/// The chain that a version keeps, in DER.
-pub fn of(content: &Content) -> Vec<Vec<u8>> {
-    content.chain().filter_map(|(_, value)| Base64::decode_vec(value).ok()).collect()
-}
 
 /// What the vault doesn't hold yet of the certificates that stand above others for certain; `own` comes into the vault with
 /// them. One that programs would find in place of a key's or a named object's is left out: the chain keeps it all the same.
@@ -43,7 +30,7 @@ fn member(above: &Certificate) -> Result<Content> {
         label = certificate::name::text(above.subject());
     }
     let mut content = above.content(label.into_bytes(), above.key_id().to_vec()).map_err(super::refused)?;
-    content.set_chain_member(&text(above));
+    content.set_chain_member(&certificate::chain::text(above));
     Ok(content)
 }
 
@@ -57,9 +44,4 @@ fn is_taken(image: &Image, own: &[&Content], member: &Content) -> bool {
         (is_key || object.name.is_some()) && is_like(&object.content)
     };
     own.iter().any(|content| is_like(content)) || image.everything().any(|object| counts(&object))
-}
-
-/// By which one is told from others.
-fn text(certificate: &Certificate) -> String {
-    certificate.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect()
 }

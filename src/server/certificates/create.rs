@@ -7,18 +7,18 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::authority::{self, Issued};
-use super::bundle::{CertificateVersion, policy_of};
+use super::bundle::{CertificateVersion, policy_before};
 use super::operation::{Failure, Operation, Status, refuse_pending};
 use super::parts::{self, Key, Request, Version};
 use super::policy::{GivenPolicy, Policy, SELF, UNKNOWN};
 use super::{chain, issuers, note};
 use crate::certificate::{self, Certificate, Profile, Signer, make};
-use crate::server::attributes::{GivenAttributes, Tags, checked_tags};
+use crate::server::attributes::{GivenAttributes, Tags};
 use crate::server::body::maybe_object;
 use crate::server::call::{Call, Reply};
 use crate::server::error::{Result, ServiceError};
 use crate::server::guid;
-use crate::vault::{Change, Class, Collection, Image, Name, Object, VaultError};
+use crate::vault::{Change, Class, Collection, Image, Name, Object};
 
 /// The body of a create.
 #[derive(Deserialize, JsonSchema)]
@@ -59,14 +59,8 @@ pub fn create(call: &Call) -> Result<Reply> {
     let name = call.name()?;
     refuse_reserved(name)?;
     refuse_pending(&call.image, name)?;
-    let version = Version {
-        name: name.clone(),
-        id: version_id()?,
-        policy: policy(call, name, given.policy)?,
-        tags: checked_tags(given.tags.unwrap_or_default())?,
-        enabled: given.attributes.and_then(|attributes| attributes.enabled).unwrap_or(true),
-        preserve_order: given.preserve_order.unwrap_or(false),
-    };
+    let policy = policy(call, name, given.policy)?;
+    let version = Version::asked(name, policy, given.tags, given.attributes, given.preserve_order)?;
     let issuer = issuer(call, &version.policy)?;
     let profile = version.policy.x509_props.profile(call.now)?;
     let (key, signer) = key(call, &version)?;
@@ -132,18 +126,9 @@ pub fn refuse_reserved(name: &Name) -> Result<()> {
     }
 }
 
-/// A new version's id.
-pub fn version_id() -> Result<[u8; 16]> {
-    let mut id = [0; 16];
-    crate::crypto::random(&mut id).map_err(VaultError::from)?;
-    Ok(id)
-}
-
 /// The policy that is given, or else the one that stands for the name.
 fn policy(call: &Call, name: &Name, given: Option<GivenPolicy>) -> Result<Policy> {
-    let all = CertificateVersion::named(&call.image, name);
-    let before = if all.is_empty() { None } else { Some(policy_of(&call.image, &all)?) };
-    match (given, before) {
+    match (given, policy_before(&call.image, name)?) {
         (Some(given), before) => Ok(Policy::new(given, call.now)?.following(before.as_ref())),
         (None, Some(before)) => Ok(before),
         (None, None) => {

@@ -1,20 +1,19 @@
 //! A certificate is imported with its key: PKCS#12, or PEM. What comes is a client's text and never names a file.
 
-use base64ct::{Base64, Encoding};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::bundle::{self, CertificateVersion, policy_of};
+use super::bundle::{self, policy_before};
 use super::chain::MAX_LEN;
-use super::create::{issued, refuse_reserved, replaced, version_id};
+use super::create::{issued, refuse_reserved, replaced};
 use super::operation::refuse_pending;
 use super::parts::{Key, Version};
 use super::policy::{ContentType, GivenPolicy, Policy};
 use super::{chained, derived};
 use crate::certificate::private_key::{self, Bundle};
-use crate::certificate::{self, Certificate, Limits, pkcs12};
-use crate::server::attributes::{GivenAttributes, Tags, checked_tags};
+use crate::certificate::{self, Certificate, Limits, pem, pkcs12};
+use crate::server::attributes::{GivenAttributes, Tags};
 use crate::server::body::maybe_object;
 use crate::server::call::{Call, Reply};
 use crate::server::error::{Result, ServiceError};
@@ -54,17 +53,11 @@ pub fn import(call: &Call) -> Result<Reply> {
     refuse_pending(&call.image, name)?;
     let (value, password) = (given.value, given.pwd.unwrap_or_default());
     let brought = call.pools.open(move || Brought::read(&value, &password))?;
-    let preserve_order = given.preserve_order.unwrap_or(false);
     let key = Key::brought(brought.key, false)?;
-    let (certificate, above) = chained(&key.description().public, brought.certificates, preserve_order)?;
-    let version = Version {
-        name: name.clone(),
-        id: version_id()?,
-        policy: policy(call, given.policy, brought.content_type, &certificate)?,
-        tags: checked_tags(given.tags.unwrap_or_default())?,
-        enabled: given.attributes.and_then(|attributes| attributes.enabled).unwrap_or(true),
-        preserve_order,
-    };
+    let as_they_came = given.preserve_order.unwrap_or(false);
+    let (certificate, above) = chained(&key.description().public, brought.certificates, as_they_came)?;
+    let policy = policy(call, given.policy, brought.content_type, &certificate)?;
+    let version = Version::asked(name, policy, given.tags, given.attributes, given.preserve_order)?;
     call.transact(&mut |image| {
         refuse_pending(image, name)?;
         let mut changes = replaced(image, name);
@@ -88,8 +81,7 @@ fn policy(
     }
     let mut derived = derived::policy_of(certificate, call.now)?;
     derived.secret_props.content_type = content_type;
-    let all = CertificateVersion::named(&call.image, call.name()?);
-    let before = if all.is_empty() { None } else { Some(policy_of(&call.image, &all)?) };
+    let before = policy_before(&call.image, call.name()?)?;
     Ok(Policy::for_brought_key(given, derived, call.now)?.following(before.as_ref()))
 }
 
@@ -98,16 +90,11 @@ impl Brought {
         if value.contains(PEM_BEGIN) {
             return Self::from_pem(value.as_bytes(), password);
         }
-        let mut compact = Zeroizing::new(Vec::with_capacity(value.len()));
-        compact.extend(value.bytes().filter(|byte| !byte.is_ascii_whitespace()));
-        let mut decoded = Zeroizing::new(vec![0; compact.len() / 4 * 3 + 3]);
-        let len = Base64::decode(&*compact, &mut decoded).map(<[u8]>::len);
-        let Ok(len) = len else {
+        let Some(decoded) = pem::base64(value.as_bytes()) else {
             return wrong(
                 "value is neither PEM nor base64: it is a certificate with its key, as PKCS#12 in base64 or as PEM.",
             );
         };
-        decoded.truncate(len);
         match decoded.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN.as_bytes()) {
             true => Self::from_pem(&decoded, password),
             false => Self::from_pkcs12(&decoded, password),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::bundle::{Bundle, CertificateVersion, Item, OwnKeys, not_found, policy_of};
+use super::bundle::{Bundle, CertificateVersion, Item, OwnKeys, not_found, policy_before, policy_of};
 use super::issuers;
 use super::policy::{GivenPolicy, Policy};
 use crate::server::attributes::{GivenAttributes, Tags, checked_tags};
@@ -146,11 +146,7 @@ fn answer_policy(call: &Call, image: &Image) -> Result<Reply> {
 }
 
 fn changed_policy(call: &Call, image: &Image, name: &Name, given: &GivenPolicy) -> Result<Policy> {
-    let all = CertificateVersion::named(image, name);
-    if all.is_empty() {
-        return Err(not_found(name));
-    }
-    let before = policy_of(image, &all)?;
+    let before = policy_before(image, name)?.ok_or_else(|| not_found(name))?;
     let changed = before.clone().changed(given.clone(), call.now)?;
     if issuers::find(image, &changed.issuer.name).is_some_and(|issuer| issuer.record.is_own()) {
         changed.x509_props.refuse_authority()?;

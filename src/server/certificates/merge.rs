@@ -9,14 +9,14 @@ use serde::Deserialize;
 use super::bundle::Bundle;
 use super::create::issued;
 use super::operation::{Operation, not_found};
-use super::parts::{Key, Request};
+use super::parts::{Key, Request, private_half};
 use super::{chain, note};
 use crate::certificate::{self, Certificate};
 use crate::server::attributes::{GivenAttributes, Tags, checked_tags};
 use crate::server::body::maybe_object;
 use crate::server::call::{Call, Reply};
 use crate::server::error::{Result, ServiceError};
-use crate::vault::{Change, Class, Collection, Image, Name, Object};
+use crate::vault::{Change, Image, Name, Object};
 
 /// The body of a merge.
 #[derive(Deserialize, JsonSchema)]
@@ -67,10 +67,7 @@ fn pending<'a>(image: &'a Image, name: &Name) -> Result<&'a Arc<Object>> {
 /// The key for which the request is.
 fn key(call: &Call, request: &Object, name: &Name) -> Result<Key> {
     if let Some(id) = note::key_version(&request.content) {
-        let is_it = |key: &&Arc<Object>| {
-            key.content.class == Class::PrivateKey && key.version.is_some_and(|version| version.id == id)
-        };
-        let kept = call.image.with_name(Collection::Keys, name.as_str()).find(is_it).and_then(|key| Key::kept(key));
+        let kept = private_half(&call.image, name, id).and_then(|key| Key::kept(key));
         return kept
             .ok_or_else(|| ServiceError::bad_parameter("The key of the pending certificate is gone: create it anew."));
     }

@@ -39,20 +39,14 @@ pub mod bodies {
     pub use super::policy::GivenPolicy;
 }
 
-use super::error::{Result, ServiceError};
+use super::error::{Result, ServiceError, sentence};
 use crate::certificate::{self, Certificate};
 
 /// A certificate's own errors as a client's to mend, but for those that are the vault's.
 fn refused(error: certificate::Error) -> ServiceError {
     match error {
         certificate::Error::Vault(error) => error.into(),
-        other => {
-            let text = other.to_string();
-            let mut letters = text.chars();
-            let first = letters.next().map(char::to_uppercase).into_iter().flatten();
-            let sentence: String = first.chain(letters).collect();
-            ServiceError::bad_parameter(format!("{}.", sentence.trim_end_matches('.')))
-        }
+        other => ServiceError::bad_parameter(sentence(&other.to_string())),
     }
 }
 

@@ -43,9 +43,13 @@ pub fn has_operation(content: &Content) -> bool {
 
 /// The same without what only the newest version says, if it says any of that.
 pub fn without_next(content: &Content) -> Option<Content> {
+    let of_newest = [policy::NOTE, operation::NOTE];
+    if !of_newest.iter().any(|note| content.notes.contains_key(*note)) {
+        return None;
+    }
     let mut changed = content.clone();
-    let had = [policy::NOTE, operation::NOTE].map(|note| changed.notes.remove(note).is_some());
-    had.contains(&true).then_some(changed)
+    of_newest.iter().for_each(|note| drop(changed.notes.remove(*note)));
+    Some(changed)
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::note;
 use super::operation::Operation;
 use super::policy::Policy;
-use super::{chain, note};
-use crate::certificate::{Certificate, Signer};
-use crate::crypto::PrivateKey;
-use crate::server::attributes::Tags;
+use crate::certificate::{Certificate, Signer, chain};
+use crate::crypto::{self, PrivateKey};
+use crate::server::attributes::{GivenAttributes, Tags, checked_tags};
 use crate::server::call::Call;
 use crate::server::error::{Result, ServiceError};
 use crate::server::keys::{KTY, set_operations};
@@ -98,6 +98,26 @@ impl Key {
 }
 
 impl Version {
+    /// A new one, as a request asks for it.
+    pub fn asked(
+        name: &Name,
+        policy: Policy,
+        tags: Option<Tags>,
+        attributes: Option<GivenAttributes>,
+        preserve_order: Option<bool>,
+    ) -> Result<Self> {
+        let mut id = VersionId::default();
+        crypto::random(&mut id).map_err(VaultError::from)?;
+        Ok(Self {
+            name: name.clone(),
+            id,
+            policy,
+            tags: checked_tags(tags.unwrap_or_default())?,
+            enabled: attributes.and_then(|attributes| attributes.enabled).unwrap_or(true),
+            preserve_order: preserve_order.unwrap_or(false),
+        })
+    }
+
     /// What makes the certificate and, if it is new, its key.
     pub fn drafts(
         &self,
@@ -119,7 +139,7 @@ impl Version {
         content.set_managed();
         self.policy.note(&mut content);
         note::set_preserves_order(&mut content, self.preserve_order);
-        chain::note(&mut content, above);
+        chain::keep(&mut content, above);
         operation.into_iter().for_each(|operation| operation.note(&mut content));
         if let Key::Kept { id, .. } = key {
             note::set_key_version(&mut content, id);
@@ -159,15 +179,19 @@ impl Version {
     }
 }
 
+/// The private half of this version of a key that isn't deleted.
+pub fn private_half<'a>(image: &'a Image, name: &Name, id: VersionId) -> Option<&'a Arc<Object>> {
+    image
+        .with_name(Collection::Keys, name.as_str())
+        .find(|half| half.content.class == Class::PrivateKey && half.version.is_some_and(|version| version.id == id))
+}
+
 /// Refuses a key that is to be kept and isn't there any more.
 pub fn check_kept(image: &Image, name: &Name, key: &Key) -> Result<()> {
     let Key::Kept { id, .. } = key else { return Ok(()) };
-    let is_it = |half: &Arc<Object>| {
-        half.content.class == Class::PrivateKey && half.version.is_some_and(|version| version.id == *id)
-    };
-    match image.with_name(Collection::Keys, name.as_str()).any(is_it) {
-        true => Ok(()),
-        false => {
+    match private_half(image, name, *id) {
+        Some(_) => Ok(()),
+        None => {
             Err(ServiceError::bad_parameter("The key that was to be used again is gone: create the certificate anew."))
         }
     }

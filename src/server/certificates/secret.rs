@@ -7,9 +7,8 @@ use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
 use super::bundle::{CertificateVersion, OwnKeys};
-use super::chain;
 use super::policy::ContentType;
-use crate::certificate::{pem, pkcs12};
+use crate::certificate::{chain, pem, pkcs12};
 use crate::server::call::Call;
 use crate::server::error::{Result, ServiceError};
 use crate::vault::{Collection, Image, Name, Object, SecretBytes, VersionId};
@@ -99,7 +98,7 @@ pub fn value(call: &Call, object: &Arc<Object>, content_type: ContentType) -> Re
     let key = key_of(&call.image, object).filter(|key| key.content.may_leave_in_clear());
     let key = key.map(|key| call.served.vault.secret(key.number)).transpose()?;
     let leaf = object.content.value.as_deref().unwrap_or_default();
-    let above = chain::of(&object.content);
+    let above = chain::kept(&object.content);
     let chain: Vec<&[u8]> = [leaf].into_iter().chain(above.iter().map(Vec::as_slice)).collect();
     match content_type {
         ContentType::Pem => {

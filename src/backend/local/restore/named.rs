@@ -8,7 +8,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::backup::Opened;
-use super::super::naming::is_taken;
 use super::super::seal::RowCode;
 use super::super::{LocalVault, State};
 use super::Tombstones;
@@ -118,7 +117,7 @@ fn check_free(present: &Image, saved: &[Arc<Object>], name: &Name) -> Result<()>
         if present.deleted_with_name(collection, name.as_str()).next().is_some() {
             return Err(VaultError::NameDeleted(name.to_string()));
         }
-        if is_taken(present, collection, name) || present.is_kept_from(&object.content, name.as_str()) {
+        if present.is_taken(collection, name.as_str()) || present.is_kept_from(&object.content, name.as_str()) {
             return Err(VaultError::NameTaken(name.to_string()));
         }
     }
@@ -154,7 +153,7 @@ fn is_managed(image: &Image, named: &NamedInBackup<'_>) -> bool {
     image.with_name(Collection::Certificates, named.name.as_str()).any(|object| object.content.is_managed())
 }
 
-/// Which of the objects that have the name may be replaced, as [`is_taken`] allows.
+/// Which of the objects that have the name may be replaced, as [`Image::is_taken`] allows.
 fn is_left_half(present: &Object, name: &Name) -> bool {
     present.content.class == Class::PublicKey
         && present.name.as_ref().is_some_and(|present| present.folded() == name.folded())

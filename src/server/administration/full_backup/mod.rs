@@ -23,7 +23,7 @@ use self::work::{Done, Task};
 use crate::server::body::object;
 use crate::server::call::{Call, Reply};
 use crate::server::error::{Result, ServiceError};
-use crate::vault::{Class, Collection, Name, VaultError};
+use crate::vault::{Collection, Name, VaultError};
 
 /// Where a client wants its backup, or has it.
 #[derive(Deserialize, JsonSchema)]
@@ -172,8 +172,7 @@ fn refuse_taken(call: &Call, name: &Name) -> Result<()> {
     if call.image.deleted_with_name(Collection::Keys, name.as_str()).next().is_some() {
         return Err(VaultError::NameDeleted(name.to_string()).into());
     }
-    let mut present = call.image.with_name(Collection::Keys, name.as_str());
-    match present.any(|object| object.content.class != Class::PublicKey) {
+    match call.image.is_taken(Collection::Keys, name.as_str()) {
         true => Err(VaultError::NameTaken(name.to_string()).into()),
         false => Ok(()),
     }
