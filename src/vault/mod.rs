@@ -12,6 +12,7 @@ mod image;
 mod name;
 mod object;
 mod pin;
+mod taken;
 
 use std::path::Path;
 use std::sync::Arc;
