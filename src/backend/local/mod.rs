@@ -49,7 +49,7 @@ use self::loaded::{Entry, Loaded, Surroundings};
 use self::seal::RootKey;
 use self::store::{Attempts, HeaderRow, Row, Snapshot, Store};
 use self::write::is_current;
-use crate::config::{Backend, LocalConfig, VaultConfig};
+use crate::config::{LocalConfig, VaultConfig};
 use crate::crypto;
 use crate::sys::memory::{AfterFork, SecretPages, SecretPool, WipeStack};
 use crate::vault::*;
@@ -105,7 +105,8 @@ impl LocalVault {
     }
 
     fn build(config: &VaultConfig) -> Result<Self> {
-        let Backend::Local(local) = &config.backend;
+        let local =
+            config.as_local().ok_or(VaultError::Unsupported("what only a vault on this machine's disk can do"))?;
         let state = State::new()?;
         Ok(Self {
             config: config.clone(),
