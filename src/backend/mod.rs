@@ -2,6 +2,7 @@
 
 pub mod azure;
 pub mod local;
+pub mod remote;
 
 use std::sync::Arc;
 
