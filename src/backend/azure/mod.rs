@@ -1,19 +1,23 @@
 //! Vaults at the interface of Azure Key Vault and Managed HSM, which our own server speaks too.
 //!
 //! The keys stay there: this process has their public parts and asks for each signature. The official `azure_*` crates
-//! aren't used. Their client is asynchronous and wants a runtime with a reactor, whose threads or turns a host process
-//! doesn't lend us; a call here runs on the thread that made it and starts none. What they send is what is sent here,
-//! member by member.
+//! aren't used: each of their calls needs an asynchronous runtime and its threads, which a host process has none of
+//! (`CKF_LIBRARY_CANT_CREATE_OS_THREADS`) and which wouldn't survive a fork. What they promise towards the service is
+//! kept: the challenge is checked before a token is sent, tokens are renewed ahead of their end, and requests have the
+//! shapes of their models.
 //!
-//! [`session`] makes the requests; [`listing`] keeps what lies there; [`key`] uses it, `create` and `change` change it.
+//! [`session`] makes the requests; [`listing`] keeps what lies there; [`key`] uses it, [`create`] and [`change`] change it.
 
 mod algorithm;
 mod attributes;
+mod challenge;
 mod change;
 mod create;
+mod credential;
 mod key;
 mod listing;
 mod objects;
+mod refusal;
 pub mod session;
 mod wire;
 

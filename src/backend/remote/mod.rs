@@ -22,6 +22,7 @@ mod http;
 mod pool;
 mod resolve;
 mod retry;
+pub mod signer;
 mod stream;
 mod tcp;
 mod tls;
