@@ -103,7 +103,10 @@ fn code(error: &VaultError) -> CK_RV {
         VaultError::Disabled | VaultError::StateUnknown | VaultError::NotYetValid(_) | VaultError::Expired(_) => {
             CKR_ACTION_PROHIBITED
         }
-        VaultError::LastAdministrator | VaultError::PurgeProtected | VaultError::Managed(_) => CKR_ACTION_PROHIBITED,
+        VaultError::LastAdministrator
+        | VaultError::PurgeProtected
+        | VaultError::Managed(_)
+        | VaultError::Inseparable { .. } => CKR_ACTION_PROHIBITED,
         VaultError::NameTaken(_) | VaultError::NameDeleted(_) | VaultError::NameInvalid(_) => {
             CKR_ATTRIBUTE_VALUE_INVALID
         }

@@ -80,6 +80,14 @@ pub enum VaultError {
         "{0} is a certificate with a key of its own, and neither goes or comes without the other: renew, delete, recover or purge the certificate"
     )]
     Managed(String),
+    /// The vault deletes more than what was meant.
+    #[error("{what} can't be deleted alone: {instead}")]
+    Inseparable {
+        /// What was meant.
+        what: String,
+        /// What to do.
+        instead: &'static str,
+    },
     /// What was asked would leave the vault without anybody who may give roles.
     #[error("the last enabled administrator can't be removed: make another one first")]
     LastAdministrator,

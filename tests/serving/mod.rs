@@ -104,7 +104,7 @@ impl World {
         self.runtime = Some(runtime);
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.folder.path().join(format!("socket-{}", self.starts))
     }
 
