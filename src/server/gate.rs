@@ -98,7 +98,7 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     if !Arc::ptr_eq(&server.home, &target.served) {
         refresh(&target.served).await?;
     }
-    let principal = server.authenticate(&parts.headers, Audience::Vaults(target.served.manner))?;
+    let caller = server.authenticate(&parts.headers, Audience::Vaults(target.served.manner))?;
     let segments = segments(parts.uri.path())?;
     let (route, parameters) = route_of(target.served.manner, parts, &segments)?;
     let query = Query::parse(parts.uri.query().unwrap_or_default());
@@ -126,7 +126,7 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
         scope: parameters.scope.map(scope).transpose()?,
         query,
         body: Bytes::new(),
-        principal,
+        caller,
         now,
     };
     permit(route, &call)?;
@@ -188,9 +188,9 @@ fn permit(route: &Route, call: &Call) -> Result<()> {
     };
     let at = place(route, call, folded.as_deref());
     let public = route.public_action.filter(|_| manner == Manner::KeyVault);
-    let allowed = grants.allow(&call.principal, action, at)
+    let allowed = grants.allow(&call.caller, action, at)
         || route.of_job && full_backup::is_own_job(call)
-        || public.is_some_and(|action| keys::is_asymmetric(call) && grants.allow(&call.principal, action, at));
+        || public.is_some_and(|action| keys::is_asymmetric(call) && grants.allow(&call.caller, action, at));
     if allowed {
         return Ok(());
     }
@@ -200,7 +200,7 @@ fn permit(route: &Route, call: &Call) -> Result<()> {
             "Caller is not authorized to perform action {} on this resource. Caller: oid={}. An administrator can assign a \
              role that has it: `strongroom role assign`.",
             action.name(),
-            call.principal,
+            call.caller.oid,
         ),
     ))
 }

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod administration;
 mod attributes;
+mod authentication;
 pub mod authority;
 mod blob;
 mod body;
@@ -38,7 +39,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_service::Service;
@@ -55,7 +56,7 @@ use self::names::Names;
 use self::pool::Pools;
 use self::settings::Settings;
 pub use self::token::LoginLimit;
-use self::token::{Audience, Logins, Seen, Verifier};
+use self::token::{Logins, Seen, Verifier};
 use crate::config::Manner;
 use crate::vault::{Image, VaultAdmin};
 
@@ -241,22 +242,6 @@ impl Server {
     async fn newest_known(&self) -> Result<Arc<Known>> {
         gate::refresh(&self.home).await?;
         Ok(self.known())
-    }
-
-    /// The object id of whom a request is from, whose token must be for this; by a first vault that was just looked at.
-    fn authenticate(&self, headers: &HeaderMap, audience: Audience) -> Result<String> {
-        let missing = || ServiceError::unauthorized("AKV10000: Request is missing a Bearer or PoP token.");
-        let given = headers.get(header::AUTHORIZATION).ok_or_else(missing)?.to_str().map_err(|_| missing())?;
-        let token = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let token = token.ok_or_else(missing)?.1.trim();
-        let known = self.known();
-        let place = token::Place { names: &self.names, tenant: &known.tenant, audience };
-        let oid = self.verifier.verify(token, &known.keys, &place, self.clock.now());
-        let oid = oid.map_err(|refusal| ServiceError::unauthorized(format!("AKV10032: {refusal}.")))?;
-        match known.is_enabled(&oid) {
-            true => Ok(oid),
-            false => Err(ServiceError::unauthorized(format!("AKV10032: {}.", token::Refusal::NoIdentity))),
-        }
     }
 
     /// The challenge for who came to a vault of this manner at this port.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{ClientSecret, Identity, LoginCertificate};
+use super::{Caller, ClientSecret, Identity, LoginCertificate};
 use crate::server::record;
 use crate::server::settings::Settings;
 use crate::server::token::SigningKeys;
@@ -45,6 +45,11 @@ impl Known {
     /// Whether there is an identity with this object id that is enabled.
     pub fn is_enabled(&self, oid: &str) -> bool {
         self.enabled.contains(oid)
+    }
+
+    /// The identity with this object id, with the groups that it is in.
+    pub fn caller(&self, oid: String) -> Caller {
+        Caller::alone(oid)
     }
 
     /// All identities.

@@ -3,6 +3,7 @@
 //! They are records of one vault, the first that a server serves. A client secret is 256 random bits, so that a keyed
 //! hash of it is enough: nobody guesses it, and checking one costs a microsecond.
 
+mod caller;
 mod certificate;
 mod known;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+pub use caller::Caller;
 pub use certificate::LoginCertificate;
 pub use known::{Client, Known};
 
