@@ -9,6 +9,7 @@ mod definition;
 mod error;
 mod role;
 mod scope;
+mod standing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,14 +17,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 pub use action::{ActionSet, DataAction, prefix};
-pub use assignment::{
-    Assignment, Identities, assign, assignments, has_administrator, keep_an_administrator, put as put_assignment,
-    removal, unassign,
-};
+pub use assignment::{Assignment, assign, assignments, put as put_assignment, removal, unassign};
 pub use definition::{CustomRole, Permission, RoleDefinition, define, undefine};
 pub use error::RoleError;
 pub use role::{ADMINISTRATOR, Assigns, BUILT_IN, BuiltInRole, HSM_ADMINISTRATOR, MANAGED_HSM, built_in, full_rights};
 pub use scope::Scope;
+pub use standing::{Identities, Less, has_administrator, keep_an_administrator};
 
 use super::identity::Caller;
 use super::record;
