@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::group::Memberships;
-use super::{Caller, ClientSecret, Identity, LoginCertificate};
+use super::group::{self, Memberships};
+use super::{Caller, ClientSecret, Group, Identity, LoginCertificate};
 use crate::server::record;
 use crate::server::settings::Settings;
 use crate::server::token::SigningKeys;
@@ -26,6 +26,7 @@ pub struct Known {
     pub keys: SigningKeys,
     by_client_id: HashMap<String, Arc<Client>>,
     enabled: HashSet<String>,
+    groups: Vec<Group>,
     memberships: Memberships,
     nobody: Client,
 }
@@ -34,12 +35,14 @@ impl Known {
     /// What this image says.
     pub fn of(image: &Image) -> Self {
         let identities: Vec<Identity> = record::all(image).map(|stored| stored.record).collect();
+        let groups = group::all(image);
         let enabled = identities.iter().filter(|identity| identity.enabled).map(|identity| identity.oid.clone());
         Self {
             tenant: Settings::of(image).map(|settings| settings.tenant).unwrap_or_default(),
             keys: SigningKeys::of(image),
             enabled: enabled.collect(),
-            memberships: Memberships::of(image),
+            memberships: Memberships::of(&groups),
+            groups,
             by_client_id: identities.into_iter().map(|i| (i.appid.clone(), Arc::new(Client::of(i)))).collect(),
             nobody: Client::nobody(),
         }
@@ -83,6 +86,11 @@ impl Known {
     /// All identities.
     pub fn identities(&self) -> impl Iterator<Item = &Identity> {
         self.by_client_id.values().map(|client| &client.identity)
+    }
+
+    /// All groups.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
     }
 
     /// The enabled identity with this client id.
