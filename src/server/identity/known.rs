@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Caller, ClientSecret, Identity, LoginCertificate};
+use super::group::{self, Memberships};
+use super::{Caller, ClientSecret, Group, Identity, LoginCertificate};
 use crate::server::record;
 use crate::server::settings::Settings;
 use crate::server::token::SigningKeys;
@@ -25,6 +26,8 @@ pub struct Known {
     pub keys: SigningKeys,
     by_client_id: HashMap<String, Arc<Client>>,
     enabled: HashSet<String>,
+    groups: Vec<Group>,
+    memberships: Memberships,
     nobody: Client,
 }
 
@@ -32,11 +35,14 @@ impl Known {
     /// What this image says.
     pub fn of(image: &Image) -> Self {
         let identities: Vec<Identity> = record::all(image).map(|stored| stored.record).collect();
+        let groups = group::all(image);
         let enabled = identities.iter().filter(|identity| identity.enabled).map(|identity| identity.oid.clone());
         Self {
             tenant: Settings::of(image).map(|settings| settings.tenant).unwrap_or_default(),
             keys: SigningKeys::of(image),
             enabled: enabled.collect(),
+            memberships: Memberships::of(&groups),
+            groups,
             by_client_id: identities.into_iter().map(|i| (i.appid.clone(), Arc::new(Client::of(i)))).collect(),
             nobody: Client::nobody(),
         }
@@ -47,14 +53,44 @@ impl Known {
         self.enabled.contains(oid)
     }
 
-    /// The identity with this object id, with the groups that it is in.
+    /// Somebody with this object id, with the groups that they are in.
     pub fn caller(&self, oid: String) -> Caller {
-        Caller::alone(oid)
+        let groups = self.groups_of(&oid);
+        Caller { oid, groups }
+    }
+
+    /// The same, who is also in these groups of an issuer.
+    pub fn caller_from(&self, oid: String, issuer: &str, values: &[impl AsRef<str>]) -> Caller {
+        let own = self.caller(oid);
+        let foreign = values.iter().filter_map(|value| self.foreign_group(issuer, value.as_ref()));
+        let mut others: Vec<Box<str>> = foreign.filter(|group| !own.is(group)).map(Box::from).collect();
+        if others.is_empty() {
+            return own;
+        }
+        others.extend(own.groups.iter().cloned());
+        others.sort_unstable();
+        others.dedup();
+        Caller { groups: others.into(), ..own }
+    }
+
+    /// The object ids of the groups of ours that somebody is a member of.
+    pub fn groups_of(&self, oid: &str) -> Arc<[Box<str>]> {
+        self.memberships.groups_of(oid)
+    }
+
+    /// The object id of our group as which an issuer's group counts.
+    pub fn foreign_group(&self, issuer: &str, value: &str) -> Option<&str> {
+        self.memberships.foreign(issuer, value)
     }
 
     /// All identities.
     pub fn identities(&self) -> impl Iterator<Item = &Identity> {
         self.by_client_id.values().map(|client| &client.identity)
+    }
+
+    /// All groups.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
     }
 
     /// The enabled identity with this client id.

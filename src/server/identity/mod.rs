@@ -5,6 +5,7 @@
 
 mod caller;
 mod certificate;
+pub mod group;
 mod known;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -14,9 +15,10 @@ use zeroize::Zeroizing;
 
 pub use caller::Caller;
 pub use certificate::LoginCertificate;
+pub use group::{ForeignGroup, Group};
 pub use known::{Client, Known};
 
-use super::access::{Identities, keep_an_administrator};
+use super::access::{Identities, Less, keep_an_administrator};
 use super::guid;
 use super::record::{self, Record, Stored};
 use crate::config::Manner;
@@ -77,7 +79,7 @@ impl Record for Identity {
 /// The label of the record whose secret part is the key under which client secrets are hashed.
 pub(super) const HASH_KEY: &[u8] = b"secret-hash-key/1";
 
-/// Makes an identity without any way to log in yet. [`VaultError::NameTaken`] if there is one of this name.
+/// Makes an identity without any way to log in yet. [`VaultError::NameTaken`] if an identity or a group has this name.
 pub fn create(vault: &dyn Vault, name: &str, now: i64) -> Result<Identity> {
     let identity = Identity {
         oid: guid::random()?,
@@ -88,11 +90,16 @@ pub fn create(vault: &dyn Vault, name: &str, now: i64) -> Result<Identity> {
         certificates: Vec::new(),
         created: now,
     };
-    vault.transact(&mut |image| match find(image, name) {
-        Some(_) => Err(VaultError::NameTaken(name.to_owned())),
-        None => Ok(vec![record::create(&identity, None)]),
+    vault.transact(&mut |image| match is_called(image, name) {
+        true => Err(VaultError::NameTaken(name.to_owned())),
+        false => Ok(vec![record::create(&identity, None)]),
     })?;
     Ok(identity)
+}
+
+/// Whether an identity or a group is called so: who gives a role names either.
+pub fn is_called(image: &Image, name: &str) -> bool {
+    find(image, name).is_some() || group::find(image, name).is_some()
 }
 
 /// All identities.
@@ -108,9 +115,14 @@ pub fn find(image: &Image, text: &str) -> Option<Stored<Identity>> {
     })
 }
 
-/// Changes an identity, which must exist.
+/// Changes an identity, which must exist. Whether it may log in stays as it is: that is [`set_enabled`]'s.
 pub fn change(vault: &dyn Vault, oid: &str, edit: &mut dyn FnMut(&mut Identity)) -> Result<Identity> {
-    change_if(vault, oid, edit, &|_| Ok(()))
+    let keep_enabled = &mut |identity: &mut Identity| {
+        let enabled = identity.enabled;
+        edit(identity);
+        identity.enabled = enabled;
+    };
+    change_if(vault, oid, keep_enabled, &|_| Ok(()))
 }
 
 /// Lets an identity log in, or refuses it. The last enabled administrator of the vault, which is served in this manner, stays.
@@ -142,14 +154,16 @@ pub fn delete(vault: &dyn Vault, manner: Manner, oid: &str) -> Result<()> {
     vault.transact(&mut |image| {
         let stored = record::find::<Identity>(image, oid).ok_or(VaultError::NotFound)?;
         keep_without(image, manner, oid)?;
-        Ok(vec![Change::Delete(stored.number)])
+        let mut changes = group::leave_all(image, oid);
+        changes.push(Change::Delete(stored.number));
+        Ok(changes)
     })?;
     Ok(())
 }
 
 /// Refuses to do without an identity that is the last administrator.
 fn keep_without(image: &Image, manner: Manner, oid: &str) -> Result<()> {
-    keep_an_administrator(image, manner, Identities::Own, |assignment| assignment.principal != oid)
+    keep_an_administrator(image, manner, Identities::Own, Less::Identity(oid))
 }
 
 /// A client secret that was just made.
