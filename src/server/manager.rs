@@ -107,7 +107,7 @@ async fn service_principals(State(server): State<Arc<Server>>, headers: HeaderMa
 /// Answers with the identities that are meant, if the token allows it.
 async fn found(server: &Server, headers: &HeaderMap, is_meant: impl Fn(&Identity) -> bool) -> Response {
     let known = server.newest_known().await;
-    match known.and_then(|known| server.authenticate(headers, Audience::ResourceManager).map(|_| known)) {
+    match known.and_then(|known| server.authenticate_token(headers, Audience::ResourceManager).map(|_| known)) {
         Ok(known) => {
             let found: Vec<Value> = known.identities().filter(|identity| is_meant(identity)).map(shown).collect();
             Json(json!({ "value": found })).into_response()

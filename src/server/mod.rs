@@ -13,6 +13,7 @@ mod blob;
 mod body;
 mod call;
 mod certificates;
+pub mod client_certificate;
 pub mod clock;
 mod deleted;
 mod error;
@@ -29,6 +30,7 @@ mod pool;
 mod record;
 pub mod routes;
 mod secrets;
+mod seldom;
 pub mod settings;
 pub mod tls;
 mod token;
@@ -49,11 +51,13 @@ pub use self::routes::TABLE as ROUTES;
 
 use self::access::{Compiled, Grants};
 use self::administration::full_backup::{Jobs, Targets};
+use self::client_certificate::AuthoritiesFiles;
 use self::clock::Clock;
 use self::error::{Result, ServiceError};
 use self::identity::Known;
 use self::names::Names;
 use self::pool::Pools;
+use self::seldom::Seldom;
 use self::settings::Settings;
 pub use self::token::LoginLimit;
 use self::token::{Logins, Seen, Verifier};
@@ -76,6 +80,8 @@ pub struct Server {
     started: i64,
     pools: Arc<Pools>,
     targets: Targets,
+    client_authorities: Option<Arc<AuthoritiesFiles>>,
+    ambiguous: Seldom,
 }
 
 /// What a server's operator decides beside its vaults and names.
@@ -85,6 +91,8 @@ pub struct Configuration {
     pub login_limit: LoginLimit,
     /// Where clients may have backups written.
     pub backup_targets: Targets,
+    /// Whose certificates of clients count by the names in them.
+    pub client_authorities: Option<Arc<AuthoritiesFiles>>,
 }
 
 /// A vault that shall be served.
@@ -183,6 +191,8 @@ impl Server {
             started,
             pools: Arc::new(Pools::start().map_err(ServeError::Threads)?),
             targets: configuration.backup_targets,
+            client_authorities: configuration.client_authorities,
+            ambiguous: Seldom::default(),
         }))
     }
 

@@ -4,6 +4,8 @@
 
 mod certificate;
 mod first;
+mod local;
+mod name;
 mod secret;
 
 pub(super) use first::FirstAdministrator;
@@ -49,9 +51,15 @@ pub(super) enum Verb {
     /// Client secrets: add, remove
     #[command(subcommand)]
     Secret(secret::Verb),
-    /// Certificates whose keys sign logins: add, remove
+    /// Certificates whose keys sign logins, or prove in TLS handshakes who connects: add, remove
     #[command(subcommand)]
     Certificate(certificate::Verb),
+    /// Names in certificates of clients by which an identity is known in TLS handshakes: add, remove
+    #[command(subcommand)]
+    Name(name::Verb),
+    /// Users and groups of the server's machine whose processes are an identity on the Unix socket: add, remove
+    #[command(subcommand)]
+    Local(local::Verb),
 }
 
 /// An identity.
@@ -72,6 +80,8 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
         Verb::Delete(which) => delete(context, &which),
         Verb::Secret(verb) => secret::run(context, verb),
         Verb::Certificate(verb) => certificate::run(context, verb),
+        Verb::Name(verb) => name::run(context, verb),
+        Verb::Local(verb) => local::run(context, verb),
     }
 }
 
@@ -170,6 +180,8 @@ fn show(context: &Context, which: &Which) -> Result<()> {
                 .push(("Certificate", format!("{}, {}, expires {end}", certificate.thumbprint(), certificate.subject)));
         }
     }
+    fields.extend(identity.names.iter().map(|name| ("Name in certificates", name.clone())));
+    fields.extend(identity.local.iter().map(|peer| ("On the Unix socket", local::shown(*peer))));
     for given in &roles {
         fields.push((
             "Role",
@@ -243,6 +255,8 @@ pub(super) fn identity_json(identity: &Identity) -> Value {
         "created": time::text(identity.created),
         "secrets": secrets.collect::<Vec<_>>(),
         "certificates": certificates.collect::<Vec<_>>(),
+        "names": identity.names,
+        "local": identity.local,
     })
 }
 

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::group::Memberships;
+use super::peer::Peers;
 use super::{Caller, ClientSecret, Identity, LoginCertificate};
 use crate::server::record;
 use crate::server::settings::Settings;
@@ -24,6 +25,8 @@ pub struct Known {
     pub tenant: String,
     /// The keys of tokens.
     pub keys: SigningKeys,
+    /// Identities by what they are known by without a token.
+    pub peers: Peers,
     by_client_id: HashMap<String, Arc<Client>>,
     enabled: HashSet<String>,
     memberships: Memberships,
@@ -34,13 +37,16 @@ impl Known {
     /// What this image says.
     pub fn of(image: &Image) -> Self {
         let identities: Vec<Identity> = record::all(image).map(|stored| stored.record).collect();
-        let enabled = identities.iter().filter(|identity| identity.enabled).map(|identity| identity.oid.clone());
+        let enabled =
+            identities.iter().filter(|identity| identity.enabled).map(|identity| identity.oid.clone()).collect();
+        let clients: Vec<_> = identities.into_iter().map(|identity| Arc::new(Client::of(identity))).collect();
         Self {
             tenant: Settings::of(image).map(|settings| settings.tenant).unwrap_or_default(),
             keys: SigningKeys::of(image),
-            enabled: enabled.collect(),
+            enabled,
+            peers: Peers::of(clients.iter().map(|client| &**client)),
             memberships: Memberships::of(image),
-            by_client_id: identities.into_iter().map(|i| (i.appid.clone(), Arc::new(Client::of(i)))).collect(),
+            by_client_id: clients.into_iter().map(|client| (client.identity.appid.clone(), client)).collect(),
             nobody: Client::nobody(),
         }
     }
@@ -105,14 +111,6 @@ impl Client {
     fn nobody() -> Self {
         // As long as the hash of a secret, and no hash of anything.
         let secret = ClientSecret { id: String::new(), hash: "-".repeat(43), created: 0, expires: None };
-        Self::of(Identity {
-            oid: String::new(),
-            appid: String::new(),
-            name: String::new(),
-            enabled: false,
-            secrets: vec![secret],
-            certificates: Vec::new(),
-            created: 0,
-        })
+        Self::of(Identity { secrets: vec![secret], ..Identity::default() })
     }
 }
