@@ -138,7 +138,7 @@ impl Source<'_> {
                 secret: self.secret_text(table.client_secret_file.as_ref(), "client_secret_file")?,
             }),
             "client-certificate" => self.certificate(table, kind, client_id()?),
-            "managed-identity" => self.managed_identity(table),
+            "managed-identity" => self.managed_credential(table),
             "workload-identity" => {
                 let named = table.token_file.as_ref().map(|file| self.absolute(file.get_ref()));
                 let projected = || self.from_service("AZURE_FEDERATED_TOKEN_FILE", true).map(Into::into);
@@ -208,7 +208,7 @@ impl Source<'_> {
     }
 
     /// App Service tells its programs where to ask in their environment; elsewhere it is the machine's metadata service.
-    fn managed_identity(&self, table: &VaultTable) -> Result<AzureCredential, ConfigError> {
+    fn managed_credential(&self, table: &VaultTable) -> Result<AzureCredential, ConfigError> {
         let client_id = table.client_id.as_ref().map(|id| id.get_ref().clone());
         let text = |given: &Spanned<String>| given.get_ref().clone();
         let endpoint = table.identity_endpoint.as_ref().map(text);
