@@ -4,13 +4,16 @@
 //! later changes its user, its root directory or its environment goes on with what it began with. It never asks anybody
 //! and starts no program: `pin_command` is run by who asks for it, with [`VaultConfig::run_pin_command`].
 
+mod azure;
 mod backup_target;
 mod error;
 mod file;
+mod issuer;
 mod places;
 mod protected;
 mod remote;
 mod server;
+mod vault_table;
 
 use std::path::{Path, PathBuf};
 
@@ -19,11 +22,12 @@ use zeroize::Zeroizing;
 pub use backup_target::BackupTarget;
 pub use error::ConfigError;
 pub use file::nearest;
+pub use issuer::{IssuerConfig, ManagedIdentityConfig};
 pub use protected::{Trusted, read_secret};
 pub use remote::{
     AzureConfig, AzureCredential, ClientCertificate, ManagedIdentity, Origin, ProxyAddress, RemoteConfig, SecretText,
 };
-pub use server::{Manner, ServerConfig};
+pub use server::{ClientCertificates, Manner, ServerConfig};
 
 /// What was read, with every default filled in and every path absolute.
 #[derive(Clone, Debug)]
@@ -37,7 +41,7 @@ pub struct Config {
     pub vaults_dir: PathBuf,
     /// `log`: `error`, `warn`, `info`, `debug`, `trace`, `off`; `STRONGROOM_LOG` goes before it.
     pub log: Option<String>,
-    /// `[server]` and `[[backup_target]]`, if there is one of them.
+    /// `[server]`, `[[backup_target]]`, `[[issuer]]` and `[managed_identity]`, if there is one of them.
     pub server: Option<ServerConfig>,
     /// How the list of vaults is brought up to date; `None` if it is fixed (`STRONGROOM_VAULT`).
     pub discovery: Option<Discovery>,
@@ -198,6 +202,16 @@ impl VaultConfig {
         match &mut self.backend {
             Backend::Local(local) => Some(local),
             Backend::Azure(_) => None,
+        }
+    }
+
+    /// This process may start no program: `pin_command` isn't run, and `token_command` is refused when a token is needed.
+    pub fn forbid_programs(&mut self) {
+        self.pin_command = None;
+        if let Backend::Azure(AzureConfig { credential: AzureCredential::Command { allowed, .. }, .. }) =
+            &mut self.backend
+        {
+            *allowed = false;
         }
     }
 

@@ -8,7 +8,8 @@ use toml::Spanned;
 
 use super::backup_target::BackupTargetTable;
 use super::file::Source;
-use super::{BackupTarget, ConfigError};
+use super::issuer::{IssuerTable, ManagedIdentityTable};
+use super::{BackupTarget, ConfigError, IssuerConfig, ManagedIdentityConfig};
 
 /// What the file says of the server; what it doesn't say is the server's to choose.
 #[derive(Clone, Debug, Default)]
@@ -23,8 +24,30 @@ pub struct ServerConfig {
     pub hsm_domain: Option<String>,
     /// Its certificate chain and key, in PEM.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Whether its handshakes ask clients for certificates, and whose count.
+    pub client_certificates: Option<ClientCertificates>,
     /// Where its clients may have backups written.
     pub backup_targets: Vec<BackupTarget>,
+    /// Whose tokens it takes besides its own.
+    pub issuers: Vec<IssuerConfig>,
+    /// Where programs of this machine get tokens.
+    pub managed_identity: Option<ManagedIdentityConfig>,
+}
+
+/// What stands beside the `[server]` table and is about the server.
+pub(super) struct BesideServer {
+    pub(super) targets: Vec<Spanned<BackupTargetTable>>,
+    pub(super) issuers: Vec<Spanned<IssuerTable>>,
+    pub(super) managed_identity: Option<Spanned<ManagedIdentityTable>>,
+}
+
+/// Which certificates of clients count, beside those that identities have.
+#[derive(Clone, Debug, Default)]
+pub struct ClientCertificates {
+    /// Certificates of authorities, in PEM.
+    pub authorities: Option<PathBuf>,
+    /// What those revoked.
+    pub revoked: Option<PathBuf>,
 }
 
 /// As what a vault is served: the two services share their API for keys, and little else.
@@ -59,22 +82,41 @@ pub(super) struct ServerTable {
     hsm_domain: Option<Spanned<String>>,
     tls_certificate: Option<Spanned<PathBuf>>,
     tls_key: Option<Spanned<PathBuf>>,
+    client_certificates: Option<Spanned<bool>>,
+    client_ca_file: Option<PathBuf>,
+    client_crl_file: Option<Spanned<PathBuf>>,
 }
 
-pub(super) const SERVER_KEYS: &[&str] = &["listen", "socket", "domain", "hsm_domain", "tls_certificate", "tls_key"];
+pub(super) const SERVER_KEYS: &[&str] = &[
+    "listen",
+    "socket",
+    "domain",
+    "hsm_domain",
+    "tls_certificate",
+    "tls_key",
+    "client_certificates",
+    "client_ca_file",
+    "client_crl_file",
+];
 
 impl Source<'_> {
     /// The table and those that are beside it; `None` if there is none of them.
     pub(super) fn whole_server(
         &self,
         table: Option<ServerTable>,
-        targets: Vec<Spanned<BackupTargetTable>>,
+        beside: BesideServer,
     ) -> Result<Option<ServerConfig>, ConfigError> {
+        let BesideServer { targets, issuers, managed_identity } = beside;
         let server = table.map(|table| self.server(table)).transpose()?;
-        if server.is_none() && targets.is_empty() {
+        if server.is_none() && targets.is_empty() && issuers.is_empty() && managed_identity.is_none() {
             return Ok(None);
         }
-        Ok(Some(ServerConfig { backup_targets: self.backup_targets(targets)?, ..server.unwrap_or_default() }))
+        Ok(Some(ServerConfig {
+            backup_targets: self.backup_targets(targets)?,
+            issuers: self.issuers(issuers)?,
+            managed_identity: managed_identity.map(|table| self.managed_identity(table)).transpose()?,
+            ..server.unwrap_or_default()
+        }))
     }
 
     fn server(&self, table: ServerTable) -> Result<ServerConfig, ConfigError> {
@@ -86,24 +128,42 @@ impl Source<'_> {
         {
             return Err(self.value(hsm.span(), "hsm_domain", "it is another domain than `domain`".into()));
         }
-        let tls = match (table.tls_certificate, table.tls_key) {
-            (Some(chain), Some(key)) => Some((self.absolute(chain.get_ref()), self.absolute(key.get_ref()))),
-            (Some(alone), None) => {
-                return Err(self.value(alone.span(), "tls_certificate", "it needs `tls_key` too".into()));
-            }
-            (None, Some(alone)) => {
-                return Err(self.value(alone.span(), "tls_key", "it needs `tls_certificate` too".into()));
-            }
-            (None, None) => None,
-        };
+        let listen = listen.collect::<Result<_, _>>()?;
         Ok(ServerConfig {
-            listen: listen.collect::<Result<_, _>>()?,
+            tls: self.tls(&table)?,
+            client_certificates: self.client_certificates(&table)?,
+            listen,
             socket: table.socket.map(|path| self.absolute(&path)),
             domain: table.domain.map(Spanned::into_inner),
             hsm_domain: table.hsm_domain.map(Spanned::into_inner),
-            tls,
-            backup_targets: Vec::new(),
+            ..ServerConfig::default()
         })
+    }
+
+    fn tls(&self, table: &ServerTable) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
+        match (&table.tls_certificate, &table.tls_key) {
+            (Some(chain), Some(key)) => Ok(Some((self.absolute(chain.get_ref()), self.absolute(key.get_ref())))),
+            (Some(alone), None) => Err(self.value(alone.span(), "tls_certificate", "it needs `tls_key` too".into())),
+            (None, Some(alone)) => Err(self.value(alone.span(), "tls_key", "it needs `tls_certificate` too".into())),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn client_certificates(&self, table: &ServerTable) -> Result<Option<ClientCertificates>, ConfigError> {
+        let asked = table.client_certificates.as_ref();
+        if let (Some(revoked), None) = (&table.client_crl_file, &table.client_ca_file) {
+            let what = "it needs `client_ca_file` too".into();
+            return Err(self.value(revoked.span(), "client_crl_file", what));
+        }
+        if let (Some(asked), Some(_)) = (asked.filter(|asked| !asked.get_ref()), &table.client_ca_file) {
+            let what = "`client_ca_file` asks for them: take one of both away".into();
+            return Err(self.value(asked.span(), "client_certificates", what));
+        }
+        let are_asked_for = table.client_ca_file.is_some() || asked.is_some_and(|asked| *asked.get_ref());
+        Ok(are_asked_for.then(|| ClientCertificates {
+            authorities: table.client_ca_file.as_ref().map(|path| self.absolute(path)),
+            revoked: table.client_crl_file.as_ref().map(|path| self.absolute(path.get_ref())),
+        }))
     }
 
     fn check_domain(&self, domain: Option<&Spanned<String>>, key: &str, such_as: &str) -> Result<(), ConfigError> {

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::access::Scope;
 use super::error::{Result, ServiceError};
+use super::identity::Caller;
 use super::pool::Pools;
 use super::settings::Settings;
 use super::{Served, Server};
@@ -43,8 +44,8 @@ pub struct Call {
     pub query: Query,
     /// The body, whole.
     pub body: Bytes,
-    /// The object id of whom the request comes from.
-    pub principal: String,
+    /// Whom the request comes from.
+    pub caller: Caller,
     /// Seconds since 1970.
     pub now: i64,
 }

@@ -7,19 +7,24 @@
 pub mod access;
 pub mod administration;
 mod attributes;
+mod authentication;
 pub mod authority;
+mod bearer;
 mod blob;
 mod body;
 mod call;
 mod certificates;
+pub mod client_certificate;
 pub mod clock;
 mod deleted;
 mod error;
 mod gate;
 pub mod guid;
 pub mod identity;
+pub mod issuers;
 pub mod keys;
 pub mod listen;
+mod managed_identity;
 mod manager;
 pub mod names;
 mod openapi;
@@ -28,6 +33,7 @@ mod pool;
 mod record;
 pub mod routes;
 mod secrets;
+mod seldom;
 pub mod settings;
 pub mod tls;
 mod token;
@@ -38,7 +44,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_service::Service;
@@ -46,17 +52,20 @@ use tower_service::Service;
 pub use self::gate::API_VERSIONS;
 pub use self::routes::TABLE as ROUTES;
 
-use self::access::{Compiled, Grants};
+use self::access::{Compiled, Rights};
 use self::administration::full_backup::{Jobs, Targets};
+use self::client_certificate::AuthoritiesFiles;
 use self::clock::Clock;
 use self::error::{Result, ServiceError};
 use self::identity::Known;
+use self::issuers::Issuers;
 use self::names::Names;
 use self::pool::Pools;
+use self::seldom::Seldom;
 use self::settings::Settings;
 pub use self::token::LoginLimit;
-use self::token::{Audience, Logins, Seen, Verifier};
-use crate::config::Manner;
+use self::token::{Logins, Seen, Verifier};
+use crate::config::{IssuerConfig, Manner};
 use crate::vault::{Image, VaultAdmin};
 
 /// The servers of some vaults, which are unlocked.
@@ -69,12 +78,17 @@ pub struct Server {
     clock: Clock,
     known: Compiled<Known>,
     verifier: Verifier,
+    issuers: Issuers,
+    /// Whose tokens everybody on this machine gets who asks as virtual machines do.
+    imds_identity: Option<String>,
     logins: Logins,
     /// Assertions that were used, and when that memory began.
     seen: Seen,
     started: i64,
     pools: Arc<Pools>,
     targets: Targets,
+    client_authorities: Option<Arc<AuthoritiesFiles>>,
+    ambiguous: Seldom,
 }
 
 /// What a server's operator decides beside its vaults and names.
@@ -84,6 +98,12 @@ pub struct Configuration {
     pub login_limit: LoginLimit,
     /// Where clients may have backups written.
     pub backup_targets: Targets,
+    /// Whose tokens count besides its own.
+    pub issuers: Vec<IssuerConfig>,
+    /// The identity that the machine itself is, by name or id.
+    pub imds_identity: Option<String>,
+    /// Whose certificates of clients count by the names in them.
+    pub client_authorities: Option<Arc<AuthoritiesFiles>>,
 }
 
 /// A vault that shall be served.
@@ -104,7 +124,7 @@ pub struct Served {
     pub vault: Arc<dyn VaultAdmin>,
     /// As what it is served.
     pub manner: Manner,
-    grants: Compiled<Grants>,
+    rights: Compiled<Rights>,
     settings: Compiled<Option<Arc<Settings>>>,
     jobs: Jobs,
 }
@@ -118,14 +138,14 @@ impl Served {
             return Err(ServeError::NameReserved);
         }
         Settings::ensure(&*vault)?;
-        let (grants, settings) = (Compiled::default(), Compiled::default());
-        let served = Self { name, vault, manner, grants, settings, jobs: Jobs::default() };
+        let (rights, settings) = (Compiled::default(), Compiled::default());
+        let served = Self { name, vault, manner, rights, settings, jobs: Jobs::default() };
         served.purge_due_now(now);
         Ok((host, Arc::new(served)))
     }
 
-    fn grants(&self, image: &Image) -> Arc<Grants> {
-        self.grants.of(image, |image| Grants::of(image, self.manner))
+    fn rights(&self, image: &Image) -> Arc<Rights> {
+        self.rights.of(image, |image| Rights::of(image, self.manner))
     }
 
     fn settings(&self, image: &Image) -> Result<Arc<Settings>> {
@@ -167,6 +187,7 @@ impl Server {
         {
             return Err(ServeError::NameTwice(name.clone()));
         }
+        let issuers = Issuers::new(configuration.issuers, &clock).map_err(ServeError::Issuer)?;
         let started = clock.now();
         identity::hash_key(&*home.vault)?;
         token::current_key(&*home.vault, started)?;
@@ -177,11 +198,15 @@ impl Server {
             clock,
             known: Compiled::default(),
             verifier: Verifier::default(),
+            issuers,
+            imds_identity: configuration.imds_identity,
             logins: Logins::new(configuration.login_limit),
             seen: Seen::default(),
             started,
             pools: Arc::new(Pools::start().map_err(ServeError::Threads)?),
             targets: configuration.backup_targets,
+            client_authorities: configuration.client_authorities,
+            ambiguous: Seldom::default(),
         }))
     }
 
@@ -204,6 +229,16 @@ impl Server {
             .fallback(by_host)
             .method_not_allowed_fallback(async || gate::wrong_method())
             .with_state(Arc::clone(self))
+    }
+
+    /// What programs of this machine are answered who have no proof of their own; for a loopback address.
+    pub fn managed_identity(self: &Arc<Self>) -> Router {
+        managed_identity::router().with_state(Arc::clone(self))
+    }
+
+    /// Fetches the keys of other issuers, so that the log says at the start which can't be reached.
+    pub async fn prepare_issuers(&self) {
+        self.issuers.prepare().await;
     }
 
     /// The vault that a host names. Without a name: the one that has our address to itself, else the only one; beside
@@ -243,22 +278,6 @@ impl Server {
         Ok(self.known())
     }
 
-    /// The object id of whom a request is from, whose token must be for this; by a first vault that was just looked at.
-    fn authenticate(&self, headers: &HeaderMap, audience: Audience) -> Result<String> {
-        let missing = || ServiceError::unauthorized("AKV10000: Request is missing a Bearer or PoP token.");
-        let given = headers.get(header::AUTHORIZATION).ok_or_else(missing)?.to_str().map_err(|_| missing())?;
-        let token = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let token = token.ok_or_else(missing)?.1.trim();
-        let known = self.known();
-        let place = token::Place { names: &self.names, tenant: &known.tenant, audience };
-        let oid = self.verifier.verify(token, &known.keys, &place, self.clock.now());
-        let oid = oid.map_err(|refusal| ServiceError::unauthorized(format!("AKV10032: {refusal}.")))?;
-        match known.is_enabled(&oid) {
-            true => Ok(oid),
-            false => Err(ServiceError::unauthorized(format!("AKV10032: {}.", token::Refusal::NoIdentity))),
-        }
-    }
-
     /// The challenge for who came to a vault of this manner at this port.
     fn challenge(&self, manner: Manner, port: Option<u16>) -> String {
         let (authority, resource) = (self.names.authority(port), self.names.resource(manner, port));
@@ -278,6 +297,9 @@ pub enum ServeError {
     /// Hosts are compared without case.
     #[error("two vaults would have the host {0}: give one of them another name")]
     NameTwice(String),
+    /// An issuer's configuration.
+    #[error("{0}")]
+    Issuer(String),
     /// The vault.
     #[error(transparent)]
     Vault(#[from] crate::vault::VaultError),

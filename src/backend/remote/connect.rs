@@ -125,7 +125,7 @@ impl Endpoint {
                 Failure::at(Step::Tls, &self.name, format!("the TLS handshake broke off ({error})"))
             }
             Stopped::Tls(error) => match step_of(error) {
-                Step::Pin => Failure::at(Step::Pin, &self.name, "its key isn't one of those that `pin` names"),
+                Step::Pin => Failure::at(Step::Pin, &self.name, "its key isn't one of those that `tls_pins` names"),
                 step => Failure::at(step, &self.name, error),
             },
         }

@@ -17,7 +17,7 @@ pub enum Step {
     Tls,
     /// Believing the server's certificate.
     Certificate,
-    /// Comparing its key with `pin`.
+    /// Comparing its key with `tls_pins`.
     Pin,
     /// Sending the request and reading the answer.
     Http,

@@ -4,13 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::RoleError;
 use super::definition::RoleDefinition;
-use super::role::{ADMINISTRATOR, HSM_ADMINISTRATOR};
 use super::scope::Scope;
+use super::standing::{Identities, Less, keep_an_administrator};
 use crate::config::Manner;
 use crate::server::guid;
-use crate::server::identity::Identity;
 use crate::server::record::{self, Record};
-use crate::vault::{Change, Image, Result, Vault, VaultError};
+use crate::vault::{Change, Image, Result, Vault};
 
 /// An identity has a role on a scope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +94,7 @@ pub fn removal(
     identities: Identities<'_>,
     assignment: &Assignment,
 ) -> Result<Vec<Change>> {
-    keep_an_administrator(image, manner, identities, |other| other.id != assignment.id)?;
+    keep_an_administrator(image, manner, identities, Less::Assignment(&assignment.id))?;
     let stored = record::find::<Assignment>(image, &assignment.id);
     Ok(stored.map(|stored| Change::Delete(stored.number)).into_iter().collect())
 }
@@ -103,57 +102,4 @@ pub fn removal(
 /// All assignments of a vault.
 pub fn assignments(image: &Image) -> Vec<Assignment> {
     record::all::<Assignment>(image).map(|stored| stored.record).collect()
-}
-
-/// Whether an enabled identity of this vault is its administrator, where it is served in this manner.
-pub fn has_administrator(image: &Image, manner: Manner) -> bool {
-    administrators(image, manner, Identities::Own).iter().any(|(_, is_known)| *is_known)
-}
-
-/// Where the identities lie that a vault's assignments name.
-#[derive(Clone, Copy)]
-pub enum Identities<'a> {
-    /// In this image, all of them.
-    In(&'a Image),
-    /// In the vault itself, as far as is known; those that it hasn't may lie in the first vault of a server.
-    Own,
-}
-
-/// Refuses what would leave a vault without an administrator, when it has one. `stays` says which assignments count
-/// afterwards. Of those whose identity lies elsewhere nobody knows more than their ids: they count where the vault knows none
-/// of its administrators.
-pub fn keep_an_administrator(
-    image: &Image,
-    manner: Manner,
-    identities: Identities<'_>,
-    stays: impl Fn(&Assignment) -> bool,
-) -> Result<()> {
-    let administrators = administrators(image, manner, identities);
-    let any_is_known = administrators.iter().any(|(_, is_known)| *is_known);
-    let left = administrators.iter().any(|(assignment, is_known)| *is_known == any_is_known && stays(assignment));
-    match administrators.is_empty() || left {
-        true => Ok(()),
-        false => Err(VaultError::LastAdministrator),
-    }
-}
-
-/// The assignments that make somebody the vault's administrator, who is known and enabled, or may be.
-fn administrators(image: &Image, manner: Manner, identities: Identities<'_>) -> Vec<(Assignment, bool)> {
-    let role = match manner {
-        Manner::KeyVault => ADMINISTRATOR,
-        Manner::ManagedHsm => HSM_ADMINISTRATOR,
-    };
-    let all = assignments(image).into_iter();
-    all.filter(|assignment| assignment.role == role && assignment.scope == Scope::Vault)
-        .filter_map(|assignment| {
-            let (known, whole) = match identities {
-                Identities::In(known) => (known, true),
-                Identities::Own => (image, false),
-            };
-            match record::find::<Identity>(known, &assignment.principal) {
-                Some(identity) => identity.record.enabled.then_some((assignment, true)),
-                None => (!whole).then_some((assignment, false)),
-            }
-        })
-        .collect()
 }

@@ -10,6 +10,7 @@ use super::scope::Scope;
 use super::{RoleError, holds_everything};
 use crate::config::Manner;
 use crate::server::guid;
+use crate::server::identity::Caller;
 use crate::server::record::{self, Record};
 use crate::vault::{Change, Image};
 
@@ -164,7 +165,12 @@ impl RoleDefinition {
 
 /// What makes this role, or makes it what it shall be. `who` makes it, where that is asked: they may neither put into a role
 /// nor take out of it what they don't have themselves.
-pub fn define(image: &Image, manner: Manner, role: &CustomRole, who: Option<&str>) -> Result<Vec<Change>, RoleError> {
+pub fn define(
+    image: &Image,
+    manner: Manner,
+    role: &CustomRole,
+    who: Option<&Caller>,
+) -> Result<Vec<Change>, RoleError> {
     refuse_built_in(&role.id)?;
     if !guid::is_guid(&role.id) {
         return Err(RoleError::Invalid(format!("{:?} is no GUID, which a role's id is", role.id)));

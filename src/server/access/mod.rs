@@ -1,14 +1,22 @@
-//! Who may do what: roles, assignments, and the decision, which denies what nothing allows.
+//! Who may do what: roles and their assignments, or access policies, and the decision, which denies what nothing allows.
 //!
-//! Assignments, and roles that were made here, are records in the vault whose objects they concern. What they allow is worked
-//! out once after each change of them ([`Grants`]), and asked at every request, so that a permission taken away counts at once.
+//! Assignments, policies and roles that were made here are records in the vault whose objects they concern. What they allow is
+//! worked out once after each change of them ([`Rights`]), and asked at every request, so that a permission taken away counts
+//! at once. [`explain`] says why it is so.
 
 mod action;
 mod assignment;
 mod definition;
 mod error;
+pub mod explain;
+mod need;
+mod permission;
+mod policy;
+mod rights;
 mod role;
 mod scope;
+mod standing;
+mod wish;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,15 +24,19 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 pub use action::{ActionSet, DataAction, prefix};
-pub use assignment::{
-    Assignment, Identities, assign, assignments, has_administrator, keep_an_administrator, put as put_assignment,
-    removal, unassign,
-};
+pub use assignment::{Assignment, assign, assignments, put as put_assignment, removal, unassign};
 pub use definition::{CustomRole, Permission, RoleDefinition, define, undefine};
 pub use error::RoleError;
+pub use need::{At, Need};
+pub use permission::{PermissionSet, PolicyPermission};
+pub(super) use policy::Chosen;
+pub use policy::{AccessPolicy, Model, policies, remove_policy, set_policy};
+pub use rights::Rights;
 pub use role::{ADMINISTRATOR, Assigns, BUILT_IN, BuiltInRole, HSM_ADMINISTRATOR, MANAGED_HSM, built_in, full_rights};
 pub use scope::Scope;
+pub use standing::{Identities, Less, has_administrator, keep_an_administrator};
 
+use super::identity::Caller;
 use super::record;
 use crate::config::Manner;
 use crate::vault::{Collection, Image, Object, ObjectNumber};
@@ -40,17 +52,6 @@ struct Granted {
     everywhere: ActionSet,
     collections: HashMap<Collection, ActionSet>,
     objects: HashMap<(Collection, Box<str>), ActionSet>,
-}
-
-/// What an operation is about, where it is asked whether it is allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At<'a> {
-    /// The vault.
-    Vault,
-    /// Everything in one name space.
-    All(Collection),
-    /// The object with this name, in small letters.
-    Object(Collection, &'a str),
 }
 
 impl Grants {
@@ -76,8 +77,12 @@ impl Grants {
         grants
     }
 
-    /// Whether `principal` may do this there.
-    pub fn allow(&self, principal: &str, action: DataAction, at: At<'_>) -> bool {
+    /// Whether somebody may do this there, by themselves or by one of their groups.
+    pub fn allow(&self, caller: &Caller, action: DataAction, at: At<'_>) -> bool {
+        caller.principals().any(|principal| self.allow_principal(principal, action, at))
+    }
+
+    fn allow_principal(&self, principal: &str, action: DataAction, at: At<'_>) -> bool {
         let Some(granted) = self.by_principal.get(principal) else { return false };
         if granted.everywhere.contains(action) {
             return true;
@@ -96,8 +101,8 @@ impl Grants {
 
 /// Whether somebody may give this role there, and take it away: an administrator, who may give every role; who has a role
 /// that names the roles it gives; and with a role that was made here, who may do themselves all that they give.
-pub fn may_assign(image: &Image, manner: Manner, principal: &str, role: &RoleDefinition, scope: &Scope) -> bool {
-    let held = roles_of(image, manner, principal, scope);
+pub fn may_assign(image: &Image, manner: Manner, caller: &Caller, role: &RoleDefinition, scope: &Scope) -> bool {
+    let held = roles_of(image, manner, caller, scope);
     let named = |held: &RoleDefinition| matches!(held, RoleDefinition::BuiltIn(held) if held.may_assign(role.id()));
     if held.iter().any(named) {
         return true;
@@ -114,15 +119,15 @@ pub fn may_assign(image: &Image, manner: Manner, principal: &str, role: &RoleDef
 }
 
 /// Whether somebody may give every role of the vault, or may do all of this themselves in the whole vault.
-fn holds_everything(image: &Image, manner: Manner, principal: &str, actions: ActionSet) -> bool {
-    let held = roles_of(image, manner, principal, &Scope::Vault);
+fn holds_everything(image: &Image, manner: Manner, caller: &Caller, actions: ActionSet) -> bool {
+    let held = roles_of(image, manner, caller, &Scope::Vault);
     let gives_all =
         |held: &RoleDefinition| matches!(held, RoleDefinition::BuiltIn(role) if role.assigns == Assigns::Every);
     held.iter().any(gives_all) || together(&held, manner).contains_all(actions)
 }
 
-fn roles_of(image: &Image, manner: Manner, principal: &str, scope: &Scope) -> Vec<RoleDefinition> {
-    let held = assignments(image).into_iter().filter(|held| held.principal == principal && held.scope.covers(scope));
+fn roles_of(image: &Image, manner: Manner, caller: &Caller, scope: &Scope) -> Vec<RoleDefinition> {
+    let held = assignments(image).into_iter().filter(|held| caller.is(&held.principal) && held.scope.covers(scope));
     held.filter_map(|held| RoleDefinition::find(image, manner, &held.role)).collect()
 }
 

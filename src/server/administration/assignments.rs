@@ -132,7 +132,7 @@ fn find(call: &Call, image: &Image) -> Result<Assignment> {
 fn check_giver(call: &Call, image: &Image, assignment: &Assignment) -> Result<()> {
     let manner = call.served.manner;
     let Some(role) = RoleDefinition::find(image, manner, &assignment.role) else { return Ok(()) };
-    match may_assign(image, manner, &call.principal, &role, &assignment.scope) {
+    match may_assign(image, manner, &call.caller, &role, &assignment.scope) {
         true => Ok(()),
         false => Err(RoleError::NotYours.into()),
     }

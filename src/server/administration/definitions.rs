@@ -190,7 +190,7 @@ pub fn set(call: &Call) -> Result<Reply> {
     at_the_vault(call)?;
     let given: CreateParameters = call.read()?;
     let role = given.properties.read(id(call)?)?;
-    let who = Some(call.principal.as_str());
+    let who = Some(&call.caller);
     call.transact(&mut |image| Ok(access::define(image, call.served.manner, &role, who)?))?;
     Reply::json(&Shown::of(RoleDefinition::Custom(role)))
 }

@@ -3,7 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{ClientSecret, Identity, LoginCertificate};
+use super::federated::Federations;
+use super::group::{self, Memberships};
+use super::header::Headers;
+use super::peer::Peers;
+use super::{Caller, ClientSecret, Group, Identity, LoginCertificate};
+use crate::crypto;
 use crate::server::record;
 use crate::server::settings::Settings;
 use crate::server::token::SigningKeys;
@@ -23,8 +28,14 @@ pub struct Known {
     pub tenant: String,
     /// The keys of tokens.
     pub keys: SigningKeys,
+    /// Identities by what they are known by without a token.
+    pub peers: Peers,
     by_client_id: HashMap<String, Arc<Client>>,
     enabled: HashSet<String>,
+    groups: Vec<Group>,
+    memberships: Memberships,
+    federations: Federations,
+    headers: Headers,
     nobody: Client,
 }
 
@@ -32,12 +43,21 @@ impl Known {
     /// What this image says.
     pub fn of(image: &Image) -> Self {
         let identities: Vec<Identity> = record::all(image).map(|stored| stored.record).collect();
+        let groups = group::all(image);
         let enabled = identities.iter().filter(|identity| identity.enabled).map(|identity| identity.oid.clone());
+        let enabled = enabled.collect();
+        let clients: HashMap<String, Arc<Client>> =
+            identities.into_iter().map(|i| (i.appid.clone(), Arc::new(Client::of(i)))).collect();
         Self {
             tenant: Settings::of(image).map(|settings| settings.tenant).unwrap_or_default(),
             keys: SigningKeys::of(image),
-            enabled: enabled.collect(),
-            by_client_id: identities.into_iter().map(|i| (i.appid.clone(), Arc::new(Client::of(i)))).collect(),
+            enabled,
+            peers: Peers::of(clients.values().map(|client| &**client)),
+            memberships: Memberships::of(&groups),
+            groups,
+            federations: Federations::of(clients.values()),
+            headers: Headers::of(clients.values()),
+            by_client_id: clients,
             nobody: Client::nobody(),
         }
     }
@@ -47,9 +67,63 @@ impl Known {
         self.enabled.contains(oid)
     }
 
+    /// Somebody with this object id, with the groups that they are in.
+    pub fn caller(&self, oid: String) -> Caller {
+        let groups = self.groups_of(&oid);
+        Caller { oid, groups }
+    }
+
+    /// The same, who is also in these groups of an issuer.
+    pub fn caller_from(&self, oid: String, issuer: &str, values: &[impl AsRef<str>]) -> Caller {
+        let own = self.caller(oid);
+        let foreign = values.iter().filter_map(|value| self.foreign_group(issuer, value.as_ref()));
+        let mut others: Vec<Box<str>> = foreign.filter(|group| !own.is(group)).map(Box::from).collect();
+        if others.is_empty() {
+            return own;
+        }
+        others.extend(own.groups.iter().cloned());
+        others.sort_unstable();
+        others.dedup();
+        Caller { groups: others.into(), ..own }
+    }
+
+    /// The object ids of the groups of ours that somebody is a member of.
+    pub fn groups_of(&self, oid: &str) -> Arc<[Box<str>]> {
+        self.memberships.groups_of(oid)
+    }
+
+    /// The object id of our group as which an issuer's group counts.
+    pub fn foreign_group(&self, issuer: &str, value: &str) -> Option<&str> {
+        self.memberships.foreign(issuer, value)
+    }
+
+    /// Every identity that this subject of an issuer is, also those that are disabled.
+    pub fn federated(&self, issuer: &str, subject: &str) -> &[Arc<Client>] {
+        self.federations.find(issuer, subject)
+    }
+
+    /// The enabled identity whose secret header this is. Takes the key under which those are hashed.
+    pub fn with_header(&self, key: &crypto::SecretKey, given: &str, now: i64) -> Option<&Arc<Client>> {
+        self.headers.find(key, given, now).filter(|client| client.identity.enabled)
+    }
+
+    /// The enabled identity with this name, object id or client id.
+    pub fn named(&self, text: &str) -> Option<&Arc<Client>> {
+        let is_called = |client: &&Arc<Client>| {
+            let Identity { oid, appid, name, .. } = &client.identity;
+            [oid, appid, name].iter().any(|known| known.eq_ignore_ascii_case(text))
+        };
+        self.by_client_id.values().find(is_called).filter(|client| client.identity.enabled)
+    }
+
     /// All identities.
     pub fn identities(&self) -> impl Iterator<Item = &Identity> {
         self.by_client_id.values().map(|client| &client.identity)
+    }
+
+    /// All groups.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
     }
 
     /// The enabled identity with this client id.
@@ -72,14 +146,6 @@ impl Client {
     fn nobody() -> Self {
         // As long as the hash of a secret, and no hash of anything.
         let secret = ClientSecret { id: String::new(), hash: "-".repeat(43), created: 0, expires: None };
-        Self::of(Identity {
-            oid: String::new(),
-            appid: String::new(),
-            name: String::new(),
-            enabled: false,
-            secrets: vec![secret],
-            certificates: Vec::new(),
-            created: 0,
-        })
+        Self::of(Identity { secrets: vec![secret], ..Identity::default() })
     }
 }

@@ -3,18 +3,28 @@
 //! They are records of one vault, the first that a server serves. A client secret is 256 random bits, so that a keyed
 //! hash of it is enough: nobody guesses it, and checking one costs a microsecond.
 
+mod caller;
 mod certificate;
+mod federated;
+pub mod group;
+mod header;
 mod known;
+mod peer;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+pub use caller::Caller;
 pub use certificate::LoginCertificate;
+pub use federated::{EXCHANGE_AUDIENCE, FederatedCredential};
+pub use group::{ForeignGroup, Group};
+pub use header::add_header;
 pub use known::{Client, Known};
+pub use peer::{LocalPeer, NOBODY, Owner, certificate_name, local_owner, name_owner};
 
-use super::access::{Identities, keep_an_administrator};
+use super::access::{Identities, Less, keep_an_administrator};
 use super::guid;
 use super::record::{self, Record, Stored};
 use crate::config::Manner;
@@ -22,7 +32,7 @@ use crate::crypto::{self, DigestAlgorithm, Mac, MacScheme};
 use crate::vault::{Change, Image, Result, Vault, VaultError};
 
 /// Somebody who can be given roles.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Identity {
     /// Its object id (`oid`), a GUID: what roles are assigned to.
     pub oid: String,
@@ -35,9 +45,21 @@ pub struct Identity {
     /// Client secrets that are valid.
     #[serde(default)]
     pub secrets: Vec<ClientSecret>,
-    /// Certificates with which it may sign assertions.
+    /// Certificates with which it may sign assertions, and which it may show in TLS handshakes.
     #[serde(default)]
     pub certificates: Vec<ClientCertificate>,
+    /// Whose tokens say that it is who it says.
+    #[serde(default)]
+    pub federated: Vec<FederatedCredential>,
+    /// Secret headers with which programs of the server's machine get its tokens.
+    #[serde(default)]
+    pub headers: Vec<ClientSecret>,
+    /// Names in certificates of the clients' authorities, as [`certificate_name`] writes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// Users and groups of this machine whose processes it is, on the Unix socket.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub local: Vec<LocalPeer>,
     /// Seconds since 1970.
     pub created: i64,
 }
@@ -75,22 +97,26 @@ impl Record for Identity {
 /// The label of the record whose secret part is the key under which client secrets are hashed.
 pub(super) const HASH_KEY: &[u8] = b"secret-hash-key/1";
 
-/// Makes an identity without any way to log in yet. [`VaultError::NameTaken`] if there is one of this name.
+/// Makes an identity without any way to log in yet. [`VaultError::NameTaken`] if an identity or a group has this name.
 pub fn create(vault: &dyn Vault, name: &str, now: i64) -> Result<Identity> {
     let identity = Identity {
         oid: guid::random()?,
         appid: guid::random()?,
         name: name.to_owned(),
         enabled: true,
-        secrets: Vec::new(),
-        certificates: Vec::new(),
         created: now,
+        ..Identity::default()
     };
-    vault.transact(&mut |image| match find(image, name) {
-        Some(_) => Err(VaultError::NameTaken(name.to_owned())),
-        None => Ok(vec![record::create(&identity, None)]),
+    vault.transact(&mut |image| match is_called(image, name) {
+        true => Err(VaultError::NameTaken(name.to_owned())),
+        false => Ok(vec![record::create(&identity, None)]),
     })?;
     Ok(identity)
+}
+
+/// Whether an identity or a group is called so: who gives a role names either.
+pub fn is_called(image: &Image, name: &str) -> bool {
+    find(image, name).is_some() || group::find(image, name).is_some()
 }
 
 /// All identities.
@@ -106,9 +132,14 @@ pub fn find(image: &Image, text: &str) -> Option<Stored<Identity>> {
     })
 }
 
-/// Changes an identity, which must exist.
+/// Changes an identity, which must exist. Whether it may log in stays as it is: that is [`set_enabled`]'s.
 pub fn change(vault: &dyn Vault, oid: &str, edit: &mut dyn FnMut(&mut Identity)) -> Result<Identity> {
-    change_if(vault, oid, edit, &|_| Ok(()))
+    let keep_enabled = &mut |identity: &mut Identity| {
+        let enabled = identity.enabled;
+        edit(identity);
+        identity.enabled = enabled;
+    };
+    change_if(vault, oid, keep_enabled, &|_| Ok(()))
 }
 
 /// Lets an identity log in, or refuses it. The last enabled administrator of the vault, which is served in this manner, stays.
@@ -140,14 +171,16 @@ pub fn delete(vault: &dyn Vault, manner: Manner, oid: &str) -> Result<()> {
     vault.transact(&mut |image| {
         let stored = record::find::<Identity>(image, oid).ok_or(VaultError::NotFound)?;
         keep_without(image, manner, oid)?;
-        Ok(vec![Change::Delete(stored.number)])
+        let mut changes = group::leave_all(image, oid);
+        changes.push(Change::Delete(stored.number));
+        Ok(changes)
     })?;
     Ok(())
 }
 
 /// Refuses to do without an identity that is the last administrator.
 fn keep_without(image: &Image, manner: Manner, oid: &str) -> Result<()> {
-    keep_an_administrator(image, manner, Identities::Own, |assignment| assignment.principal != oid)
+    keep_an_administrator(image, manner, Identities::Own, Less::Identity(oid))
 }
 
 /// A client secret that was just made.
@@ -160,13 +193,18 @@ pub struct NewSecret {
 
 /// Gives an identity a new client secret, and says it this once.
 pub fn add_secret(vault: &dyn Vault, oid: &str, now: i64, expires: Option<i64>) -> Result<NewSecret> {
-    let key = hash_key(vault)?;
+    let (new, kept) = new_secret(&hash_key(vault)?, now, expires)?;
+    change(vault, oid, &mut |identity| identity.secrets.push(kept.clone()))?;
+    Ok(new)
+}
+
+/// A secret, and what is kept of it.
+fn new_secret(key: &crypto::SecretKey, now: i64, expires: Option<i64>) -> Result<(NewSecret, ClientSecret)> {
     let mut bytes = Zeroizing::new([0; 32]);
     crypto::random(&mut *bytes)?;
     let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&*bytes));
-    let secret = ClientSecret { id: guid::random()?, hash: hash(&key, &text)?, created: now, expires };
-    change(vault, oid, &mut |identity| identity.secrets.push(secret.clone()))?;
-    Ok(NewSecret { id: secret.id, text })
+    let kept = ClientSecret { id: guid::random()?, hash: hash(key, &text)?, created: now, expires };
+    Ok((NewSecret { id: kept.id.clone(), text }, kept))
 }
 
 /// Whether this is a valid client secret of the identity. Compared in constant time.

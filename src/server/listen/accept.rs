@@ -8,10 +8,11 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::admission::{Admission, Seldom};
+use super::admission::Admission;
 use super::connection::{Router, Serving, Stage};
 use super::limits::Limits;
 use super::peer::Origin;
+use crate::server::seldom::Seldom;
 use crate::server::tls::Tls;
 
 /// What a loop needs.
@@ -54,6 +55,22 @@ impl<R: Router> Acceptor<R> {
                 let Ok(local) = stream.local_addr() else { continue };
                 let origin = Origin::Network { address, local };
                 tokio::spawn(self.serving().network(stream, origin, tls.clone(), place));
+            }
+        });
+    }
+
+    /// Starts to accept connections of this machine, without TLS.
+    pub(super) fn loopback(mut self, listener: TcpListener) {
+        tokio::spawn(async move {
+            while let Some(accepted) = until_ended(&mut self.stage, listener.accept()).await {
+                match accepted {
+                    Ok((stream, address)) => {
+                        let Some(place) = self.admission.network(address.ip()) else { continue };
+                        let Ok(local) = stream.local_addr() else { continue };
+                        tokio::spawn(self.serving().loopback(stream, Origin::Network { address, local }, place));
+                    }
+                    Err(error) => self.pause_after(&error).await,
+                }
             }
         });
     }

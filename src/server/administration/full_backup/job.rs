@@ -137,7 +137,7 @@ impl Job {
         kind: Kind,
         work: impl FnOnce(&mut Announce<'_>) -> std::result::Result<Done, Failure> + Send + 'static,
     ) -> Result<Self> {
-        let (id, principal) = (guid::random()?, call.principal.clone());
+        let (id, principal) = (guid::random()?, call.caller.oid.clone());
         let job =
             Self { id, kind, principal, started: call.now, ended: None, failure: None, details: None, made: None };
         let clock = call.server.clock.clone();
@@ -162,7 +162,7 @@ impl Job {
     /// Whether the job that a request is about was begun by who makes it.
     pub fn is_of_asker(call: &Call) -> bool {
         let id = call.id.as_deref().unwrap_or_default();
-        record::find::<Self>(&call.image, id).is_some_and(|stored| stored.record.principal == call.principal)
+        record::find::<Self>(&call.image, id).is_some_and(|stored| stored.record.principal == call.caller.oid)
     }
 
     fn known(call: &Call, id: &str) -> Option<Self> {

@@ -163,7 +163,7 @@ fn task(call: &Call, uri: &str) -> Result<Task> {
         target,
         container,
         clock: call.server.clock.clone(),
-        principal: call.principal.clone(),
+        principal: call.caller.oid.clone(),
     })
 }
 
