@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::stage::nginx::{Nginx, Site};
-use crate::stage::served::Way;
+use crate::stage::served::{Served, Way};
 use crate::stage::{Stage, TOKEN, is_ours, is_root, output, succeed, wait_until};
 
 /// Reads keys and uses them, and nothing else.
@@ -41,26 +41,12 @@ fn shakes_hands(stage: &Stage, site: &Site) -> bool {
 /// One handshake: when it began and ended, and whether it was one.
 type Seen = (Instant, Instant, bool);
 
-fn serves_on_while_the_server_is_killed_and_restarted(way: Way) {
-    if !is_root() || !is_ours() {
-        return;
-    }
-    let mut stage = Stage::at_server(way, ROLES);
-    let sites = [site(&stage, "rsa-2048", "rsa"), site(&stage, "p-256", "curve")];
-    let mut served = stage.served.take().unwrap();
-    let nginx = Nginx::start(&stage, 2, &sites);
-    let workers = nginx.workers();
-    for site in &sites {
-        for version in ["1.2", "1.3"] {
-            for _ in 0..4 {
-                assert_eq!(fetch(&stage, site, version), "served by the vault's key\n");
-            }
-        }
-    }
+/// Handshakes at every site, one after the other, while the server is killed and started again; when that was.
+fn while_it_is_away(stage: &Stage, sites: &[Site], served: &mut Served) -> (Instant, Instant, Vec<Seen>) {
     let (ended, seen) = (AtomicBool::new(false), Mutex::new(Vec::<Seen>::new()));
     let (down, up) = thread::scope(|threads| {
-        for site in &sites {
-            let (stage, ended, seen) = (&stage, &ended, &seen);
+        for site in sites {
+            let (ended, seen) = (&ended, &seen);
             threads.spawn(move || {
                 while !ended.load(Ordering::Relaxed) {
                     let begun = Instant::now();
@@ -84,7 +70,26 @@ fn serves_on_while_the_server_is_killed_and_restarted(way: Way) {
         ended.store(true, Ordering::Relaxed);
         (down, up)
     });
-    let seen = seen.into_inner().unwrap();
+    (down, up, seen.into_inner().unwrap())
+}
+
+fn serves_on_while_the_server_is_killed_and_restarted(way: Way) {
+    if !is_root() || !is_ours() {
+        return;
+    }
+    let mut stage = Stage::at_server(way, ROLES);
+    let sites = [site(&stage, "rsa-2048", "rsa"), site(&stage, "p-256", "curve")];
+    let mut served = stage.served.take().unwrap();
+    let nginx = Nginx::start(&stage, 2, &sites);
+    let workers = nginx.workers();
+    for site in &sites {
+        for version in ["1.2", "1.3"] {
+            for _ in 0..4 {
+                assert_eq!(fetch(&stage, site, version), "served by the vault's key\n");
+            }
+        }
+    }
+    let (down, up, seen) = while_it_is_away(&stage, &sites, &mut served);
     let lost: Vec<&Seen> = seen.iter().filter(|(.., good)| !good).collect();
     assert!(!lost.is_empty(), "nobody noticed that there was no server");
     for (begun, end, _) in &lost {
