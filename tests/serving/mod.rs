@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use strongroom::backend::local::LocalVault;
-use strongroom::config::{Manner, VaultConfig};
+use strongroom::config::{IssuerConfig, Manner, VaultConfig};
 use strongroom::server::access::{RoleDefinition, Scope, assign};
 use strongroom::server::administration::full_backup::{Target, Targets};
 use strongroom::server::clock::Clock;
@@ -43,6 +43,7 @@ pub struct World {
     pub clock: Clock,
     pub server: Arc<Server>,
     manner: Manner,
+    issuers: Vec<IssuerConfig>,
     runtime: Option<Runtime>,
     starts: u32,
 }
@@ -62,14 +63,20 @@ impl World {
     /// The vault is served as a Managed HSM.
     pub fn of_hsm() -> Self {
         let many = NonZeroU32::new(100_000).unwrap();
-        Self::made(LoginLimit { per_second: many, burst: many }, Manner::ManagedHsm)
+        Self::made(LoginLimit { per_second: many, burst: many }, Manner::ManagedHsm, Vec::new())
+    }
+
+    /// Tokens of these issuers count too; the machine itself is the identity `machine`.
+    pub fn with_issuers(issuers: Vec<IssuerConfig>) -> Self {
+        let many = NonZeroU32::new(100_000).unwrap();
+        Self::made(LoginLimit { per_second: many, burst: many }, Manner::KeyVault, issuers)
     }
 
     pub fn with_login_limit(limit: LoginLimit) -> Self {
-        Self::made(limit, Manner::KeyVault)
+        Self::made(limit, Manner::KeyVault, Vec::new())
     }
 
-    fn made(limit: LoginLimit, manner: Manner) -> Self {
+    fn made(limit: LoginLimit, manner: Manner, issuers: Vec<IssuerConfig>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let vault: Arc<dyn VaultAdmin> =
             LocalVault::open(&VaultConfig::local("one", folder.path().join("vault"))).unwrap();
@@ -80,16 +87,33 @@ impl World {
         vault.lock();
         vault.unlock(&Unlock::Pin(Role::User, pin(PIN))).unwrap();
         let clock = Clock::standing_at(NOW);
-        let server = make(&folder, &vault, manner, &clock, limit);
-        let mut world = Self { folder, vault, clock, server, manner, runtime: None, starts: 0 };
+        let server = make(&folder, &vault, manner, &clock, (limit, &issuers));
+        let mut world = Self { folder, vault, clock, server, manner, issuers, runtime: None, starts: 0 };
         world.listen();
         world
     }
 
     /// A new server of the same vault, as after a restart.
     pub fn restart(&mut self) {
-        self.server = make(&self.folder, &self.vault, self.manner, &self.clock, LoginLimit::default());
+        let how = (LoginLimit::default(), &*self.issuers);
+        self.server = make(&self.folder, &self.vault, self.manner, &self.clock, how);
         self.listen();
+    }
+
+    /// The same with other issuers.
+    pub fn restart_with_issuers(&mut self, issuers: Vec<IssuerConfig>) {
+        self.issuers = issuers;
+        self.restart();
+    }
+
+    /// Where programs of this machine get tokens of it.
+    pub fn managed_identity(&self) -> std::net::SocketAddr {
+        let mut listeners = Listeners::new();
+        let address = listeners.loopback("127.0.0.1:0".parse().unwrap()).unwrap();
+        let router = self.server.managed_identity();
+        let serving = serve(router, listeners, Limits::default(), std::future::pending());
+        self.runtime.as_ref().unwrap().spawn(serving);
+        address
     }
 
     fn listen(&mut self) {
@@ -155,14 +179,16 @@ fn make(
     vault: &Arc<dyn VaultAdmin>,
     manner: Manner,
     clock: &Clock,
-    login_limit: LoginLimit,
+    (login_limit, issuers): (LoginLimit, &[IssuerConfig]),
 ) -> Arc<Server> {
     let vaults = vec![Offered { name: "one".to_owned(), vault: Arc::clone(vault), manner }];
     let directory = folder.path().join("backups");
     std::fs::create_dir_all(&directory).unwrap();
     let passphrase = Some(Pin::new(b"a passphrase of backups".to_vec()));
     let backup_targets = Targets::new(vec![Target { name: "nightly".into(), directory, passphrase }]);
-    let configuration = Configuration { login_limit, backup_targets };
+    let issuers = issuers.to_vec();
+    let imds_identity = Some("machine".to_owned());
+    let configuration = Configuration { login_limit, backup_targets, issuers, imds_identity };
     Server::configured(vaults, Names::below("vault.test"), clock.clone(), configuration).unwrap()
 }
 
