@@ -50,7 +50,7 @@ use tower_service::Service;
 pub use self::gate::API_VERSIONS;
 pub use self::routes::TABLE as ROUTES;
 
-use self::access::{Compiled, Grants};
+use self::access::{Compiled, Rights};
 use self::administration::full_backup::{Jobs, Targets};
 use self::clock::Clock;
 use self::error::{Result, ServiceError};
@@ -116,7 +116,7 @@ pub struct Served {
     pub vault: Arc<dyn VaultAdmin>,
     /// As what it is served.
     pub manner: Manner,
-    grants: Compiled<Grants>,
+    rights: Compiled<Rights>,
     settings: Compiled<Option<Arc<Settings>>>,
     jobs: Jobs,
 }
@@ -130,14 +130,14 @@ impl Served {
             return Err(ServeError::NameReserved);
         }
         Settings::ensure(&*vault)?;
-        let (grants, settings) = (Compiled::default(), Compiled::default());
-        let served = Self { name, vault, manner, grants, settings, jobs: Jobs::default() };
+        let (rights, settings) = (Compiled::default(), Compiled::default());
+        let served = Self { name, vault, manner, rights, settings, jobs: Jobs::default() };
         served.purge_due_now(now);
         Ok((host, Arc::new(served)))
     }
 
-    fn grants(&self, image: &Image) -> Arc<Grants> {
-        self.grants.of(image, |image| Grants::of(image, self.manner))
+    fn rights(&self, image: &Image) -> Arc<Rights> {
+        self.rights.of(image, |image| Rights::of(image, self.manner))
     }
 
     fn settings(&self, image: &Image) -> Result<Arc<Settings>> {

@@ -188,7 +188,8 @@ fn make(
     let backup_targets = Targets::new(vec![Target { name: "nightly".into(), directory, passphrase }]);
     let issuers = issuers.to_vec();
     let imds_identity = Some("machine".to_owned());
-    let configuration = Configuration { login_limit, backup_targets, issuers, imds_identity };
+    let configuration =
+        Configuration { login_limit, backup_targets, issuers, imds_identity, ..Configuration::default() };
     Server::configured(vaults, Names::below("vault.test"), clock.clone(), configuration).unwrap()
 }
 

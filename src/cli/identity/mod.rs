@@ -21,7 +21,7 @@ use super::{Context, Error, Result, time};
 use crate::config::Config;
 use crate::server::access::assignments;
 use crate::server::guid;
-use crate::server::identity::{self, ClientSecret, FederatedCredential, Identity, LoginCertificate};
+use crate::server::identity::{self, ClientSecret, FederatedCredential, Identity, LoginCertificate, group};
 use crate::vault::Image;
 
 /// What is done with identities.
@@ -112,19 +112,21 @@ fn administrator(context: &Context, name: &str, file: Option<PathBuf>) -> Result
 }
 
 fn refuse_known(opened: &Opened, name: &str) -> Result<()> {
-    match identity::find(&opened.vault.image(), name) {
-        None => Ok(()),
-        Some(_) => Err(Error::refused(format!("There is an identity called {name:?} already: choose another name."))),
+    match identity::is_called(&opened.vault.image(), name) {
+        false => Ok(()),
+        true => Err(Error::refused(format!(
+            "There is an identity or a group called {name:?} already: choose another name."
+        ))),
     }
 }
 
 /// A name is for people and for arguments: nothing that is invisible or an id.
-fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     let blank = name.trim().is_empty() || name.trim() != name;
     if blank || name.len() > NAME_MAX || name.chars().any(char::is_control) || guid::is_guid(&name.to_ascii_lowercase())
     {
         return Err(Error::Usage(format!(
-            "An identity's name has 1 to {NAME_MAX} bytes, no control characters, no blanks around it, and is no GUID."
+            "A name has 1 to {NAME_MAX} bytes, no control characters, no blanks around it, and is no GUID."
         )));
     }
     Ok(())
@@ -159,8 +161,12 @@ fn show(context: &Context, which: &Which) -> Result<()> {
     let opened = context.unlocked()?;
     let image = opened.vault.image();
     let identity = named(&image, &which.identity)?;
-    let roles: Vec<_> = assignments(&image).into_iter().filter(|given| given.principal == identity.oid).collect();
+    let mut groups = group::all(&image);
+    groups.retain(|group| group.members.contains(&identity.oid));
+    let is_theirs = |oid: &str| oid == identity.oid || groups.iter().any(|group| group.oid == oid);
+    let roles: Vec<_> = assignments(&image).into_iter().filter(|given| is_theirs(&given.principal)).collect();
     let mut value = identity_json(&identity);
+    value["groups"] = groups.iter().map(|group| json!({ "name": group.name, "object_id": group.oid })).collect();
     value["roles"] = roles.iter().map(|given| super::role::assignment_json(&image, opened.manner, given)).collect();
     let mut fields = vec![
         ("Name", identity.name.clone()),
@@ -186,11 +192,12 @@ fn show(context: &Context, which: &Which) -> Result<()> {
     for header in &identity.headers {
         fields.push(("Header", format!("{}, created {}{}", header.id, time::text(header.created), end(header))));
     }
+    fields.extend(groups.iter().map(|group| ("Group", group.name.clone())));
     for given in &roles {
-        fields.push((
-            "Role",
-            format!("{} on {}", super::role::role_name(&image, opened.manner, &given.role), given.scope),
-        ));
+        let role = super::role::role_name(&image, opened.manner, &given.role);
+        let group = groups.iter().find(|group| group.oid == given.principal);
+        let by = group.map_or(String::new(), |group| format!(", by the group {}", group.name));
+        fields.push(("Role", format!("{role} on {}{by}", given.scope)));
     }
     context.output.details(&fields, &value)
 }
@@ -223,7 +230,7 @@ fn delete(context: &Context, which: &Which) -> Result<()> {
 }
 
 /// The roles in other vaults of a server are theirs: what an identity was there isn't known here.
-fn note_other_vaults(context: &Context) {
+pub(super) fn note_other_vaults(context: &Context) {
     if Config::load().is_ok_and(|config| config.vaults.len() > 1) {
         context.output.note(
             "If a server serves other vaults beside this one, see that each keeps another administrator: \

@@ -15,14 +15,14 @@ use super::{Context, Error, Result, open};
 use crate::certificate::Alternative;
 use crate::config::{BackupTarget, Config, IssuerConfig, ManagedIdentityConfig, Manner, ServerConfig, VaultConfig};
 use crate::log;
-use crate::server::access::has_administrator;
+use crate::server::access::{Model, has_administrator};
 use crate::server::authority::Authority;
 use crate::server::clock::Clock;
 use crate::server::listen::{self, Limits, Listeners};
 use crate::server::names::Names;
 use crate::server::tls::Tls;
 use crate::server::{Configuration, Offered, ServeError, Server};
-use crate::vault::{Name, VaultAdmin};
+use crate::vault::{Image, Name, VaultAdmin};
 
 /// Where the server is reached, and for what.
 #[derive(Args)]
@@ -191,7 +191,7 @@ impl Running {
         let of_this_machine = serve.listen_for_this_machine(context)?;
         if serve.dev {
             dev::explain(context, serve, &vaults, &names, addresses.first().map(SocketAddr::port), clock.now())?;
-        } else if !has_administrator(&home.image(), vaults[0].manner) {
+        } else if lacks_administrator(&home.image(), vaults[0].manner) {
             context.output.note(&format!(
                 "Nobody may do everything in the vault {0} yet: `strongroom --vault {0} identity create NAME \
                  --administrator` makes somebody who may.",
@@ -224,6 +224,11 @@ impl Running {
         let everybody = listen::serve(self.server.router(), self.listeners, Limits::default(), shutdown);
         tokio::try_join!(everybody, of_this_machine).map(drop)
     }
+}
+
+/// Whether nobody may do everything; where policies count, nobody shall.
+fn lacks_administrator(image: &Image, manner: Manner) -> bool {
+    Model::of(image, manner) == Model::Roles && !has_administrator(image, manner)
 }
 
 /// Until somebody asks the server to end.

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::federated::Federations;
-use super::group::Memberships;
+use super::group::{self, Memberships};
 use super::header::Headers;
-use super::{Caller, ClientSecret, Identity, LoginCertificate};
+use super::{Caller, ClientSecret, Group, Identity, LoginCertificate};
 use crate::crypto;
 use crate::server::record;
 use crate::server::settings::Settings;
@@ -29,6 +29,7 @@ pub struct Known {
     pub keys: SigningKeys,
     by_client_id: HashMap<String, Arc<Client>>,
     enabled: HashSet<String>,
+    groups: Vec<Group>,
     memberships: Memberships,
     federations: Federations,
     headers: Headers,
@@ -39,6 +40,7 @@ impl Known {
     /// What this image says.
     pub fn of(image: &Image) -> Self {
         let identities: Vec<Identity> = record::all(image).map(|stored| stored.record).collect();
+        let groups = group::all(image);
         let enabled = identities.iter().filter(|identity| identity.enabled).map(|identity| identity.oid.clone());
         let enabled = enabled.collect();
         let clients: HashMap<String, Arc<Client>> =
@@ -47,7 +49,8 @@ impl Known {
             tenant: Settings::of(image).map(|settings| settings.tenant).unwrap_or_default(),
             keys: SigningKeys::of(image),
             enabled,
-            memberships: Memberships::of(image),
+            memberships: Memberships::of(&groups),
+            groups,
             federations: Federations::of(clients.values()),
             headers: Headers::of(clients.values()),
             by_client_id: clients,
@@ -112,6 +115,11 @@ impl Known {
     /// All identities.
     pub fn identities(&self) -> impl Iterator<Item = &Identity> {
         self.by_client_id.values().map(|client| &client.identity)
+    }
+
+    /// All groups.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
     }
 
     /// The enabled identity with this client id.
