@@ -21,7 +21,7 @@ pub use error::ConfigError;
 pub use file::nearest;
 pub use issuer::{IssuerConfig, ManagedIdentityConfig};
 pub use protected::{Trusted, read_secret};
-pub use server::{Manner, ServerConfig};
+pub use server::{ClientCertificates, Manner, ServerConfig};
 
 /// What was read, with every default filled in and every path absolute.
 #[derive(Clone, Debug)]

@@ -10,6 +10,7 @@ pub mod hardening;
 pub mod memory;
 pub mod open_files;
 pub mod output;
+pub mod peer_groups;
 pub mod sqlite_open;
 mod standard_descriptors;
 pub mod thread;

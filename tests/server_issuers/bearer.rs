@@ -253,7 +253,7 @@ fn an_issuer_that_is_taken_out_of_the_configuration_counts_no_longer() {
     group_with(&world, "all", &issuer, "all", "Key Vault Administrator");
     let token = signer.sign(&with(issuer.claims("ada"), "groups", json!(["all"])));
     assert_eq!(set(&mut world.connect(), &token).status, 200);
-    world.restart_with_issuers(Vec::new());
+    world.restart();
     refused(&world, &mut world.connect(), &token, "not made by this server");
 }
 

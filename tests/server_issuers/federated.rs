@@ -109,7 +109,7 @@ fn what_takes_the_issuers_word_back_takes_the_tokens_back_that_were_given_for_it
     refused(&world, &mut client, &given, "counts no longer");
     federate(&world, &somebody, &issuer.url, SUBJECT, EXCHANGE);
     assert_eq!(client.call(&given, "GET", "/keys", "").status, 200);
-    world.restart_with_issuers(Vec::new());
+    world.restart();
     refused(&world, &mut world.connect(), &given, "counts no longer");
 }
 

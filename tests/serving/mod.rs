@@ -43,7 +43,6 @@ pub struct World {
     pub clock: Clock,
     pub server: Arc<Server>,
     manner: Manner,
-    issuers: Vec<IssuerConfig>,
     runtime: Option<Runtime>,
     starts: u32,
 }
@@ -63,20 +62,31 @@ impl World {
     /// The vault is served as a Managed HSM.
     pub fn of_hsm() -> Self {
         let many = NonZeroU32::new(100_000).unwrap();
-        Self::made(LoginLimit { per_second: many, burst: many }, Manner::ManagedHsm, Vec::new())
-    }
-
-    /// Tokens of these issuers count too; the machine itself is the identity `machine`.
-    pub fn with_issuers(issuers: Vec<IssuerConfig>) -> Self {
-        let many = NonZeroU32::new(100_000).unwrap();
-        Self::made(LoginLimit { per_second: many, burst: many }, Manner::KeyVault, issuers)
+        Self::made(LoginLimit { per_second: many, burst: many }, Manner::ManagedHsm)
     }
 
     pub fn with_login_limit(limit: LoginLimit) -> Self {
-        Self::made(limit, Manner::KeyVault, Vec::new())
+        Self::made(limit, Manner::KeyVault)
     }
 
-    fn made(limit: LoginLimit, manner: Manner, issuers: Vec<IssuerConfig>) -> Self {
+    /// With what a server's operator decides; logins are not limited, and targets of backups are as everywhere.
+    pub fn configured(configuration: Configuration) -> Self {
+        let many = NonZeroU32::new(100_000).unwrap();
+        let login_limit = LoginLimit { per_second: many, burst: many };
+        Self::made_with(Configuration { login_limit, ..configuration }, Manner::KeyVault)
+    }
+
+    /// Tokens of these issuers count too, and the machine itself is the identity `machine`.
+    pub fn with_issuers(issuers: Vec<IssuerConfig>) -> Self {
+        let imds_identity = Some("machine".to_owned());
+        Self::configured(Configuration { issuers, imds_identity, ..Configuration::default() })
+    }
+
+    fn made(login_limit: LoginLimit, manner: Manner) -> Self {
+        Self::made_with(Configuration { login_limit, ..Configuration::default() }, manner)
+    }
+
+    fn made_with(configuration: Configuration, manner: Manner) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let vault: Arc<dyn VaultAdmin> =
             LocalVault::open(&VaultConfig::local("one", folder.path().join("vault"))).unwrap();
@@ -87,23 +97,16 @@ impl World {
         vault.lock();
         vault.unlock(&Unlock::Pin(Role::User, pin(PIN))).unwrap();
         let clock = Clock::standing_at(NOW);
-        let server = make(&folder, &vault, manner, &clock, (limit, &issuers));
-        let mut world = Self { folder, vault, clock, server, manner, issuers, runtime: None, starts: 0 };
+        let server = make(&folder, &vault, manner, &clock, configuration);
+        let mut world = Self { folder, vault, clock, server, manner, runtime: None, starts: 0 };
         world.listen();
         world
     }
 
     /// A new server of the same vault, as after a restart.
     pub fn restart(&mut self) {
-        let how = (LoginLimit::default(), &*self.issuers);
-        self.server = make(&self.folder, &self.vault, self.manner, &self.clock, how);
+        self.server = make(&self.folder, &self.vault, self.manner, &self.clock, Configuration::default());
         self.listen();
-    }
-
-    /// The same with other issuers.
-    pub fn restart_with_issuers(&mut self, issuers: Vec<IssuerConfig>) {
-        self.issuers = issuers;
-        self.restart();
     }
 
     /// Where programs of this machine get tokens of it.
@@ -128,15 +131,25 @@ impl World {
         self.runtime = Some(runtime);
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.folder.path().join(format!("socket-{}", self.starts))
     }
 
     pub fn connect(&self) -> Client {
         let stream = UnixStream::connect(self.socket()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        self.client(stream)
+    }
+
+    /// A client on a connection of the test's own.
+    pub fn client(&self, stream: impl Stream + 'static) -> Client {
         let host = if self.manner == Manner::KeyVault { VAULT } else { HSM };
-        Client { stream: BufReader::new(stream), host }
+        Client { stream: BufReader::new(Box::new(stream)), host }
+    }
+
+    /// What the server's tasks run on.
+    pub fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().unwrap()
     }
 
     /// Makes an identity with a secret.
@@ -179,17 +192,14 @@ fn make(
     vault: &Arc<dyn VaultAdmin>,
     manner: Manner,
     clock: &Clock,
-    (login_limit, issuers): (LoginLimit, &[IssuerConfig]),
+    configuration: Configuration,
 ) -> Arc<Server> {
     let vaults = vec![Offered { name: "one".to_owned(), vault: Arc::clone(vault), manner }];
     let directory = folder.path().join("backups");
     std::fs::create_dir_all(&directory).unwrap();
     let passphrase = Some(Pin::new(b"a passphrase of backups".to_vec()));
     let backup_targets = Targets::new(vec![Target { name: "nightly".into(), directory, passphrase }]);
-    let issuers = issuers.to_vec();
-    let imds_identity = Some("machine".to_owned());
-    let configuration =
-        Configuration { login_limit, backup_targets, issuers, imds_identity, ..Configuration::default() };
+    let configuration = Configuration { backup_targets, ..configuration };
     Server::configured(vaults, Names::below("vault.test"), clock.clone(), configuration).unwrap()
 }
 
@@ -211,9 +221,14 @@ pub fn grant(resource: &str) -> String {
     format!("grant_type=client_credentials&scope={resource}")
 }
 
+/// What HTTP is spoken over.
+pub trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
 /// A connection that stays.
 pub struct Client {
-    stream: BufReader<UnixStream>,
+    stream: BufReader<Box<dyn Stream>>,
     host: &'static str,
 }
 
@@ -254,11 +269,28 @@ impl Client {
         self.answer()
     }
 
+    /// Sends a request to the vault whose body stands as it is written.
+    pub fn send_raw(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.host);
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let request = format!("{request}\r\n{body}");
+        self.stream.get_mut().write_all(request.as_bytes()).unwrap();
+        self.answer()
+    }
+
     /// Sends a request to the vault with a token and a JSON body.
     pub fn call(&mut self, token: &str, method: &str, path: &str, body: &str) -> Answer {
         let bearer = format!("Bearer {token}");
         let path = format!("{path}{}api-version=7.5", if path.contains('?') { '&' } else { '?' });
         self.send(method, self.host, &path, &[("authorization", &bearer), ("content-type", "application/json")], body)
+    }
+
+    /// The same without any token: whoever this connection is from.
+    pub fn ask(&mut self, method: &str, path: &str, body: &str) -> Answer {
+        let path = format!("{path}{}api-version=7.5", if path.contains('?') { '&' } else { '?' });
+        self.send(method, self.host, &path, &[("content-type", "application/json")], body)
     }
 
     /// Posts a form to a tenant's token endpoint.
