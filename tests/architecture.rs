@@ -73,7 +73,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hyper", &["server"]),
     ("axum", &["server"]),
     ("rustls", &["server", "cli::remote"]),
-    ("ureq", &["cli::remote"]),
+    ("ureq", &["cli::remote", "server::issuers"]),
 ];
 
 /// Where `unsafe` stands: in these modules and below them.

@@ -7,6 +7,7 @@
 mod backup_target;
 mod error;
 mod file;
+mod issuer;
 mod places;
 mod protected;
 mod server;
@@ -18,6 +19,7 @@ use zeroize::Zeroizing;
 pub use backup_target::BackupTarget;
 pub use error::ConfigError;
 pub use file::nearest;
+pub use issuer::{IssuerConfig, ManagedIdentityConfig};
 pub use protected::{Trusted, read_secret};
 pub use server::{Manner, ServerConfig};
 
@@ -33,7 +35,7 @@ pub struct Config {
     pub vaults_dir: PathBuf,
     /// `log`: `error`, `warn`, `info`, `debug`, `trace`, `off`; `STRONGROOM_LOG` goes before it.
     pub log: Option<String>,
-    /// `[server]` and `[[backup_target]]`, if there is one of them.
+    /// `[server]`, `[[backup_target]]`, `[[issuer]]` and `[managed_identity]`, if there is one of them.
     pub server: Option<ServerConfig>,
     /// How the list of vaults is brought up to date; `None` if it is fixed (`STRONGROOM_VAULT`).
     pub discovery: Option<Discovery>,

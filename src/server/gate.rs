@@ -98,7 +98,7 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     if !Arc::ptr_eq(&server.home, &target.served) {
         refresh(&target.served).await?;
     }
-    let caller = server.authenticate(&parts.headers, Audience::Vaults(target.served.manner))?;
+    let caller = server.authenticate(&parts.headers, Audience::Vaults(target.served.manner)).await?;
     let segments = segments(parts.uri.path())?;
     let (route, parameters) = route_of(target.served.manner, parts, &segments)?;
     let query = Query::parse(parts.uri.query().unwrap_or_default());

@@ -9,6 +9,7 @@ pub mod administration;
 mod attributes;
 mod authentication;
 pub mod authority;
+mod bearer;
 mod blob;
 mod body;
 mod call;
@@ -19,8 +20,10 @@ mod error;
 mod gate;
 pub mod guid;
 pub mod identity;
+pub mod issuers;
 pub mod keys;
 pub mod listen;
+mod managed_identity;
 mod manager;
 pub mod names;
 mod openapi;
@@ -52,12 +55,13 @@ use self::administration::full_backup::{Jobs, Targets};
 use self::clock::Clock;
 use self::error::{Result, ServiceError};
 use self::identity::Known;
+use self::issuers::Issuers;
 use self::names::Names;
 use self::pool::Pools;
 use self::settings::Settings;
 pub use self::token::LoginLimit;
 use self::token::{Logins, Seen, Verifier};
-use crate::config::Manner;
+use crate::config::{IssuerConfig, Manner};
 use crate::vault::{Image, VaultAdmin};
 
 /// The servers of some vaults, which are unlocked.
@@ -70,6 +74,9 @@ pub struct Server {
     clock: Clock,
     known: Compiled<Known>,
     verifier: Verifier,
+    issuers: Issuers,
+    /// Whose tokens everybody on this machine gets who asks as virtual machines do.
+    imds_identity: Option<String>,
     logins: Logins,
     /// Assertions that were used, and when that memory began.
     seen: Seen,
@@ -85,6 +92,10 @@ pub struct Configuration {
     pub login_limit: LoginLimit,
     /// Where clients may have backups written.
     pub backup_targets: Targets,
+    /// Whose tokens count besides its own.
+    pub issuers: Vec<IssuerConfig>,
+    /// The identity that the machine itself is, by name or id.
+    pub imds_identity: Option<String>,
 }
 
 /// A vault that shall be served.
@@ -168,6 +179,7 @@ impl Server {
         {
             return Err(ServeError::NameTwice(name.clone()));
         }
+        let issuers = Issuers::new(configuration.issuers, &clock).map_err(ServeError::Issuer)?;
         let started = clock.now();
         identity::hash_key(&*home.vault)?;
         token::current_key(&*home.vault, started)?;
@@ -178,6 +190,8 @@ impl Server {
             clock,
             known: Compiled::default(),
             verifier: Verifier::default(),
+            issuers,
+            imds_identity: configuration.imds_identity,
             logins: Logins::new(configuration.login_limit),
             seen: Seen::default(),
             started,
@@ -205,6 +219,16 @@ impl Server {
             .fallback(by_host)
             .method_not_allowed_fallback(async || gate::wrong_method())
             .with_state(Arc::clone(self))
+    }
+
+    /// What programs of this machine are answered who have no proof of their own; for a loopback address.
+    pub fn managed_identity(self: &Arc<Self>) -> Router {
+        managed_identity::router().with_state(Arc::clone(self))
+    }
+
+    /// Fetches the keys of other issuers, so that the log says at the start which can't be reached.
+    pub async fn prepare_issuers(&self) {
+        self.issuers.prepare().await;
     }
 
     /// The vault that a host names. Without a name: the one that has our address to itself, else the only one; beside
@@ -263,6 +287,9 @@ pub enum ServeError {
     /// Hosts are compared without case.
     #[error("two vaults would have the host {0}: give one of them another name")]
     NameTwice(String),
+    /// An issuer's configuration.
+    #[error("{0}")]
+    Issuer(String),
     /// The vault.
     #[error(transparent)]
     Vault(#[from] crate::vault::VaultError),

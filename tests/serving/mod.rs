@@ -166,7 +166,7 @@ fn make(
     std::fs::create_dir_all(&directory).unwrap();
     let passphrase = Some(Pin::new(b"a passphrase of backups".to_vec()));
     let backup_targets = Targets::new(vec![Target { name: "nightly".into(), directory, passphrase }]);
-    let configuration = Configuration { login_limit, backup_targets };
+    let configuration = Configuration { login_limit, backup_targets, ..Configuration::default() };
     Server::configured(vaults, Names::below("vault.test"), clock.clone(), configuration).unwrap()
 }
 

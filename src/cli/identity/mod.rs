@@ -3,7 +3,9 @@
 //! They are records of the vault that the command works on; a server looks for them in the first vault that it serves.
 
 mod certificate;
+mod federation;
 mod first;
+mod header;
 mod secret;
 
 pub(super) use first::FirstAdministrator;
@@ -19,7 +21,7 @@ use super::{Context, Error, Result, time};
 use crate::config::Config;
 use crate::server::access::assignments;
 use crate::server::guid;
-use crate::server::identity::{self, Identity, LoginCertificate, group};
+use crate::server::identity::{self, ClientSecret, FederatedCredential, Identity, LoginCertificate, group};
 use crate::vault::Image;
 
 /// What is done with identities.
@@ -52,6 +54,12 @@ pub(super) enum Verb {
     /// Certificates whose keys sign logins: add, remove
     #[command(subcommand)]
     Certificate(certificate::Verb),
+    /// Issuers whose tokens say who it is: add, remove
+    #[command(subcommand)]
+    Federation(federation::Verb),
+    /// Secret headers for programs of the server's machine: add, remove
+    #[command(subcommand)]
+    Header(header::Verb),
 }
 
 /// An identity.
@@ -72,6 +80,8 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
         Verb::Delete(which) => delete(context, &which),
         Verb::Secret(verb) => secret::run(context, verb),
         Verb::Certificate(verb) => certificate::run(context, verb),
+        Verb::Federation(verb) => federation::run(context, verb),
+        Verb::Header(verb) => header::run(context, verb),
     }
 }
 
@@ -166,8 +176,7 @@ fn show(context: &Context, which: &Which) -> Result<()> {
         ("Created", time::text(identity.created)),
     ];
     for secret in &identity.secrets {
-        let end = secret.expires.map_or(String::new(), |end| format!(", expires {}", time::text(end)));
-        fields.push(("Secret", format!("{}, created {}{end}", secret.id, time::text(secret.created))));
+        fields.push(("Secret", format!("{}, created {}{}", secret.id, time::text(secret.created), end(secret))));
     }
     for kept in &identity.certificates {
         if let Some(certificate) = LoginCertificate::stored(&kept.der) {
@@ -175,6 +184,13 @@ fn show(context: &Context, which: &Which) -> Result<()> {
             fields
                 .push(("Certificate", format!("{}, {}, expires {end}", certificate.thumbprint(), certificate.subject)));
         }
+    }
+    for known in &identity.federated {
+        let FederatedCredential { issuer, subject, audience, .. } = known;
+        fields.push(("Federation", format!("{subject} of {issuer}, at the token endpoint for {audience}")));
+    }
+    for header in &identity.headers {
+        fields.push(("Header", format!("{}, created {}{}", header.id, time::text(header.created), end(header))));
     }
     fields.extend(groups.iter().map(|group| ("Group", group.name.clone())));
     for given in &roles {
@@ -184,6 +200,10 @@ fn show(context: &Context, which: &Which) -> Result<()> {
         fields.push(("Role", format!("{role} on {}{by}", given.scope)));
     }
     context.output.details(&fields, &value)
+}
+
+fn end(secret: &ClientSecret) -> String {
+    secret.expires.map_or(String::new(), |end| format!(", expires {}", time::text(end)))
 }
 
 fn set_enabled(context: &Context, which: &Which, enabled: bool) -> Result<()> {
@@ -225,13 +245,13 @@ fn state(identity: &Identity) -> &'static str {
 
 /// What is known of an identity; its secrets' hashes stay where they are.
 pub(super) fn identity_json(identity: &Identity) -> Value {
-    let secrets = identity.secrets.iter().map(|secret| {
+    let secret_json = |secret: &ClientSecret| {
         json!({
             "id": secret.id,
             "created": time::text(secret.created),
             "expires": secret.expires.map(time::text),
         })
-    });
+    };
     let certificates = identity.certificates.iter().filter_map(|kept| {
         let certificate = LoginCertificate::stored(&kept.der)?;
         Some(json!({
@@ -248,8 +268,10 @@ pub(super) fn identity_json(identity: &Identity) -> Value {
         "client_id": identity.appid,
         "object_id": identity.oid,
         "created": time::text(identity.created),
-        "secrets": secrets.collect::<Vec<_>>(),
+        "secrets": identity.secrets.iter().map(secret_json).collect::<Vec<_>>(),
         "certificates": certificates.collect::<Vec<_>>(),
+        "federated": identity.federated.iter().map(federation::json).collect::<Vec<_>>(),
+        "headers": identity.headers.iter().map(secret_json).collect::<Vec<_>>(),
     })
 }
 

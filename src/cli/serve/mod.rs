@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Context, Error, Result, open};
 use crate::certificate::Alternative;
-use crate::config::{BackupTarget, Config, Manner, ServerConfig, VaultConfig};
+use crate::config::{BackupTarget, Config, IssuerConfig, ManagedIdentityConfig, Manner, ServerConfig, VaultConfig};
 use crate::log;
 use crate::server::access::{Model, has_administrator};
 use crate::server::authority::Authority;
@@ -57,6 +57,10 @@ pub(super) struct Serve {
     dev: bool,
     #[arg(skip)]
     backup_targets: Vec<BackupTarget>,
+    #[arg(skip)]
+    issuers: Vec<IssuerConfig>,
+    #[arg(skip)]
+    managed_identity: Option<ManagedIdentityConfig>,
 }
 
 /// The domain without a configuration. Names below it mean this machine to most resolvers, though not to glibc's.
@@ -97,7 +101,12 @@ pub(super) fn run(context: &Context, mut serve: Serve) -> Result<()> {
 
 impl Serve {
     fn configuration(&self) -> Result<Configuration> {
-        Ok(Configuration { backup_targets: targets::targets(&self.backup_targets)?, ..Configuration::default() })
+        Ok(Configuration {
+            backup_targets: targets::targets(&self.backup_targets)?,
+            issuers: self.issuers.clone(),
+            imds_identity: self.managed_identity.as_ref().and_then(|managed| managed.imds_identity.clone()),
+            ..Configuration::default()
+        })
     }
 
     /// Takes from the configuration what no option says.
@@ -112,6 +121,8 @@ impl Serve {
             (self.tls_certificate, self.tls_key) = config.tls.unzip();
         }
         self.backup_targets.extend(config.backup_targets);
+        self.issuers.extend(config.issuers);
+        self.managed_identity = self.managed_identity.take().or(config.managed_identity);
     }
 
     fn names(&self, vaults: &[Place]) -> Result<Names> {
@@ -138,12 +149,23 @@ impl Serve {
         }
         Ok((listeners, addresses))
     }
+
+    /// Where programs of this machine get tokens of it, if anywhere.
+    fn listen_for_this_machine(&self, context: &Context) -> Result<Listeners> {
+        let mut listeners = Listeners::new();
+        if let Some(managed) = &self.managed_identity {
+            let address = listeners.loopback(managed.listen).map_err(failed)?;
+            context.output.note(&format!("Managed identities at http://{address}."));
+        }
+        Ok(listeners)
+    }
 }
 
 /// A server that listens already.
 struct Running {
     server: Arc<Server>,
     listeners: Listeners,
+    of_this_machine: Listeners,
     source: TlsSource,
     tls: Arc<Tls>,
 }
@@ -166,6 +188,7 @@ impl Running {
         // As many connections as the limits allow; what the system refuses ends single connections only.
         let _ = crate::sys::open_files::raise_limit();
         let (listeners, addresses) = serve.listen_at(wanted, &tls)?;
+        let of_this_machine = serve.listen_for_this_machine(context)?;
         if serve.dev {
             dev::explain(context, serve, &vaults, &names, addresses.first().map(SocketAddr::port), clock.now())?;
         } else if lacks_administrator(&home.image(), vaults[0].manner) {
@@ -179,14 +202,27 @@ impl Running {
         for address in &addresses {
             context.output.note(&format!("Listening at https://{address}."));
         }
-        Ok(Self { server, listeners, source, tls })
+        Ok(Self { server, listeners, of_this_machine, source, tls })
     }
 
     async fn until(self, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
         let asked = signal(SignalKind::hangup())?;
         tokio::spawn(Arc::clone(&self.server).purge_regularly());
         tokio::spawn(self.source.renew_regularly(self.tls, asked));
-        listen::serve(self.server.router(), self.listeners, Limits::default(), shutdown).await
+        tokio::spawn({
+            let server = Arc::clone(&self.server);
+            async move { server.prepare_issuers().await }
+        });
+        let (end, mut ended) = tokio::sync::watch::channel(());
+        let others_end = async move { drop(ended.changed().await) };
+        let shutdown = async move {
+            shutdown.await;
+            drop(end);
+        };
+        let of_this_machine =
+            listen::serve(self.server.managed_identity(), self.of_this_machine, Limits::default(), others_end);
+        let everybody = listen::serve(self.server.router(), self.listeners, Limits::default(), shutdown);
+        tokio::try_join!(everybody, of_this_machine).map(drop)
     }
 }
 

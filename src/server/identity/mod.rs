@@ -5,7 +5,9 @@
 
 mod caller;
 mod certificate;
+mod federated;
 pub mod group;
+mod header;
 mod known;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -15,7 +17,9 @@ use zeroize::Zeroizing;
 
 pub use caller::Caller;
 pub use certificate::LoginCertificate;
+pub use federated::{EXCHANGE_AUDIENCE, FederatedCredential};
 pub use group::{ForeignGroup, Group};
+pub use header::add_header;
 pub use known::{Client, Known};
 
 use super::access::{Identities, Less, keep_an_administrator};
@@ -42,6 +46,12 @@ pub struct Identity {
     /// Certificates with which it may sign assertions.
     #[serde(default)]
     pub certificates: Vec<ClientCertificate>,
+    /// Whose tokens say that it is who it says.
+    #[serde(default)]
+    pub federated: Vec<FederatedCredential>,
+    /// Secret headers with which programs of the server's machine get its tokens.
+    #[serde(default)]
+    pub headers: Vec<ClientSecret>,
     /// Seconds since 1970.
     pub created: i64,
 }
@@ -88,6 +98,8 @@ pub fn create(vault: &dyn Vault, name: &str, now: i64) -> Result<Identity> {
         enabled: true,
         secrets: Vec::new(),
         certificates: Vec::new(),
+        federated: Vec::new(),
+        headers: Vec::new(),
         created: now,
     };
     vault.transact(&mut |image| match is_called(image, name) {
@@ -176,13 +188,18 @@ pub struct NewSecret {
 
 /// Gives an identity a new client secret, and says it this once.
 pub fn add_secret(vault: &dyn Vault, oid: &str, now: i64, expires: Option<i64>) -> Result<NewSecret> {
-    let key = hash_key(vault)?;
+    let (new, kept) = new_secret(&hash_key(vault)?, now, expires)?;
+    change(vault, oid, &mut |identity| identity.secrets.push(kept.clone()))?;
+    Ok(new)
+}
+
+/// A secret, and what is kept of it.
+fn new_secret(key: &crypto::SecretKey, now: i64, expires: Option<i64>) -> Result<(NewSecret, ClientSecret)> {
     let mut bytes = Zeroizing::new([0; 32]);
     crypto::random(&mut *bytes)?;
     let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&*bytes));
-    let secret = ClientSecret { id: guid::random()?, hash: hash(&key, &text)?, created: now, expires };
-    change(vault, oid, &mut |identity| identity.secrets.push(secret.clone()))?;
-    Ok(NewSecret { id: secret.id, text })
+    let kept = ClientSecret { id: guid::random()?, hash: hash(key, &text)?, created: now, expires };
+    Ok((NewSecret { id: kept.id.clone(), text }, kept))
 }
 
 /// Whether this is a valid client secret of the identity. Compared in constant time.

@@ -58,6 +58,22 @@ impl<R: Router> Acceptor<R> {
         });
     }
 
+    /// Starts to accept connections of this machine, without TLS.
+    pub(super) fn loopback(mut self, listener: TcpListener) {
+        tokio::spawn(async move {
+            while let Some(accepted) = until_ended(&mut self.stage, listener.accept()).await {
+                match accepted {
+                    Ok((stream, address)) => {
+                        let Some(place) = self.admission.network(address.ip()) else { continue };
+                        let Ok(local) = stream.local_addr() else { continue };
+                        tokio::spawn(self.serving().loopback(stream, Origin::Network { address, local }, place));
+                    }
+                    Err(error) => self.pause_after(&error).await,
+                }
+            }
+        });
+    }
+
     /// Starts to accept connections on a Unix socket.
     pub(super) fn machine(mut self, listener: UnixListener) {
         tokio::spawn(async move {
