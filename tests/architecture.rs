@@ -72,7 +72,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["server", "cli::serve"]),
     ("hyper", &["server"]),
     ("axum", &["server"]),
-    ("rustls", &["server", "cli::remote"]),
+    ("rustls", &["server", "cli::remote", "backend::remote"]),
     ("ureq", &["cli::remote", "server::issuers"]),
 ];
 

@@ -235,3 +235,49 @@ fn the_first_administrator_is_made_with_the_vault_and_stays_until_there_is_anoth
     vault.run(&["identity", "delete", "root"]);
     assert!(vault.refused(&["identity", "disable", "other"]).contains("last enabled administrator"));
 }
+
+#[test]
+fn names_in_certificates_are_given_to_one_identity_each() {
+    let vault = Vault::new();
+    vault.run(&["identity", "create", "web"]);
+    vault.run(&["identity", "create", "job"]);
+    let given = vault.json(&["identity", "name", "add", "web", "DNS:Web.Example.com"]);
+    assert_eq!(given["certificate_name"], "dns:web.example.com");
+    vault.run(&["identity", "name", "add", "web", "dns:web.example.com"]);
+    vault.run(&["identity", "name", "add", "web", "uri:spiffe://example.org/Web"]);
+    let names = json!(["dns:web.example.com", "uri:spiffe://example.org/Web"]);
+    assert_eq!(vault.json(&["identity", "show", "web"])["names"], names);
+    assert!(vault.run(&["identity", "show", "web"]).contains("spiffe://example.org/Web"));
+    assert!(vault.refused(&["identity", "name", "add", "job", "dns:WEB.example.com"]).contains("web's already"));
+    for wrong in ["web.example.com", "dns:*.example.com", "ip:192.0.2.1", "dns:", "cn:web", "uri:x", "email:x"] {
+        assert!(vault.fails(2, &["identity", "name", "add", "job", wrong]).contains("no name"), "{wrong}");
+    }
+    vault.run(&["identity", "name", "remove", "web", "dns:web.EXAMPLE.com"]);
+    assert!(vault.refused(&["identity", "name", "remove", "web", "dns:web.example.com"]).contains("isn't known"));
+    vault.run(&["identity", "name", "add", "job", "dns:web.example.com"]);
+    assert_eq!(vault.json(&["identity", "show", "web"])["names"], json!(["uri:spiffe://example.org/Web"]));
+}
+
+#[test]
+fn users_and_groups_of_the_machine_are_given_to_one_identity_each() {
+    let vault = Vault::new();
+    vault.run(&["identity", "create", "web"]);
+    vault.run(&["identity", "create", "job"]);
+    assert_eq!(vault.json(&["identity", "local", "add", "web", "--uid", "root"])["local"], json!({ "uid": 0 }));
+    vault.run(&["identity", "local", "add", "web", "--uid", "0"]);
+    vault.run(&["identity", "local", "add", "web", "--gid", "61234"]);
+    assert_eq!(vault.json(&["identity", "show", "web"])["local"], json!([{ "uid": 0 }, { "gid": 61234 }]));
+    assert!(vault.run(&["identity", "show", "web"]).contains("user root (0)"));
+    assert!(vault.refused(&["identity", "local", "add", "job", "--uid", "0"]).contains("web's already"));
+    vault.run(&["identity", "local", "add", "job", "--gid", "root"]);
+    assert!(vault.refused(&["identity", "local", "add", "job", "--uid", "no-such-user-here"]).contains("no user"));
+    assert!(vault.refused(&["identity", "local", "add", "job", "--gid", "no-such-group-here"]).contains("no group"));
+    for nobody in ["--uid", "--gid"] {
+        assert!(vault.refused(&["identity", "local", "add", "job", nobody, "65534"]).contains("container"));
+    }
+    vault.fails(2, &["identity", "local", "add", "job"]);
+    vault.fails(2, &["identity", "local", "add", "job", "--uid", "1", "--gid", "1"]);
+    vault.run(&["identity", "local", "remove", "web", "--uid", "0"]);
+    assert!(vault.refused(&["identity", "local", "remove", "web", "--uid", "root"]).contains("isn't known"));
+    assert_eq!(vault.json(&["identity", "show", "web"])["local"], json!([{ "gid": 61234 }]));
+}

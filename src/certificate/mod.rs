@@ -18,6 +18,7 @@ pub mod pkcs12;
 pub mod private_key;
 mod profile;
 mod request;
+mod revoked;
 mod signer;
 mod verify;
 
@@ -34,6 +35,7 @@ pub use error::{Error, Result};
 pub use name::Name;
 pub use profile::{Authority, KEY_USAGES, KeyUsages, Profile, Usages, months_after, usage_oid};
 pub use request::Request;
+pub use revoked::RevocationList;
 pub use signer::Signer;
 
 use crate::crypto::{Digest, DigestAlgorithm, PublicKey};

@@ -245,13 +245,12 @@ impl Source<'_> {
         for table in top_level.vault {
             let span = table.span();
             let vault = self.vault(table, top_level.vaults_dir.as_deref())?;
-            let Backend::Local(local) = &vault.backend;
+            let path = vault.as_local().map(|local| &local.path);
             for other in &vaults {
-                let Backend::Local(others) = &other.backend;
                 if other.name == vault.name {
                     return Err(self.value(span, "name", format!("there is another vault `{}`", vault.name)));
                 }
-                if others.path == local.path {
+                if path.is_some() && path == other.as_local().map(|others| &others.path) {
                     return Err(self.value(span, "path", format!("the vault `{}` is there too", other.name)));
                 }
             }

@@ -41,7 +41,7 @@ fn pin_of(vault: &VaultConfig) -> &[u8] {
 }
 
 fn local(vault: &VaultConfig) -> &LocalConfig {
-    let Backend::Local(local) = &vault.backend;
+    let local = vault.as_local().unwrap();
     local
 }
 

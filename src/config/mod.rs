@@ -10,6 +10,7 @@ mod file;
 mod issuer;
 mod places;
 mod protected;
+mod remote;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -21,7 +22,10 @@ pub use error::ConfigError;
 pub use file::nearest;
 pub use issuer::{IssuerConfig, ManagedIdentityConfig};
 pub use protected::{Trusted, read_secret};
-pub use server::{Manner, ServerConfig};
+pub use remote::{
+    AzureConfig, AzureCredential, ClientCertificate, ManagedIdentity, Origin, ProxyAddress, RemoteConfig, SecretText,
+};
+pub use server::{ClientCertificates, Manner, ServerConfig};
 
 /// What was read, with every default filled in and every path absolute.
 #[derive(Clone, Debug)]
@@ -94,6 +98,8 @@ pub struct Listed {
 pub enum Backend {
     /// `backend = "local"`.
     Local(LocalConfig),
+    /// `backend = "azure"`: Azure Key Vault, Managed HSM, or a server of ours.
+    Azure(AzureConfig),
 }
 
 /// A vault on this machine's disk.
@@ -178,6 +184,22 @@ impl VaultConfig {
             allow_conflicting_usage: false,
             serve_at: None,
             serve_as: Manner::default(),
+        }
+    }
+
+    /// What a local vault has to know; `None` for one that is elsewhere.
+    pub fn as_local(&self) -> Option<&LocalConfig> {
+        match &self.backend {
+            Backend::Local(local) => Some(local),
+            Backend::Azure(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn as_local_mut(&mut self) -> Option<&mut LocalConfig> {
+        match &mut self.backend {
+            Backend::Local(local) => Some(local),
+            Backend::Azure(_) => None,
         }
     }
 

@@ -24,6 +24,8 @@ pub struct ServerConfig {
     pub hsm_domain: Option<String>,
     /// Its certificate chain and key, in PEM.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Whether its handshakes ask clients for certificates, and whose count.
+    pub client_certificates: Option<ClientCertificates>,
     /// Where its clients may have backups written.
     pub backup_targets: Vec<BackupTarget>,
     /// Whose tokens it takes besides its own.
@@ -37,6 +39,15 @@ pub(super) struct BesideServer {
     pub(super) targets: Vec<Spanned<BackupTargetTable>>,
     pub(super) issuers: Vec<Spanned<IssuerTable>>,
     pub(super) managed_identity: Option<Spanned<ManagedIdentityTable>>,
+}
+
+/// Which certificates of clients count, beside those that identities have.
+#[derive(Clone, Debug, Default)]
+pub struct ClientCertificates {
+    /// Certificates of authorities, in PEM.
+    pub authorities: Option<PathBuf>,
+    /// What those revoked.
+    pub revoked: Option<PathBuf>,
 }
 
 /// As what a vault is served: the two services share their API for keys, and little else.
@@ -71,9 +82,22 @@ pub(super) struct ServerTable {
     hsm_domain: Option<Spanned<String>>,
     tls_certificate: Option<Spanned<PathBuf>>,
     tls_key: Option<Spanned<PathBuf>>,
+    client_certificates: Option<Spanned<bool>>,
+    client_ca_file: Option<PathBuf>,
+    client_crl_file: Option<Spanned<PathBuf>>,
 }
 
-pub(super) const SERVER_KEYS: &[&str] = &["listen", "socket", "domain", "hsm_domain", "tls_certificate", "tls_key"];
+pub(super) const SERVER_KEYS: &[&str] = &[
+    "listen",
+    "socket",
+    "domain",
+    "hsm_domain",
+    "tls_certificate",
+    "tls_key",
+    "client_certificates",
+    "client_ca_file",
+    "client_crl_file",
+];
 
 impl Source<'_> {
     /// The table and those that are beside it; `None` if there is none of them.
@@ -104,24 +128,42 @@ impl Source<'_> {
         {
             return Err(self.value(hsm.span(), "hsm_domain", "it is another domain than `domain`".into()));
         }
-        let tls = match (table.tls_certificate, table.tls_key) {
-            (Some(chain), Some(key)) => Some((self.absolute(chain.get_ref()), self.absolute(key.get_ref()))),
-            (Some(alone), None) => {
-                return Err(self.value(alone.span(), "tls_certificate", "it needs `tls_key` too".into()));
-            }
-            (None, Some(alone)) => {
-                return Err(self.value(alone.span(), "tls_key", "it needs `tls_certificate` too".into()));
-            }
-            (None, None) => None,
-        };
+        let listen = listen.collect::<Result<_, _>>()?;
         Ok(ServerConfig {
-            listen: listen.collect::<Result<_, _>>()?,
+            tls: self.tls(&table)?,
+            client_certificates: self.client_certificates(&table)?,
+            listen,
             socket: table.socket.map(|path| self.absolute(&path)),
             domain: table.domain.map(Spanned::into_inner),
             hsm_domain: table.hsm_domain.map(Spanned::into_inner),
-            tls,
             ..ServerConfig::default()
         })
+    }
+
+    fn tls(&self, table: &ServerTable) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
+        match (&table.tls_certificate, &table.tls_key) {
+            (Some(chain), Some(key)) => Ok(Some((self.absolute(chain.get_ref()), self.absolute(key.get_ref())))),
+            (Some(alone), None) => Err(self.value(alone.span(), "tls_certificate", "it needs `tls_key` too".into())),
+            (None, Some(alone)) => Err(self.value(alone.span(), "tls_key", "it needs `tls_certificate` too".into())),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn client_certificates(&self, table: &ServerTable) -> Result<Option<ClientCertificates>, ConfigError> {
+        let asked = table.client_certificates.as_ref();
+        if let (Some(revoked), None) = (&table.client_crl_file, &table.client_ca_file) {
+            let what = "it needs `client_ca_file` too".into();
+            return Err(self.value(revoked.span(), "client_crl_file", what));
+        }
+        if let (Some(asked), Some(_)) = (asked.filter(|asked| !asked.get_ref()), &table.client_ca_file) {
+            let what = "`client_ca_file` asks for them: take one of both away".into();
+            return Err(self.value(asked.span(), "client_certificates", what));
+        }
+        let are_asked_for = table.client_ca_file.is_some() || asked.is_some_and(|asked| *asked.get_ref());
+        Ok(are_asked_for.then(|| ClientCertificates {
+            authorities: table.client_ca_file.as_ref().map(|path| self.absolute(path)),
+            revoked: table.client_crl_file.as_ref().map(|path| self.absolute(path.get_ref())),
+        }))
     }
 
     fn check_domain(&self, domain: Option<&Spanned<String>>, key: &str, such_as: &str) -> Result<(), ConfigError> {

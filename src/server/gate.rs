@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::access::{Need, Rights, Scope};
 use super::administration::full_backup;
+use super::authentication::{self, Authenticated};
 use super::call::{Call, Query, Reply};
 use super::error::{Result, ServiceError};
 use super::listen::{BodyError, Origin, Peer, read_body};
@@ -98,9 +99,12 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     if !Arc::ptr_eq(&server.home, &target.served) {
         refresh(&target.served).await?;
     }
-    let caller = server.authenticate(&parts.headers, Audience::Vaults(target.served.manner)).await?;
+    let audience = Audience::Vaults(target.served.manner);
+    let Authenticated { caller, by_connection } =
+        server.authenticate(&parts.headers, parts.extensions.get(), audience).await?;
     let segments = segments(parts.uri.path())?;
     let (route, parameters) = route_of(target.served.manner, parts, &segments)?;
+    let read_before = if by_connection { body_or_challenge(route, body).await? } else { None };
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     check_version(route, &query)?;
     let served = Arc::clone(&target.served);
@@ -132,10 +136,25 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     permit(route, &call)?;
     if route.body.is_some() {
         check_media_type(&parts.headers)?;
-        call.body = read(body, route.max_body).await?;
+        call.body = match read_before {
+            Some(body) => body,
+            None => read(body, route.max_body).await?,
+        };
     }
     let reply = run(server, route, call).await?;
     Ok(written(route.status, reply))
+}
+
+/// The body of an operation that needs one. Without it the request is a client's first, which asks where tokens are from
+/// ([`Authenticated::by_connection`]), whether or not this connection's identity may do what it is about.
+async fn body_or_challenge(route: &Route, body: &mut Body) -> Result<Option<Bytes>> {
+    if route.body.is_none() {
+        return Ok(None);
+    }
+    match read(body, route.max_body).await? {
+        empty if empty.is_empty() => Err(authentication::missing()),
+        whole => Ok(Some(whole)),
+    }
 }
 
 /// The operation that is asked for, and what its path names.

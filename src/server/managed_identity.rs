@@ -146,7 +146,7 @@ fn check_direct(request: &Request) -> Result<(), TokenError> {
             "the request was forwarded (it has {name}), and nobody's token is given through others."
         )));
     }
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.origin);
+    let peer = request.extensions().get::<Peer>().map(|peer| &peer.origin);
     let is_local = matches!(peer, Some(Origin::Network { address, .. }) if address.ip().to_canonical().is_loopback());
     if !is_local || request.method() == Method::CONNECT {
         return Err(refused("tokens of managed identities are for programs of this machine.".to_owned()));

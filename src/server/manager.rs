@@ -112,7 +112,7 @@ async fn service_principals(State(server): State<Arc<Server>>, headers: HeaderMa
 /// Answers with what is found among those who are known, if the token allows it.
 async fn found(server: &Server, headers: &HeaderMap, find: impl Fn(&Known) -> Vec<Value>) -> Response {
     let known = server.newest_known().await;
-    let allowed = server.authenticate(headers, Audience::ResourceManager).await;
+    let allowed = server.authenticate_token(headers, Audience::ResourceManager).await;
     match known.and_then(|known| allowed.map(|_| known)) {
         Ok(known) => Json(json!({ "value": find(&known) })).into_response(),
         Err(ServiceError { status, message, .. }) => refused(status, &message),

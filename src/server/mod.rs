@@ -14,6 +14,7 @@ mod blob;
 mod body;
 mod call;
 mod certificates;
+pub mod client_certificate;
 pub mod clock;
 mod deleted;
 mod error;
@@ -32,6 +33,7 @@ mod pool;
 mod record;
 pub mod routes;
 mod secrets;
+mod seldom;
 pub mod settings;
 pub mod tls;
 mod token;
@@ -52,12 +54,14 @@ pub use self::routes::TABLE as ROUTES;
 
 use self::access::{Compiled, Rights};
 use self::administration::full_backup::{Jobs, Targets};
+use self::client_certificate::AuthoritiesFiles;
 use self::clock::Clock;
 use self::error::{Result, ServiceError};
 use self::identity::Known;
 use self::issuers::Issuers;
 use self::names::Names;
 use self::pool::Pools;
+use self::seldom::Seldom;
 use self::settings::Settings;
 pub use self::token::LoginLimit;
 use self::token::{Logins, Seen, Verifier};
@@ -83,6 +87,8 @@ pub struct Server {
     started: i64,
     pools: Arc<Pools>,
     targets: Targets,
+    client_authorities: Option<Arc<AuthoritiesFiles>>,
+    ambiguous: Seldom,
 }
 
 /// What a server's operator decides beside its vaults and names.
@@ -96,6 +102,8 @@ pub struct Configuration {
     pub issuers: Vec<IssuerConfig>,
     /// The identity that the machine itself is, by name or id.
     pub imds_identity: Option<String>,
+    /// Whose certificates of clients count by the names in them.
+    pub client_authorities: Option<Arc<AuthoritiesFiles>>,
 }
 
 /// A vault that shall be served.
@@ -197,6 +205,8 @@ impl Server {
             started,
             pools: Arc::new(Pools::start().map_err(ServeError::Threads)?),
             targets: configuration.backup_targets,
+            client_authorities: configuration.client_authorities,
+            ambiguous: Seldom::default(),
         }))
     }
 

@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
-use rustls::server::ServerSessionMemoryCache;
+use rustls::server::{ResolvesServerCert, ServerSessionMemoryCache, WantsServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ConfigBuilder, ServerConfig, WantsVerifier};
 use zeroize::Zeroizing;
 
+use super::client_certificate::AnyCertificate;
 use crate::certificate::pem;
 use crate::config::{ConfigError, Trusted, read_secret};
 
@@ -74,6 +75,13 @@ impl Tls {
         Ok(Self(ArcSwap::from_pointee(config_of(chain, KeyForm::Pkcs8, pkcs8)?)))
     }
 
+    /// The same, which asks clients for certificates; they need have none.
+    pub fn asking_for_certificates(self) -> Result<Self, TlsError> {
+        let resolver = Arc::clone(&self.0.load().cert_resolver);
+        let config = configured(versions()?.with_client_cert_verifier(AnyCertificate::verifier()), resolver);
+        Ok(Self(ArcSwap::from_pointee(config)))
+    }
+
     /// Answers handshakes that begin from now on as `newer` does.
     pub fn replace_with(&self, newer: &Self) {
         self.0.store(newer.0.load_full());
@@ -105,14 +113,23 @@ fn config_of(chain: Vec<CertificateDer<'static>>, form: KeyForm, der: &[u8]) -> 
         Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => return Err(TlsError::Mismatch),
         Err(error) => return Err(TlsError::Chain(error.to_string())),
     }
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    Ok(configured(versions()?.with_no_client_auth(), Arc::new(SingleCertAndKey::from(certified))))
+}
+
+fn versions() -> Result<ConfigBuilder<ServerConfig, WantsVerifier>, TlsError> {
+    ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError::Key(error.to_string()))?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        .map_err(|error| TlsError::Key(error.to_string()))
+}
+
+fn configured(
+    builder: ConfigBuilder<ServerConfig, WantsServerCert>,
+    certificate: Arc<dyn ResolvesServerCert>,
+) -> ServerConfig {
+    let mut config = builder.with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
-    Ok(config)
+    config
 }
 
 /// The form a private key lies in, as its block's name says.

@@ -69,7 +69,18 @@ impl World {
         Self::made(limit, Manner::KeyVault)
     }
 
-    fn made(limit: LoginLimit, manner: Manner) -> Self {
+    /// With what a server's operator decides; logins are not limited, and targets of backups are as everywhere.
+    pub fn configured(configuration: Configuration) -> Self {
+        let many = NonZeroU32::new(100_000).unwrap();
+        let login_limit = LoginLimit { per_second: many, burst: many };
+        Self::made_with(Configuration { login_limit, ..configuration }, Manner::KeyVault)
+    }
+
+    fn made(login_limit: LoginLimit, manner: Manner) -> Self {
+        Self::made_with(Configuration { login_limit, ..Configuration::default() }, manner)
+    }
+
+    fn made_with(configuration: Configuration, manner: Manner) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let vault: Arc<dyn VaultAdmin> =
             LocalVault::open(&VaultConfig::local("one", folder.path().join("vault"))).unwrap();
@@ -80,7 +91,7 @@ impl World {
         vault.lock();
         vault.unlock(&Unlock::Pin(Role::User, pin(PIN))).unwrap();
         let clock = Clock::standing_at(NOW);
-        let server = make(&folder, &vault, manner, &clock, limit);
+        let server = make(&folder, &vault, manner, &clock, configuration);
         let mut world = Self { folder, vault, clock, server, manner, runtime: None, starts: 0 };
         world.listen();
         world
@@ -88,7 +99,7 @@ impl World {
 
     /// A new server of the same vault, as after a restart.
     pub fn restart(&mut self) {
-        self.server = make(&self.folder, &self.vault, self.manner, &self.clock, LoginLimit::default());
+        self.server = make(&self.folder, &self.vault, self.manner, &self.clock, Configuration::default());
         self.listen();
     }
 
@@ -108,15 +119,25 @@ impl World {
         self.manner
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.folder.path().join(format!("socket-{}", self.starts))
     }
 
     pub fn connect(&self) -> Client {
         let stream = UnixStream::connect(self.socket()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        self.client(stream)
+    }
+
+    /// A client on a connection of the test's own.
+    pub fn client(&self, stream: impl Stream + 'static) -> Client {
         let host = if self.manner == Manner::KeyVault { VAULT } else { HSM };
-        Client { stream: BufReader::new(stream), host }
+        Client { stream: BufReader::new(Box::new(stream)), host }
+    }
+
+    /// What the server's tasks run on.
+    pub fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().unwrap()
     }
 
     /// Makes an identity with a secret.
@@ -159,14 +180,14 @@ fn make(
     vault: &Arc<dyn VaultAdmin>,
     manner: Manner,
     clock: &Clock,
-    login_limit: LoginLimit,
+    configuration: Configuration,
 ) -> Arc<Server> {
     let vaults = vec![Offered { name: "one".to_owned(), vault: Arc::clone(vault), manner }];
     let directory = folder.path().join("backups");
     std::fs::create_dir_all(&directory).unwrap();
     let passphrase = Some(Pin::new(b"a passphrase of backups".to_vec()));
     let backup_targets = Targets::new(vec![Target { name: "nightly".into(), directory, passphrase }]);
-    let configuration = Configuration { login_limit, backup_targets, ..Configuration::default() };
+    let configuration = Configuration { backup_targets, ..configuration };
     Server::configured(vaults, Names::below("vault.test"), clock.clone(), configuration).unwrap()
 }
 
@@ -188,9 +209,14 @@ pub fn grant(resource: &str) -> String {
     format!("grant_type=client_credentials&scope={resource}")
 }
 
+/// What HTTP is spoken over.
+pub trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
 /// A connection that stays.
 pub struct Client {
-    stream: BufReader<UnixStream>,
+    stream: BufReader<Box<dyn Stream>>,
     host: &'static str,
 }
 
@@ -231,11 +257,28 @@ impl Client {
         self.answer()
     }
 
+    /// Sends a request to the vault whose body stands as it is written.
+    pub fn send_raw(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.host);
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let request = format!("{request}\r\n{body}");
+        self.stream.get_mut().write_all(request.as_bytes()).unwrap();
+        self.answer()
+    }
+
     /// Sends a request to the vault with a token and a JSON body.
     pub fn call(&mut self, token: &str, method: &str, path: &str, body: &str) -> Answer {
         let bearer = format!("Bearer {token}");
         let path = format!("{path}{}api-version=7.5", if path.contains('?') { '&' } else { '?' });
         self.send(method, self.host, &path, &[("authorization", &bearer), ("content-type", "application/json")], body)
+    }
+
+    /// The same without any token: whoever this connection is from.
+    pub fn ask(&mut self, method: &str, path: &str, body: &str) -> Answer {
+        let path = format!("{path}{}api-version=7.5", if path.contains('?') { '&' } else { '?' });
+        self.send(method, self.host, &path, &[("content-type", "application/json")], body)
     }
 
     /// Posts a form to a tenant's token endpoint.

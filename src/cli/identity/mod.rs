@@ -6,6 +6,8 @@ mod certificate;
 mod federation;
 mod first;
 mod header;
+mod local;
+mod name;
 mod secret;
 
 pub(super) use first::FirstAdministrator;
@@ -51,7 +53,7 @@ pub(super) enum Verb {
     /// Client secrets: add, remove
     #[command(subcommand)]
     Secret(secret::Verb),
-    /// Certificates whose keys sign logins: add, remove
+    /// Certificates whose keys sign logins, or prove in TLS handshakes who connects: add, remove
     #[command(subcommand)]
     Certificate(certificate::Verb),
     /// Issuers whose tokens say who it is: add, remove
@@ -60,6 +62,12 @@ pub(super) enum Verb {
     /// Secret headers for programs of the server's machine: add, remove
     #[command(subcommand)]
     Header(header::Verb),
+    /// Names in certificates of clients by which an identity is known in TLS handshakes: add, remove
+    #[command(subcommand)]
+    Name(name::Verb),
+    /// Users and groups of the server's machine whose processes are an identity on the Unix socket: add, remove
+    #[command(subcommand)]
+    Local(local::Verb),
 }
 
 /// An identity.
@@ -82,6 +90,8 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
         Verb::Certificate(verb) => certificate::run(context, verb),
         Verb::Federation(verb) => federation::run(context, verb),
         Verb::Header(verb) => header::run(context, verb),
+        Verb::Name(verb) => name::run(context, verb),
+        Verb::Local(verb) => local::run(context, verb),
     }
 }
 
@@ -193,6 +203,8 @@ fn show(context: &Context, which: &Which) -> Result<()> {
         fields.push(("Header", format!("{}, created {}{}", header.id, time::text(header.created), end(header))));
     }
     fields.extend(groups.iter().map(|group| ("Group", group.name.clone())));
+    fields.extend(identity.names.iter().map(|name| ("Name in certificates", name.clone())));
+    fields.extend(identity.local.iter().map(|peer| ("On the Unix socket", local::shown(*peer))));
     for given in &roles {
         let role = super::role::role_name(&image, opened.manner, &given.role);
         let group = groups.iter().find(|group| group.oid == given.principal);
@@ -272,6 +284,8 @@ pub(super) fn identity_json(identity: &Identity) -> Value {
         "certificates": certificates.collect::<Vec<_>>(),
         "federated": identity.federated.iter().map(federation::json).collect::<Vec<_>>(),
         "headers": identity.headers.iter().map(secret_json).collect::<Vec<_>>(),
+        "names": identity.names,
+        "local": identity.local,
     })
 }
 

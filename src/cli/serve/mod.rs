@@ -1,5 +1,6 @@
 //! `strongroom serve`: vaults over Azure Key Vault's REST API.
 
+mod authorities;
 mod dev;
 mod targets;
 
@@ -13,10 +14,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Context, Error, Result, open};
 use crate::certificate::Alternative;
-use crate::config::{BackupTarget, Config, IssuerConfig, ManagedIdentityConfig, Manner, ServerConfig, VaultConfig};
+use crate::config::{
+    BackupTarget, ClientCertificates, Config, IssuerConfig, ManagedIdentityConfig, Manner, ServerConfig, VaultConfig,
+};
 use crate::log;
 use crate::server::access::{Model, has_administrator};
 use crate::server::authority::Authority;
+use crate::server::client_certificate::AuthoritiesFiles;
 use crate::server::clock::Clock;
 use crate::server::listen::{self, Limits, Listeners};
 use crate::server::names::Names;
@@ -61,6 +65,8 @@ pub(super) struct Serve {
     issuers: Vec<IssuerConfig>,
     #[arg(skip)]
     managed_identity: Option<ManagedIdentityConfig>,
+    #[arg(skip)]
+    client_certificates: Option<ClientCertificates>,
 }
 
 /// The domain without a configuration. Names below it mean this machine to most resolvers, though not to glibc's.
@@ -101,10 +107,12 @@ pub(super) fn run(context: &Context, mut serve: Serve) -> Result<()> {
 
 impl Serve {
     fn configuration(&self) -> Result<Configuration> {
+        let client_authorities = self.client_certificates.as_ref().map(authorities::read).transpose()?.flatten();
         Ok(Configuration {
             backup_targets: targets::targets(&self.backup_targets)?,
             issuers: self.issuers.clone(),
             imds_identity: self.managed_identity.as_ref().and_then(|managed| managed.imds_identity.clone()),
+            client_authorities,
             ..Configuration::default()
         })
     }
@@ -123,6 +131,7 @@ impl Serve {
         self.backup_targets.extend(config.backup_targets);
         self.issuers.extend(config.issuers);
         self.managed_identity = self.managed_identity.take().or(config.managed_identity);
+        self.client_certificates = self.client_certificates.take().or(config.client_certificates);
     }
 
     fn names(&self, vaults: &[Place]) -> Result<Names> {
@@ -168,6 +177,7 @@ struct Running {
     of_this_machine: Listeners,
     source: TlsSource,
     tls: Arc<Tls>,
+    client_authorities: Option<Arc<AuthoritiesFiles>>,
 }
 
 impl Running {
@@ -177,7 +187,9 @@ impl Running {
         let home = Arc::clone(&vaults.first().ok_or(ServeError::NoVault)?.vault);
         let own_addresses: Vec<SocketAddr> = vaults.iter().filter_map(|place| place.address).collect();
         let offered = vaults.iter().map(Place::offered).collect();
-        let server = Server::configured(offered, names.clone(), clock.clone(), serve.configuration()?)?;
+        let configuration = serve.configuration()?;
+        let client_authorities = configuration.client_authorities.clone();
+        let server = Server::configured(offered, names.clone(), clock.clone(), configuration)?;
         let mut wanted = serve.listen.clone();
         if wanted.is_empty() && own_addresses.is_empty() {
             wanted.push(SocketAddr::from(([127, 0, 0, 1], 8443)));
@@ -202,13 +214,16 @@ impl Running {
         for address in &addresses {
             context.output.note(&format!("Listening at https://{address}."));
         }
-        Ok(Self { server, listeners, of_this_machine, source, tls })
+        Ok(Self { server, listeners, of_this_machine, source, tls, client_authorities })
     }
 
     async fn until(self, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
         let asked = signal(SignalKind::hangup())?;
         tokio::spawn(Arc::clone(&self.server).purge_regularly());
         tokio::spawn(self.source.renew_regularly(self.tls, asked));
+        if let Some(files) = self.client_authorities {
+            tokio::spawn(authorities::read_regularly(files, signal(SignalKind::hangup())?));
+        }
         tokio::spawn({
             let server = Arc::clone(&self.server);
             async move { server.prepare_issuers().await }
@@ -286,6 +301,7 @@ fn vaults_to_serve(context: &Context, config: &Config) -> Result<Vec<Place>> {
 /// Where the server's certificate comes from: files, or the vault's own authority.
 struct TlsSource {
     files: Option<(PathBuf, PathBuf)>,
+    asks_clients: bool,
     names: Vec<Alternative>,
     vault: Arc<dyn VaultAdmin>,
     clock: Clock,
@@ -312,10 +328,15 @@ impl TlsSource {
             let authority = Authority::ensure(&*vault, clock.now()).map_err(failed)?;
             std::fs::write(file, authority.certificate_pem()).map_err(Error::Output)?;
         }
-        Ok(Self { files, names: san, vault, clock })
+        Ok(Self { files, asks_clients: serve.client_certificates.is_some(), names: san, vault, clock })
     }
 
     fn make(&self) -> Result<Tls> {
+        let tls = self.own()?;
+        if self.asks_clients { tls.asking_for_certificates().map_err(failed) } else { Ok(tls) }
+    }
+
+    fn own(&self) -> Result<Tls> {
         if let Some((chain, key)) = &self.files {
             return Tls::read(chain, key).map_err(failed);
         }

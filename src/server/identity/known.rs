@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::federated::Federations;
 use super::group::{self, Memberships};
 use super::header::Headers;
+use super::peer::Peers;
 use super::{Caller, ClientSecret, Group, Identity, LoginCertificate};
 use crate::crypto;
 use crate::server::record;
@@ -27,6 +28,8 @@ pub struct Known {
     pub tenant: String,
     /// The keys of tokens.
     pub keys: SigningKeys,
+    /// Identities by what they are known by without a token.
+    pub peers: Peers,
     by_client_id: HashMap<String, Arc<Client>>,
     enabled: HashSet<String>,
     groups: Vec<Group>,
@@ -49,6 +52,7 @@ impl Known {
             tenant: Settings::of(image).map(|settings| settings.tenant).unwrap_or_default(),
             keys: SigningKeys::of(image),
             enabled,
+            peers: Peers::of(clients.values().map(|client| &**client)),
             memberships: Memberships::of(&groups),
             groups,
             federations: Federations::of(clients.values()),
@@ -142,16 +146,6 @@ impl Client {
     fn nobody() -> Self {
         // As long as the hash of a secret, and no hash of anything.
         let secret = ClientSecret { id: String::new(), hash: "-".repeat(43), created: 0, expires: None };
-        Self::of(Identity {
-            oid: String::new(),
-            appid: String::new(),
-            name: String::new(),
-            enabled: false,
-            secrets: vec![secret],
-            certificates: Vec::new(),
-            federated: Vec::new(),
-            headers: Vec::new(),
-            created: 0,
-        })
+        Self::of(Identity { secrets: vec![secret], ..Identity::default() })
     }
 }

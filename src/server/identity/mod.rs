@@ -9,6 +9,7 @@ mod federated;
 pub mod group;
 mod header;
 mod known;
+mod peer;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ pub use federated::{EXCHANGE_AUDIENCE, FederatedCredential};
 pub use group::{ForeignGroup, Group};
 pub use header::add_header;
 pub use known::{Client, Known};
+pub use peer::{LocalPeer, NOBODY, Owner, certificate_name, local_owner, name_owner};
 
 use super::access::{Identities, Less, keep_an_administrator};
 use super::guid;
@@ -30,7 +32,7 @@ use crate::crypto::{self, DigestAlgorithm, Mac, MacScheme};
 use crate::vault::{Change, Image, Result, Vault, VaultError};
 
 /// Somebody who can be given roles.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Identity {
     /// Its object id (`oid`), a GUID: what roles are assigned to.
     pub oid: String,
@@ -43,7 +45,7 @@ pub struct Identity {
     /// Client secrets that are valid.
     #[serde(default)]
     pub secrets: Vec<ClientSecret>,
-    /// Certificates with which it may sign assertions.
+    /// Certificates with which it may sign assertions, and which it may show in TLS handshakes.
     #[serde(default)]
     pub certificates: Vec<ClientCertificate>,
     /// Whose tokens say that it is who it says.
@@ -52,6 +54,12 @@ pub struct Identity {
     /// Secret headers with which programs of the server's machine get its tokens.
     #[serde(default)]
     pub headers: Vec<ClientSecret>,
+    /// Names in certificates of the clients' authorities, as [`certificate_name`] writes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// Users and groups of this machine whose processes it is, on the Unix socket.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub local: Vec<LocalPeer>,
     /// Seconds since 1970.
     pub created: i64,
 }
@@ -96,11 +104,8 @@ pub fn create(vault: &dyn Vault, name: &str, now: i64) -> Result<Identity> {
         appid: guid::random()?,
         name: name.to_owned(),
         enabled: true,
-        secrets: Vec::new(),
-        certificates: Vec::new(),
-        federated: Vec::new(),
-        headers: Vec::new(),
         created: now,
+        ..Identity::default()
     };
     vault.transact(&mut |image| match is_called(image, name) {
         true => Err(VaultError::NameTaken(name.to_owned())),

@@ -223,7 +223,7 @@ fn with_private<T>(
     let (vault, number) = (&call.served.vault, key.main.number);
     if key.main.content.class == Class::SecretKey {
         let held = if any_time { vault.secret_key_at_any_time(number)? } else { vault.secret_key(number)? };
-        return Ok(work(Private::Secret(held.usable()?))?);
+        return Ok(work(Private::Secret(held.usable()?.here()?))?);
     }
     let held = if any_time { vault.private_key_at_any_time(number)? } else { vault.private_key(number)? };
     Ok(work(Private::Pair(&*held))?)
@@ -239,7 +239,7 @@ fn with_public<T>(
     if key.main.content.class == Class::SecretKey {
         let (vault, number) = (&call.served.vault, key.main.number);
         let held = if any_time { vault.secret_key_at_any_time(number)? } else { vault.secret_key(number)? };
-        return Ok(work(Public::Secret(held.usable()?))?);
+        return Ok(work(Public::Secret(held.usable()?.here()?))?);
     }
     let content = &key.main.content;
     if !any_time {

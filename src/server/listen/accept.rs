@@ -8,10 +8,11 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::admission::{Admission, Seldom};
+use super::admission::Admission;
 use super::connection::{Router, Serving, Stage};
 use super::limits::Limits;
 use super::peer::Origin;
+use crate::server::seldom::Seldom;
 use crate::server::tls::Tls;
 
 /// What a loop needs.

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use super::limits::Limits;
+use crate::server::seldom::Seldom;
 
 /// Counts who is admitted.
 pub(super) struct Admission {
@@ -114,25 +113,6 @@ fn block(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Lets one of many equal warnings through, with the count of those that were not.
-#[derive(Default)]
-pub(super) struct Seldom(Mutex<Option<Instant>>, AtomicU64);
-
-impl Seldom {
-    /// How often it happened since the last time that this was an answer; `None` if that is only a moment ago.
-    pub(super) fn now(&self) -> Option<u64> {
-        self.1.fetch_add(1, Ordering::Relaxed);
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|last| last.elapsed() < PAUSE) {
-            return None;
-        }
-        *last = Some(Instant::now());
-        Some(self.1.swap(0, Ordering::Relaxed))
-    }
-}
-
-const PAUSE: Duration = Duration::from_secs(10);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,14 +152,5 @@ mod tests {
         let _place = admission.network(address("192.0.2.1")).unwrap();
         let _local = admission.local().unwrap();
         assert!(admission.local().is_none());
-    }
-
-    #[test]
-    fn of_many_warnings_one_is_written_and_the_others_are_counted() {
-        let seldom = Seldom::default();
-        assert_eq!(seldom.now(), Some(1));
-        assert_eq!((seldom.now(), seldom.now()), (None, None));
-        *seldom.0.lock().unwrap() = None;
-        assert_eq!(seldom.now(), Some(3));
     }
 }

@@ -2,6 +2,7 @@
 //! server ends it.
 
 use std::convert::Infallible;
+use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
@@ -23,7 +24,9 @@ use super::peer::{Origin, Peer};
 use super::pulse::{Pulse, Verdict};
 use super::request::{RequestBody, Requests};
 use super::watched::Watched;
+use crate::server::client_certificate::Shown;
 use crate::server::tls::Tls;
+use crate::sys::peer_groups::peer_groups;
 
 /// How far the server is with ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,21 +82,24 @@ impl<R: Router> Serving<R> {
         };
         // Whoever speaks no TLS, or not in time, is no client of ours.
         let Ok(Ok(stream)) = shaken else { return };
-        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        self.http(stream, Peer { origin, tls: true }, http2).await;
+        let session = stream.get_ref().1;
+        let http2 = session.alpn_protocol() == Some(b"h2");
+        let certificate = session.peer_certificates().and_then(Shown::of);
+        self.http(stream, Peer { origin, tls: true, certificate }, http2).await;
     }
 
     /// A connection of this machine, on which nobody else listens.
     pub(super) async fn loopback(self, stream: TcpStream, origin: Origin, _place: Place) {
         let _ = stream.set_nodelay(true);
-        self.http(stream, Peer { origin, tls: false }, false).await;
+        self.http(stream, Peer { origin, tls: false, certificate: None }, false).await;
     }
 
     /// A connection on the Unix socket, where there is no choice of protocol.
     pub(super) async fn machine(self, stream: UnixStream, _place: Place) {
-        let Ok(credentials) = stream.peer_cred() else { return };
-        let origin = Origin::Machine { uid: credentials.uid(), gid: credentials.gid(), pid: credentials.pid() };
-        self.http(stream, Peer { origin, tls: false }, false).await;
+        let (Ok(credentials), Ok(groups)) = (stream.peer_cred(), peer_groups(stream.as_fd())) else { return };
+        let (uid, gid, pid) = (credentials.uid(), credentials.gid(), credentials.pid());
+        let origin = Origin::Machine { uid, gid, groups: groups.into(), pid };
+        self.http(stream, Peer { origin, tls: false, certificate: None }, false).await;
     }
 
     async fn http<T>(self, stream: T, peer: Peer, is_http2: bool)

@@ -1,18 +1,23 @@
 //! Who is at the other end of a connection.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::server::client_certificate::Shown;
 
 /// Found in the extensions of every request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Peer {
     /// Where the connection comes from.
     pub origin: Origin,
     /// Whether nobody in between can read it.
     pub tls: bool,
+    /// The certificate that the client showed in the handshake, and to which it has the key.
+    pub certificate: Option<Arc<Shown>>,
 }
 
 /// Where a connection comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The network.
     Network {
@@ -27,6 +32,8 @@ pub enum Origin {
         uid: u32,
         /// Its group.
         gid: u32,
+        /// Its other groups.
+        groups: Arc<[u32]>,
         /// Its number, which may be another's by now.
         pid: Option<i32>,
     },

@@ -96,7 +96,7 @@ where
         let in_flight = InFlight::begin(&self.pulse);
         let waits = request.headers().contains_key(EXPECT);
         let mut request = request.map(|body| RequestBody::new(body, waits, self.pulse.clone()));
-        request.extensions_mut().insert(self.peer);
+        request.extensions_mut().insert(self.peer.clone());
         // The router is always ready; see `serve`.
         Answering { answer: self.router.clone().call(request), in_flight: Some(in_flight) }
     }

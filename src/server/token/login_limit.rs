@@ -50,12 +50,12 @@ enum Client {
 
 impl Client {
     fn of(peer: Option<&Peer>) -> Self {
-        match peer.map(|peer| peer.origin) {
+        match peer.map(|peer| &peer.origin) {
             Some(Origin::Network { address, .. }) => match address.ip().to_canonical() {
                 IpAddr::V4(ip) => Self::Address(ip.to_bits()),
                 IpAddr::V6(ip) => Self::Network((ip.to_bits() >> 64) as u64),
             },
-            Some(Origin::Machine { uid, .. }) => Self::User(uid),
+            Some(Origin::Machine { uid, .. }) => Self::User(*uid),
             None => Self::Others,
         }
     }
@@ -102,11 +102,11 @@ mod tests {
 
     fn peer(address: &str) -> Peer {
         let local = "127.0.0.1:8443".parse().unwrap();
-        Peer { origin: Origin::Network { address: address.parse().unwrap(), local }, tls: true }
+        Peer { origin: Origin::Network { address: address.parse().unwrap(), local }, tls: true, certificate: None }
     }
 
     fn user(uid: u32) -> Peer {
-        Peer { origin: Origin::Machine { uid, gid: 0, pid: None }, tls: false }
+        Peer { origin: Origin::Machine { uid, gid: 0, groups: [].into(), pid: None }, tls: false, certificate: None }
     }
 
     fn strict() -> Logins {

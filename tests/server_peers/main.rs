@@ -1,0 +1,11 @@
+//! Who is at the other end of a connection, as the server knows it without any token, over real sockets: clients with
+//! certificates and processes of this machine.
+#![cfg(feature = "server")]
+
+#[path = "../serving/mod.rs"]
+mod serving;
+
+mod certificates;
+mod http2;
+mod machine;
+mod scene;
