@@ -9,7 +9,7 @@ use strongroom::server::identity::{self, ForeignGroup, Group, Known, group};
 use strongroom::vault::VaultError;
 
 use crate::matrix::Matrix;
-use crate::serving::World;
+use crate::serving::{Somebody, World};
 
 const MANNERS: [Manner; 2] = [Manner::KeyVault, Manner::ManagedHsm];
 
@@ -36,7 +36,13 @@ fn a_role_that_was_made_here_with_the_actions_of_a_built_in_one_allows_the_same(
     for matrix in MANNERS.map(Matrix::new) {
         let people = matrix.people();
         let made: Vec<String> = (0..people.len()).map(|column| copy(&matrix, column)).collect();
-        matrix.holds(&people, |column, reach| matrix.give(&people[column].identity.oid, &made[column], reach));
+        // Half of them have it by a group.
+        let to = |(column, somebody): (usize, &Somebody)| match column % 2 {
+            0 => somebody.identity.oid.clone(),
+            _ => group_of(&matrix.world, &[&somebody.identity.oid]).oid,
+        };
+        let to: Vec<String> = people.iter().enumerate().map(to).collect();
+        matrix.holds(&people, |column, reach| matrix.give(&to[column], &made[column], reach));
     }
 }
 
@@ -125,6 +131,13 @@ fn a_role_is_given_to_a_group_over_rest_and_its_members_give_what_it_lets_them_g
     assert_eq!(give(&token, data_access, &stranger), 403, "what its role doesn't name");
     assert_eq!(give(&administrator, ADMINISTRATOR, &managers.oid), 201);
     assert_eq!(give(&token, data_access, &stranger), 201);
+    // And who administers by a group makes roles, also ones that allow everything.
+    let permissions = json!([{ "dataActions": ["*"] }]);
+    let body = json!({ "properties": { "roleName": "all", "permissions": permissions } }).to_string();
+    let path = format!("/providers/Microsoft.Authorization/roleDefinitions/{}", guid::random().unwrap());
+    assert_eq!(client.call(&token, "PUT", &path, &body).status, 201);
+    group::remove_member(&*world.vault, Manner::KeyVault, &managers.oid, &somebody.identity.oid).unwrap();
+    assert_eq!(client.call(&token, "PUT", &path, &body).status, 403);
 }
 
 #[test]
