@@ -5,8 +5,10 @@
 //! and starts no program: `pin_command` is run by who asks for it, with [`VaultConfig::run_pin_command`].
 
 mod backup_target;
+mod clients;
 mod error;
 mod file;
+mod network;
 mod places;
 mod protected;
 mod server;
@@ -16,10 +18,12 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 pub use backup_target::BackupTarget;
+pub use clients::{ClientCertificates, Forwarding, Rate, TrustedProxies};
 pub use error::ConfigError;
 pub use file::nearest;
+pub use network::{AllowFrom, Network};
 pub use protected::{Trusted, read_secret};
-pub use server::{ClientCertificates, Manner, ServerConfig};
+pub use server::{Manner, ServerConfig};
 
 /// What was read, with every default filled in and every path absolute.
 #[derive(Clone, Debug)]
@@ -76,6 +80,8 @@ pub struct VaultConfig {
     pub serve_at: Option<std::net::SocketAddr>,
     /// `serve_as`: as what the server offers it.
     pub serve_as: Manner,
+    /// `allow_from`: from where the server lets it be reached; everywhere without.
+    pub allow_from: Option<AllowFrom>,
 }
 
 /// A name in a list, that whoever knows the names checks.
@@ -176,6 +182,7 @@ impl VaultConfig {
             allow_conflicting_usage: false,
             serve_at: None,
             serve_as: Manner::default(),
+            allow_from: None,
         }
     }
 

@@ -12,6 +12,7 @@ mod admission;
 mod connection;
 mod limits;
 mod peer;
+mod proxy;
 mod pulse;
 mod request;
 mod socket;
@@ -34,6 +35,7 @@ use socket::SocketFile;
 pub use connection::Router;
 pub use limits::Limits;
 pub use peer::{Origin, Peer};
+pub use proxy::Proxies;
 pub use request::{BodyError, RequestBody, read_body};
 
 use super::tls::Tls;
@@ -79,12 +81,18 @@ pub enum ListenError {
 pub struct Listeners {
     network: Vec<(TcpListener, Arc<Tls>)>,
     machine: Vec<(UnixListener, SocketFile)>,
+    proxies: Arc<Proxies>,
 }
 
 impl Listeners {
     /// None yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Believes these proxies, on all connections from the network.
+    pub fn behind(&mut self, proxies: Arc<Proxies>) {
+        self.proxies = proxies;
     }
 
     /// Listens at `address` and answers handshakes with `tls`. Returns the address with the port that the system chose for
@@ -123,7 +131,7 @@ pub async fn serve<R: Router>(
     let mut files = Vec::new();
     for (listener, tls) in listeners.network {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        Acceptor::new(&router, &limits, &admission, &stage).network(listener, tls);
+        Acceptor::new(&router, &limits, &admission, &stage).network(listener, tls, &listeners.proxies);
     }
     for (listener, file) in listeners.machine {
         let listener = tokio::net::UnixListener::from_std(listener)?;
