@@ -75,6 +75,7 @@ struct VaultTable {
     machine_key: Option<PathBuf>,
     serve_at: Option<Spanned<String>>,
     serve_as: Option<Spanned<String>>,
+    allow_from: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 #[derive(Deserialize)]
@@ -107,9 +108,11 @@ const VAULT_KEYS: &[&str] = &[
     "machine_key",
     "serve_at",
     "serve_as",
+    "allow_from",
 ];
 /// Those of [`VAULT_KEYS`], [`SERVER_KEYS`] and [`ISSUER_KEYS`] that are lists.
-const LISTS: &[&str] = &["pin_command", "objects", "mechanisms", "listen", "audience", "algorithms"];
+const LISTS: &[&str] =
+    &["pin_command", "objects", "mechanisms", "allow_from", "listen", "trusted_proxies", "audience", "algorithms"];
 const LOG_LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
 /// Reads and checks the file. `hint` says in an error where its name came from.
@@ -307,6 +310,7 @@ impl Source<'_> {
             allow_conflicting_usage: table.allow_conflicting_usage,
             serve_at,
             serve_as: self.manner(table.serve_as.as_ref())?,
+            allow_from: table.allow_from.as_ref().map(|list| self.allow_from(list)).transpose()?,
         })
     }
 
