@@ -128,7 +128,7 @@ impl Source<'_> {
         self.check_credential_keys(table, name, keys)?;
         let client_id = || match &table.client_id {
             Some(id) => Ok(id.get_ref().clone()),
-            None => self.from_service("AZURE_CLIENT_ID", *name == "workload-identity").ok_or_else(|| {
+            None => self.set_by_service("AZURE_CLIENT_ID", *name == "workload-identity").ok_or_else(|| {
                 self.value(kind.span(), "credential", format!("`{name}` needs `client_id`: the application's id"))
             }),
         };
@@ -141,7 +141,7 @@ impl Source<'_> {
             "managed-identity" => self.managed_credential(table),
             "workload-identity" => {
                 let named = table.token_file.as_ref().map(|file| self.absolute(file.get_ref()));
-                let projected = || self.from_service("AZURE_FEDERATED_TOKEN_FILE", true).map(Into::into);
+                let projected = || self.set_by_service("AZURE_FEDERATED_TOKEN_FILE", true).map(Into::into);
                 let token_file = named.or_else(projected).ok_or_else(|| {
                     self.value(kind.span(), "credential", "`workload-identity` needs `token_file`".into())
                 })?;
@@ -213,8 +213,8 @@ impl Source<'_> {
         let text = |given: &Spanned<String>| given.get_ref().clone();
         let endpoint = table.identity_endpoint.as_ref().map(text);
         let header = self.secret_text(table.identity_header_file.as_ref(), "identity_header_file")?;
-        let services = || self.from_service("IDENTITY_ENDPOINT", table.imds_endpoint.is_none());
-        let header = header.or_else(|| self.from_service("IDENTITY_HEADER", true).map(SecretText::new));
+        let services = || self.set_by_service("IDENTITY_ENDPOINT", table.imds_endpoint.is_none());
+        let header = header.or_else(|| self.set_by_service("IDENTITY_HEADER", true).map(SecretText::new));
         let from = match (endpoint.or_else(services), header) {
             (Some(endpoint), Some(header)) => ManagedIdentity::AppService(endpoint, header),
             (Some(_), None) if table.identity_endpoint.is_some() && self.environment.reads_secrets => {
@@ -224,7 +224,7 @@ impl Source<'_> {
             }
             _ => {
                 let base = table.imds_endpoint.as_ref().map(text);
-                let base = base.or_else(|| self.from_service("AZURE_POD_IDENTITY_AUTHORITY_HOST", true));
+                let base = base.or_else(|| self.set_by_service("AZURE_POD_IDENTITY_AUTHORITY_HOST", true));
                 ManagedIdentity::Imds(base.unwrap_or_else(|| IMDS.to_owned()).trim_end_matches('/').to_owned())
             }
         };
@@ -232,7 +232,7 @@ impl Source<'_> {
     }
 
     /// A variable that a platform sets for its programs.
-    fn from_service(&self, name: &str, counts: bool) -> Option<String> {
+    fn set_by_service(&self, name: &str, counts: bool) -> Option<String> {
         self.environment.variable(name).filter(|_| counts).and_then(|value| value.into_string().ok())
     }
 
@@ -243,7 +243,7 @@ impl Source<'_> {
         if given.get_ref() != "environment" {
             return ProxyAddress::parse(given.get_ref()).map(Some).map_err(wrong);
         }
-        let named = |names: [&str; 2]| names.into_iter().find_map(|name| self.from_service(name, true));
+        let named = |names: [&str; 2]| names.into_iter().find_map(|name| self.set_by_service(name, true));
         let excepted = named(["NO_PROXY", "no_proxy"]).is_some_and(|list| is_excepted(&list, vault.bare_host()));
         match named(["HTTPS_PROXY", "https_proxy"]).filter(|_| !excepted) {
             None => Ok(None),

@@ -41,8 +41,7 @@ fn pin_of(vault: &VaultConfig) -> &[u8] {
 }
 
 fn local(vault: &VaultConfig) -> &LocalConfig {
-    let local = vault.as_local().unwrap();
-    local
+    vault.as_local().unwrap()
 }
 
 #[test]

@@ -103,6 +103,7 @@ pub struct Listed {
 
 /// Which kind of vault.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are as many as vaults, which are few")]
 pub enum Backend {
     /// `backend = "local"`.
     Local(LocalConfig),

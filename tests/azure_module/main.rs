@@ -5,6 +5,7 @@
 mod stage;
 
 mod counted;
+mod manners;
 mod mechanisms;
 mod nginx;
 mod programs;

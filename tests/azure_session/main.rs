@@ -13,3 +13,4 @@ mod doctor;
 mod faults;
 mod forks;
 mod requests;
+mod silence;

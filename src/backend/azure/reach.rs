@@ -40,7 +40,7 @@ pub struct Apart {
 
 /// Asks each address where its tokens come from, and nothing else.
 pub fn reach(config: &AzureConfig) -> Vec<Reached> {
-    let resolver = Arc::new(Resolver::new());
+    let resolver = Arc::new(Resolver::of_system());
     let client = Client::of_vault(&config.remote, &resolver);
     let target = "/keys?maxresults=1&api-version=7.5";
     let request = Request { method: "GET", target, headers: &[], bearer: None, body: None };

@@ -54,7 +54,7 @@ impl Session {
         if config.remote.origins.is_empty() {
             return Err(VaultError::Unsupported("a vault without an address"));
         }
-        let resolver = Arc::new(Resolver::new());
+        let resolver = Arc::new(Resolver::of_system());
         let client = Client::of_vault(&config.remote, &resolver);
         Ok(Self::with(Arc::new(config.clone()), client, resolver, None))
     }

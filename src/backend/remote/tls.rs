@@ -145,9 +145,8 @@ fn of_system() -> Vec<CertificateDer<'static>> {
     if !env::is_more_privileged_than_its_starter() {
         return rustls_native_certs::load_native_certs().certs;
     }
-    let in_file =
-        |path: &&str| rustls_native_certs::load_certs_from_paths(Some(std::path::Path::new(path)), None).certs;
-    BUNDLES.iter().map(|path| in_file(&path)).find(|found| !found.is_empty()).unwrap_or_default()
+    let in_file = |path: &str| rustls_native_certs::load_certs_from_paths(Some(std::path::Path::new(path)), None).certs;
+    BUNDLES.into_iter().map(in_file).find(|found| !found.is_empty()).unwrap_or_default()
 }
 
 /// Chain and key as rustls takes them.

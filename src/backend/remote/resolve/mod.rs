@@ -39,7 +39,7 @@ struct Kept {
 
 impl Resolver {
     /// Reads both files.
-    pub fn new() -> Self {
+    pub fn of_system() -> Self {
         Self {
             hosts: Kept::read("/etc/hosts"),
             resolv_conf: Kept::read("/etc/resolv.conf"),

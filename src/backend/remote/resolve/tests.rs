@@ -142,7 +142,7 @@ fn a_dead_server_leaves_time_for_the_next_which_is_asked_first_from_then_on() {
         timeout: Duration::from_secs(1),
         attempts: 2,
     };
-    let resolver = Resolver::new();
+    let resolver = Resolver::of_system();
     let budget = Budget::of(Duration::from_secs(4));
     assert_eq!(resolver.ask(&servers, "vault.example", &budget).unwrap().len(), 2);
     assert!(!budget.is_spent());
@@ -172,7 +172,7 @@ fn hosts_and_this_machine_need_no_server() {
     let found = hosts::find(text, "vault.example");
     assert_eq!(found, ["192.0.2.1".parse::<IpAddr>().unwrap(), "2001:db8::1".parse().unwrap()]);
     assert!(hosts::find(text, "vault").is_empty());
-    let resolver = Resolver::new();
+    let resolver = Resolver::of_system();
     assert!(resolver.resolve("one.localhost", &budget()).unwrap().contains(&IpAddr::from([127, 0, 0, 1])));
     assert_eq!(resolver.resolve("192.0.2.7", &budget()).unwrap(), ["192.0.2.7".parse::<IpAddr>().unwrap()]);
 }

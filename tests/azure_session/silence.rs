@@ -1,0 +1,55 @@
+//! A connection that something between has forgotten: nothing comes back, no end and no error. In a network of the test's
+//! own, whose only link drops everything for a while.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use strongroom::backend::azure::session::Session;
+
+use crate::scene::{Scene, make_key, sign};
+
+fn done(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn a_link_that_drops_everything_is_noticed_and_costs_one_new_connection() {
+    if !done("unshare", &["-n", "tc", "qdisc", "show"]) {
+        eprintln!("not root, or no tc: no network of one's own can be made");
+        return;
+    }
+    let itself = std::env::current_exe().unwrap();
+    let inside = ["--exact", "silence::inside_a_network_of_its_own", "--ignored", "--nocapture"];
+    let output = Command::new("unshare").arg("-n").arg(itself).args(inside).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+#[ignore = "it is run by the test above, where the link is nobody else's"]
+fn inside_a_network_of_its_own() {
+    assert!(done("ip", &["link", "set", "lo", "up"]));
+    let scene = Scene::new();
+    let mut config = scene.config();
+    config.remote.timeout = Duration::from_secs(6);
+    let session = Session::new(&config).unwrap();
+    let key = make_key(&session, "www");
+    sign(&session, &key).unwrap();
+    scene.proxy.seen();
+    let before = scene.proxy.connections();
+    assert!(done("tc", &["qdisc", "add", "dev", "lo", "root", "blackhole"]));
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Longer than what is sent may stay unacknowledged, a quarter of the budget.
+            std::thread::sleep(Duration::from_millis(1800));
+            assert!(done("tc", &["qdisc", "del", "dev", "lo", "root"]));
+        });
+        sign(&session, &key).unwrap();
+    });
+    println!("signed {:?} after the link began to drop, budget 6 s", begun.elapsed());
+    assert_eq!(scene.proxy.connections(), before + 1);
+    assert_eq!(scene.proxy.seen().len(), 1, "what was sent into the hole came to nobody");
+    sign(&session, &key).unwrap();
+    assert_eq!(scene.proxy.connections(), before + 1, "and the new connection is kept");
+}
