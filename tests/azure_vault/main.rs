@@ -174,6 +174,13 @@ fn aes_works_where_the_key_is_as_it_does_here() {
         let refused = there.unwrap(&scheme, &forged);
         assert!(matches!(refused, Err(VaultError::Crypto(CryptoError::CiphertextInvalid))));
     }
+}
+
+#[test]
+fn an_aes_key_that_is_made_there_keeps_its_size() {
+    let world = World::of_hsm();
+    let vault = open_hsm(&world);
+    let usage = Usage::ENCRYPT | Usage::DECRYPT;
     let made = vault.generate_secret(KeyAlgorithm::Aes { bits: 128 }, draft(Class::SecretKey, "small", usage)).unwrap();
     assert_eq!(made.content.key.as_ref().unwrap().algorithm, KeyAlgorithm::Aes { bits: 128 });
     vault.refresh().unwrap();
@@ -292,7 +299,7 @@ fn a_change_is_kept_there_and_goes_to_every_version() {
         })
         .unwrap();
     let answer = world.connect().call(&token, "GET", "/keys/www/", "").json();
-    assert_eq!(answer.get("tags"), None, "{answer}");
+    assert_eq!(answer["tags"], serde_json::json!({ "p11_pri_CKA_LOCAL": "true" }), "{answer}");
     // A refused edit changes nothing.
     let refused = vault.change(&[private.number], &mut |content| {
         content.label = b"never".to_vec();

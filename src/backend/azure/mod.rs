@@ -345,7 +345,7 @@ impl Vault for AzureVault {
     }
 
     fn transact(&self, _decide: &mut dyn FnMut(&Image) -> Result<Vec<Change>>) -> Result<Vec<Arc<Object>>> {
-        Err(VaultError::Unsupported("several changes as one"))
+        Err(VaultError::OnlyThere)
     }
 
     fn in_forked_child(&self) -> Result<Arc<dyn VaultAdmin>> {

@@ -300,10 +300,15 @@ impl Place {
 
 /// Every vault of the configuration, or the one that is named, unlocked.
 fn vaults_to_serve(context: &Context, config: &Config) -> Result<Vec<Place>> {
+    let here = |place: &VaultConfig| place.as_local().is_some();
     let places: Vec<VaultConfig> = match &context.global.vault {
         Some(_) => vec![open::select(config, context.global.vault.as_deref())?],
-        None => config.vaults.clone(),
+        // What is elsewhere has its server there.
+        None => config.vaults.iter().filter(|place| here(place)).cloned().collect(),
     };
+    if let Some(elsewhere) = places.iter().find(|place| !here(place)) {
+        return Err(open::is_elsewhere(&elsewhere.name));
+    }
     let mut served = Vec::new();
     for place in places {
         let (name, address, manner) = (place.name.clone(), place.serve_at, place.serve_as);
