@@ -7,7 +7,7 @@ use super::super::open::Opened;
 use super::super::principal::{Principal, put_names, shown_name};
 use super::super::role::role_name;
 use super::super::{Context, Error, Result};
-use crate::server::access::explain::{Explanation, Grant, Remedy, Wish, explain, place};
+use crate::server::access::explain::{Explanation, Grant, Idle, Remedy, Wish, explain, place};
 use crate::server::access::{Model, Scope};
 use crate::server::identity::{Caller, Known};
 use crate::vault::Image;
@@ -100,8 +100,10 @@ impl Answer<'_> {
                 fields.extend(grants.iter().map(|grant| (heading, self.grant(grant))));
                 value["by"] = grants.iter().map(|grant| self.grant_json(grant)).collect();
             }
-            Explanation::Denied(remedy) => {
+            Explanation::Denied { remedy, idle } => {
                 fields.push(("Because", "nothing that was given to them allows it".to_owned()));
+                fields.extend(idle.iter().map(|idle| ("Not by", self.idle(idle))));
+                value["idle"] = idle.iter().map(|idle| self.idle_json(idle)).collect();
                 let (text, json) = self.remedy(remedy);
                 fields.push(("Remedy", text));
                 value["remedy"] = json;
@@ -122,6 +124,29 @@ impl Answer<'_> {
             }
             Grant::Policy(_) => format!("an access policy{group}"),
         }
+    }
+
+    /// What they have and doesn't count here.
+    fn idle(&self, idle: &Idle) -> String {
+        match idle {
+            Idle::Elsewhere(given) => {
+                format!("{}: it doesn't reach {}", self.grant(&Grant::Role(given.clone())), self.asked.place)
+            }
+            Idle::OtherModel(grant) => {
+                let model = Model::of(self.image, self.opened.manner).name();
+                format!("{}: the vault goes by {model}", self.grant(grant))
+            }
+        }
+    }
+
+    fn idle_json(&self, idle: &Idle) -> Value {
+        let (grant, why) = match idle {
+            Idle::Elsewhere(given) => (&Grant::Role(given.clone()), "elsewhere"),
+            Idle::OtherModel(grant) => (grant, "other-model"),
+        };
+        let mut value = self.grant_json(grant);
+        value["why"] = json!(why);
+        value
     }
 
     fn grant_json(&self, grant: &Grant) -> Value {
