@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use strongroom::backend::local::LocalVault;
-use strongroom::config::{Manner, VaultConfig};
+use strongroom::config::{IssuerConfig, Manner, VaultConfig};
 use strongroom::server::access::{RoleDefinition, Scope, assign};
 use strongroom::server::administration::full_backup::{Target, Targets};
 use strongroom::server::clock::Clock;
@@ -76,6 +76,12 @@ impl World {
         Self::made_with(Configuration { login_limit, ..configuration }, Manner::KeyVault)
     }
 
+    /// Tokens of these issuers count too, and the machine itself is the identity `machine`.
+    pub fn with_issuers(issuers: Vec<IssuerConfig>) -> Self {
+        let imds_identity = Some("machine".to_owned());
+        Self::configured(Configuration { issuers, imds_identity, ..Configuration::default() })
+    }
+
     fn made(login_limit: LoginLimit, manner: Manner) -> Self {
         Self::made_with(Configuration { login_limit, ..Configuration::default() }, manner)
     }
@@ -101,6 +107,16 @@ impl World {
     pub fn restart(&mut self) {
         self.server = make(&self.folder, &self.vault, self.manner, &self.clock, Configuration::default());
         self.listen();
+    }
+
+    /// Where programs of this machine get tokens of it.
+    pub fn managed_identity(&self) -> std::net::SocketAddr {
+        let mut listeners = Listeners::new();
+        let address = listeners.loopback("127.0.0.1:0".parse().unwrap()).unwrap();
+        let router = self.server.managed_identity();
+        let serving = serve(router, listeners, Limits::default(), std::future::pending());
+        self.runtime.as_ref().unwrap().spawn(serving);
+        address
     }
 
     fn listen(&mut self) {
