@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::super::doctor::shell::quote;
 use super::super::open::Opened;
 use super::super::principal::{Principal, put_names, shown_name};
 use super::super::role::role_name;
@@ -92,7 +93,8 @@ impl Answer<'_> {
             "enabled": !is_disabled,
         });
         if is_disabled {
-            fields.push(("Because", format!("the identity is disabled: `strongroom identity enable {who}`")));
+            let command = format!("strongroom identity enable {}", quote(who));
+            fields.push(("Because", format!("the identity is disabled: `{command}`")));
         }
         match explanation {
             Explanation::Allowed(grants) => {
@@ -165,10 +167,10 @@ impl Answer<'_> {
 
     /// What would allow it, and the command that does.
     fn remedy(&self, remedy: &Remedy) -> (String, Value) {
-        let who = self.asker.principal.name();
+        let who = quote(self.asker.principal.name());
         match remedy {
             Remedy::Role(role, scope) => {
-                let command = format!("strongroom role assign \"{}\" \"{who}\" --scope {scope}", role.name());
+                let command = format!("strongroom role assign {} {who} --scope {scope}", quote(role.name()));
                 let text = format!("the role that allows it and least besides: `{command}`");
                 (
                     text,
@@ -177,7 +179,7 @@ impl Answer<'_> {
             }
             Remedy::Permission(permission) => {
                 let of = permission.collection().segment();
-                let command = format!("strongroom access policy set \"{who}\" --add --{of} {}", permission.name());
+                let command = format!("strongroom access policy set {who} --add --{of} {}", permission.name());
                 (
                     format!("a permission: `{command}`"),
                     json!({ "permission": permission.name(), "for": of, "command": command }),
