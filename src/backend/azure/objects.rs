@@ -66,7 +66,7 @@ pub fn of_certificate(bundle: &CertificateBundle) -> Option<Shape> {
 
 /// A secret's version, of which its list says enough.
 pub fn of_secret(item: &Item) -> Option<Shape> {
-    let (_, name, version) = parts_of(&item.id)?;
+    let (_, name, version) = parts_of(item.id())?;
     let tags = item.tags.clone().unwrap_or_default();
     let make = Maker::new(Collection::Secrets, name, version?, &item.attributes, &tags)?;
     let mut content = make.content(Class::Data);
