@@ -190,6 +190,8 @@ fn a_policy_says_what_was_asked_and_nothing_that_no_policy_can() {
     assert_eq!(place.json(&["access", "model"])["model"], "roles");
     place.run(&["access", "model", "policies"]);
     assert_eq!(place.json(&["access", "model"])["model"], "policies");
+    let noted = place.output(&["role", "assign", "Reader", "app"]);
+    assert!(String::from_utf8_lossy(&noted.stderr).contains("goes by access policies"));
     assert!(place.fails(2, &["access", "explain", "app", "keys/sign/action", "/keys/www"]).contains("data action"));
 }
 
