@@ -26,7 +26,7 @@ mod openssl_lines;
 mod p11_kit;
 mod report;
 mod service;
-mod shell;
+pub(super) mod shell;
 pub mod table;
 mod uri;
 mod vault;
