@@ -131,6 +131,10 @@ impl World {
         self.runtime = Some(runtime);
     }
 
+    pub fn manner(&self) -> Manner {
+        self.manner
+    }
+
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join(format!("socket-{}", self.starts))
     }
