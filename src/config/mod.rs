@@ -4,28 +4,34 @@
 //! later changes its user, its root directory or its environment goes on with what it began with. It never asks anybody
 //! and starts no program: `pin_command` is run by who asks for it, with [`VaultConfig::run_pin_command`].
 
+mod azure;
 mod backup_target;
+mod clients;
 mod error;
 mod file;
 mod issuer;
+mod network;
 mod places;
 mod protected;
 mod remote;
 mod server;
+mod vault_table;
 
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 pub use backup_target::BackupTarget;
+pub use clients::{ClientCertificates, Forwarding, Rate, TrustedProxies};
 pub use error::ConfigError;
 pub use file::nearest;
 pub use issuer::{IssuerConfig, ManagedIdentityConfig};
+pub use network::{AllowFrom, Network};
 pub use protected::{Trusted, read_secret};
 pub use remote::{
     AzureConfig, AzureCredential, ClientCertificate, ManagedIdentity, Origin, ProxyAddress, RemoteConfig, SecretText,
 };
-pub use server::{ClientCertificates, Manner, ServerConfig};
+pub use server::{Manner, ServerConfig};
 
 /// What was read, with every default filled in and every path absolute.
 #[derive(Clone, Debug)]
@@ -82,6 +88,8 @@ pub struct VaultConfig {
     pub serve_at: Option<std::net::SocketAddr>,
     /// `serve_as`: as what the server offers it.
     pub serve_as: Manner,
+    /// `allow_from`: from where the server lets it be reached; everywhere without.
+    pub allow_from: Option<AllowFrom>,
 }
 
 /// A name in a list, that whoever knows the names checks.
@@ -184,6 +192,7 @@ impl VaultConfig {
             allow_conflicting_usage: false,
             serve_at: None,
             serve_as: Manner::default(),
+            allow_from: None,
         }
     }
 
@@ -200,6 +209,16 @@ impl VaultConfig {
         match &mut self.backend {
             Backend::Local(local) => Some(local),
             Backend::Azure(_) => None,
+        }
+    }
+
+    /// This process may start no program: `pin_command` isn't run, and `token_command` is refused when a token is needed.
+    pub fn forbid_programs(&mut self) {
+        self.pin_command = None;
+        if let Backend::Azure(AzureConfig { credential: AzureCredential::Command { allowed, .. }, .. }) =
+            &mut self.backend
+        {
+            *allowed = false;
         }
     }
 
