@@ -72,8 +72,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["server", "cli::serve"]),
     ("hyper", &["server"]),
     ("axum", &["server"]),
-    ("rustls", &["server", "cli::remote"]),
-    ("ureq", &["cli::remote"]),
+    ("rustls", &["server", "cli::remote", "backend::remote"]),
+    ("ureq", &["cli::remote", "server::issuers"]),
 ];
 
 /// Where `unsafe` stands: in these modules and below them.

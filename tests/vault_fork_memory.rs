@@ -91,7 +91,7 @@ fn secret_key_draft(label: &str) -> Draft {
 
 /// What encryption or a MAC makes of a message with this key, by whichever it is for.
 fn used(key: &dyn SecretKey) -> Vec<u8> {
-    let key = key.usable().unwrap();
+    let key = key.usable().unwrap().here().unwrap();
     let mut out = vec![0; 64];
     let len = match key.algorithm() {
         KeyAlgorithm::Aes { .. } => {
@@ -115,7 +115,7 @@ fn used(key: &dyn SecretKey) -> Vec<u8> {
 
 /// Whether a key refuses everything, as one of a parent does; not with zeros as its value.
 fn refuses(key: &dyn SecretKey) -> bool {
-    let key = key.usable().unwrap();
+    let key = key.usable().unwrap().here().unwrap();
     let scheme = CipherScheme::AesGcm { iv: &[0; 12], aad: &[], tag_len: 16 };
     key.value().is_err()
         && key.cipher(&scheme, Direction::Encrypt).is_err()

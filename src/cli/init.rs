@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::ask::{self, Source};
 use super::{Context, Error, Result, open, progress};
-use crate::config::{Backend, Config, VaultConfig};
+use crate::config::{Config, VaultConfig};
 use crate::crypto;
 use crate::vault::{Name, Pin, Role, SecretBytes, Unlock, VaultAdmin, VaultError, VaultInfo};
 
@@ -50,14 +50,14 @@ pub(super) fn run(context: &Context, init: Init) -> Result<()> {
     let config = Config::load()?;
     let mut place = place(context, &init, &config)?;
     let machine_key = init.machine_key.as_deref().map(absolute).transpose()?;
-    let Backend::Local(local) = &mut place.backend;
+    let name = place.name.clone();
+    let Some(local) = place.as_local_mut() else { return Err(open::is_elsewhere(&name)) };
     let directory = local.path.clone();
     if machine_key.is_some() {
         local.machine_key = machine_key.clone();
     }
     let label = init.label.clone().unwrap_or_else(|| place.name.clone());
     check_label(&label)?;
-    let name = place.name.clone();
     #[cfg(feature = "server")]
     let manner = place.serve_as;
     let vault = open::open(&config, place)?;
@@ -236,8 +236,7 @@ pub(super) fn explain_configuration(
     machine_key: Option<&Path>,
 ) {
     let configured = |vault: &VaultConfig| {
-        let Backend::Local(local) = &vault.backend;
-        local.path == directory && local.machine_key.as_deref() == machine_key
+        vault.as_local().is_some_and(|local| local.path == directory && local.machine_key.as_deref() == machine_key)
     };
     let found_by_itself = machine_key.is_none() && directory.parent() == Some(config.vaults_dir.as_path());
     if found_by_itself || config.vaults.iter().any(configured) {

@@ -3,6 +3,8 @@
 //! A verb opens one vault, does one thing through the vault's traits, and prints a table, a sentence or JSON. Secrets
 //! come from a prompt, a file or standard input, never from an argument; what can't be undone is asked first.
 
+#[cfg(feature = "server")]
+mod access;
 mod ask;
 mod backup;
 #[cfg(feature = "server")]
@@ -13,6 +15,8 @@ mod deleted;
 pub mod doctor;
 mod error;
 mod generate;
+#[cfg(feature = "server")]
+mod group;
 #[cfg(feature = "server")]
 mod identity;
 mod import;
@@ -25,6 +29,8 @@ mod output;
 mod passphrase;
 mod pin;
 mod pkcs11;
+#[cfg(feature = "server")]
+mod principal;
 mod progress;
 mod rekey;
 #[cfg(feature = "server")]
@@ -147,10 +153,18 @@ enum Verb {
     #[cfg(feature = "server")]
     #[command(subcommand)]
     Identity(identity::Verb),
+    /// Identities that have roles together: create, list, show, delete, member, foreign
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Group(group::Verb),
     /// Who may do what over the server: list, assign, unassign, assignments, definition
     #[cfg(feature = "server")]
     #[command(subcommand)]
     Role(role::Verb),
+    /// Why somebody may do something or may not, and by what a vault goes: explain, list, model, policy
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Access(access::Verb),
     /// Print the completion script for a shell
     Completions(generate::Completions),
     /// Write the manual pages into a directory
@@ -210,7 +224,11 @@ fn dispatch(context: &Context, verb: Verb) -> Result<()> {
         #[cfg(feature = "server")]
         Verb::Identity(verb) => identity::run(context, verb),
         #[cfg(feature = "server")]
+        Verb::Group(verb) => group::run(context, verb),
+        #[cfg(feature = "server")]
         Verb::Role(verb) => role::run(context, verb),
+        #[cfg(feature = "server")]
+        Verb::Access(verb) => access::run(context, verb),
         Verb::Completions(completions) => generate::completions(context, &completions),
         Verb::ManualPages(pages) => generate::manual_pages(&pages),
     }

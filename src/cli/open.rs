@@ -8,7 +8,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use super::ask;
 use super::{Context, Error, Result, time};
 use crate::backend::open_all;
-use crate::config::{Backend, Config, Manner, VaultConfig};
+use crate::config::{Config, Manner, VaultConfig};
 use crate::vault::{Name, Object, Role, Unlock, VaultAdmin, VaultError, VaultInfo, purge_due};
 
 /// A vault that exists, and what it says of itself.
@@ -161,13 +161,19 @@ pub(super) fn named(config: &Config, name: &str) -> Option<VaultConfig> {
     }
     let path = std::path::absolute(name).ok()?;
     let same = |vault: &&VaultConfig| {
-        let Backend::Local(local) = &vault.backend;
-        local.path == path || real(&local.path).is_some_and(|real_path| Some(real_path) == real(&path))
+        vault.as_local().is_some_and(|local| {
+            local.path == path || real(&local.path).is_some_and(|real_path| Some(real_path) == real(&path))
+        })
     };
     if let Some(vault) = config.vaults.iter().find(same) {
         return Some(vault.clone());
     }
     (name.contains('/') || path.is_dir()).then(|| VaultConfig::local(name, path))
+}
+
+/// What only a vault on this machine's disk can be asked.
+pub(super) fn is_elsewhere(name: &str) -> Error {
+    Error::refused(format!("The vault {name} isn't on this machine: this is done where it is."))
 }
 
 /// The vault that is named, or the only one.

@@ -12,7 +12,7 @@ use super::backup::{Opening, class_name, counted, label_json, refuse_target};
 use super::open::{self, Opened, Place};
 use super::versions::Kind;
 use super::{Context, Error, Result, init, progress, time};
-use crate::config::{Backend, Config, VaultConfig};
+use crate::config::{Config, VaultConfig};
 use crate::sys::env;
 use crate::sys::output::{Severity, write_line};
 use crate::vault::{
@@ -126,8 +126,7 @@ fn whole(context: &Context, restore: &Restore, place: &Place<'_>, file: &Path) -
         }
     })?;
     report(context, &location, file, &restored)?;
-    if !restored.in_place {
-        let Backend::Local(local) = &configured.backend;
+    if let Some(local) = configured.as_local().filter(|_| !restored.in_place) {
         init::explain_configuration(context, &config, &configured.name, &local.path, local.machine_key.as_deref());
     }
     Ok(())

@@ -13,9 +13,10 @@ use toml::de::{DeTable, DeValue, Deserializer};
 use zeroize::Zeroizing;
 
 use super::backup_target::{BACKUP_TARGET_KEYS, BackupTargetTable};
+use super::issuer::{ISSUER_KEYS, IssuerTable, MANAGED_IDENTITY_KEYS, ManagedIdentityTable};
 use super::places::{Environment, directory_name};
 use super::protected::{ProtectedFile, Trusted, read_secret, without_line_end};
-use super::server::{SERVER_KEYS, ServerTable};
+use super::server::{BesideServer, SERVER_KEYS, ServerTable};
 use super::{Backend, ConfigError, Listed, LocalConfig, ServerConfig, UnlockConfig, VaultConfig};
 use crate::sys;
 
@@ -40,6 +41,9 @@ struct TopLevel {
     server: Option<ServerTable>,
     #[serde(default)]
     backup_target: Vec<Spanned<BackupTargetTable>>,
+    #[serde(default)]
+    issuer: Vec<Spanned<IssuerTable>>,
+    managed_identity: Option<Spanned<ManagedIdentityTable>>,
     #[serde(default)]
     vault: Vec<Spanned<VaultTable>>,
 }
@@ -81,7 +85,8 @@ enum Group {
     Name(String),
 }
 
-const TOP_LEVEL_KEYS: &[&str] = &["log", "free_slot", "vaults_dir", "server", "backup_target", "vault"];
+const TOP_LEVEL_KEYS: &[&str] =
+    &["log", "free_slot", "vaults_dir", "server", "backup_target", "issuer", "managed_identity", "vault"];
 const VAULT_KEYS: &[&str] = &[
     "name",
     "backend",
@@ -105,8 +110,9 @@ const VAULT_KEYS: &[&str] = &[
     "serve_as",
     "allow_from",
 ];
-/// Those of [`VAULT_KEYS`] and [`SERVER_KEYS`] that are lists.
-const LISTS: &[&str] = &["pin_command", "objects", "mechanisms", "allow_from", "listen", "trusted_proxies"];
+/// Those of [`VAULT_KEYS`], [`SERVER_KEYS`] and [`ISSUER_KEYS`] that are lists.
+const LISTS: &[&str] =
+    &["pin_command", "objects", "mechanisms", "allow_from", "listen", "trusted_proxies", "audience", "algorithms"];
 const LOG_LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
 /// Reads and checks the file. `hint` says in an error where its name came from.
@@ -177,10 +183,15 @@ impl Source<'_> {
     fn parse(&self) -> Result<TopLevel, ConfigError> {
         let table = DeTable::parse(self.text).map_err(|error| self.syntax(&error))?;
         self.check_keys(table.get_ref(), TOP_LEVEL_KEYS)?;
+        for (key, known) in [("server", SERVER_KEYS), ("managed_identity", MANAGED_IDENTITY_KEYS)] {
+            if let Some(DeValue::Table(table)) = table.get_ref().get(key).map(Spanned::get_ref) {
+                self.check_keys(table, known)?;
+            }
+        }
         if let Some(DeValue::Table(server)) = table.get_ref().get("server").map(Spanned::get_ref) {
-            self.check_keys(server, SERVER_KEYS)?;
             self.check_lists(server)?;
         }
+        self.check_tables(table.get_ref(), "issuer", ISSUER_KEYS)?;
         self.check_tables(table.get_ref(), "vault", VAULT_KEYS)?;
         self.check_tables(table.get_ref(), "backup_target", BACKUP_TARGET_KEYS)?;
         TopLevel::deserialize(Deserializer::from(table)).map_err(|error| self.syntax(&error))
@@ -237,20 +248,24 @@ impl Source<'_> {
         for table in top_level.vault {
             let span = table.span();
             let vault = self.vault(table, top_level.vaults_dir.as_deref())?;
-            let Backend::Local(local) = &vault.backend;
+            let path = vault.as_local().map(|local| &local.path);
             for other in &vaults {
-                let Backend::Local(others) = &other.backend;
                 if other.name == vault.name {
                     return Err(self.value(span, "name", format!("there is another vault `{}`", vault.name)));
                 }
-                if others.path == local.path {
+                if path.is_some() && path == other.as_local().map(|others| &others.path) {
                     return Err(self.value(span, "path", format!("the vault `{}` is there too", other.name)));
                 }
             }
             vaults.push(vault);
         }
+        let beside = BesideServer {
+            targets: top_level.backup_target,
+            issuers: top_level.issuer,
+            managed_identity: top_level.managed_identity,
+        };
         Ok(Read {
-            server: self.whole_server(top_level.server, top_level.backup_target)?,
+            server: self.whole_server(top_level.server, beside)?,
             vaults,
             vaults_dir: top_level.vaults_dir.map(|path| self.absolute(&path)),
             free_slot: top_level.free_slot,
@@ -423,7 +438,7 @@ impl Source<'_> {
         // A value of a wrong type: its key is what stands before the sign of equality.
         let key = self.text.lines().nth(line - 1).and_then(|text| text.split_once('=')).map(|(key, _)| key.trim());
         let message = error.message().trim_end().replace('\n', ", ");
-        let known = [TOP_LEVEL_KEYS, VAULT_KEYS, SERVER_KEYS, BACKUP_TARGET_KEYS];
+        let known = [TOP_LEVEL_KEYS, VAULT_KEYS, SERVER_KEYS, BACKUP_TARGET_KEYS, ISSUER_KEYS, MANAGED_IDENTITY_KEYS];
         match key.filter(|key| known.iter().any(|keys| keys.contains(key))) {
             Some(key) => ConfigError::Value { path: self.path.into(), line, key: key.into(), problem: message },
             None => ConfigError::Syntax { path: self.path.into(), line, problem: message },

@@ -41,7 +41,7 @@ fn pin_of(vault: &VaultConfig) -> &[u8] {
 }
 
 fn local(vault: &VaultConfig) -> &LocalConfig {
-    let Backend::Local(local) = &vault.backend;
+    let local = vault.as_local().unwrap();
     local
 }
 
@@ -231,9 +231,11 @@ fn the_example_names_every_key_and_is_accepted() {
     let example = include_str!("../../examples/config.toml");
     let without_pin_file = example.replace("pin_file = ", "# pin_file = ");
     Written::new(&without_pin_file).read().map(drop).unwrap();
-    for key in [TOP_LEVEL_KEYS, VAULT_KEYS, SERVER_KEYS, BACKUP_TARGET_KEYS].concat() {
+    let tables = ["server", "backup_target", "issuer", "managed_identity", "vault"];
+    let keys = [TOP_LEVEL_KEYS, VAULT_KEYS, SERVER_KEYS, BACKUP_TARGET_KEYS, ISSUER_KEYS, MANAGED_IDENTITY_KEYS];
+    for key in keys.concat() {
         let said = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
-        assert!(["server", "backup_target", "vault"].contains(&key) || example.lines().any(said), "{key}");
+        assert!(tables.contains(&key) || example.lines().any(said), "{key}");
     }
 }
 
@@ -275,6 +277,47 @@ fn a_vault_is_served_as_one_of_two_things() {
     assert_eq!(Written::new("[[vault]]\nname = \"a\"\n").read().unwrap().vaults[0].serve_as, Manner::KeyVault);
     let error = served_as("hsm").error();
     assert!(error.contains("config.toml:3: `serve_as`") && error.contains("`managed-hsm`"), "{error}");
+}
+
+#[test]
+fn an_issuer_says_little_and_gets_what_is_safe() {
+    let written = Written::new("[[issuer]]\nurl = \"https://login.example.com\"\nca_file = \"ca.pem\"\n");
+    let issuers = written.read().unwrap().server.unwrap().issuers;
+    assert_eq!(
+        (issuers[0].algorithms.as_slice(), &*issuers[0].subject_claim),
+        (&["RS256", "ES256"].map(str::to_owned)[..], "sub")
+    );
+    assert_eq!(issuers[0].ca_file, Some(written.folder.path().join("ca.pem")));
+    let table = |lines: &str| format!("[[issuer]]\nurl = \"https://a.example\"\n{lines}\n");
+    for (text, line, named) in [
+        ("[[issuer]]\n".to_owned(), 1, "`url`"),
+        ("[[issuer]]\nurl = \"http://a.example\"\n".to_owned(), 2, "https://"),
+        (table("algorithms = [\"HS256\"]"), 3, "`algorithms`"),
+        (table("algorithms = [\"none\"]"), 3, "`algorithms`"),
+        (table("algorithms = \"RS256\""), 3, "it is a list"),
+        (table("audience = [\"\"]"), 3, "`audience`"),
+        (table("tenant = \" \""), 3, "`tenant`"),
+        (table("serve_stale = 1000"), 3, "`serve_stale`"),
+        (table("audiences = []"), 3, "did you mean `audience`?"),
+        (table("[[issuer]]\nurl = \"https://a.example\""), 4, "another table"),
+        ("[issuer]\nurl = \"https://a.example\"\n".to_owned(), 1, "`[[issuer]]`"),
+    ] {
+        let error = Written::new(&text).error();
+        assert!(error.contains(named) && error.contains(&format!("config.toml:{line}:")), "{text}: {error}");
+    }
+}
+
+#[test]
+fn tokens_without_a_proof_are_given_to_this_machine_alone() {
+    let managed = |text: &str| Written::new(&format!("[managed_identity]\n{text}\n"));
+    let read = managed("listen = \"[::1]:8480\"\nimds_identity = \"machine\"").read().unwrap().server.unwrap();
+    assert_eq!(read.managed_identity.unwrap().imds_identity.as_deref(), Some("machine"));
+    for text in
+        ["", "listen = \"0.0.0.0:8480\"", "listen = \"10.0.0.1:8480\"", "listen = \"[::]:8480\"", "listen = 8480"]
+    {
+        let error = managed(text).error();
+        assert!(error.contains("`listen`"), "{text}: {error}");
+    }
 }
 
 #[test]

@@ -8,9 +8,11 @@ mod backup_target;
 mod clients;
 mod error;
 mod file;
+mod issuer;
 mod network;
 mod places;
 mod protected;
+mod remote;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -21,8 +23,12 @@ pub use backup_target::BackupTarget;
 pub use clients::{ClientCertificates, Forwarding, Rate, TrustedProxies};
 pub use error::ConfigError;
 pub use file::nearest;
+pub use issuer::{IssuerConfig, ManagedIdentityConfig};
 pub use network::{AllowFrom, Network};
 pub use protected::{Trusted, read_secret};
+pub use remote::{
+    AzureConfig, AzureCredential, ClientCertificate, ManagedIdentity, Origin, ProxyAddress, RemoteConfig, SecretText,
+};
 pub use server::{Manner, ServerConfig};
 
 /// What was read, with every default filled in and every path absolute.
@@ -37,7 +43,7 @@ pub struct Config {
     pub vaults_dir: PathBuf,
     /// `log`: `error`, `warn`, `info`, `debug`, `trace`, `off`; `STRONGROOM_LOG` goes before it.
     pub log: Option<String>,
-    /// `[server]` and `[[backup_target]]`, if there is one of them.
+    /// `[server]`, `[[backup_target]]`, `[[issuer]]` and `[managed_identity]`, if there is one of them.
     pub server: Option<ServerConfig>,
     /// How the list of vaults is brought up to date; `None` if it is fixed (`STRONGROOM_VAULT`).
     pub discovery: Option<Discovery>,
@@ -98,6 +104,8 @@ pub struct Listed {
 pub enum Backend {
     /// `backend = "local"`.
     Local(LocalConfig),
+    /// `backend = "azure"`: Azure Key Vault, Managed HSM, or a server of ours.
+    Azure(AzureConfig),
 }
 
 /// A vault on this machine's disk.
@@ -183,6 +191,22 @@ impl VaultConfig {
             serve_at: None,
             serve_as: Manner::default(),
             allow_from: None,
+        }
+    }
+
+    /// What a local vault has to know; `None` for one that is elsewhere.
+    pub fn as_local(&self) -> Option<&LocalConfig> {
+        match &self.backend {
+            Backend::Local(local) => Some(local),
+            Backend::Azure(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn as_local_mut(&mut self) -> Option<&mut LocalConfig> {
+        match &mut self.backend {
+            Backend::Local(local) => Some(local),
+            Backend::Azure(_) => None,
         }
     }
 

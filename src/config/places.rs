@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, Read};
-use super::{Backend, Config, ConfigError, Discovery, VaultConfig};
+use super::{Config, ConfigError, Discovery, VaultConfig};
 use crate::crypto::{Digest, DigestAlgorithm};
 use crate::sys;
 use crate::sys::descriptor::VAULT_FILE;
@@ -197,7 +197,7 @@ fn found_under(vaults_dir: &Path, configured: &[VaultConfig]) -> Result<Vec<Vaul
         Err(error) if error.kind() == ErrorKind::PermissionDenied && !configured.is_empty() => return Ok(Vec::new()),
         Err(error) => return Err(unreadable(error)),
     };
-    let known: Vec<PathBuf> = configured.iter().map(|vault| real_path(local_path(vault))).collect();
+    let known: Vec<PathBuf> = configured.iter().filter_map(local_path).map(real_path).collect();
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(unreadable)?.path();
@@ -256,10 +256,8 @@ pub(super) fn directory_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-fn local_path(vault: &VaultConfig) -> &Path {
-    match &vault.backend {
-        Backend::Local(local) => &local.path,
-    }
+fn local_path(vault: &VaultConfig) -> Option<&Path> {
+    vault.as_local().map(|local| local.path.as_path())
 }
 
 fn real_path(path: &Path) -> PathBuf {
@@ -323,7 +321,7 @@ mod tests {
     }
 
     fn place(config: &Config, index: usize) -> &Path {
-        local_path(&config.vaults[index])
+        local_path(&config.vaults[index]).unwrap()
     }
 
     #[test]

@@ -9,7 +9,8 @@ use toml::Spanned;
 use super::backup_target::BackupTargetTable;
 use super::clients::{ClientCertificates, Rate, TrustedProxies};
 use super::file::Source;
-use super::{BackupTarget, ConfigError};
+use super::issuer::{IssuerTable, ManagedIdentityTable};
+use super::{BackupTarget, ConfigError, IssuerConfig, ManagedIdentityConfig};
 
 /// What the file says of the server; what it doesn't say is the server's to choose.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,17 @@ pub struct ServerConfig {
     pub requests: Option<Rate>,
     /// Where its clients may have backups written.
     pub backup_targets: Vec<BackupTarget>,
+    /// Whose tokens it takes besides its own.
+    pub issuers: Vec<IssuerConfig>,
+    /// Where programs of this machine get tokens.
+    pub managed_identity: Option<ManagedIdentityConfig>,
+}
+
+/// What stands beside the `[server]` table and is about the server.
+pub(super) struct BesideServer {
+    pub(super) targets: Vec<Spanned<BackupTargetTable>>,
+    pub(super) issuers: Vec<Spanned<IssuerTable>>,
+    pub(super) managed_identity: Option<Spanned<ManagedIdentityTable>>,
 }
 
 /// As what a vault is served: the two services share their API for keys, and little else.
@@ -104,13 +116,19 @@ impl Source<'_> {
     pub(super) fn whole_server(
         &self,
         table: Option<ServerTable>,
-        targets: Vec<Spanned<BackupTargetTable>>,
+        beside: BesideServer,
     ) -> Result<Option<ServerConfig>, ConfigError> {
+        let BesideServer { targets, issuers, managed_identity } = beside;
         let server = table.map(|table| self.server(table)).transpose()?;
-        if server.is_none() && targets.is_empty() {
+        if server.is_none() && targets.is_empty() && issuers.is_empty() && managed_identity.is_none() {
             return Ok(None);
         }
-        Ok(Some(ServerConfig { backup_targets: self.backup_targets(targets)?, ..server.unwrap_or_default() }))
+        Ok(Some(ServerConfig {
+            backup_targets: self.backup_targets(targets)?,
+            issuers: self.issuers(issuers)?,
+            managed_identity: managed_identity.map(|table| self.managed_identity(table)).transpose()?,
+            ..server.unwrap_or_default()
+        }))
     }
 
     fn server(&self, table: ServerTable) -> Result<ServerConfig, ConfigError> {
@@ -137,7 +155,7 @@ impl Source<'_> {
             socket: table.socket.map(|path| self.absolute(&path)),
             domain: table.domain.map(Spanned::into_inner),
             hsm_domain: table.hsm_domain.map(Spanned::into_inner),
-            backup_targets: Vec::new(),
+            ..ServerConfig::default()
         })
     }
 

@@ -94,7 +94,7 @@ impl DigestAlgorithm {
 
     /// What stands before the digest in a DigestInfo (RFC 8017 §9.2, note 1); SHA-512/t has no object identifier and so
     /// no DigestInfo.
-    pub(super) fn digest_info_prefix(self) -> Result<&'static [u8]> {
+    pub fn digest_info_prefix(self) -> Result<&'static [u8]> {
         Ok(match self {
             Self::Sha1 => &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2B, 0x0E, 0x03, 0x02, 0x1A, 0x05, 0x00, 0x04, 0x14],
             Self::Sha224 => const { &nist_digest_info_prefix(4, 28) },

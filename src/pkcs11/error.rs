@@ -26,7 +26,7 @@ impl Rv {
                 explain(&error);
                 Self(CKR_KEY_SIZE_RANGE)
             }
-            other => other.into(),
+            other => Self::of_a_key(other),
         }
     }
 
@@ -41,6 +41,28 @@ impl Rv {
             | VaultError::Expired(_) => {
                 explain(&error);
                 Self(CKR_FUNCTION_REJECTED)
+            }
+            other => Self::of_a_key(other),
+        }
+    }
+
+    /// Why a login failed.
+    pub fn at_login(error: VaultError) -> Self {
+        match error {
+            VaultError::CredentialRefused { .. } => {
+                explain(&error);
+                Self(CKR_PIN_INCORRECT)
+            }
+            other => other.into(),
+        }
+    }
+
+    /// A permission that a remote vault doesn't give is missing for the key's use, not for a change.
+    fn of_a_key(error: VaultError) -> Self {
+        match error {
+            VaultError::NotPermitted { .. } => {
+                explain(&error);
+                Self(CKR_KEY_FUNCTION_NOT_PERMITTED)
             }
             other => other.into(),
         }
@@ -81,7 +103,10 @@ fn code(error: &VaultError) -> CK_RV {
         VaultError::Disabled | VaultError::StateUnknown | VaultError::NotYetValid(_) | VaultError::Expired(_) => {
             CKR_ACTION_PROHIBITED
         }
-        VaultError::LastAdministrator | VaultError::PurgeProtected | VaultError::Managed(_) => CKR_ACTION_PROHIBITED,
+        VaultError::LastAdministrator
+        | VaultError::PurgeProtected
+        | VaultError::Managed(_)
+        | VaultError::Inseparable { .. } => CKR_ACTION_PROHIBITED,
         VaultError::NameTaken(_) | VaultError::NameDeleted(_) | VaultError::NameInvalid(_) => {
             CKR_ATTRIBUTE_VALUE_INVALID
         }
@@ -96,7 +121,13 @@ fn code(error: &VaultError) -> CK_RV {
         | VaultError::Damaged { .. }
         | VaultError::RolledBack(_)
         | VaultError::Unsafe { .. }
+        | VaultError::Unreachable { .. }
+        | VaultError::Throttled { .. }
+        | VaultError::AnswerInvalid { .. }
         | VaultError::NewerFormat { .. } => CKR_DEVICE_ERROR,
+        VaultError::RefusedThere { .. } => CKR_FUNCTION_FAILED,
+        VaultError::NotPermitted { .. } => CKR_ACTION_PROHIBITED,
+        VaultError::CredentialRefused { .. } => CKR_USER_NOT_LOGGED_IN,
         // No function of PKCS#11 makes or reads a backup.
         VaultError::FileExists(_)
         | VaultError::NoRecoveryKey(_)
@@ -163,6 +194,22 @@ mod tests {
         assert_eq!(Rv::at_init(VaultError::Deleted), Rv(CKR_KEY_HANDLE_INVALID));
         assert_eq!(Rv::at_use(VaultError::Deleted), Rv(CKR_FUNCTION_REJECTED));
         assert_eq!(Rv::from(VaultError::Deleted), Rv(CKR_OBJECT_HANDLE_INVALID));
+    }
+
+    #[test]
+    fn what_a_remote_vault_does_not_permit_has_another_number_for_a_use_and_for_a_change() {
+        let denied = || VaultError::NotPermitted { action: "keys/sign/action".into(), location: "there".into() };
+        assert_eq!(Rv::at_init(denied()), Rv(CKR_KEY_FUNCTION_NOT_PERMITTED));
+        assert_eq!(Rv::at_use(denied()), Rv(CKR_KEY_FUNCTION_NOT_PERMITTED));
+        assert_eq!(Rv::from(denied()), Rv(CKR_ACTION_PROHIBITED));
+    }
+
+    #[test]
+    fn a_refused_credential_is_a_wrong_pin_at_login_and_no_login_later() {
+        let refused = || VaultError::CredentialRefused { location: "there".into(), what: "expired".into() };
+        assert_eq!(Rv::at_login(refused()), Rv(CKR_PIN_INCORRECT));
+        assert_eq!(Rv::at_use(refused()), Rv(CKR_USER_NOT_LOGGED_IN));
+        assert_eq!(Rv::at_login(VaultError::PinLocked), Rv(CKR_PIN_LOCKED));
     }
 
     #[test]

@@ -258,7 +258,11 @@ fn unreadable(error: ConfigError) -> Rv {
 fn configured(config: &Config) -> Result<Vec<Configured>, Rv> {
     let allowed = config.vaults.iter().map(|vault| Allowed::of(vault, config.source.as_deref()));
     let allowed = allowed.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
-    Ok(open_all(config)?.into_iter().zip(allowed).collect())
+    let within = |(vault, allowed): Configured| {
+        let allowed = allowed.within(&|ability| vault.offers(ability));
+        (vault, allowed)
+    };
+    Ok(open_all(config)?.into_iter().zip(allowed).map(within).collect())
 }
 
 type Configured = (Arc<dyn VaultAdmin>, Allowed);

@@ -11,7 +11,7 @@ use super::Server;
 use super::error::{Result, ServiceError};
 use super::identity::Caller;
 use super::listen::Peer;
-use super::token::{self, Audience};
+use super::token::Audience;
 
 /// Somebody, and by what they proved it.
 pub(super) struct Authenticated {
@@ -22,15 +22,16 @@ pub(super) struct Authenticated {
 }
 
 impl Server {
-    /// Whom a request to a vault is from, whose token must be for this; by a first vault that was just looked at.
-    pub(super) fn authenticate(
+    /// Whom a request to a vault is from, whose token must be for this; by a first vault that was just looked at. Waits only
+    /// for another issuer's keys that aren't known yet.
+    pub(super) async fn authenticate(
         &self,
         headers: &HeaderMap,
         peer: Option<&Peer>,
         audience: Audience,
     ) -> Result<Authenticated> {
         if headers.contains_key(header::AUTHORIZATION) {
-            let caller = self.authenticate_token(headers, audience)?;
+            let caller = self.authenticate_token(headers, audience).await?;
             return Ok(Authenticated { caller, by_connection: false });
         }
         let caller = self.by_peer(peer)?.ok_or_else(missing)?;
@@ -38,21 +39,10 @@ impl Server {
     }
 
     /// Whom a request is from where nothing counts but a token.
-    pub(super) fn authenticate_token(&self, headers: &HeaderMap, audience: Audience) -> Result<Caller> {
+    pub(super) async fn authenticate_token(&self, headers: &HeaderMap, audience: Audience) -> Result<Caller> {
         let given = headers.get(header::AUTHORIZATION).ok_or_else(missing)?.to_str().map_err(|_| missing())?;
         let token = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        self.by_token(token.ok_or_else(missing)?.1.trim(), audience)
-    }
-
-    fn by_token(&self, token: &str, audience: Audience) -> Result<Caller> {
-        let refused = |refusal: token::Refusal| ServiceError::unauthorized(format!("AKV10032: {refusal}."));
-        let known = self.known();
-        let place = token::Place { names: &self.names, tenant: &known.tenant, audience };
-        let oid = self.verifier.verify(token, &known.keys, &place, self.clock.now()).map_err(refused)?;
-        match known.is_enabled(&oid) {
-            true => Ok(known.caller(oid)),
-            false => Err(refused(token::Refusal::NoIdentity)),
-        }
+        self.by_token(token.ok_or_else(missing)?.1.trim(), audience).await
     }
 }
 

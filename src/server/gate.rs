@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header
 use axum::response::Response;
 use tokio::time::timeout;
 
-use super::access::{At, Scope};
+use super::access::{Need, Rights, Scope};
 use super::administration::full_backup;
 use super::authentication::{self, Authenticated};
 use super::call::{Call, Query, Reply};
@@ -25,7 +25,7 @@ use super::routes::{self, Found, Parameters, Route, Work};
 use super::token::Audience;
 use super::{Served, Server, keys, secrets};
 use crate::config::Manner;
-use crate::vault::{Collection, Name, VersionId};
+use crate::vault::{Name, VersionId};
 
 /// The answer to a method that a known path doesn't have.
 pub fn wrong_method() -> Response {
@@ -102,7 +102,7 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     }
     let audience = Audience::Vaults(target.served.manner);
     let Authenticated { caller, by_connection } =
-        server.authenticate(&parts.headers, parts.extensions.get(), audience)?;
+        server.authenticate(&parts.headers, parts.extensions.get(), audience).await?;
     if let Some(requests) = &server.requests {
         requests.count(&caller.oid).map_err(ServiceError::throttled)?;
     }
@@ -201,54 +201,48 @@ async fn run(server: &Server, route: &'static Route, call: Call) -> Result<Reply
 /// Denies what nothing allows.
 fn permit(route: &Route, call: &Call) -> Result<()> {
     let manner = call.served.manner;
-    // A route that isn't there in this manner was not found.
-    let action = route.action_in(manner).unwrap_or(route.action);
-    let grants = call.served.grants(&call.image);
+    let rights = call.served.rights(&call.image);
     let folded = match &call.scope {
         Some(Scope::Object(_, name)) => Some(name.folded()),
         Some(_) => None,
         None => call.name.as_ref().map(Name::folded),
     };
-    let at = place(route, call, folded.as_deref());
-    let public = route.public_action.filter(|_| manner == Manner::KeyVault);
-    let allowed = grants.allow(&call.caller, action, at)
+    let need = Need::of(route, manner, call.scope.as_ref(), folded.as_deref());
+    let public = need.of_public(route, manner);
+    let allowed = rights.allow(&call.caller, &need)
         || route.of_job && full_backup::is_own_job(call)
-        || public.is_some_and(|action| keys::is_asymmetric(call) && grants.allow(&call.caller, action, at));
-    if allowed {
-        return Ok(());
+        || public.is_some_and(|need| keys::is_asymmetric(call) && rights.allow(&call.caller, &need));
+    match allowed {
+        true => Ok(()),
+        false => Err(denied(&rights, &need, &call.caller.oid)),
     }
-    Err(ServiceError::forbidden(
-        "ForbiddenByRbac",
-        format!(
-            "Caller is not authorized to perform action {} on this resource. Caller: oid={}. An administrator can assign a \
-             role that has it: `strongroom role assign`.",
-            action.name(),
-            call.caller.oid,
+}
+
+/// What is said to whom nothing allows it, with the codes that Azure tells both ways apart by.
+fn denied(rights: &Rights, need: &Need<'_>, oid: &str) -> ServiceError {
+    let (code, what) = match (rights, need.permission) {
+        (Rights::Roles(_), _) => (
+            "ForbiddenByRbac",
+            format!(
+                "Caller is not authorized to perform action {} on this resource. Caller: oid={oid}. An administrator can \
+                 assign a role that has it: `strongroom role assign`.",
+                need.action.name(),
+            ),
         ),
-    ))
-}
-
-/// What a request is about; `name` is its object's, in small letters.
-fn place<'a>(route: &Route, call: &Call, name: Option<&'a str>) -> At<'a> {
-    match (&call.scope, name) {
-        (Some(Scope::All(collection)), _) => At::All(*collection),
-        (Some(Scope::Object(collection, _)), Some(name)) => At::Object(*collection, name),
-        (Some(_), _) => At::Vault,
-        (None, Some(name)) => collection_of(route.path).map_or(At::Vault, |of| At::Object(of, name)),
-        (None, None) => space_of(route.path).map_or(At::Vault, At::All),
-    }
-}
-
-/// The name space that a path is about as a whole.
-fn space_of(path: &str) -> Option<Collection> {
-    let first = path.split('/').nth(1)?;
-    Collection::from_segment(first.strip_prefix("deleted").unwrap_or(first))
-}
-
-/// Which name space the name in a path is of, also that of deleted objects. An issuer's name is of none.
-fn collection_of(path: &str) -> Option<Collection> {
-    path.split('/').nth(2).filter(|second| *second == "{name}")?;
-    space_of(path)
+        (Rights::Policies(_), Some(permission)) => (
+            "AccessDenied",
+            format!(
+                "The user, group or application 'oid={oid}' does not have {permission} permission on this vault. Its \
+                 operator can give it: `strongroom access policy set`.",
+            ),
+        ),
+        (Rights::Policies(_), None) => (
+            "AccessDenied",
+            "This vault goes by access policies, and no policy allows this: its operator does it where the vault lies."
+                .to_owned(),
+        ),
+    };
+    ServiceError::forbidden(code, what)
 }
 
 fn target(server: &Server, request: &Request) -> Result<Target> {

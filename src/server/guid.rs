@@ -7,7 +7,12 @@ use crate::vault::Result;
 pub fn random() -> Result<String> {
     let mut bytes = [0; 16];
     crypto::random(&mut bytes)?;
-    bytes[6] = bytes[6] & 0x0F | 0x40;
+    Ok(of(bytes, 4))
+}
+
+/// The text of one of this version.
+pub fn of(mut bytes: [u8; 16], version: u8) -> String {
+    bytes[6] = bytes[6] & 0x0F | version << 4;
     bytes[8] = bytes[8] & 0x3F | 0x80;
     let mut text = String::with_capacity(36);
     for (index, byte) in bytes.iter().enumerate() {
@@ -18,7 +23,7 @@ pub fn random() -> Result<String> {
             text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
         }
     }
-    Ok(text)
+    text
 }
 
 /// Whether this is the text of one, in small letters.

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::call::Query;
 use super::error::ServiceError;
-use super::identity::Identity;
+use super::identity::{Group, Identity, Known};
 use super::listen::read_body;
 use super::names::port_of;
 use super::token::Audience;
@@ -83,7 +83,12 @@ async fn directory_objects(State(server): State<Arc<Server>>, headers: HeaderMap
         Err(what) => refused(StatusCode::BAD_REQUEST, &what),
         Ok(asked) => {
             let ids: HashSet<String> = asked.ids.iter().map(|id| id.to_ascii_lowercase()).collect();
-            found(&server, &headers, |identity| ids.contains(&identity.oid)).await
+            found(&server, &headers, |known| {
+                let identities = known.identities().filter(|identity| ids.contains(&identity.oid)).map(shown);
+                let groups = known.groups().iter().filter(|group| ids.contains(&group.oid)).map(shown_group);
+                identities.chain(groups).collect()
+            })
+            .await
         }
     }
 }
@@ -95,23 +100,21 @@ async fn service_principals(State(server): State<Arc<Server>>, headers: HeaderMa
     let name = filter.strip_prefix("servicePrincipalNames/any(c:c eq '").and_then(|rest| rest.strip_suffix("')"));
     match name {
         Some(name) => {
-            found(&server, &headers, |identity| {
+            let is_called = |identity: &&Identity| {
                 [&identity.oid, &identity.appid, &identity.name].iter().any(|known| known.eq_ignore_ascii_case(name))
-            })
-            .await
+            };
+            found(&server, &headers, |known| known.identities().filter(is_called).map(shown).collect()).await
         }
         None => refused(StatusCode::BAD_REQUEST, "$filter must be servicePrincipalNames/any(c:c eq 'NAME')."),
     }
 }
 
-/// Answers with the identities that are meant, if the token allows it.
-async fn found(server: &Server, headers: &HeaderMap, is_meant: impl Fn(&Identity) -> bool) -> Response {
+/// Answers with what is found among those who are known, if the token allows it.
+async fn found(server: &Server, headers: &HeaderMap, find: impl Fn(&Known) -> Vec<Value>) -> Response {
     let known = server.newest_known().await;
-    match known.and_then(|known| server.authenticate_token(headers, Audience::ResourceManager).map(|_| known)) {
-        Ok(known) => {
-            let found: Vec<Value> = known.identities().filter(|identity| is_meant(identity)).map(shown).collect();
-            Json(json!({ "value": found })).into_response()
-        }
+    let allowed = server.authenticate_token(headers, Audience::ResourceManager).await;
+    match known.and_then(|known| allowed.map(|_| known)) {
+        Ok(known) => Json(json!({ "value": find(&known) })).into_response(),
         Err(ServiceError { status, message, .. }) => refused(status, &message),
     }
 }
@@ -126,6 +129,11 @@ fn shown(identity: &Identity) -> Value {
         "servicePrincipalNames": [identity.name, identity.appid],
         "servicePrincipalType": "Application",
     })
+}
+
+/// A `group` of Microsoft Graph, as far as `az` reads it.
+fn shown_group(group: &Group) -> Value {
+    json!({ "@odata.type": "#microsoft.graph.group", "id": group.oid, "displayName": group.name })
 }
 
 /// Microsoft Graph's error body.

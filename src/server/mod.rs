@@ -9,6 +9,7 @@ pub mod administration;
 mod attributes;
 mod authentication;
 pub mod authority;
+mod bearer;
 mod blob;
 mod body;
 mod call;
@@ -20,8 +21,10 @@ mod error;
 mod gate;
 pub mod guid;
 pub mod identity;
+pub mod issuers;
 pub mod keys;
 pub mod listen;
+mod managed_identity;
 mod manager;
 pub mod names;
 mod network;
@@ -51,12 +54,13 @@ use tower_service::Service;
 pub use self::gate::API_VERSIONS;
 pub use self::routes::TABLE as ROUTES;
 
-use self::access::{Compiled, Grants};
+use self::access::{Compiled, Rights};
 use self::administration::full_backup::{Jobs, Targets};
 use self::client_certificate::AuthoritiesFiles;
 use self::clock::Clock;
 use self::error::{Result, ServiceError};
 use self::identity::Known;
+use self::issuers::Issuers;
 use self::listen::Proxies;
 use self::names::Names;
 use self::pool::Pools;
@@ -65,7 +69,7 @@ use self::settings::Settings;
 use self::throttle::Throttle;
 pub use self::token::LoginLimit;
 use self::token::{Logins, Seen, Verifier};
-use crate::config::{AllowFrom, Manner, Rate};
+use crate::config::{AllowFrom, IssuerConfig, Manner, Rate};
 use crate::vault::{Image, VaultAdmin};
 
 /// The servers of some vaults, which are unlocked.
@@ -78,6 +82,9 @@ pub struct Server {
     clock: Clock,
     known: Compiled<Known>,
     verifier: Verifier,
+    issuers: Issuers,
+    /// Whose tokens everybody on this machine gets who asks as virtual machines do.
+    imds_identity: Option<String>,
     logins: Logins,
     /// Assertions that were used, and when that memory began.
     seen: Seen,
@@ -98,6 +105,10 @@ pub struct Configuration {
     pub login_limit: LoginLimit,
     /// Where clients may have backups written.
     pub backup_targets: Targets,
+    /// Whose tokens count besides its own.
+    pub issuers: Vec<IssuerConfig>,
+    /// The identity that the machine itself is, by name or id.
+    pub imds_identity: Option<String>,
     /// Whose certificates of clients count by the names in them.
     pub client_authorities: Option<Arc<AuthoritiesFiles>>,
     /// Whose word counts for where a client is.
@@ -127,7 +138,7 @@ pub struct Served {
     /// As what it is served.
     pub manner: Manner,
     allow_from: Option<AllowFrom>,
-    grants: Compiled<Grants>,
+    rights: Compiled<Rights>,
     settings: Compiled<Option<Arc<Settings>>>,
     jobs: Jobs,
 }
@@ -141,14 +152,14 @@ impl Served {
             return Err(ServeError::NameReserved);
         }
         Settings::ensure(&*vault)?;
-        let (grants, settings) = (Compiled::default(), Compiled::default());
-        let served = Self { name, vault, manner, allow_from, grants, settings, jobs: Jobs::default() };
+        let (rights, settings) = (Compiled::default(), Compiled::default());
+        let served = Self { name, vault, manner, allow_from, rights, settings, jobs: Jobs::default() };
         served.purge_due_now(now);
         Ok((host, Arc::new(served)))
     }
 
-    fn grants(&self, image: &Image) -> Arc<Grants> {
-        self.grants.of(image, |image| Grants::of(image, self.manner))
+    fn rights(&self, image: &Image) -> Arc<Rights> {
+        self.rights.of(image, |image| Rights::of(image, self.manner))
     }
 
     fn settings(&self, image: &Image) -> Result<Arc<Settings>> {
@@ -190,6 +201,7 @@ impl Server {
         {
             return Err(ServeError::NameTwice(name.clone()));
         }
+        let issuers = Issuers::new(configuration.issuers, &clock).map_err(ServeError::Issuer)?;
         let started = clock.now();
         identity::hash_key(&*home.vault)?;
         token::current_key(&*home.vault, started)?;
@@ -200,6 +212,8 @@ impl Server {
             clock,
             known: Compiled::default(),
             verifier: Verifier::default(),
+            issuers,
+            imds_identity: configuration.imds_identity,
             logins: Logins::new(configuration.login_limit),
             seen: Seen::default(),
             started,
@@ -232,6 +246,16 @@ impl Server {
             .fallback(by_host)
             .method_not_allowed_fallback(async || gate::wrong_method())
             .with_state(Arc::clone(self))
+    }
+
+    /// What programs of this machine are answered who have no proof of their own; for a loopback address.
+    pub fn managed_identity(self: &Arc<Self>) -> Router {
+        managed_identity::router().with_state(Arc::clone(self))
+    }
+
+    /// Fetches the keys of other issuers, so that the log says at the start which can't be reached.
+    pub async fn prepare_issuers(&self) {
+        self.issuers.prepare().await;
     }
 
     /// The vault that a host names. Without a name: the one that has our address to itself, else the only one; beside
@@ -290,6 +314,9 @@ pub enum ServeError {
     /// Hosts are compared without case.
     #[error("two vaults would have the host {0}: give one of them another name")]
     NameTwice(String),
+    /// An issuer's configuration.
+    #[error("{0}")]
+    Issuer(String),
     /// The vault.
     #[error(transparent)]
     Vault(#[from] crate::vault::VaultError),

@@ -22,6 +22,13 @@ pub fn variable(name: &CStr) -> Option<OsString> {
     }
 }
 
+/// Whether this process has more rights than who started it (set-user-id, capabilities of its file), so that variables are
+/// nothing to go by.
+pub fn is_more_privileged_than_its_starter() -> bool {
+    // SAFETY: takes a number, reads what the kernel left for this process.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
 /// The effective user.
 pub fn effective_uid() -> u32 {
     // SAFETY: takes nothing, cannot fail.

@@ -134,6 +134,7 @@ unsafe extern "C" fn in_child() {
     INSIDE.iter().for_each(|shard| shard.0.store(0, Ordering::SeqCst));
     FORKING.store(false, Ordering::SeqCst);
     super::descriptor::close_in_child();
+    super::socket::close_in_child();
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ pub mod memory;
 pub mod open_files;
 pub mod output;
 pub mod peer_groups;
+pub mod program;
+pub mod socket;
 pub mod sqlite_open;
 mod standard_descriptors;
 pub mod thread;

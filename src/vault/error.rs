@@ -80,6 +80,14 @@ pub enum VaultError {
         "{0} is a certificate with a key of its own, and neither goes or comes without the other: renew, delete, recover or purge the certificate"
     )]
     Managed(String),
+    /// The vault deletes more than what was meant.
+    #[error("{what} can't be deleted alone: {instead}")]
+    Inseparable {
+        /// What was meant.
+        what: String,
+        /// What to do.
+        instead: &'static str,
+    },
     /// What was asked would leave the vault without anybody who may give roles.
     #[error("the last enabled administrator can't be removed: make another one first")]
     LastAdministrator,
@@ -151,6 +159,56 @@ pub enum VaultError {
         path: String,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A remote vault that gave no answer, or none in the time that a call has.
+    #[error("{location} can't be reached: {what}")]
+    Unreachable {
+        /// The vault.
+        location: String,
+        /// At which step, why, and what to check.
+        what: String,
+    },
+    /// A remote vault that has too much to do, and said so for as long as a call may wait.
+    #[error("{location} is busy and refused for as long as this call could wait: ask less often, or raise its limits")]
+    Throttled {
+        /// The vault.
+        location: String,
+    },
+    /// The remote vault's answer isn't what its interface says, or isn't an answer to what was asked.
+    #[error("{location} answered something that can't be used: {what}")]
+    AnswerInvalid {
+        /// The vault.
+        location: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The remote vault's own refusal, in its words.
+    #[error("{location} refused ({code}): {message}")]
+    RefusedThere {
+        /// The vault.
+        location: String,
+        /// The status of HTTP.
+        status: u16,
+        /// The innermost code that it gave.
+        code: String,
+        /// Its sentence.
+        message: String,
+    },
+    /// Whoever this process is at the remote vault may not do it.
+    #[error("{location} doesn't allow it: give this identity a role there that has the data action {action}")]
+    NotPermitted {
+        /// The data action that is missing.
+        action: String,
+        /// The vault.
+        location: String,
+    },
+    /// The remote vault, or the authority that it names, doesn't take what this process logs in with.
+    #[error("{location} can't be logged in to: {what}")]
+    CredentialRefused {
+        /// The vault.
+        location: String,
+        /// Who refused it, why, and what to do.
+        what: String,
     },
     /// A file that is in the way of a new one.
     #[error("{0} exists: choose another name, or replace it with --force")]

@@ -4,6 +4,7 @@
 //! backend's inside; a backend implements them and knows nothing of handles, sessions or arguments. Everything here is
 //! synchronous and does its work on the caller's thread.
 
+mod ability;
 mod backup;
 mod chain;
 mod deletion;
@@ -18,7 +19,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::crypto;
+use crate::crypto::{CipherScheme, Direction, KeyWrapScheme};
 pub use crate::crypto::{EncryptScheme, KeyAlgorithm, SecretBytes, SignScheme};
+pub use ability::{Ability, Matter};
 pub use backup::{
     BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Losses, MIN_PASSPHRASE_LEN, NamedInBackup,
     RestoreWish, Restored, Rollback, Tally,
@@ -33,6 +36,9 @@ pub use object::{
     VersionId,
 };
 pub use pin::{Pin, RecoveryKey, Role, Unlock};
+
+/// What a vault answers that leaves a method of [`VaultAdmin`] out.
+const ONLY_LOCAL: VaultError = VaultError::Unsupported("this is done where the vault is");
 
 /// A result of the vault layer.
 pub type Result<T> = std::result::Result<T, VaultError>;
@@ -70,6 +76,16 @@ pub trait Vault: Send + Sync {
 
     /// Whether [`refresh`](Vault::refresh) would have nothing to do: for who may not wait for it.
     fn is_fresh(&self) -> bool;
+
+    /// Whether keys of this vault do this. A vault whose keys are used in this process does whatever [`crypto`] does.
+    fn offers(&self, _ability: &Ability<'_>) -> bool {
+        true
+    }
+
+    /// Random bytes: of this process, unless the vault's own are configured.
+    fn random(&self, out: &mut [u8]) -> Result<()> {
+        Ok(crypto::random(out)?)
+    }
 
     /// The private key, parsed and checked once in a process. Allocates nothing when it was handed out before.
     ///
@@ -130,51 +146,75 @@ pub trait Vault: Send + Sync {
     fn in_forked_child(&self) -> Result<Arc<dyn VaultAdmin>>;
 }
 
-/// What only some vaults can do by themselves.
+/// What only some vaults can do by themselves; each may leave out what it can't.
 pub trait VaultAdmin: Vault {
     /// Makes the vault with a security officer's PIN and no user PIN yet (`C_InitToken`). An existing vault is
     /// initialised again only if `so_pin` is its own and it holds nothing, or its configuration says `reinitialize`: then it is
     /// moved aside.
-    fn initialize(&self, label: &str, so_pin: &Pin) -> Result<()>;
+    fn initialize(&self, _label: &str, _so_pin: &Pin) -> Result<()> {
+        Err(ONLY_LOCAL)
+    }
 
     /// Lets the contents of a file, of 32 bytes or more, open what the user PIN opens. The vault must be unlocked.
-    fn add_key_file(&self, contents: &SecretBytes) -> Result<()>;
+    fn add_key_file(&self, _contents: &SecretBytes) -> Result<()> {
+        Err(ONLY_LOCAL)
+    }
 
     /// Adds a recovery key, that opens what the user PIN opens. Printed once, kept by the operator.
-    fn add_recovery_key(&self) -> Result<RecoveryKey>;
+    fn add_recovery_key(&self) -> Result<RecoveryKey> {
+        Err(ONLY_LOCAL)
+    }
 
     /// Sets the PIN of `role` without knowing the old one. The vault must be unlocked, by the security officer or the
     /// recovery key when it is another role's PIN.
-    fn set_pin(&self, role: Role, new: &Pin) -> Result<()>;
+    fn set_pin(&self, _role: Role, _new: &Pin) -> Result<()> {
+        Err(ONLY_LOCAL)
+    }
 
     /// Changes the PIN of `role`.
-    fn change_pin(&self, role: Role, old: &Pin, new: &Pin) -> Result<()>;
+    fn change_pin(&self, _role: Role, _old: &Pin, _new: &Pin) -> Result<()> {
+        Err(ONLY_LOCAL)
+    }
 
     /// Replaces the root key: every record is sealed anew and every way to unlock that isn't in `keep` is dropped. With
     /// `renumber` keys get new places in what other processes see of them; those refuse every key until they load again.
-    fn rekey(&self, keep: &[Unlock], renumber: bool, progress: &mut dyn FnMut(usize, usize)) -> Result<()>;
+    fn rekey(&self, _keep: &[Unlock], _renumber: bool, _progress: &mut dyn FnMut(usize, usize)) -> Result<()> {
+        Err(ONLY_LOCAL)
+    }
 
     /// Whether the secret part of an object is this value, also of an object that may not be used now. Compared in
     /// constant time; nothing of it comes out.
-    fn is_secret_of(&self, number: ObjectNumber, value: &SecretBytes) -> Result<bool>;
+    fn is_secret_of(&self, _number: ObjectNumber, _value: &SecretBytes) -> Result<bool> {
+        Err(ONLY_LOCAL)
+    }
 
     /// Creates objects as [`create`](Vault::create) does and deletes others in the same transaction: a half of a key
     /// that lay alone comes again beside its other half, under one name.
-    fn create_in_place_of(&self, drafts: Vec<Draft>, replaced: &[ObjectNumber]) -> Result<Vec<Arc<Object>>>;
+    fn create_in_place_of(&self, _drafts: Vec<Draft>, _replaced: &[ObjectNumber]) -> Result<Vec<Arc<Object>>> {
+        Err(ONLY_LOCAL)
+    }
 
     /// Overwrites what deleted objects left in the vault's file.
-    fn purge(&self) -> Result<()>;
+    fn purge(&self) -> Result<()> {
+        Err(ONLY_LOCAL)
+    }
 
     /// Writes the whole vault, as it is at one moment and found whole, into one sealed file. The vault must be unlocked;
     /// others may go on using it.
-    fn back_up(&self, request: &BackupRequest<'_>, progress: &mut dyn FnMut(usize, usize)) -> Result<BackupLabel>;
+    fn back_up(&self, _request: &BackupRequest<'_>, _progress: &mut dyn FnMut(usize, usize)) -> Result<BackupLabel> {
+        Err(ONLY_LOCAL)
+    }
 
     /// What a backup says of itself without being opened.
-    fn backup_label(&self, file: &Path) -> Result<BackupLabel>;
+    fn backup_label(&self, _file: &Path) -> Result<BackupLabel> {
+        Err(ONLY_LOCAL)
+    }
 
     /// Makes a vault of a backup in `scratch`, where nothing lies yet, and unlocks it: to try what is in it. Nothing
     /// happens to this vault, which need not exist.
-    fn try_backup(&self, source: &BackupSource<'_>, scratch: &Path) -> Result<Arc<dyn VaultAdmin>>;
+    fn try_backup(&self, _source: &BackupSource<'_>, _scratch: &Path) -> Result<Arc<dyn VaultAdmin>> {
+        Err(ONLY_LOCAL)
+    }
 
     /// Brings the vault to what it was when the backup was made, all of it or nothing, and unlocks it.
     ///
@@ -184,23 +224,31 @@ pub trait VaultAdmin: Vault {
     /// now and must be unlocked first.
     fn restore(
         &self,
-        source: &BackupSource<'_>,
-        wish: &RestoreWish<'_>,
-        agree: &mut dyn FnMut(&Losses) -> bool,
-        progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<Restored>;
+        _source: &BackupSource<'_>,
+        _wish: &RestoreWish<'_>,
+        _agree: &mut dyn FnMut(&Losses) -> bool,
+        _progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Restored> {
+        Err(ONLY_LOCAL)
+    }
 
     /// What [`restore`](Self::restore) would take from the vault that lies there, found out as it does, and nothing else
     /// happens. What keeps it from restoring is answered as it would answer it.
-    fn preview_restore(&self, source: &BackupSource<'_>, wish: &RestoreWish<'_>) -> Result<(BackupLabel, Losses)>;
+    fn preview_restore(&self, _source: &BackupSource<'_>, _wish: &RestoreWish<'_>) -> Result<(BackupLabel, Losses)> {
+        Err(ONLY_LOCAL)
+    }
 
     /// Creates what has one name in a backup, all versions of it, in this vault, which must be unlocked. A certificate
     /// comes with the key that was made as one with it.
-    fn restore_named(&self, source: &BackupSource<'_>, named: &NamedInBackup<'_>) -> Result<Vec<Arc<Object>>>;
+    fn restore_named(&self, _source: &BackupSource<'_>, _named: &NamedInBackup<'_>) -> Result<Vec<Arc<Object>>> {
+        Err(ONLY_LOCAL)
+    }
 
     /// Goes on with a vault that was put back in time ([`VaultError::RolledBack`]), after `agree` has heard what is
     /// missing, and unlocks it.
-    fn accept_rollback(&self, how: &Unlock, agree: &mut dyn FnMut(&Rollback) -> bool) -> Result<Rollback>;
+    fn accept_rollback(&self, _how: &Unlock, _agree: &mut dyn FnMut(&Rollback) -> bool) -> Result<Rollback> {
+        Err(ONLY_LOCAL)
+    }
 }
 
 /// A private key inside a vault. Checks the object's state and validity before every operation.
@@ -218,6 +266,12 @@ pub trait PrivateKey: Send + Sync {
     /// Decrypts `input` into `out`, which has at least [`EncryptScheme::decrypted_len`] bytes, and returns the length.
     fn decrypt(&self, scheme: &EncryptScheme<'_>, input: &[u8], out: &mut [u8]) -> Result<usize>;
 
+    /// Decrypts a key that was wrapped with the public half: the same bytes as [`decrypt`](Self::decrypt), but another right
+    /// where a vault tells them apart.
+    fn unwrap(&self, scheme: &EncryptScheme<'_>, wrapped: &[u8], out: &mut [u8]) -> Result<usize> {
+        self.decrypt(scheme, wrapped, out)
+    }
+
     /// The secret that this key and the other side's public key (a bare point) agree on.
     fn agree(&self, peer: &[u8]) -> Result<SecretBytes>;
 }
@@ -225,7 +279,39 @@ pub trait PrivateKey: Send + Sync {
 /// A secret key inside a vault: AES, or a generic secret.
 pub trait SecretKey: Send + Sync {
     /// The key, if it may be used now: asked for at the beginning of every operation, and at each of its steps.
-    fn usable(&self) -> Result<&crypto::SecretKey>;
+    fn usable(&self) -> Result<UsableKey<'_>>;
+}
+
+/// A secret key where it is used.
+#[derive(Clone, Copy)]
+pub enum UsableKey<'a> {
+    /// Its value is in this process.
+    Here(&'a crypto::SecretKey),
+    /// The vault alone has it, and does the work.
+    There(&'a dyn RemoteKey),
+}
+
+impl<'a> UsableKey<'a> {
+    /// The key, for what only its value can do.
+    pub fn here(self) -> Result<&'a crypto::SecretKey> {
+        match self {
+            Self::Here(key) => Ok(key),
+            Self::There(_) => Err(VaultError::Unsupported("the key's value never leaves its vault")),
+        }
+    }
+}
+
+/// A secret key whose value stays where its vault is. Each call is a request, with the whole input: what comes in parts is
+/// collected by the caller. What a vault doesn't do exactly so, its [`Vault::offers`] denies.
+pub trait RemoteKey: Send + Sync {
+    /// Encrypts or decrypts all of `input`.
+    fn apply(&self, scheme: &CipherScheme<'_>, direction: Direction, input: &[u8]) -> Result<SecretBytes>;
+
+    /// Wraps a key's value.
+    fn wrap(&self, scheme: &KeyWrapScheme, value: &[u8]) -> Result<Vec<u8>>;
+
+    /// Undoes [`wrap`](Self::wrap).
+    fn unwrap(&self, scheme: &KeyWrapScheme, wrapped: &[u8]) -> Result<SecretBytes>;
 }
 
 /// What a vault says of itself before it is unlocked.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use strongroom::backend::local::LocalVault;
-use strongroom::config::{Backend, VaultConfig};
+use strongroom::config::VaultConfig;
 use strongroom::vault::*;
 
 use crate::faults::*;
@@ -399,7 +399,7 @@ fn a_machine_key_is_needed_beside_the_recovery_key_and_not_beside_a_passphrase()
     fs::write(path("machine-key"), [0x42; 32]).unwrap();
     let with_key = |path: std::path::PathBuf| {
         let mut config = VaultConfig::local("machine", path);
-        let Backend::Local(local) = &mut config.backend;
+        let local = config.as_local_mut().unwrap();
         local.machine_key = Some(place.path().join("machine-key"));
         LocalVault::open(&config).unwrap()
     };

@@ -9,7 +9,7 @@ use super::changes::Page;
 use super::loaded::Entry;
 use super::record::{STATE_DELETED, STATE_DISABLED, STATE_ENABLED, STATE_UNKNOWN};
 use crate::crypto::{self, EncryptScheme, KeyAlgorithm, SecretBytes, SignScheme};
-use crate::vault::{Content, ObjectNumber, PrivateKey, Result, SecretKey, VaultError};
+use crate::vault::{Content, ObjectNumber, PrivateKey, Result, SecretKey, UsableKey, VaultError};
 
 /// A parsed key, private or secret, of one object at one revision.
 pub struct LocalKey<K> {
@@ -70,9 +70,9 @@ impl PrivateKey for LocalKey<crypto::PrivateKey> {
 }
 
 impl SecretKey for LocalKey<crypto::SecretKey> {
-    fn usable(&self) -> Result<&crypto::SecretKey> {
+    fn usable(&self) -> Result<UsableKey<'_>> {
         self.check()?;
-        Ok(&self.key)
+        Ok(UsableKey::Here(&self.key))
     }
 }
 

@@ -37,7 +37,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 use rpds::HashTrieMapSync;
 
 use self::changes::{Page, Stamp};
@@ -49,7 +49,7 @@ use self::loaded::{Entry, Loaded, Surroundings};
 use self::seal::RootKey;
 use self::store::{Attempts, HeaderRow, Row, Snapshot, Store};
 use self::write::is_current;
-use crate::config::{Backend, LocalConfig, VaultConfig};
+use crate::config::{LocalConfig, VaultConfig};
 use crate::crypto;
 use crate::sys::memory::{AfterFork, SecretPages, SecretPool, WipeStack};
 use crate::vault::*;
@@ -105,13 +105,14 @@ impl LocalVault {
     }
 
     fn build(config: &VaultConfig) -> Result<Self> {
-        let Backend::Local(local) = &config.backend;
+        let local =
+            config.as_local().ok_or(VaultError::Unsupported("what only a vault on this machine's disk can do"))?;
         let state = State::new()?;
         Ok(Self {
             config: config.clone(),
             local: local.clone(),
             directory: Directory::new(local),
-            filter: filter(&config.objects)?,
+            filter: super::globs(&config.objects)?,
             published: ArcSwap::from_pointee(Published::of(&state, None)),
             state: Mutex::new(state),
             page: ArcSwapOption::empty(),
@@ -358,16 +359,4 @@ impl Published {
             verified: other.verified,
         }
     }
-}
-
-/// The globs of `objects`; none means all.
-fn filter(globs: &[String]) -> Result<Option<GlobSet>> {
-    if globs.is_empty() {
-        return Ok(None);
-    }
-    let mut set = GlobSetBuilder::new();
-    for glob in globs {
-        set.add(Glob::new(glob).map_err(|_| VaultError::Unsupported("a pattern in `objects` is no glob"))?);
-    }
-    set.build().map(Some).map_err(|_| VaultError::Unsupported("the patterns in `objects` are too large"))
 }

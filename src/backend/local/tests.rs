@@ -274,7 +274,7 @@ fn a_vault_that_holds_objects_is_not_initialised_again() {
 #[test]
 fn a_vault_with_purge_protection_is_never_initialised_again() {
     let mut fixture = Fixture::new();
-    let Backend::Local(local) = &mut fixture.config.backend;
+    let local = fixture.config.as_local_mut().unwrap();
     local.reinitialize = true;
     let vault = fixture.unlocked();
     let made = vault.create(vec![secret_draft("s", b"v")]).unwrap();
@@ -284,7 +284,7 @@ fn a_vault_with_purge_protection_is_never_initialised_again() {
     // Without the protection the same configuration allows it.
     let other = Fixture::new();
     fixture.config.backend = other.config.backend.clone();
-    let Backend::Local(local) = &mut fixture.config.backend;
+    let local = fixture.config.as_local_mut().unwrap();
     local.reinitialize = true;
     other.unlocked().create(vec![secret_draft("s", b"v")]).unwrap();
     fixture.open().initialize("new", &pin("so-pin-1")).unwrap();

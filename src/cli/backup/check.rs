@@ -17,7 +17,8 @@ use crate::crypto::{
     PublicKey, SecretBytes, SignScheme,
 };
 use crate::vault::{
-    BackupLabel, Class, Collection, Image, Object, PrivateKey, SecretKey, Tally, Usage, VaultAdmin, VaultError,
+    BackupLabel, Class, Collection, Image, Object, PrivateKey, SecretKey, Tally, UsableKey, Usage, VaultAdmin,
+    VaultError,
 };
 
 /// What was found out of one object.
@@ -219,7 +220,7 @@ fn agrees(key: &dyn PrivateKey, public: &PublicKey) -> crate::vault::Result<()> 
 }
 
 fn try_secret_key(key: &dyn SecretKey) -> Tried {
-    let key = key.usable().map_err(|error| error.to_string())?;
+    let key = key.usable().and_then(UsableKey::here).map_err(|error| error.to_string())?;
     let tried = match key.algorithm() {
         KeyAlgorithm::Aes { .. } => encrypts(key).map(|()| DECRYPTED),
         _ => authenticates(key).map(|()| AUTHENTICATED),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::ask::{self, Source};
 use super::open::{self, Opened};
 use super::{Context, Error, Result, progress, time};
-use crate::config::{Backend, Config, VaultConfig};
+use crate::config::{Config, VaultConfig};
 use crate::vault::{
     BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Class, MIN_PASSPHRASE_LEN, Pin, RecoveryKey, Tally,
     VaultAdmin, VaultError,
@@ -231,8 +231,7 @@ impl Opening {
 
     /// Makes the place know the machine key.
     pub(super) fn apply(&self, place: &mut VaultConfig) -> Result<()> {
-        let Backend::Local(local) = &mut place.backend;
-        if let Some(file) = &self.machine_key {
+        if let Some((local, file)) = place.as_local_mut().zip(self.machine_key.as_ref()) {
             local.machine_key = Some(super::init::absolute(file)?);
         }
         Ok(())

@@ -7,7 +7,7 @@ use super::file::{self, Seen};
 use super::report::{Finding, finding};
 use super::table::Area;
 use super::{Examination, shell};
-use crate::config::{Backend, Config, ConfigError, UnlockConfig, VaultConfig};
+use crate::config::{Config, ConfigError, UnlockConfig, VaultConfig};
 use crate::sys::env;
 use crate::sys::user::{self, Access, User};
 
@@ -74,8 +74,8 @@ fn described(config: &Config) -> String {
 
 fn has_no_vault(config: &Config) -> bool {
     !config.vaults.iter().any(|vault| {
-        let Backend::Local(local) = &vault.backend;
-        local.path.join("vault.db").exists()
+        // One that is elsewhere is there whether it can be reached or not.
+        vault.as_local().is_none_or(|local| local.path.join("vault.db").exists())
     })
 }
 

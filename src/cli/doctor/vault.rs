@@ -15,7 +15,7 @@ use super::file::{self, Seen};
 use super::report::{Finding, finding};
 use super::table::Area;
 use super::{Examination, backups, objects_line, uri};
-use crate::config::{Backend, Config, LocalConfig, UnlockConfig, VaultConfig};
+use crate::config::{Config, LocalConfig, UnlockConfig, VaultConfig};
 use crate::sys::{env, file as system, user};
 use crate::vault::{Image, Object, Pin, PinState, Role, Unlock, VaultAdmin, VaultError, VaultInfo};
 
@@ -28,6 +28,7 @@ pub(super) struct Looked {
     pub info: Option<VaultInfo>,
     /// Everything in it, whatever `objects` says; `None` without a PIN.
     pub image: Option<Arc<Image>>,
+    local: LocalConfig,
     /// The PIN that opened it.
     pub pin: Option<Pin>,
     vault: Option<Arc<dyn VaultAdmin>>,
@@ -43,8 +44,7 @@ const LOGIN_CHECKS: &[&str] = &["pin-wrong", "vault-damaged", "vault-rolled-back
 
 impl Looked {
     pub(super) fn local(&self) -> &LocalConfig {
-        let Backend::Local(local) = &self.config.backend;
-        local
+        &self.local
     }
 
     pub(super) fn directory(&self) -> &Path {
@@ -102,7 +102,8 @@ pub(super) fn examine(examination: &mut Examination, config: &Config) -> Vec<Loo
 }
 
 fn one(examination: &mut Examination, config: &Config, vault: VaultConfig, only: bool) -> Option<Looked> {
-    let Backend::Local(local) = &vault.backend;
+    // What is elsewhere is examined by other steps.
+    let local = vault.as_local()?.clone();
     let exists = local.path.join("vault.db").symlink_metadata();
     // The free place beside other vaults is for the next one.
     if exists.is_err() && !only && config.discovery.is_some_and(|discovery| discovery.free_slot) {
@@ -113,7 +114,7 @@ fn one(examination: &mut Examination, config: &Config, vault: VaultConfig, only:
     let named = config.vaults.iter().any(|known| known.name == vault.name);
     let name = if named { vault.name.clone() } else { local.path.display().to_string() };
     let filter = filter(&vault.objects);
-    let mut looked = Looked { config: vault, name, info: None, image: None, pin: None, vault: None, filter };
+    let mut looked = Looked { config: vault, local, name, info: None, image: None, pin: None, vault: None, filter };
     empty_pin(examination, &looked);
     let exists = exists.map(drop).map_err(|error| error.kind());
     if let Err(ErrorKind::NotFound | ErrorKind::NotADirectory) = exists {
@@ -151,11 +152,8 @@ fn misnamed(examination: &mut Examination, config: &Config, looked: &Looked) -> 
     if !configured.iter().any(|vault| vault.name == looked.config.name) {
         return false;
     }
-    let is_known = |path: &PathBuf| {
-        configured.iter().any(|vault| match &vault.backend {
-            Backend::Local(local) => local.path == *path,
-        })
-    };
+    let is_known =
+        |path: &PathBuf| configured.iter().any(|vault| vault.as_local().is_some_and(|local| local.path == *path));
     let is_vault = |path: &PathBuf| path.join("vault.db").exists() && !is_moved_aside(path) && !is_known(path);
     let others: Vec<PathBuf> = file::files_in(place).into_iter().filter(is_vault).collect();
     let [other] = others.as_slice() else { return false };
@@ -259,8 +257,9 @@ fn entry(examination: &mut Examination, local: &LocalConfig, path: &Path, direct
 fn open_it(examination: &mut Examination, config: &Config, looked: &mut Looked, only: bool) {
     let mut unfiltered = looked.config.clone();
     unfiltered.objects.clear();
-    let Backend::Local(local) = &mut unfiltered.backend;
-    if local.owner_uid.is_none() {
+    if let Some(local) = unfiltered.as_local_mut()
+        && local.owner_uid.is_none()
+    {
         local.owner_uid = examination.opener().map(|user| user.uid);
     }
     let opened = match open::open(config, unfiltered) {
@@ -356,8 +355,7 @@ fn log_in(examination: &mut Examination, looked: &mut Looked, vault: &dyn VaultA
         }
         // Of a key file nobody counts the attempts.
         Err(VaultError::KeyIncorrect(_)) => {
-            let Backend::Local(local) = &looked.config.backend;
-            let found = wrong_pin(examination, looked, local.max_attempts, None);
+            let found = wrong_pin(examination, looked, looked.local.max_attempts, None);
             examination.report.found(found);
         }
         Err(error) => examination.report.found(failed(looked, &error)),

@@ -13,8 +13,13 @@ pub(super) const PAGE: &str = "strongroom-config.5";
 const EXAMPLE: &str = include_str!("../../../examples/config.toml");
 
 /// The tables of the configuration and the headings of what is said of them.
-const TABLES: [(&str, &str); 3] =
-    [("[server]", "SERVER"), ("[[backup_target]]", "BACKUP TARGETS"), ("[[vault]]", "VAULTS")];
+const TABLES: [(&str, &str); 5] = [
+    ("[server]", "SERVER"),
+    ("[[backup_target]]", "BACKUP TARGETS"),
+    ("[[issuer]]", "ISSUERS"),
+    ("[managed_identity]", "MANAGED IDENTITIES"),
+    ("[[vault]]", "VAULTS"),
+];
 
 /// A paragraph of the example.
 #[derive(Default)]

@@ -3,7 +3,9 @@
 //! They are records of the vault that the command works on; a server looks for them in the first vault that it serves.
 
 mod certificate;
+mod federation;
 mod first;
+mod header;
 mod local;
 mod name;
 mod secret;
@@ -21,7 +23,7 @@ use super::{Context, Error, Result, time};
 use crate::config::Config;
 use crate::server::access::assignments;
 use crate::server::guid;
-use crate::server::identity::{self, Identity, LoginCertificate};
+use crate::server::identity::{self, ClientSecret, FederatedCredential, Identity, LoginCertificate, group};
 use crate::vault::Image;
 
 /// What is done with identities.
@@ -54,6 +56,12 @@ pub(super) enum Verb {
     /// Certificates whose keys sign logins, or prove in TLS handshakes who connects: add, remove
     #[command(subcommand)]
     Certificate(certificate::Verb),
+    /// Issuers whose tokens say who it is: add, remove
+    #[command(subcommand)]
+    Federation(federation::Verb),
+    /// Secret headers for programs of the server's machine: add, remove
+    #[command(subcommand)]
+    Header(header::Verb),
     /// Names in certificates of clients by which an identity is known in TLS handshakes: add, remove
     #[command(subcommand)]
     Name(name::Verb),
@@ -80,6 +88,8 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<()> {
         Verb::Delete(which) => delete(context, &which),
         Verb::Secret(verb) => secret::run(context, verb),
         Verb::Certificate(verb) => certificate::run(context, verb),
+        Verb::Federation(verb) => federation::run(context, verb),
+        Verb::Header(verb) => header::run(context, verb),
         Verb::Name(verb) => name::run(context, verb),
         Verb::Local(verb) => local::run(context, verb),
     }
@@ -112,19 +122,21 @@ fn administrator(context: &Context, name: &str, file: Option<PathBuf>) -> Result
 }
 
 fn refuse_known(opened: &Opened, name: &str) -> Result<()> {
-    match identity::find(&opened.vault.image(), name) {
-        None => Ok(()),
-        Some(_) => Err(Error::refused(format!("There is an identity called {name:?} already: choose another name."))),
+    match identity::is_called(&opened.vault.image(), name) {
+        false => Ok(()),
+        true => Err(Error::refused(format!(
+            "There is an identity or a group called {name:?} already: choose another name."
+        ))),
     }
 }
 
 /// A name is for people and for arguments: nothing that is invisible or an id.
-fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     let blank = name.trim().is_empty() || name.trim() != name;
     if blank || name.len() > NAME_MAX || name.chars().any(char::is_control) || guid::is_guid(&name.to_ascii_lowercase())
     {
         return Err(Error::Usage(format!(
-            "An identity's name has 1 to {NAME_MAX} bytes, no control characters, no blanks around it, and is no GUID."
+            "A name has 1 to {NAME_MAX} bytes, no control characters, no blanks around it, and is no GUID."
         )));
     }
     Ok(())
@@ -159,8 +171,12 @@ fn show(context: &Context, which: &Which) -> Result<()> {
     let opened = context.unlocked()?;
     let image = opened.vault.image();
     let identity = named(&image, &which.identity)?;
-    let roles: Vec<_> = assignments(&image).into_iter().filter(|given| given.principal == identity.oid).collect();
+    let mut groups = group::all(&image);
+    groups.retain(|group| group.members.contains(&identity.oid));
+    let is_theirs = |oid: &str| oid == identity.oid || groups.iter().any(|group| group.oid == oid);
+    let roles: Vec<_> = assignments(&image).into_iter().filter(|given| is_theirs(&given.principal)).collect();
     let mut value = identity_json(&identity);
+    value["groups"] = groups.iter().map(|group| json!({ "name": group.name, "object_id": group.oid })).collect();
     value["roles"] = roles.iter().map(|given| super::role::assignment_json(&image, opened.manner, given)).collect();
     let mut fields = vec![
         ("Name", identity.name.clone()),
@@ -170,8 +186,7 @@ fn show(context: &Context, which: &Which) -> Result<()> {
         ("Created", time::text(identity.created)),
     ];
     for secret in &identity.secrets {
-        let end = secret.expires.map_or(String::new(), |end| format!(", expires {}", time::text(end)));
-        fields.push(("Secret", format!("{}, created {}{end}", secret.id, time::text(secret.created))));
+        fields.push(("Secret", format!("{}, created {}{}", secret.id, time::text(secret.created), end(secret))));
     }
     for kept in &identity.certificates {
         if let Some(certificate) = LoginCertificate::stored(&kept.der) {
@@ -180,15 +195,27 @@ fn show(context: &Context, which: &Which) -> Result<()> {
                 .push(("Certificate", format!("{}, {}, expires {end}", certificate.thumbprint(), certificate.subject)));
         }
     }
+    for known in &identity.federated {
+        let FederatedCredential { issuer, subject, audience, .. } = known;
+        fields.push(("Federation", format!("{subject} of {issuer}, at the token endpoint for {audience}")));
+    }
+    for header in &identity.headers {
+        fields.push(("Header", format!("{}, created {}{}", header.id, time::text(header.created), end(header))));
+    }
+    fields.extend(groups.iter().map(|group| ("Group", group.name.clone())));
     fields.extend(identity.names.iter().map(|name| ("Name in certificates", name.clone())));
     fields.extend(identity.local.iter().map(|peer| ("On the Unix socket", local::shown(*peer))));
     for given in &roles {
-        fields.push((
-            "Role",
-            format!("{} on {}", super::role::role_name(&image, opened.manner, &given.role), given.scope),
-        ));
+        let role = super::role::role_name(&image, opened.manner, &given.role);
+        let group = groups.iter().find(|group| group.oid == given.principal);
+        let by = group.map_or(String::new(), |group| format!(", by the group {}", group.name));
+        fields.push(("Role", format!("{role} on {}{by}", given.scope)));
     }
     context.output.details(&fields, &value)
+}
+
+fn end(secret: &ClientSecret) -> String {
+    secret.expires.map_or(String::new(), |end| format!(", expires {}", time::text(end)))
 }
 
 fn set_enabled(context: &Context, which: &Which, enabled: bool) -> Result<()> {
@@ -215,7 +242,7 @@ fn delete(context: &Context, which: &Which) -> Result<()> {
 }
 
 /// The roles in other vaults of a server are theirs: what an identity was there isn't known here.
-fn note_other_vaults(context: &Context) {
+pub(super) fn note_other_vaults(context: &Context) {
     if Config::load().is_ok_and(|config| config.vaults.len() > 1) {
         context.output.note(
             "If a server serves other vaults beside this one, see that each keeps another administrator: \
@@ -230,13 +257,13 @@ fn state(identity: &Identity) -> &'static str {
 
 /// What is known of an identity; its secrets' hashes stay where they are.
 pub(super) fn identity_json(identity: &Identity) -> Value {
-    let secrets = identity.secrets.iter().map(|secret| {
+    let secret_json = |secret: &ClientSecret| {
         json!({
             "id": secret.id,
             "created": time::text(secret.created),
             "expires": secret.expires.map(time::text),
         })
-    });
+    };
     let certificates = identity.certificates.iter().filter_map(|kept| {
         let certificate = LoginCertificate::stored(&kept.der)?;
         Some(json!({
@@ -253,8 +280,10 @@ pub(super) fn identity_json(identity: &Identity) -> Value {
         "client_id": identity.appid,
         "object_id": identity.oid,
         "created": time::text(identity.created),
-        "secrets": secrets.collect::<Vec<_>>(),
+        "secrets": identity.secrets.iter().map(secret_json).collect::<Vec<_>>(),
         "certificates": certificates.collect::<Vec<_>>(),
+        "federated": identity.federated.iter().map(federation::json).collect::<Vec<_>>(),
+        "headers": identity.headers.iter().map(secret_json).collect::<Vec<_>>(),
         "names": identity.names,
         "local": identity.local,
     })

@@ -5,13 +5,13 @@ pub(super) mod definition;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Context, Error, Result, identity};
+use super::principal::{Principal, put_names, shown_name};
+use super::{Context, Error, Result};
 use crate::config::Manner;
 use crate::server::access::{
     Assignment, BuiltInRole, RoleDefinition, RoleError, Scope, assign, assignments, built_in, put_assignment, unassign,
 };
 use crate::server::guid;
-use crate::server::identity::find;
 use crate::vault::Image;
 
 /// What is done with roles.
@@ -19,11 +19,12 @@ use crate::vault::Image;
 pub(super) enum Verb {
     /// List the built-in roles and what each allows
     List,
-    /// Give an identity a role, on the whole vault or on one object
+    /// Give an identity or a group a role, on the whole vault or on one object
     Assign {
         #[command(flatten)]
         given: Given,
-        /// Give it to an object id that this vault doesn't know: identities lie in the first vault that a server serves
+        /// Give it to an object id that this vault doesn't know: identities and groups lie in the first vault that a server
+        /// serves
         #[arg(long)]
         force: bool,
     },
@@ -31,7 +32,7 @@ pub(super) enum Verb {
     Unassign(Given),
     /// List who has which role
     Assignments {
-        /// Of this identity alone: its name, object id or client id
+        /// Of this identity or group alone: its name or an id
         #[arg(long)]
         identity: Option<String>,
     },
@@ -45,7 +46,7 @@ pub(super) enum Verb {
 pub(super) struct Given {
     /// The role's name or id; "Key Vault" or "Managed HSM" may be left out
     pub role: String,
-    /// The identity's name, object id or client id; at a server its object id
+    /// The name, object id or client id of an identity, or a group's name or object id; at a server the object id
     pub identity: String,
     /// Where it counts: /, /keys/NAME, /secrets/NAME, /certificates/NAME, in a Managed HSM also /keys
     #[arg(long, default_value = "/")]
@@ -82,7 +83,7 @@ fn give(context: &Context, given: &Given, force: bool) -> Result<()> {
     let opened = context.unlocked()?;
     let image = opened.vault.image();
     let role = role(&image, opened.manner, &given.role)?;
-    let principal = principal(&image, &given.identity, force)?;
+    let principal = Principal::find_known(&image, &given.identity, force)?.oid().to_owned();
     check(&image, opened.manner, given, &role, &principal)?;
     if let Scope::Object(collection, name) = &given.scope
         && image.with_name(*collection, name.as_str()).next().is_none()
@@ -120,7 +121,7 @@ fn take(context: &Context, given: &Given) -> Result<()> {
     let image = opened.vault.image();
     let role = role(&image, opened.manner, &given.role)?;
     // An identity that was deleted, or lies elsewhere, is known by its id alone.
-    let principal = principal(&image, &given.identity, true)?;
+    let principal = Principal::find(&image, &given.identity)?.oid().to_owned();
     let who = shown_name(&image, &principal);
     let found = assignments(&image).into_iter().find(|assignment| {
         assignment.principal == principal && assignment.role == role.id() && assignment.scope == given.scope
@@ -141,9 +142,9 @@ fn take(context: &Context, given: &Given) -> Result<()> {
 fn show(context: &Context, of: Option<&str>) -> Result<()> {
     let opened = context.unlocked()?;
     let image = opened.vault.image();
-    let principal = of.map(|text| principal(&image, text, true)).transpose()?;
+    let principal = of.map(|text| Principal::find(&image, text)).transpose()?;
     let mut all = assignments(&image);
-    all.retain(|given| principal.as_ref().is_none_or(|principal| given.principal == *principal));
+    all.retain(|given| principal.as_ref().is_none_or(|principal| given.principal == principal.oid()));
     let name = |given: &Assignment| role_name(&image, opened.manner, &given.role);
     all.sort_by_cached_key(|given| (shown_name(&image, &given.principal), name(given), given.scope.to_string()));
     let row = |given: &Assignment| {
@@ -165,24 +166,6 @@ pub(super) fn no_role(text: &str) -> Error {
     ))
 }
 
-/// The object id of an identity; with `unknown` also one that this vault doesn't hold.
-fn principal(image: &Image, text: &str, unknown: bool) -> Result<String> {
-    let lower = text.to_ascii_lowercase();
-    match identity::named(image, text) {
-        Ok(found) => Ok(found.oid),
-        Err(_) if guid::is_guid(&lower) && unknown => Ok(lower),
-        Err(_) if guid::is_guid(&lower) => Err(Error::refused(format!(
-            "This vault knows no identity {lower}. If it lies in another vault of the server, add --force: a mistyped id \
-             gives a role to nobody."
-        ))),
-        Err(error) => Err(error),
-    }
-}
-
-fn shown_name(image: &Image, principal: &str) -> String {
-    find(image, principal).map_or_else(|| principal.to_owned(), |stored| stored.record.name)
-}
-
 /// A role's name, or its id if it is none of this vault's.
 pub(super) fn role_name(image: &Image, manner: Manner, id: &str) -> String {
     RoleDefinition::find(image, manner, id).map_or_else(|| id.to_owned(), |role| role.name().to_owned())
@@ -190,12 +173,12 @@ pub(super) fn role_name(image: &Image, manner: Manner, id: &str) -> String {
 
 /// Who has what where.
 pub(super) fn assignment_json(image: &Image, manner: Manner, given: &Assignment) -> Value {
-    json!({
+    let mut value = json!({
         "id": given.id,
-        "identity": find(image, &given.principal).map(|stored| stored.record.name),
-        "object_id": given.principal,
         "role": role_name(image, manner, &given.role),
         "role_id": given.role,
         "scope": given.scope.to_string(),
-    })
+    });
+    put_names(&mut value, image, &given.principal);
+    value
 }

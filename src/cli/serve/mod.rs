@@ -15,10 +15,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{Context, Error, Result, open};
 use crate::certificate::Alternative;
 use crate::config::{
-    AllowFrom, BackupTarget, ClientCertificates, Config, Manner, Rate, ServerConfig, TrustedProxies, VaultConfig,
+    AllowFrom, BackupTarget, ClientCertificates, Config, IssuerConfig, ManagedIdentityConfig, Manner, Rate,
+    ServerConfig, TrustedProxies, VaultConfig,
 };
 use crate::log;
-use crate::server::access::has_administrator;
+use crate::server::access::{Model, has_administrator};
 use crate::server::authority::Authority;
 use crate::server::client_certificate::AuthoritiesFiles;
 use crate::server::clock::Clock;
@@ -26,7 +27,7 @@ use crate::server::listen::{self, Limits, Listeners, Proxies};
 use crate::server::names::Names;
 use crate::server::tls::Tls;
 use crate::server::{Configuration, LoginLimit, Offered, ServeError, Server};
-use crate::vault::{Name, VaultAdmin};
+use crate::vault::{Image, Name, VaultAdmin};
 
 /// Where the server is reached, and for what.
 #[derive(Args)]
@@ -61,6 +62,10 @@ pub(super) struct Serve {
     dev: bool,
     #[arg(skip)]
     backup_targets: Vec<BackupTarget>,
+    #[arg(skip)]
+    issuers: Vec<IssuerConfig>,
+    #[arg(skip)]
+    managed_identity: Option<ManagedIdentityConfig>,
     #[arg(skip)]
     client_certificates: Option<ClientCertificates>,
     #[arg(skip)]
@@ -110,9 +115,10 @@ pub(super) fn run(context: &Context, mut serve: Serve) -> Result<()> {
 impl Serve {
     fn configuration(&self) -> Result<Configuration> {
         let client_authorities = self.client_certificates.as_ref().map(authorities::read).transpose()?.flatten();
-        let backup_targets = targets::targets(&self.backup_targets)?;
         Ok(Configuration {
-            backup_targets,
+            backup_targets: targets::targets(&self.backup_targets)?,
+            issuers: self.issuers.clone(),
+            imds_identity: self.managed_identity.as_ref().and_then(|managed| managed.imds_identity.clone()),
             client_authorities,
             proxies: Arc::new(self.trusted_proxies.clone().map(Proxies::from).unwrap_or_default()),
             login_limit: self.logins.map(LoginLimit::from).unwrap_or_default(),
@@ -132,6 +138,8 @@ impl Serve {
             (self.tls_certificate, self.tls_key) = config.tls.unzip();
         }
         self.backup_targets.extend(config.backup_targets);
+        self.issuers.extend(config.issuers);
+        self.managed_identity = self.managed_identity.take().or(config.managed_identity);
         self.client_certificates = self.client_certificates.take().or(config.client_certificates);
         self.trusted_proxies = self.trusted_proxies.take().or(config.trusted_proxies);
         self.logins = self.logins.or(config.logins);
@@ -153,14 +161,8 @@ impl Serve {
         Ok(names)
     }
 
-    fn listen_at(
-        &self,
-        wanted: Vec<SocketAddr>,
-        tls: &Arc<Tls>,
-        proxies: Arc<Proxies>,
-    ) -> Result<(Listeners, Vec<SocketAddr>)> {
+    fn listen_at(&self, wanted: Vec<SocketAddr>, tls: &Arc<Tls>) -> Result<(Listeners, Vec<SocketAddr>)> {
         let mut listeners = Listeners::new();
-        listeners.behind(proxies);
         let listened = wanted.into_iter().map(|address| listeners.network(address, Arc::clone(tls)).map_err(failed));
         let addresses = listened.collect::<Result<_>>()?;
         if let Some(socket) = &self.socket {
@@ -168,12 +170,23 @@ impl Serve {
         }
         Ok((listeners, addresses))
     }
+
+    /// Where programs of this machine get tokens of it, if anywhere.
+    fn listen_for_this_machine(&self, context: &Context) -> Result<Listeners> {
+        let mut listeners = Listeners::new();
+        if let Some(managed) = &self.managed_identity {
+            let address = listeners.loopback(managed.listen).map_err(failed)?;
+            context.output.note(&format!("Managed identities at http://{address}."));
+        }
+        Ok(listeners)
+    }
 }
 
 /// A server that listens already.
 struct Running {
     server: Arc<Server>,
     listeners: Listeners,
+    of_this_machine: Listeners,
     source: TlsSource,
     tls: Arc<Tls>,
     client_authorities: Option<Arc<AuthoritiesFiles>>,
@@ -198,10 +211,12 @@ impl Running {
         let tls = Arc::new(source.make()?);
         // As many connections as the limits allow; what the system refuses ends single connections only.
         let _ = crate::sys::open_files::raise_limit();
-        let (listeners, addresses) = serve.listen_at(wanted, &tls, proxies)?;
+        let (mut listeners, addresses) = serve.listen_at(wanted, &tls)?;
+        listeners.behind(proxies);
+        let of_this_machine = serve.listen_for_this_machine(context)?;
         if serve.dev {
             dev::explain(context, serve, &vaults, &names, addresses.first().map(SocketAddr::port), clock.now())?;
-        } else if !has_administrator(&home.image(), vaults[0].manner) {
+        } else if lacks_administrator(&home.image(), vaults[0].manner) {
             context.output.note(&format!(
                 "Nobody may do everything in the vault {0} yet: `strongroom --vault {0} identity create NAME \
                  --administrator` makes somebody who may.",
@@ -212,7 +227,7 @@ impl Running {
         for address in &addresses {
             context.output.note(&format!("Listening at https://{address}."));
         }
-        Ok(Self { server, listeners, source, tls, client_authorities })
+        Ok(Self { server, listeners, of_this_machine, source, tls, client_authorities })
     }
 
     async fn until(self, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
@@ -222,8 +237,26 @@ impl Running {
         if let Some(files) = self.client_authorities {
             tokio::spawn(authorities::read_regularly(files, signal(SignalKind::hangup())?));
         }
-        listen::serve(self.server.router(), self.listeners, Limits::default(), shutdown).await
+        tokio::spawn({
+            let server = Arc::clone(&self.server);
+            async move { server.prepare_issuers().await }
+        });
+        let (end, mut ended) = tokio::sync::watch::channel(());
+        let others_end = async move { drop(ended.changed().await) };
+        let shutdown = async move {
+            shutdown.await;
+            drop(end);
+        };
+        let of_this_machine =
+            listen::serve(self.server.managed_identity(), self.of_this_machine, Limits::default(), others_end);
+        let everybody = listen::serve(self.server.router(), self.listeners, Limits::default(), shutdown);
+        tokio::try_join!(everybody, of_this_machine).map(drop)
     }
+}
+
+/// Whether nobody may do everything; where policies count, nobody shall.
+fn lacks_administrator(image: &Image, manner: Manner) -> bool {
+    Model::of(image, manner) == Model::Roles && !has_administrator(image, manner)
 }
 
 /// Until somebody asks the server to end.

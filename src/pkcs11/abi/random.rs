@@ -3,7 +3,6 @@
 use cryptoki_sys::*;
 
 use super::pointers::elements_mut;
-use crate::crypto;
 use crate::pkcs11::error::Rv;
 
 /// Refused: the generator takes its seed from the system alone.
@@ -23,11 +22,12 @@ pub unsafe extern "C" fn C_GenerateRandom(
     random_len: CK_ULONG,
 ) -> CK_RV {
     call!(C_GenerateRandom, module => {
-        module.session(session)?;
+        // Without the session's lock: the bytes may come over a network.
+        let (slot, _) = module.session(session)?.place();
         if random_data.is_null() {
             return Err(Rv(CKR_ARGUMENTS_BAD));
         }
         // SAFETY: the caller's promise.
-        Ok(crypto::random(unsafe { elements_mut(random_data, random_len)? })?)
+        Ok(slot.vault.random(unsafe { elements_mut(random_data, random_len)? })?)
     })
 }

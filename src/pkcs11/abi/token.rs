@@ -83,7 +83,7 @@ pub unsafe extern "C" fn C_GetMechanismInfo(
     call!(C_GetMechanismInfo, module => {
         // SAFETY: the caller's promise.
         let info = unsafe { Place::new(info)? };
-        info.set(module.slot(slot)?.mechanisms.find(mechanism_type)?.info());
+        info.set(module.slot(slot)?.mechanisms.info(mechanism_type)?);
         Ok(())
     })
 }

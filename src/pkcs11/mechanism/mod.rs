@@ -5,6 +5,7 @@
 //! by [`parameter`]. Whether a key fits, by kind and by size, is judged here for every function alike.
 
 mod allowed;
+mod offer;
 pub mod parameter;
 mod table;
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use cryptoki_sys::*;
 use zeroize::Zeroizing;
 
+use super::remote_cipher::RemoteCipher;
 use super::{Kind, Step};
 use crate::crypto::{
     Cipher, CipherScheme, CryptoError, Direction, EncryptScheme, KeyAlgorithm, KeyWrapScheme, SecretBytes,
@@ -18,7 +19,7 @@ use crate::pkcs11::mechanism::{Request, TransformPlan};
 use crate::pkcs11::object;
 use crate::pkcs11::session::Session;
 use crate::pkcs11::slot::ParsedPublicKey;
-use crate::vault::{PrivateKey, SecretKey, Usage, VaultError};
+use crate::vault::{Ability, Matter, PrivateKey, SecretKey, UsableKey, Usage, VaultError};
 
 /// An encryption or a decryption that was begun.
 pub struct Ciphering {
@@ -36,6 +37,8 @@ pub struct Ciphering {
 enum Engine {
     /// An AES mode.
     Cipher(Arc<dyn SecretKey>, Box<Cipher>),
+    /// An AES mode, where the key's vault is.
+    Remote(Box<RemoteCipher>),
     /// AES key wrap.
     KeyWrap(Arc<dyn SecretKey>, KeyWrapScheme),
     /// RSA with the public key.
@@ -65,15 +68,18 @@ impl Session {
         let padded = direction == Direction::Decrypt && is_padded(&plan);
         let engine = match (plan, direction) {
             (TransformPlan::Cipher(scheme), _) => {
-                let key = self.slot.secret_key(&object)?;
-                let cipher = key.usable().map_err(Rv::at_init)?.cipher(&scheme, direction)?;
-                Engine::Cipher(key, Box::new(cipher))
+                self.slot.expect_offered(&object, &Ability::Cipher(scheme, direction, Matter::Bytes))?;
+                Engine::of(self.slot.secret_key(&object)?, &scheme, direction)?
             }
-            (TransformPlan::KeyWrap(scheme), _) => Engine::KeyWrap(self.slot.secret_key(&object)?, scheme),
+            (TransformPlan::KeyWrap(scheme), _) => {
+                self.slot.expect_offered(&object, &Ability::KeyWrap(scheme, Matter::Bytes))?;
+                Engine::KeyWrap(self.slot.secret_key(&object)?, scheme)
+            }
             (TransformPlan::Rsa(scheme), Direction::Encrypt) => {
                 Engine::Public(self.slot.public_keys.get(&object)?, RsaScheme::new(scheme, algorithm)?)
             }
             (TransformPlan::Rsa(scheme), Direction::Decrypt) => {
+                self.slot.expect_offered(&object, &Ability::Decrypt(scheme))?;
                 Engine::Private(self.slot.private_key(&object)?, RsaScheme::new(scheme, algorithm)?)
             }
             (TransformPlan::RsaAes { .. }, _) => return Err(Rv(CKR_MECHANISM_INVALID)),
@@ -104,6 +110,19 @@ impl Session {
             Some(ciphering) if ciphering.direction == direction => Ok(ciphering),
             _ => Err(Rv(CKR_OPERATION_NOT_INITIALIZED)),
         }
+    }
+}
+
+impl Engine {
+    /// Of an AES key that is here or in its vault.
+    fn of(key: Arc<dyn SecretKey>, scheme: &CipherScheme<'_>, direction: Direction) -> Result<Self, Rv> {
+        let cipher = match key.usable().map_err(Rv::at_init)? {
+            UsableKey::Here(key) => key.cipher(scheme, direction)?,
+            UsableKey::There(_) => {
+                return RemoteCipher::new(key, scheme, direction).map(|it| Self::Remote(Box::new(it)));
+            }
+        };
+        Ok(Self::Cipher(key, Box::new(cipher)))
     }
 }
 
@@ -159,8 +178,11 @@ impl Ciphering {
                     cipher.whole(input, room).map_err(|error| refusal(error.into()))
                 })
             }
+            Engine::Remote(cipher) => write(out, cipher.most(input.len()), (self.padded, &mut self.kept), |room| {
+                cipher.finish(input, room).map_err(refusal)
+            }),
             Engine::KeyWrap(key, scheme) => {
-                let key = key.usable().map_err(Rv::at_use)?;
+                let key = key.usable().and_then(UsableKey::here).map_err(Rv::at_use)?;
                 match direction {
                     Direction::Encrypt => out.give(&key.wrap(scheme, input).map_err(|error| refusal(error.into()))?),
                     Direction::Decrypt => {
@@ -189,6 +211,12 @@ impl Ciphering {
         if self.kept.is_some() {
             return Err(Rv(CKR_OPERATION_NOT_INITIALIZED));
         }
+        if let Engine::Remote(cipher) = &mut self.engine {
+            let Some(_) = out.room(0)? else { return Ok(Step::Pending) };
+            cipher.collect(part)?;
+            self.in_parts = true;
+            return Ok(Step::Pending);
+        }
         let direction = self.direction;
         let (key, cipher) = self.in_parts()?;
         key.usable().map_err(Rv::at_use)?;
@@ -205,6 +233,15 @@ impl Ciphering {
             return if self.in_parts { out.give(kept.expose()) } else { Err(Rv(CKR_OPERATION_NOT_INITIALIZED)) };
         }
         let (direction, padded) = (self.direction, self.padded);
+        if let Engine::Remote(cipher) = &self.engine {
+            let mut kept = None;
+            let outcome = write(out, cipher.most(0), (padded, &mut kept), |room| {
+                cipher.finish(&[], room).map_err(|error| at_data(direction, error))
+            });
+            self.in_parts |= kept.is_some();
+            self.kept = kept;
+            return outcome;
+        }
         let (key, cipher) = self.in_parts()?;
         key.usable().map_err(Rv::at_use)?;
         let mut kept = None;
@@ -220,7 +257,9 @@ impl Ciphering {
     fn in_parts(&mut self) -> Result<(&dyn SecretKey, &mut Cipher), Rv> {
         match &mut self.engine {
             Engine::Cipher(key, cipher) => Ok((&**key, cipher)),
-            Engine::KeyWrap(..) | Engine::Public(..) | Engine::Private(..) => Err(Rv(CKR_OPERATION_NOT_INITIALIZED)),
+            Engine::Remote(_) | Engine::KeyWrap(..) | Engine::Public(..) | Engine::Private(..) => {
+                Err(Rv(CKR_OPERATION_NOT_INITIALIZED))
+            }
         }
     }
 }

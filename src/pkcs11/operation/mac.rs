@@ -10,7 +10,7 @@ use super::Step;
 use crate::crypto::{DigestAlgorithm, Mac, MacScheme};
 use crate::pkcs11::abi::Output;
 use crate::pkcs11::error::Rv;
-use crate::vault::SecretKey;
+use crate::vault::{SecretKey, UsableKey};
 
 /// A MAC that was begun.
 pub struct Macing {
@@ -27,7 +27,7 @@ type Buffer = Zeroizing<[u8; DigestAlgorithm::MAX_LEN]>;
 impl Macing {
     /// Before any input.
     pub fn new(key: Arc<dyn SecretKey>, scheme: MacScheme, len: usize) -> Result<Self, Rv> {
-        let state = key.usable().map_err(Rv::at_init)?.mac(scheme)?;
+        let state = key.usable().and_then(UsableKey::here).map_err(Rv::at_init)?.mac(scheme)?;
         Ok(Self { key, state, len, in_parts: false })
     }
 

@@ -17,7 +17,7 @@ use crate::pkcs11::abi::{CallerBytes, Exchange, GcmMessage};
 use crate::pkcs11::error::Rv;
 use crate::pkcs11::mechanism::MessageRequest;
 use crate::pkcs11::session::Session;
-use crate::vault::SecretKey;
+use crate::vault::{SecretKey, UsableKey};
 
 /// The most of a message in parts that is kept until its tag.
 const MOST_KEPT: usize = 64 << 20;
@@ -42,10 +42,11 @@ impl Session {
         let kind = kind(direction);
         self.expect_free(kind)?;
         mechanism.check(kind.flag())?;
+        self.slot.mechanisms.find_for(mechanism.number, kind.flag())?;
         let (object, algorithm) = self.slot.key_for(mechanism.number, key, usage(direction))?;
         mechanism.check_key(kind.flag(), algorithm)?;
         let key = self.slot.secret_key(&object)?;
-        let gcm = key.usable().map_err(Rv::at_init)?.gcm_messages(direction)?;
+        let gcm = key.usable().and_then(UsableKey::here).map_err(Rv::at_init)?.gcm_messages(direction)?;
         let messages = Messages { key, gcm, ivs: Ivs::default(), under_way: None };
         self.operation = Operation::Messages(Box::new(messages));
         Ok(())

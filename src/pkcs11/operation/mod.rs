@@ -12,6 +12,7 @@ mod intake;
 mod mac;
 pub mod message;
 pub mod recover;
+mod remote_cipher;
 pub mod sign;
 pub mod verify;
 

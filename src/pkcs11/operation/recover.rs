@@ -12,7 +12,7 @@ use crate::pkcs11::mechanism::Request;
 use crate::pkcs11::object;
 use crate::pkcs11::session::Session;
 use crate::pkcs11::slot::ParsedPublicKey;
-use crate::vault::{PrivateKey, SignScheme, Usage};
+use crate::vault::{Ability, PrivateKey, SignScheme, Usage};
 
 /// A signature that was begun.
 pub struct SignRecover {
@@ -33,8 +33,10 @@ impl Session {
     pub fn sign_recover_init(&mut self, mechanism: Request<'_>, key: CK_OBJECT_HANDLE) -> Result<(), Rv> {
         self.expect_free(Kind::SignRecover)?;
         let (object, algorithm) = self.slot.key_for(mechanism.number, key, Usage::SIGN_RECOVER)?;
+        let scheme = mechanism.recover_plan(CKF_SIGN_RECOVER, algorithm)?;
+        self.slot.expect_offered(&object, &Ability::Sign(algorithm, scheme))?;
         self.operation = Operation::SignRecover(SignRecover {
-            scheme: mechanism.recover_plan(CKF_SIGN_RECOVER, algorithm)?,
+            scheme,
             key: self.slot.private_key(&object)?,
             length: algorithm.signature_len(),
             awaits_pin: object::asks_for_pin(&object.content),

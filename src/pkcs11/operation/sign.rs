@@ -15,7 +15,7 @@ use crate::pkcs11::error::Rv;
 use crate::pkcs11::mechanism::{Request, SignPlan};
 use crate::pkcs11::object;
 use crate::pkcs11::session::Session;
-use crate::vault::{PrivateKey, SignScheme, Usage};
+use crate::vault::{Ability, PrivateKey, SignScheme, Usage};
 
 /// A signature that was begun. In place and not boxed: a signature allocates nothing.
 #[expect(clippy::large_enum_variant)]
@@ -42,13 +42,16 @@ impl Session {
         self.expect_free(Kind::Sign)?;
         let (object, algorithm) = self.slot.key_for(mechanism.number, key, Usage::SIGN)?;
         self.operation = Operation::Sign(match mechanism.sign_plan(CKF_SIGN, algorithm)? {
-            SignPlan::Signature(plan) => Sign::Signature(Signature {
-                key: self.slot.private_key(&object)?,
-                scheme: plan.scheme,
-                length: algorithm.signature_len(),
-                intake: Intake::new(plan),
-                awaits_pin: object::asks_for_pin(&object.content),
-            }),
+            SignPlan::Signature(plan) => {
+                self.slot.expect_offered(&object, &Ability::Sign(algorithm, plan.scheme))?;
+                Sign::Signature(Signature {
+                    key: self.slot.private_key(&object)?,
+                    scheme: plan.scheme,
+                    length: algorithm.signature_len(),
+                    intake: Intake::new(plan),
+                    awaits_pin: object::asks_for_pin(&object.content),
+                })
+            }
             SignPlan::Mac(scheme, len) => {
                 Sign::Mac(Box::new(Macing::new(self.slot.secret_key(&object)?, scheme, len)?))
             }

@@ -16,7 +16,7 @@ use crate::pkcs11::error::Rv;
 use crate::pkcs11::mechanism::{self, DerivePlan, Hkdf, Request, Salt};
 use crate::pkcs11::object::Guard;
 use crate::pkcs11::template::{Expected, Template, check_generic_len, for_derived_data};
-use crate::vault::{Class, Object, SecretBytes, Usage, VaultError};
+use crate::vault::{Class, Object, SecretBytes, UsableKey, Usage, VaultError};
 
 /// Bytes that at least are derived from a key that isn't shown: what can be tried out one by one is as good as shown.
 const SHORTEST_FROM_HIDDEN: usize = 14;
@@ -115,14 +115,14 @@ impl Session {
     /// RFC 5869 §2.
     fn hkdf(&self, sources: &Sources, hkdf: &Hkdf<'_>, len: usize) -> Result<SecretBytes, Rv> {
         let base = self.slot.secret_key(&sources.base)?;
-        let base = base.usable().map_err(Rv::at_init)?.value()?;
+        let base = base.usable().and_then(UsableKey::here).map_err(Rv::at_init)?.value()?;
         if !hkdf.extract {
             return crypto::hkdf_expand(hkdf.digest, base, hkdf.info, len).map_err(wrong_length);
         }
         let extracted = match (&sources.salt, hkdf.salt) {
             (Some(salt), _) => {
                 let salt = self.slot.secret_key(salt)?;
-                let salt = salt.usable().map_err(Rv::at_init)?.value()?;
+                let salt = salt.usable().and_then(UsableKey::here).map_err(Rv::at_init)?.value()?;
                 crypto::hkdf_extract(hkdf.digest, salt, base)?
             }
             (None, Salt::Data(salt)) => crypto::hkdf_extract(hkdf.digest, salt, base)?,

@@ -31,7 +31,7 @@ impl Session {
         public: &Template<'_>,
         private: &Template<'_>,
     ) -> Result<Pair, Rv> {
-        self.slot.mechanisms.find(mechanism.number)?;
+        self.slot.mechanisms.find_for(mechanism.number, CKF_GENERATE_KEY_PAIR)?;
         let kind = mechanism.pair_kind()?;
         let request = template::for_generated_pair(kind, public, private, &self.slot.rules())?;
         for half in [&request.public, &request.private] {
@@ -70,7 +70,7 @@ impl Session {
 
     /// `C_GenerateKey`.
     pub fn generate_key(&self, mechanism: Request<'_>, template: &Template<'_>) -> Result<CK_OBJECT_HANDLE, Rv> {
-        self.slot.mechanisms.find(mechanism.number)?;
+        self.slot.mechanisms.find_for(mechanism.number, CKF_GENERATE)?;
         let kind = mechanism.secret_kind()?;
         let (algorithm, new) = template::for_generated_secret(kind, template, &self.slot.rules())?;
         self.check_write(new.token, new.draft.content.private)?;

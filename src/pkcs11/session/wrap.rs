@@ -21,7 +21,7 @@ use crate::pkcs11::object::{self, Guard};
 use crate::pkcs11::operation::Step;
 use crate::pkcs11::slot::session_objects::is_session_object;
 use crate::pkcs11::template::{Expected, Template};
-use crate::vault::{Class, Object, Usage, VaultError};
+use crate::vault::{Ability, Class, Matter, Object, UsableKey, Usage, VaultError};
 
 impl Session {
     /// `C_WrapKey`.
@@ -40,10 +40,24 @@ impl Session {
         let (wrapping_key, algorithm) = found;
         let plan = mechanism.transform_plan(CKF_WRAP, algorithm).map_err(of_wrapping_key)?;
         check_class(&wrapping_key, &plan, Class::PublicKey).map_err(of_wrapping_key)?;
+        self.expect_offered(&wrapping_key, &plan, Direction::Encrypt)?;
         let key = self.key_to_wrap(&wrapping_key, &plan, key)?;
         // The length is the same each time, so it may be asked by wrapping for nothing.
         let value = self.secret(&key).map_err(|error| of_key_to_wrap(error.into()))?;
         out.give(&self.wrap(&wrapping_key, &plan, &value)?)
+    }
+
+    /// Whether the vault of the key that wraps or unwraps does it so.
+    fn expect_offered(&self, key: &Object, plan: &TransformPlan<'_>, direction: Direction) -> Result<(), Rv> {
+        let ability = match *plan {
+            TransformPlan::Rsa(scheme) | TransformPlan::RsaAes { oaep: scheme, .. } => match direction {
+                Direction::Encrypt => return Ok(()),
+                Direction::Decrypt => Ability::Decrypt(scheme),
+            },
+            TransformPlan::KeyWrap(scheme) => Ability::KeyWrap(scheme, Matter::Key),
+            TransformPlan::Cipher(scheme) => Ability::Cipher(scheme, direction, Matter::Key),
+        };
+        self.slot.expect_offered(key, &ability)
     }
 
     /// The key with this handle, if it may be wrapped so.
@@ -90,8 +104,11 @@ impl Session {
         let key = self.slot.secret_key(wrapping_key).map_err(of_wrapping_key)?;
         let key = key.usable().map_err(|error| of_wrapping_key(Rv::at_init(error)))?;
         match plan {
-            TransformPlan::KeyWrap(scheme) => key.wrap(scheme, value.expose()).map_err(cannot_wrap),
-            TransformPlan::Cipher(scheme) => encipher(key, scheme, value.expose()).map_err(cannot_wrap),
+            TransformPlan::KeyWrap(scheme) => match key {
+                UsableKey::Here(key) => key.wrap(scheme, value.expose()).map_err(cannot_wrap),
+                UsableKey::There(key) => key.wrap(scheme, value.expose()).map_err(|error| by_vault(error, cannot_wrap)),
+            },
+            TransformPlan::Cipher(scheme) => encipher(key.here()?, scheme, value.expose()).map_err(cannot_wrap),
             TransformPlan::Rsa(_) | TransformPlan::RsaAes { .. } => Err(Rv(CKR_FUNCTION_FAILED)),
         }
     }
@@ -117,6 +134,7 @@ impl Session {
         let (unwrapping_key, algorithm) = found;
         let plan = mechanism.transform_plan(CKF_UNWRAP, algorithm).map_err(of_unwrapping_key)?;
         check_class(&unwrapping_key, &plan, Class::PrivateKey).map_err(of_unwrapping_key)?;
+        self.expect_offered(&unwrapping_key, &plan, Direction::Decrypt)?;
         check_login_per_use(&unwrapping_key)?;
         let imposed = imposed_template(&unwrapping_key);
         let expected = Expected::from_unwrap(template, &imposed, &self.slot.rules())?;
@@ -148,8 +166,11 @@ impl Session {
         let key = self.slot.secret_key(unwrapping_key).map_err(of_unwrapping_key)?;
         let key = key.usable().map_err(|error| of_unwrapping_key(Rv::at_init(error)))?;
         match plan {
-            TransformPlan::KeyWrap(scheme) => key.unwrap(scheme, wrapped).map_err(cannot_unwrap),
-            TransformPlan::Cipher(scheme) => decipher(key, scheme, wrapped).map_err(cannot_unwrap),
+            TransformPlan::KeyWrap(scheme) => match key {
+                UsableKey::Here(key) => key.unwrap(scheme, wrapped).map_err(cannot_unwrap),
+                UsableKey::There(key) => key.unwrap(scheme, wrapped).map_err(|error| by_vault(error, cannot_unwrap)),
+            },
+            TransformPlan::Cipher(scheme) => decipher(key.here()?, scheme, wrapped).map_err(cannot_unwrap),
             TransformPlan::Rsa(_) | TransformPlan::RsaAes { .. } => Err(Rv(CKR_FUNCTION_FAILED)),
         }
     }
@@ -159,7 +180,7 @@ impl Session {
         let key = self.slot.private_key(key).map_err(of_unwrapping_key)?;
         let mut len = 0;
         let padded = SecretBytes::filled(room, |out| {
-            len = key.decrypt(scheme, wrapped, out).map_err(|error| match error {
+            len = key.unwrap(scheme, wrapped, out).map_err(|error| match error {
                 VaultError::Crypto(error) => cannot_unwrap(error),
                 other => of_unwrapping_key(Rv::at_init(other)),
             })?;
@@ -219,6 +240,14 @@ fn aes(value: SecretBytes) -> Result<crypto::SecretKey, Rv> {
 
 fn algorithm(key: &Object) -> Result<KeyAlgorithm, Rv> {
     key.content.key.as_ref().map(|key| key.algorithm).ok_or(Rv(CKR_KEY_TYPE_INCONSISTENT))
+}
+
+/// What a vault says that has the key: what is wrong with the bytes has the same words as here.
+fn by_vault(error: VaultError, of_bytes: fn(CryptoError) -> Rv) -> Rv {
+    match error {
+        VaultError::Crypto(error) => of_bytes(error),
+        other => Rv::at_use(other),
+    }
 }
 
 fn cannot_wrap(error: CryptoError) -> Rv {

@@ -12,7 +12,9 @@ use crate::crypto::PublicKey;
 use crate::pkcs11::error::Rv;
 use crate::pkcs11::mechanism::Mechanism;
 use crate::pkcs11::object;
-use crate::vault::{Class, Content, KeyAlgorithm, Object, ObjectNumber, PrivateKey, SecretKey, Usage, VaultError};
+use crate::vault::{
+    Ability, Class, Content, KeyAlgorithm, Object, ObjectNumber, PrivateKey, SecretKey, Usage, VaultError,
+};
 
 impl Slot {
     /// The key with this handle, if it may be used so and with this mechanism.
@@ -22,7 +24,7 @@ impl Slot {
         handle: CK_OBJECT_HANDLE,
         usage: Usage,
     ) -> Result<(Arc<Object>, KeyAlgorithm), Rv> {
-        let mechanism = self.mechanisms.find(mechanism)?;
+        let mechanism = self.mechanisms.find_for(mechanism, flag(usage))?;
         let object = self.object(handle).map_err(|rv| match rv {
             Rv(CKR_OBJECT_HANDLE_INVALID) => Rv(CKR_KEY_HANDLE_INVALID),
             other => other,
@@ -45,6 +47,15 @@ impl Slot {
             return self.objects.load().secret_key(object.number).ok_or(Rv(CKR_KEY_HANDLE_INVALID));
         }
         self.vault.secret_key(object.number).map_err(Rv::at_init)
+    }
+
+    /// Fails with `CKR_MECHANISM_PARAM_INVALID` if the vault doesn't do this with its keys: the mechanism is one that it
+    /// has, but not with these parameters.
+    pub fn expect_offered(&self, object: &Object, ability: &Ability<'_>) -> Result<(), Rv> {
+        if is_session_object(object.number) || self.vault.offers(ability) {
+            return Ok(());
+        }
+        Err(Rv(CKR_MECHANISM_PARAM_INVALID))
     }
 
     /// Fails if this is a key with a secret part that is disabled, deleted or not valid now. Of a private key on the

@@ -17,7 +17,7 @@ use crate::pkcs11::error::Rv;
 use crate::sys::memory::OwnSecret;
 use crate::vault::{
     self, Class, Content, Draft, EncryptScheme, Image, KeyAlgorithm, Object, ObjectNumber, PrivateKey, SecretBytes,
-    SecretKey, SignScheme, VaultError,
+    SecretKey, SignScheme, UsableKey, VaultError,
 };
 
 /// Set in the number of every session object.
@@ -100,9 +100,9 @@ impl PrivateKey for SessionKey<crypto::PrivateKey> {
 }
 
 impl SecretKey for SessionKey<crypto::SecretKey> {
-    fn usable(&self) -> vault::Result<&crypto::SecretKey> {
+    fn usable(&self) -> vault::Result<UsableKey<'_>> {
         self.check()?;
-        Ok(&self.key)
+        Ok(UsableKey::Here(&self.key))
     }
 }
 

@@ -104,7 +104,7 @@ impl Slot {
         if role == Role::SecurityOfficer && admission.read_only > 0 {
             return Err(Rv(CKR_SESSION_READ_ONLY_EXISTS));
         }
-        self.vault.unlock(&self.way_in(role, pin)?)?;
+        self.vault.unlock(&self.way_in(role, pin)?).map_err(Rv::at_login)?;
         self.role.store(mark, Ordering::Release);
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Slot {
         if self.confirmed_role() != Some(Role::User) {
             return Err(Rv(CKR_USER_NOT_LOGGED_IN));
         }
-        Ok(self.vault.unlock(&self.way_in(Role::User, pin)?)?)
+        self.vault.unlock(&self.way_in(Role::User, pin)?).map_err(Rv::at_login)
     }
 
     /// `C_Logout`.

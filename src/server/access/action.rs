@@ -172,9 +172,20 @@ impl ActionSet {
         Self(self.0 & !other.0)
     }
 
+    /// How many are in it.
+    pub fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
     /// Whether nothing is in it.
     pub fn is_empty(self) -> bool {
         self.0 == 0
+    }
+}
+
+impl FromIterator<DataAction> for ActionSet {
+    fn from_iter<I: IntoIterator<Item = DataAction>>(all: I) -> Self {
+        Self(all.into_iter().fold(0, |set, action| set | 1 << action.0))
     }
 }
 

@@ -1,15 +1,22 @@
-//! Who may do what: roles, assignments, and the decision, which denies what nothing allows.
+//! Who may do what: roles and their assignments, or access policies, and the decision, which denies what nothing allows.
 //!
-//! Assignments, and roles that were made here, are records in the vault whose objects they concern. What they allow is worked
-//! out once after each change of them ([`Grants`]), and asked at every request, so that a permission taken away counts at once.
+//! Assignments, policies and roles that were made here are records in the vault whose objects they concern. What they allow is
+//! worked out once after each change of them ([`Rights`]), and asked at every request, so that a permission taken away counts
+//! at once. [`explain`] says why it is so.
 
 mod action;
 mod assignment;
 mod definition;
 mod error;
+pub mod explain;
+mod need;
+mod permission;
+mod policy;
+mod rights;
 mod role;
 mod scope;
 mod standing;
+mod wish;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +27,11 @@ pub use action::{ActionSet, DataAction, prefix};
 pub use assignment::{Assignment, assign, assignments, put as put_assignment, removal, unassign};
 pub use definition::{CustomRole, Permission, RoleDefinition, define, undefine};
 pub use error::RoleError;
+pub use need::{At, Need};
+pub use permission::{PermissionSet, PolicyPermission};
+pub(super) use policy::Chosen;
+pub use policy::{AccessPolicy, Model, policies, remove_policy, set_policy};
+pub use rights::Rights;
 pub use role::{ADMINISTRATOR, Assigns, BUILT_IN, BuiltInRole, HSM_ADMINISTRATOR, MANAGED_HSM, built_in, full_rights};
 pub use scope::Scope;
 pub use standing::{Identities, Less, has_administrator, keep_an_administrator};
@@ -40,17 +52,6 @@ struct Granted {
     everywhere: ActionSet,
     collections: HashMap<Collection, ActionSet>,
     objects: HashMap<(Collection, Box<str>), ActionSet>,
-}
-
-/// What an operation is about, where it is asked whether it is allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At<'a> {
-    /// The vault.
-    Vault,
-    /// Everything in one name space.
-    All(Collection),
-    /// The object with this name, in small letters.
-    Object(Collection, &'a str),
 }
 
 impl Grants {

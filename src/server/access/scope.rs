@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::need::At;
 use crate::config::Manner;
 use crate::vault::{Collection, Name};
 
@@ -29,6 +30,17 @@ impl Scope {
                 collection == of && name.as_str().eq_ignore_ascii_case(same.as_str())
             }
             _ => false,
+        }
+    }
+
+    /// Whether a role that is given here counts there.
+    pub fn counts_at(&self, at: At<'_>) -> bool {
+        match (self, at) {
+            (Self::Vault, _) => true,
+            (_, At::Vault) => false,
+            (Self::All(collection), At::All(of) | At::Object(of, _)) => *collection == of,
+            (Self::Object(collection, name), At::Object(of, folded)) => *collection == of && name.folded() == folded,
+            (Self::Object(..), At::All(_)) => false,
         }
     }
 

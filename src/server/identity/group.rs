@@ -162,14 +162,15 @@ pub(super) struct Memberships {
 }
 
 impl Memberships {
-    pub(super) fn of(image: &Image) -> Self {
+    pub(super) fn of(groups: &[Group]) -> Self {
         let mut by_member: HashMap<Box<str>, Vec<Box<str>>> = HashMap::new();
         let mut by_foreign = HashMap::new();
-        for group in all(image) {
-            for member in group.members {
-                by_member.entry(member.into()).or_default().push(group.oid.as_str().into());
+        for group in groups {
+            let oid = || Box::from(group.oid.as_str());
+            for member in &group.members {
+                by_member.entry(member.as_str().into()).or_default().push(oid());
             }
-            by_foreign.extend(group.foreign.into_iter().map(|foreign| (foreign, Box::from(group.oid.as_str()))));
+            by_foreign.extend(group.foreign.iter().map(|foreign| (foreign.clone(), oid())));
         }
         let by_member = by_member.into_iter().map(|(member, groups)| (member, groups.into())).collect();
         Self { by_member, by_foreign, none: Arc::default() }

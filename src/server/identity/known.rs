@@ -3,9 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::group::Memberships;
+use super::federated::Federations;
+use super::group::{self, Memberships};
+use super::header::Headers;
 use super::peer::Peers;
-use super::{Caller, ClientSecret, Identity, LoginCertificate};
+use super::{Caller, ClientSecret, Group, Identity, LoginCertificate};
+use crate::crypto;
 use crate::server::record;
 use crate::server::settings::Settings;
 use crate::server::token::SigningKeys;
@@ -29,7 +32,10 @@ pub struct Known {
     pub peers: Peers,
     by_client_id: HashMap<String, Arc<Client>>,
     enabled: HashSet<String>,
+    groups: Vec<Group>,
     memberships: Memberships,
+    federations: Federations,
+    headers: Headers,
     nobody: Client,
 }
 
@@ -37,16 +43,21 @@ impl Known {
     /// What this image says.
     pub fn of(image: &Image) -> Self {
         let identities: Vec<Identity> = record::all(image).map(|stored| stored.record).collect();
-        let enabled =
-            identities.iter().filter(|identity| identity.enabled).map(|identity| identity.oid.clone()).collect();
-        let clients: Vec<_> = identities.into_iter().map(|identity| Arc::new(Client::of(identity))).collect();
+        let groups = group::all(image);
+        let enabled = identities.iter().filter(|identity| identity.enabled).map(|identity| identity.oid.clone());
+        let enabled = enabled.collect();
+        let clients: HashMap<String, Arc<Client>> =
+            identities.into_iter().map(|i| (i.appid.clone(), Arc::new(Client::of(i)))).collect();
         Self {
             tenant: Settings::of(image).map(|settings| settings.tenant).unwrap_or_default(),
             keys: SigningKeys::of(image),
             enabled,
-            peers: Peers::of(clients.iter().map(|client| &**client)),
-            memberships: Memberships::of(image),
-            by_client_id: clients.into_iter().map(|client| (client.identity.appid.clone(), client)).collect(),
+            peers: Peers::of(clients.values().map(|client| &**client)),
+            memberships: Memberships::of(&groups),
+            groups,
+            federations: Federations::of(clients.values()),
+            headers: Headers::of(clients.values()),
+            by_client_id: clients,
             nobody: Client::nobody(),
         }
     }
@@ -86,9 +97,33 @@ impl Known {
         self.memberships.foreign(issuer, value)
     }
 
+    /// Every identity that this subject of an issuer is, also those that are disabled.
+    pub fn federated(&self, issuer: &str, subject: &str) -> &[Arc<Client>] {
+        self.federations.find(issuer, subject)
+    }
+
+    /// The enabled identity whose secret header this is. Takes the key under which those are hashed.
+    pub fn with_header(&self, key: &crypto::SecretKey, given: &str, now: i64) -> Option<&Arc<Client>> {
+        self.headers.find(key, given, now).filter(|client| client.identity.enabled)
+    }
+
+    /// The enabled identity with this name, object id or client id.
+    pub fn named(&self, text: &str) -> Option<&Arc<Client>> {
+        let is_called = |client: &&Arc<Client>| {
+            let Identity { oid, appid, name, .. } = &client.identity;
+            [oid, appid, name].iter().any(|known| known.eq_ignore_ascii_case(text))
+        };
+        self.by_client_id.values().find(is_called).filter(|client| client.identity.enabled)
+    }
+
     /// All identities.
     pub fn identities(&self) -> impl Iterator<Item = &Identity> {
         self.by_client_id.values().map(|client| &client.identity)
+    }
+
+    /// All groups.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
     }
 
     /// The enabled identity with this client id.

@@ -5,7 +5,9 @@
 
 mod caller;
 mod certificate;
+mod federated;
 pub mod group;
+mod header;
 mod known;
 mod peer;
 
@@ -16,7 +18,9 @@ use zeroize::Zeroizing;
 
 pub use caller::Caller;
 pub use certificate::LoginCertificate;
+pub use federated::{EXCHANGE_AUDIENCE, FederatedCredential};
 pub use group::{ForeignGroup, Group};
+pub use header::add_header;
 pub use known::{Client, Known};
 pub use peer::{LocalPeer, NOBODY, Owner, certificate_name, local_owner, name_owner};
 
@@ -44,6 +48,12 @@ pub struct Identity {
     /// Certificates with which it may sign assertions, and which it may show in TLS handshakes.
     #[serde(default)]
     pub certificates: Vec<ClientCertificate>,
+    /// Whose tokens say that it is who it says.
+    #[serde(default)]
+    pub federated: Vec<FederatedCredential>,
+    /// Secret headers with which programs of the server's machine get its tokens.
+    #[serde(default)]
+    pub headers: Vec<ClientSecret>,
     /// Names in certificates of the clients' authorities, as [`certificate_name`] writes them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
@@ -183,13 +193,18 @@ pub struct NewSecret {
 
 /// Gives an identity a new client secret, and says it this once.
 pub fn add_secret(vault: &dyn Vault, oid: &str, now: i64, expires: Option<i64>) -> Result<NewSecret> {
-    let key = hash_key(vault)?;
+    let (new, kept) = new_secret(&hash_key(vault)?, now, expires)?;
+    change(vault, oid, &mut |identity| identity.secrets.push(kept.clone()))?;
+    Ok(new)
+}
+
+/// A secret, and what is kept of it.
+fn new_secret(key: &crypto::SecretKey, now: i64, expires: Option<i64>) -> Result<(NewSecret, ClientSecret)> {
     let mut bytes = Zeroizing::new([0; 32]);
     crypto::random(&mut *bytes)?;
     let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&*bytes));
-    let secret = ClientSecret { id: guid::random()?, hash: hash(&key, &text)?, created: now, expires };
-    change(vault, oid, &mut |identity| identity.secrets.push(secret.clone()))?;
-    Ok(NewSecret { id: secret.id, text })
+    let kept = ClientSecret { id: guid::random()?, hash: hash(key, &text)?, created: now, expires };
+    Ok((NewSecret { id: kept.id.clone(), text }, kept))
 }
 
 /// Whether this is a valid client secret of the identity. Compared in constant time.

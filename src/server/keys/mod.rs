@@ -29,7 +29,7 @@ pub use jwk::{Jwk, PublicJwk};
 pub use key_ops::KeyOps;
 pub use kty::{Kty, Wish};
 pub use manage::{create, get, import as import_key, list, list_versions, update};
-pub use operate::{decrypt, encrypt, is_asymmetric, is_slow, random, sign, unwrap, verify, wrap};
+pub use operate::{decrypt, encrypt, has_public_part, is_asymmetric, is_slow, random, sign, unwrap, verify, wrap};
 
 pub use rotation::{get_policy, put_policy, refuse_attestation, refuse_release, rotate};
 pub use wrapped::Wrapped;

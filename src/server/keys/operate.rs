@@ -13,7 +13,7 @@ use super::{AesInput, Algorithm, Base64Url, KeyOps, Private, Public, Sealed, app
 use crate::crypto::PublicKey;
 use crate::server::call::{Call, Reply};
 use crate::server::error::{Result, ServiceError};
-use crate::vault::{Class, Collection, Content, KeyAlgorithm, SecretBytes, VaultError};
+use crate::vault::{Class, Collection, Content, Image, KeyAlgorithm, Name, SecretBytes, VaultError, VersionId};
 
 /// The body of a signature: the digest.
 #[derive(Deserialize, JsonSchema)]
@@ -138,7 +138,13 @@ pub fn is_slow(call: &Call) -> bool {
 
 /// Whether the key that a call is about has a public part.
 pub fn is_asymmetric(call: &Call) -> bool {
-    matches!(algorithm_of(call), Some(KeyAlgorithm::Rsa { .. } | KeyAlgorithm::Ec(_) | KeyAlgorithm::Ed25519))
+    call.name.as_ref().is_some_and(|name| has_public_part(&call.image, name, call.version))
+}
+
+/// The same of a key in this image.
+pub fn has_public_part(image: &Image, name: &Name, version: Option<VersionId>) -> bool {
+    let algorithm = KeyVersion::find(image, name, version).ok().map(|key| key.algorithm());
+    matches!(algorithm, Some(KeyAlgorithm::Rsa { .. } | KeyAlgorithm::Ec(_) | KeyAlgorithm::Ed25519))
 }
 
 fn algorithm_of(call: &Call) -> Option<KeyAlgorithm> {
@@ -217,7 +223,7 @@ fn with_private<T>(
     let (vault, number) = (&call.served.vault, key.main.number);
     if key.main.content.class == Class::SecretKey {
         let held = if any_time { vault.secret_key_at_any_time(number)? } else { vault.secret_key(number)? };
-        return Ok(work(Private::Secret(held.usable()?))?);
+        return Ok(work(Private::Secret(held.usable()?.here()?))?);
     }
     let held = if any_time { vault.private_key_at_any_time(number)? } else { vault.private_key(number)? };
     Ok(work(Private::Pair(&*held))?)
@@ -233,7 +239,7 @@ fn with_public<T>(
     if key.main.content.class == Class::SecretKey {
         let (vault, number) = (&call.served.vault, key.main.number);
         let held = if any_time { vault.secret_key_at_any_time(number)? } else { vault.secret_key(number)? };
-        return Ok(work(Public::Secret(held.usable()?))?);
+        return Ok(work(Public::Secret(held.usable()?.here()?))?);
     }
     let content = &key.main.content;
     if !any_time {

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use super::admission::Admission;
 use super::connection::{From, Router, Serving, Stage};
 use super::limits::Limits;
+use super::peer::Origin;
 use super::proxy::Proxies;
 use crate::server::seldom::Seldom;
 use crate::server::tls::Tls;
@@ -60,6 +61,23 @@ impl<R: Router> Acceptor<R> {
                 let Ok(local) = stream.local_addr() else { continue };
                 let from = From { address, local, begins_with_header: proxies.begins_with_header(address.ip()) };
                 tokio::spawn(self.serving().network(stream, from, tls.clone(), place));
+            }
+        });
+    }
+
+    /// Starts to accept connections of this machine, without TLS.
+    pub(super) fn loopback(mut self, listener: TcpListener) {
+        tokio::spawn(async move {
+            while let Some(accepted) = until_ended(&mut self.stage, listener.accept()).await {
+                match accepted {
+                    Ok((stream, address)) => {
+                        let Some(place) = self.admission.network(address.ip()) else { continue };
+                        let Ok(local) = stream.local_addr() else { continue };
+                        let origin = Origin::Network { address, local, is_client: true };
+                        tokio::spawn(self.serving().loopback(stream, origin, place));
+                    }
+                    Err(error) => self.pause_after(&error).await,
+                }
             }
         });
     }

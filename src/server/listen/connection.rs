@@ -120,6 +120,12 @@ impl<R: Router> Serving<R> {
         self.http(stream, Peer { origin, tls: true, certificate }, http2).await;
     }
 
+    /// A connection of this machine, on which nobody else listens.
+    pub(super) async fn loopback(self, stream: TcpStream, origin: Origin, _place: Place) {
+        let _ = stream.set_nodelay(true);
+        self.http(stream, Peer { origin, tls: false, certificate: None }, false).await;
+    }
+
     /// A connection on the Unix socket, where there is no choice of protocol.
     pub(super) async fn machine(self, stream: UnixStream, _place: Place) {
         let (Ok(credentials), Ok(groups)) = (stream.peer_cred(), peer_groups(stream.as_fd())) else { return };

@@ -2,7 +2,7 @@
 //! take the server from the others.
 //!
 //! What is promised: a client that is slow, silent, greedy or gone costs one connection for a bounded time. Plain HTTP is
-//! spoken on the Unix socket only. What a request means is the router's business.
+//! spoken on the Unix socket and on loopback addresses only. What a request means is the router's business.
 //!
 //! A connection is one task. It runs the handshake and every request of HTTP/1.1, so such a request starts no task, sets no
 //! timer and allocates little; on HTTP/2 each request is a task of its own.
@@ -68,6 +68,14 @@ pub enum ListenError {
         /// The socket.
         path: PathBuf,
     },
+    /// Plain HTTP would leave the machine.
+    #[error(
+        "{address} can be reached from other machines, without TLS; choose a loopback address such as 127.0.0.1:8480"
+    )]
+    NotLoopback {
+        /// The address.
+        address: SocketAddr,
+    },
     /// Something else lies in the place of the socket.
     #[error("{} exists and is no socket; move it away, or choose another path", path.display())]
     NoSocket {
@@ -82,6 +90,7 @@ pub struct Listeners {
     network: Vec<(TcpListener, Arc<Tls>)>,
     machine: Vec<(UnixListener, SocketFile)>,
     proxies: Arc<Proxies>,
+    loopback: Vec<TcpListener>,
 }
 
 impl Listeners {
@@ -98,13 +107,19 @@ impl Listeners {
     /// Listens at `address` and answers handshakes with `tls`. Returns the address with the port that the system chose for
     /// port 0.
     pub fn network(&mut self, address: SocketAddr, tls: Arc<Tls>) -> Result<SocketAddr, ListenError> {
-        let listen = || {
-            let listener = TcpListener::bind(address)?;
-            listener.set_nonblocking(true)?;
-            Ok((listener.local_addr()?, listener))
-        };
-        let (local, listener) = listen().map_err(|source| ListenError::Address { address, source })?;
+        let (local, listener) = bind(address)?;
         self.network.push((listener, tls));
+        Ok(local)
+    }
+
+    /// Listens at an address of this machine alone and speaks plain HTTP/1.1 there. Returns it as [`network`](Self::network)
+    /// does.
+    pub fn loopback(&mut self, address: SocketAddr) -> Result<SocketAddr, ListenError> {
+        if !address.ip().is_loopback() {
+            return Err(ListenError::NotLoopback { address });
+        }
+        let (local, listener) = bind(address)?;
+        self.loopback.push(listener);
         Ok(local)
     }
 
@@ -113,6 +128,15 @@ impl Listeners {
         self.machine.push(SocketFile::listen(path, mode)?);
         Ok(())
     }
+}
+
+fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), ListenError> {
+    let listen = || {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok((listener.local_addr()?, listener))
+    };
+    listen().map_err(|source| ListenError::Address { address, source })
 }
 
 /// Serves `router` at all `listeners` until `shutdown` is done; then nothing more is accepted, requests in flight finish
@@ -132,6 +156,10 @@ pub async fn serve<R: Router>(
     for (listener, tls) in listeners.network {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         Acceptor::new(&router, &limits, &admission, &stage).network(listener, tls, &listeners.proxies);
+    }
+    for listener in listeners.loopback {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        Acceptor::new(&router, &limits, &admission, &stage).loopback(listener);
     }
     for (listener, file) in listeners.machine {
         let listener = tokio::net::UnixListener::from_std(listener)?;

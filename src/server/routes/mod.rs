@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use axum::http::Method;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::access::DataAction;
+use super::access::{DataAction, PolicyPermission};
 use super::call::{Call, Reply};
 use super::error::Result;
 use super::gate::MAX_BODY;
@@ -35,6 +35,8 @@ pub struct Route {
     pub hsm_action: Option<DataAction>,
     /// Another action that allows it too, in a key vault, if the key is asymmetric: what it does needs the public part alone.
     pub public_action: Option<DataAction>,
+    /// What allows it in a key vault that goes by access policies; `None` if nothing does.
+    pub permission: Option<PolicyPermission>,
     /// The status when all went well.
     pub status: u16,
     /// Where it is done.
@@ -88,6 +90,7 @@ impl Route {
             action,
             hsm_action: None,
             public_action: None,
+            permission: None,
             status: 200,
             work,
             max_body,
@@ -134,6 +137,10 @@ impl Route {
     /// Whether it answers pages.
     pub fn is_list(&self) -> bool {
         self.operation.contains("List")
+    }
+
+    fn permission(self, permission: PolicyPermission) -> Self {
+        Self { permission: Some(permission), ..self }
     }
 
     fn also(self, action: DataAction) -> Self {
@@ -301,6 +308,15 @@ mod tests {
             assert_eq!(work(name), Some(Work::Make), "{name}");
         }
         assert_eq!(work("SecretGet"), Some(Work::Secret));
+    }
+
+    #[test]
+    fn access_policies_know_what_is_done_to_objects_and_not_what_is_done_to_the_vault() {
+        for route in TABLE.iter() {
+            let of_vault = ["Role", "Setting", "Full", "Pre", "Selective"];
+            let is_of_vault = of_vault.iter().any(|begins| route.operation.starts_with(begins));
+            assert_eq!(route.permission.is_none(), is_of_vault, "{}", route.operation);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use axum::http::Method;
 
 use super::DataAction as A;
+use super::PolicyPermission as P;
 use super::Work::{Read, Secret, Write};
 use super::{Route, schema};
 use crate::server::secrets::{self, Secrets};
@@ -12,8 +13,10 @@ use crate::server::{blob, deleted};
 pub fn rows() -> Vec<Route> {
     vec![
         Route::new(Method::PUT, "/secrets/{name}", "SecretSet", A::SECRETS_SET, Write, secrets::set)
+            .permission(P::SECRETS_SET)
             .body(schema::<secrets::SetParameters>),
-        Route::new(Method::GET, "/secrets/{name}/{version}", "SecretGet", A::SECRETS_GET, Secret, secrets::get),
+        Route::new(Method::GET, "/secrets/{name}/{version}", "SecretGet", A::SECRETS_GET, Secret, secrets::get)
+            .permission(P::SECRETS_GET),
         Route::new(
             Method::PATCH,
             "/secrets/{name}/{version}",
@@ -22,8 +25,10 @@ pub fn rows() -> Vec<Route> {
             Write,
             secrets::update,
         )
+        .permission(P::SECRETS_SET)
         .body(schema::<secrets::UpdateParameters>),
-        Route::new(Method::GET, "/secrets", "SecretList", A::SECRETS_READ_METADATA, Read, secrets::list),
+        Route::new(Method::GET, "/secrets", "SecretList", A::SECRETS_READ_METADATA, Read, secrets::list)
+            .permission(P::SECRETS_LIST),
         Route::new(
             Method::GET,
             "/secrets/{name}/versions",
@@ -31,7 +36,8 @@ pub fn rows() -> Vec<Route> {
             A::SECRETS_READ_METADATA,
             Read,
             secrets::list_versions,
-        ),
+        )
+        .permission(P::SECRETS_LIST),
         Route::new(
             Method::POST,
             "/secrets/{name}/backup",
@@ -39,7 +45,8 @@ pub fn rows() -> Vec<Route> {
             A::SECRETS_BACKUP,
             Write,
             blob::back_up::<Secrets>,
-        ),
+        )
+        .permission(P::SECRETS_BACKUP),
         Route::new(
             Method::POST,
             "/secrets/restore",
@@ -48,6 +55,7 @@ pub fn rows() -> Vec<Route> {
             Write,
             blob::restore::<Secrets>,
         )
+        .permission(P::SECRETS_RESTORE)
         .body(schema::<blob::RestoreParameters>)
         .max_body(blob::RESTORE_BODY),
         Route::new(
@@ -57,7 +65,8 @@ pub fn rows() -> Vec<Route> {
             A::SECRETS_DELETE,
             Write,
             deleted::delete::<Secrets>,
-        ),
+        )
+        .permission(P::SECRETS_DELETE),
         Route::new(
             Method::GET,
             "/deletedsecrets",
@@ -65,7 +74,8 @@ pub fn rows() -> Vec<Route> {
             A::SECRETS_READ_METADATA,
             Read,
             deleted::list::<Secrets>,
-        ),
+        )
+        .permission(P::SECRETS_LIST),
         Route::new(
             Method::GET,
             "/deletedsecrets/{name}",
@@ -73,7 +83,8 @@ pub fn rows() -> Vec<Route> {
             A::SECRETS_READ_METADATA,
             Read,
             deleted::get::<Secrets>,
-        ),
+        )
+        .permission(P::SECRETS_GET),
         Route::new(
             Method::POST,
             "/deletedsecrets/{name}/recover",
@@ -81,7 +92,8 @@ pub fn rows() -> Vec<Route> {
             A::SECRETS_RECOVER,
             Write,
             deleted::recover::<Secrets>,
-        ),
+        )
+        .permission(P::SECRETS_RECOVER),
         Route::new(
             Method::DELETE,
             "/deletedsecrets/{name}",
@@ -90,6 +102,7 @@ pub fn rows() -> Vec<Route> {
             Write,
             deleted::purge::<Secrets>,
         )
+        .permission(P::SECRETS_PURGE)
         .status(204),
     ]
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::issue::LIFETIME;
-use super::{Issued, Issuer, TokenError, TokenRequest};
+use super::{Issued, Issuer, Proof, TokenError, TokenRequest, digest};
 use crate::server::Server;
 use crate::server::listen::{BodyError, Peer, read_body};
 use crate::server::names::port_of;
@@ -133,14 +133,23 @@ async fn issue(server: Arc<Server>, tenant: &str, request: Request) -> Result<Is
     let port = port_of(&request);
     let (parts, body) = request.into_parts();
     let form = read(body).await?;
-    let asked = TokenRequest::read(&parts.headers, &form)?;
-    // A login may have to make a signing key, which waits for the disk.
-    let issued = server.pools.login({
-        let server = Arc::clone(&server);
-        move || {
+    let mut asked = TokenRequest::read(&parts.headers, &form)?;
+    server.check_federated(&mut asked.proof).await?;
+    server.issue(port, move |issuer| issuer.answer(&asked)).await
+}
+
+impl Server {
+    /// Has a token made. That may wait for the disk, for a new key to sign with.
+    pub(in crate::server) async fn issue(
+        self: &Arc<Self>,
+        port: Option<u16>,
+        make: impl FnOnce(&Issuer<'_>) -> Result<Issued, TokenError> + Send + 'static,
+    ) -> Result<Issued, TokenError> {
+        let server = Arc::clone(self);
+        let issued = self.pools.login(move || {
             server.home.vault.refresh()?;
             let known = server.known();
-            let issuer = Issuer {
+            make(&Issuer {
                 vault: &*server.home.vault,
                 known: &known,
                 names: &server.names,
@@ -148,11 +157,19 @@ async fn issue(server: Arc<Server>, tenant: &str, request: Request) -> Result<Is
                 started: server.started,
                 port,
                 now: server.clock.now(),
-            };
-            issuer.answer(&asked)
-        }
-    });
-    issued.await?
+            })
+        });
+        issued.await?
+    }
+
+    /// An assertion that says it is another issuer's token is checked as one: that may wait for its keys.
+    async fn check_federated(&self, proof: &mut Proof) -> Result<(), TokenError> {
+        let Proof::Assertion(assertion) = proof else { return Ok(()) };
+        let Some(provider) = self.issuers.named_by(assertion) else { return Ok(()) };
+        let checked = self.issuers.check(provider, assertion, &digest(assertion.as_bytes())).await;
+        *proof = Proof::Federated(checked?);
+        Ok(())
+    }
 }
 
 async fn read(body: Body) -> Result<Bytes, TokenError> {
@@ -174,7 +191,8 @@ fn check_tenant(ours: &str, given: &str) -> Result<(), TokenError> {
     Err(TokenError::new("invalid_request", 90002, what))
 }
 
-fn written(answer: &impl Serialize) -> Response {
+/// An answer with a token, which nobody keeps.
+pub(in crate::server) fn written(answer: &impl Serialize) -> Response {
     let mut text = Zeroizing::new(Vec::with_capacity(2048));
     // Texts and numbers, into memory.
     let _ = serde_json::to_writer(&mut *text, answer);

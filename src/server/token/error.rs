@@ -6,6 +6,7 @@ use axum::{Json, body::Body};
 use serde::Serialize;
 
 use crate::server::error::ServiceError;
+use crate::server::issuers;
 use crate::vault::VaultError;
 
 /// A refusal of the token endpoint.
@@ -50,6 +51,18 @@ impl TokenError {
     pub fn unavailable(what: impl Into<String>) -> Self {
         let error = Self::new("temporarily_unavailable", 90033, what).with_status(StatusCode::SERVICE_UNAVAILABLE);
         Self { retry_after: Some(1), ..error }
+    }
+}
+
+impl From<issuers::Refusal> for TokenError {
+    fn from(refusal: issuers::Refusal) -> Self {
+        use issuers::Refusal::{Expired, NotYetValid, TooLasting, Unreachable};
+        let what = format!("the client assertion is not valid: {refusal}.");
+        match refusal {
+            Unreachable => Self::unavailable(what),
+            Expired | NotYetValid | TooLasting => Self::new("invalid_client", 700024, what),
+            _ => Self::new("invalid_client", 50013, what),
+        }
     }
 }
 

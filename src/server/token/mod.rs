@@ -17,13 +17,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::{Digest, DigestAlgorithm};
 
+pub(super) use endpoint::written;
 pub use error::TokenError;
-pub use issue::{Issued, Issuer};
+pub use issue::{Issued, Issuer, LIFETIME};
 pub use login_limit::{LoginLimit, Logins};
 pub use request::{Proof, TokenRequest};
 pub use seen::Seen;
 pub use signing::{SigningKeys, current as current_key, labels as key_labels};
-pub use verify::{Audience, Place, Refusal, Verifier};
+pub use verify::{Audience, MAX_LEN, Place, Refusal, Verifier};
 
 /// What a token says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,10 +49,25 @@ pub struct Claims {
     pub exp: i64,
     /// `app`.
     pub idtyp: String,
+    /// Whose word the identity logged in with, if not its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fed: Option<Federated>,
+}
+
+/// On whose word a token was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Federated {
+    /// The issuer.
+    pub iss: String,
+    /// Who the identity is there.
+    pub sub: String,
+    /// The groups that it said.
+    #[serde(default)]
+    pub groups: Vec<Box<str>>,
 }
 
 /// SHA-256, by which tokens and assertions are known without being kept.
-fn digest(bytes: &[u8]) -> [u8; 32] {
+pub(super) fn digest(bytes: &[u8]) -> [u8; 32] {
     let mut digest = Digest::new(DigestAlgorithm::Sha256);
     digest.update(bytes);
     let mut out = [0; 32];

@@ -1,11 +1,14 @@
 //! What a client posts to the token endpoint: a form (RFC 6749 §4.4.2), with its proof of who it is in the form or in an
 //! `Authorization` header (§2.3.1).
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, header};
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
 use super::TokenError;
+use crate::server::issuers::ForeignToken;
 
 /// How a client says that its proof is a JWT (RFC 7523 §2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -26,6 +29,8 @@ pub enum Proof {
     Secret(Zeroizing<String>),
     /// A JWT signed by the client.
     Assertion(Zeroizing<String>),
+    /// A token of another issuer, which was checked.
+    Federated(Arc<ForeignToken>),
 }
 
 /// A form's fields, none of them given twice.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jsonwebtoken::{Algorithm, Validation};
 use quick_cache::sync::Cache;
 
-use super::{Claims, SigningKeys, digest};
+use super::{Claims, SigningKeys};
 use crate::config::Manner;
 use crate::server::names::Names;
 
@@ -17,7 +17,7 @@ use crate::server::names::Names;
 const REMEMBERED: usize = 10_000;
 
 /// Longest token; those of others may carry many groups.
-const MAX_LEN: usize = 16 * 1024;
+pub const MAX_LEN: usize = 16 * 1024;
 
 /// Why a token doesn't count; the text is for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,12 +37,19 @@ pub enum Refusal {
     /// Deleted or disabled.
     #[error("the token's identity is disabled or deleted")]
     NoIdentity,
+    /// The issuer on whose word it was given, or the identity's credential of it, isn't there any more.
+    #[error("the token was given on the word of an issuer that counts no longer for this identity: log in anew")]
+    NotFederated,
+    /// Who it is about is two identities.
+    #[error("the token's subject is several identities here: log in as one of them at the token endpoint")]
+    Ambiguous,
 }
 
 /// A token whose signature was checked.
-struct Checked {
+pub struct Checked {
     kid: String,
-    claims: Claims,
+    /// What it says.
+    pub claims: Claims,
 }
 
 /// Where a token is shown.
@@ -82,9 +89,20 @@ impl Default for Verifier {
 }
 
 impl Verifier {
-    /// The object id of whom this token speaks for.
-    pub fn verify(&self, token: &str, keys: &SigningKeys, place: &Place<'_>, now: i64) -> Result<String, Refusal> {
-        let checked = self.checked(token, keys, now)?;
+    /// Whether the token with this digest is one of ours.
+    pub fn knows(&self, digest: &[u8; 32]) -> bool {
+        self.seen.get(digest).is_some()
+    }
+
+    /// What a token with this digest says, which counts there.
+    pub fn verify(
+        &self,
+        (token, digest): (&str, &[u8; 32]),
+        keys: &SigningKeys,
+        place: &Place<'_>,
+        now: i64,
+    ) -> Result<Arc<Checked>, Refusal> {
+        let checked = self.checked(token, digest, keys, now)?;
         keys.verifying(&checked.kid, now).ok_or(Refusal::Foreign)?;
         let claims = &checked.claims;
         let Place { names, tenant, audience } = *place;
@@ -101,22 +119,21 @@ impl Verifier {
         if now >= claims.exp {
             return Err(Refusal::Expired);
         }
-        Ok(claims.oid.clone())
+        Ok(checked)
     }
 
-    fn checked(&self, token: &str, keys: &SigningKeys, now: i64) -> Result<Arc<Checked>, Refusal> {
+    fn checked(&self, token: &str, digest: &[u8; 32], keys: &SigningKeys, now: i64) -> Result<Arc<Checked>, Refusal> {
+        if let Some(checked) = self.seen.get(digest) {
+            return Ok(checked);
+        }
         if token.len() > MAX_LEN {
             return Err(Refusal::Foreign);
-        }
-        let digest = digest(token.as_bytes());
-        if let Some(checked) = self.seen.get(&digest) {
-            return Ok(checked);
         }
         let kid = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid).ok_or(Refusal::Foreign)?;
         let key = keys.verifying(&kid, now).ok_or(Refusal::Foreign)?;
         let decoded = jsonwebtoken::decode::<Claims>(token, key, &self.validation).map_err(|_| Refusal::Foreign)?;
         let checked = Arc::new(Checked { kid, claims: decoded.claims });
-        self.seen.insert(digest, Arc::clone(&checked));
+        self.seen.insert(*digest, Arc::clone(&checked));
         Ok(checked)
     }
 }

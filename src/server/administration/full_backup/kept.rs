@@ -4,7 +4,7 @@
 //! of it back: it asks for the vault's directory and what opens the backup, not for a role.
 
 use super::job::Job;
-use crate::server::access::{Assignment, CustomRole};
+use crate::server::access::{AccessPolicy, Assignment, Chosen, CustomRole};
 use crate::server::settings::Settings;
 use crate::server::{authority, blob, identity, record, token};
 use crate::vault::Retention;
@@ -16,7 +16,10 @@ pub fn beginnings() -> Vec<Vec<u8>> {
         record::labels::<Job>(),
         record::labels::<Assignment>(),
         record::labels::<CustomRole>(),
+        record::labels::<AccessPolicy>(),
+        record::labels::<Chosen>(),
         record::labels::<identity::Identity>(),
+        record::labels::<identity::Group>(),
         identity::HASH_KEY.to_vec(),
         token::key_labels(),
         // The tenant, which every token names.

@@ -1,0 +1,311 @@
+//! Keys that stay at the service: each signature, decryption and unwrapping is one request, and nothing else is.
+//!
+//! What comes back is checked before it is handed on: that it is this version's, and of a signature that the public key,
+//! which is here, verifies it.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use zeroize::Zeroizing;
+
+use super::algorithm::{self, Service};
+use super::session::{Repeat, Reply, Session};
+use super::wire::{OperationResult, invalid, parts_of, read, secret_base64url};
+use crate::crypto::{
+    CipherScheme, CryptoError, Direction, EncryptScheme, KeyAlgorithm, KeyWrapScheme, PublicKey, SecretBytes,
+    SignScheme,
+};
+use crate::vault::{Content, Object, PrivateKey, RemoteKey, Result, SecretKey, UsableKey, VaultError, VersionId};
+
+/// One version of a key at the service.
+pub struct AzureKey {
+    session: Arc<Session>,
+    service: Service,
+    location: Arc<str>,
+    name: Box<str>,
+    version: Box<str>,
+    algorithm: KeyAlgorithm,
+    spki: Arc<[u8]>,
+    /// Parsed at the first signature, in the process that signs: its locks are this process's.
+    public: OnceLock<PublicKey>,
+    enabled: bool,
+    not_before: Option<i64>,
+    expires: Option<i64>,
+}
+
+/// What is asked of a key.
+struct Operation<'a> {
+    /// The end of the path.
+    verb: &'static str,
+    alg: &'a str,
+    iv: Option<&'a [u8]>,
+    aad: Option<&'a [u8]>,
+    tag: Option<&'a [u8]>,
+}
+
+impl<'a> Operation<'a> {
+    fn new(verb: &'static str, alg: &'a str) -> Self {
+        Self { verb, alg, iv: None, aad: None, tag: None }
+    }
+}
+
+impl AzureKey {
+    /// The key of an object; `None` for what is none.
+    pub fn of(object: &Object, session: &Arc<Session>, service: Service, location: &Arc<str>) -> Option<Self> {
+        let (name, version) = (object.name.as_ref()?, object.version?);
+        let key = object.content.key.as_ref().filter(|_| object.has_secret)?;
+        Some(Self {
+            session: Arc::clone(session),
+            service,
+            location: Arc::clone(location),
+            name: name.as_str().into(),
+            version: hexadecimal(&version.id).into(),
+            algorithm: key.algorithm,
+            spki: Arc::clone(&key.public),
+            public: OnceLock::new(),
+            enabled: object.content.enabled,
+            not_before: object.content.not_before,
+            expires: object.content.expires,
+        })
+    }
+
+    /// The same key, whose dates don't count.
+    pub fn at_any_time(&self) -> Self {
+        let public = self.public.clone();
+        Self {
+            session: Arc::clone(&self.session),
+            location: Arc::clone(&self.location),
+            name: self.name.clone(),
+            version: self.version.clone(),
+            spki: Arc::clone(&self.spki),
+            public,
+            not_before: None,
+            expires: None,
+            ..*self
+        }
+    }
+
+    /// What is known here; the service checks again.
+    pub fn check(&self) -> Result<()> {
+        if !self.enabled {
+            return Err(VaultError::Disabled);
+        }
+        if self.not_before.is_none() && self.expires.is_none() {
+            return Ok(());
+        }
+        Content::validity(self.not_before, self.expires, now())
+    }
+
+    fn public(&self) -> Result<&PublicKey> {
+        if let Some(public) = self.public.get() {
+            return Ok(public);
+        }
+        let parsed = PublicKey::from_spki(&self.spki)?;
+        Ok(self.public.get_or_init(|| parsed))
+    }
+
+    fn call(&self, operation: &Operation<'_>, input: &[u8]) -> Result<Reply> {
+        let path = format!("/keys/{}/{}/{}", self.name, self.version, operation.verb);
+        self.session.call("POST", &path, Some(&body(operation, input)), Repeat::Safe)
+    }
+
+    /// The value that the service answered, if it is this version's.
+    fn value(&self, reply: &Reply) -> Result<SecretBytes> {
+        let result: OperationResult<'_> = read(&self.location, &reply.body)?;
+        let own = parts_of(&result.kid).is_some_and(|(collection, name, version)| {
+            let same_version = version.is_some_and(|version| version.eq_ignore_ascii_case(&self.version));
+            collection == "keys" && name.eq_ignore_ascii_case(&self.name) && same_version
+        });
+        if !own {
+            return Err(invalid(
+                &self.location,
+                format!("it used another key than version {} of {}", self.version, self.name),
+            ));
+        }
+        secret_base64url(&result.value).ok_or_else(|| invalid(&self.location, "its value isn't base64url"))
+    }
+
+    fn open(&self, operation: &Operation<'_>, input: &[u8]) -> Result<SecretBytes> {
+        self.check()?;
+        self.value(&self.call(operation, input).map_err(of_ciphertext)?)
+    }
+
+    fn decrypt_rsa(
+        &self,
+        verb: &'static str,
+        scheme: &EncryptScheme<'_>,
+        input: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize> {
+        let alg = algorithm::decryption(scheme).ok_or(CryptoError::SchemeMismatch)?;
+        if input.len() != self.algorithm.signature_len() {
+            return Err(CryptoError::InputLength.into());
+        }
+        let opened = self.open(&Operation::new(verb, alg), input)?;
+        let too_long = || invalid(&self.location, "it decrypted more than the key holds");
+        out.get_mut(..opened.len()).ok_or_else(too_long)?.copy_from_slice(opened.expose());
+        Ok(opened.len())
+    }
+}
+
+impl PrivateKey for AzureKey {
+    fn algorithm(&self) -> KeyAlgorithm {
+        self.algorithm
+    }
+
+    fn check_usable(&self) -> Result<()> {
+        self.check()
+    }
+
+    fn sign(&self, scheme: &SignScheme, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        self.check()?;
+        let (alg, digest) = self.service.signature(self.algorithm, scheme, input)?;
+        let signature = self.value(&self.call(&Operation::new("sign", alg), &digest)?)?;
+        // A vault that passed a parameter over, or used another key, signed something else.
+        if self.public()?.verify(scheme, input, signature.expose()).is_err() {
+            return Err(invalid(
+                &self.location,
+                format!("what {} signed isn't a signature by its public key", self.name),
+            ));
+        }
+        let room = out.get_mut(..signature.len()).ok_or(CryptoError::OutputLength)?;
+        room.copy_from_slice(signature.expose());
+        Ok(signature.len())
+    }
+
+    fn decrypt(&self, scheme: &EncryptScheme<'_>, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        self.decrypt_rsa("decrypt", scheme, input, out)
+    }
+
+    fn unwrap(&self, scheme: &EncryptScheme<'_>, wrapped: &[u8], out: &mut [u8]) -> Result<usize> {
+        self.decrypt_rsa("unwrapkey", scheme, wrapped, out)
+    }
+
+    fn agree(&self, _peer: &[u8]) -> Result<SecretBytes> {
+        Err(VaultError::Unsupported("the interface has no key agreement"))
+    }
+}
+
+impl SecretKey for AzureKey {
+    fn usable(&self) -> Result<UsableKey<'_>> {
+        self.check()?;
+        Ok(UsableKey::There(self))
+    }
+}
+
+impl RemoteKey for AzureKey {
+    fn apply(&self, scheme: &CipherScheme<'_>, direction: Direction, input: &[u8]) -> Result<SecretBytes> {
+        let KeyAlgorithm::Aes { bits } = self.algorithm else { return Err(CryptoError::SchemeMismatch.into()) };
+        let mode = algorithm::cipher(scheme, direction).ok_or(CryptoError::SchemeMismatch)?;
+        let alg = format!("A{bits}{mode}");
+        let verb = if direction == Direction::Encrypt { "encrypt" } else { "decrypt" };
+        let mut operation = Operation::new(verb, &alg);
+        let mut input = input;
+        match scheme {
+            CipherScheme::AesGcm { iv, aad, tag_len } => {
+                let (text, tag) =
+                    input.split_at_checked(input.len().wrapping_sub(*tag_len)).ok_or(CryptoError::InputLength)?;
+                (operation.iv, operation.tag, input) = (Some(*iv), Some(tag), text);
+                operation.aad = Some(*aad).filter(|aad| !aad.is_empty());
+            }
+            CipherScheme::AesCbc { iv } | CipherScheme::AesCbcPad { iv } => operation.iv = Some(iv),
+            CipherScheme::AesEcb | CipherScheme::AesCtr { .. } => return Err(CryptoError::SchemeMismatch.into()),
+        }
+        let whole_blocks = direction == Direction::Encrypt && matches!(scheme, CipherScheme::AesCbc { .. })
+            || direction == Direction::Decrypt && !matches!(scheme, CipherScheme::AesGcm { .. });
+        if whole_blocks && !input.len().is_multiple_of(BLOCK_LEN) {
+            return Err(CryptoError::InputLength.into());
+        }
+        match (direction, scheme) {
+            // Nothing to encrypt is nothing; the service refuses an empty value.
+            (_, CipherScheme::AesCbc { .. }) if input.is_empty() => Ok(SecretBytes::from_slice(&[])),
+            (Direction::Encrypt, _) => {
+                self.check()?;
+                self.value(&self.call(&operation, input)?)
+            }
+            (Direction::Decrypt, _) => self.open(&operation, input),
+        }
+    }
+
+    fn wrap(&self, scheme: &KeyWrapScheme, value: &[u8]) -> Result<Vec<u8>> {
+        let alg = algorithm::key_wrap(scheme).ok_or(CryptoError::SchemeMismatch)?;
+        let fits = match scheme {
+            KeyWrapScheme::AesKw { .. } => value.len() >= BLOCK_LEN && value.len().is_multiple_of(8),
+            _ => !value.is_empty(),
+        };
+        if !fits {
+            return Err(CryptoError::InputLength.into());
+        }
+        self.check()?;
+        Ok(self.value(&self.call(&Operation::new("wrapkey", alg), value)?)?.expose().to_vec())
+    }
+
+    fn unwrap(&self, scheme: &KeyWrapScheme, wrapped: &[u8]) -> Result<SecretBytes> {
+        let alg = algorithm::key_wrap(scheme).ok_or(CryptoError::SchemeMismatch)?;
+        if wrapped.len() < BLOCK_LEN || !wrapped.len().is_multiple_of(8) {
+            return Err(CryptoError::InputLength.into());
+        }
+        self.open(&Operation::new("unwrapkey", alg), wrapped)
+    }
+}
+
+/// Bytes of AES's block.
+const BLOCK_LEN: usize = 16;
+
+/// `KeySignParameters` or `KeyOperationsParameters`: names and base64url, of which nothing needs an escape. Written at once
+/// into memory that is wiped and doesn't grow.
+fn body(operation: &Operation<'_>, input: &[u8]) -> Zeroizing<Vec<u8>> {
+    let members = [("value", Some(input)), ("iv", operation.iv), ("aad", operation.aad), ("tag", operation.tag)];
+    let given = members.into_iter().filter_map(|(name, bytes)| Some((name, bytes?)));
+    let room: usize = given.clone().map(|(name, bytes)| name.len() + 6 + bytes.len().div_ceil(3) * 4).sum();
+    let mut body = Zeroizing::new(Vec::with_capacity(room + operation.alg.len() + 10));
+    body.extend_from_slice(b"{\"alg\":\"");
+    body.extend_from_slice(operation.alg.as_bytes());
+    body.push(b'"');
+    for (name, bytes) in given {
+        body.extend_from_slice(b",\"");
+        body.extend_from_slice(name.as_bytes());
+        body.extend_from_slice(b"\":\"");
+        let start = body.len();
+        body.resize(start + Base64UrlUnpadded::encoded_len(bytes), 0);
+        // The room is as long as the encoding.
+        let _ = Base64UrlUnpadded::encode(bytes, &mut body[start..]);
+        body.push(b'"');
+    }
+    body.push(b'}');
+    body
+}
+
+/// A ciphertext that the service calls a bad parameter is one that its key didn't make.
+fn of_ciphertext(error: VaultError) -> VaultError {
+    match error {
+        VaultError::RefusedThere { status: 400, .. } => CryptoError::CiphertextInvalid.into(),
+        other => other,
+    }
+}
+
+/// A version as it stands in paths.
+pub fn hexadecimal(version: &VersionId) -> String {
+    version.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Seconds since 1970.
+pub fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_what_the_sdks_write() {
+        let plain = body(&Operation::new("sign", "ES256"), &[0xFB, 0xFF]);
+        assert_eq!(std::str::from_utf8(&plain).unwrap(), r#"{"alg":"ES256","value":"-_8"}"#);
+        let gcm = Operation { iv: Some(&[1]), tag: Some(&[2, 3]), ..Operation::new("decrypt", "A256GCM") };
+        let gcm = body(&gcm, &[]);
+        assert_eq!(std::str::from_utf8(&gcm).unwrap(), r#"{"alg":"A256GCM","value":"","iv":"AQ","tag":"AgM"}"#);
+        assert!(plain.capacity() >= plain.len());
+    }
+}

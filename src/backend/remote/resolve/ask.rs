@@ -1,0 +1,189 @@
+//! One question to one name server: both kinds of address at once over UDP, and over TCP what didn't fit (RFC 1035 §4.2,
+//! RFC 5452 §9: random numbers and ports, and an answer counts only from whom it was asked of and for what was asked).
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use simple_dns::rdata::RData;
+use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE};
+
+use super::super::budget::Budget;
+use crate::crypto;
+use crate::sys::socket::{Ready, Socket, wait};
+
+/// Once one kind of address is known, the other is waited for so long (RFC 8305 §3 has a shorter time for the order only).
+const OTHER_KIND: Duration = Duration::from_millis(200);
+/// Longest answer.
+const MOST: usize = 65_535;
+
+/// A question that was sent.
+struct Asked {
+    id: u16,
+    kind: TYPE,
+    packet: Vec<u8>,
+    answer: Option<Vec<IpAddr>>,
+}
+
+/// What an answer came to.
+enum Answer {
+    Addresses(Vec<IpAddr>),
+    /// It didn't fit.
+    Truncated,
+}
+
+/// The addresses of a name at this server; empty where it has none. An error is a reason to ask another server.
+pub(super) fn addresses(server: &SocketAddr, name: &str, budget: &Budget) -> Result<Vec<IpAddr>, String> {
+    let mut asked = [question(name, TYPE::A)?, question(name, TYPE::AAAA)?];
+    let socket = Socket::datagram(server).map_err(|error| error.to_string())?;
+    for question in &asked {
+        socket.send(&question.packet).map_err(|error| error.to_string())?;
+    }
+    let mut budget = *budget;
+    let mut room = vec![0; MOST];
+    while asked.iter().any(|question| question.answer.is_none()) {
+        if wait(&[&socket], Ready::ToRead, budget.end()).map_err(|error| error.to_string())?.is_none() {
+            break;
+        }
+        let len = match socket.receive(&mut room) {
+            Ok(len) => len,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(error.to_string()),
+        };
+        // What belongs to no question of ours is somebody else's.
+        let Some((index, answer)) = understood(&asked, name, &room[..len]) else { continue };
+        asked[index].answer = Some(match answer? {
+            Answer::Addresses(found) => found,
+            Answer::Truncated => over_tcp(server, name, &asked, index, &budget)?,
+        });
+        if asked.iter().any(|question| question.answer.as_ref().is_some_and(|found| !found.is_empty())) {
+            budget = budget.at_most(OTHER_KIND);
+        }
+    }
+    together(asked)
+}
+
+fn together(asked: [Asked; 2]) -> Result<Vec<IpAddr>, String> {
+    if asked.iter().all(|question| question.answer.is_none()) {
+        return Err("it didn't answer in time".into());
+    }
+    let missing = asked.iter().any(|question| question.answer.is_none());
+    let found: Vec<IpAddr> = asked.into_iter().filter_map(|question| question.answer).flatten().collect();
+    match found.is_empty() && missing {
+        true => Err("it answered for one kind of address only, and that the host hasn't".into()),
+        false => Ok(found),
+    }
+}
+
+fn question(name: &str, kind: TYPE) -> Result<Asked, String> {
+    let mut id = [0; 2];
+    crypto::random(&mut id).map_err(|error| error.to_string())?;
+    let id = u16::from_ne_bytes(id);
+    let mut packet = Packet::new_query(id);
+    packet.set_flags(PacketFlag::RECURSION_DESIRED);
+    let name = Name::new(name).map_err(|_| "this can't be a host's name".to_owned())?;
+    packet.questions.push(Question::new(name, QTYPE::TYPE(kind), QCLASS::CLASS(CLASS::IN), false));
+    let packet = packet.build_bytes_vec().map_err(|_| "this can't be a host's name".to_owned())?;
+    Ok(Asked { id, kind, packet, answer: None })
+}
+
+/// Which question this answers, and how; `None` for what answers none.
+fn understood(asked: &[Asked], name: &str, bytes: &[u8]) -> Option<(usize, Result<Answer, String>)> {
+    let packet = Packet::parse(bytes).ok()?;
+    let name = Name::new(name).ok()?;
+    let is_asked = |question: &Asked| {
+        let same = |asked: &Question<'_>| asked.qtype == QTYPE::TYPE(question.kind) && is_same(&asked.qname, &name);
+        question.id == packet.id() && question.answer.is_none() && packet.questions.iter().any(same)
+    };
+    let index = asked.iter().position(is_asked)?;
+    if !packet.has_flags(PacketFlag::RESPONSE) {
+        return None;
+    }
+    if packet.has_flags(PacketFlag::TRUNCATION) {
+        return Some((index, Ok(Answer::Truncated)));
+    }
+    let answer = match packet.rcode() {
+        RCODE::NoError => Ok(Answer::Addresses(found_in(&packet, name))),
+        RCODE::NameError => Ok(Answer::Addresses(Vec::new())),
+        other => Err(format!("it answered {other:?}")),
+    };
+    Some((index, answer))
+}
+
+/// Addresses of the name, and of what it is an alias of (RFC 1034 §3.6.2).
+fn found_in(packet: &Packet<'_>, name: Name<'_>) -> Vec<IpAddr> {
+    let mut names = vec![name.into_owned()];
+    let mut found = Vec::new();
+    let is_known = |names: &[Name<'_>], owner: &Name<'_>| names.iter().any(|known| is_same(known, owner));
+    // Once for each record is enough for any order of aliases.
+    for _ in &packet.answers {
+        let known = names.len();
+        for record in packet.answers.iter().filter(|record| is_known(&names, &record.name)).collect::<Vec<_>>() {
+            if let RData::CNAME(target) = &record.rdata
+                && !is_known(&names, &target.0)
+            {
+                names.push(target.0.clone().into_owned());
+            }
+        }
+        if names.len() == known {
+            break;
+        }
+    }
+    for record in packet.answers.iter().filter(|record| is_known(&names, &record.name)) {
+        match &record.rdata {
+            RData::A(address) => found.push(IpAddr::from(address.address.to_be_bytes())),
+            RData::AAAA(address) => found.push(IpAddr::from(address.address.to_be_bytes())),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Names are compared without case (RFC 4343).
+fn is_same(one: &Name<'_>, other: &Name<'_>) -> bool {
+    one.to_string().eq_ignore_ascii_case(&other.to_string())
+}
+
+/// The same question over a connection: two bytes of length before each message (RFC 7766 §8).
+fn over_tcp(
+    server: &SocketAddr,
+    name: &str,
+    asked: &[Asked],
+    index: usize,
+    budget: &Budget,
+) -> Result<Vec<IpAddr>, String> {
+    let text = |error: std::io::Error| error.to_string();
+    let late = || "it didn't answer in time".to_owned();
+    let (socket, made) = Socket::connect(server).map_err(text)?;
+    if !made {
+        wait(&[&socket], Ready::ToWrite, budget.end()).map_err(text)?.ok_or_else(late)?;
+    }
+    socket.outcome().map_err(text)?;
+    let packet = &asked[index].packet;
+    let mut message = (packet.len() as u16).to_be_bytes().to_vec();
+    message.extend_from_slice(packet);
+    // A question fits into any socket's buffer.
+    if socket.send(&message).map_err(text)? != message.len() {
+        return Err(late());
+    }
+    let mut answer = Vec::new();
+    let mut room = [0; 4096];
+    loop {
+        if let Some((len, rest)) = answer.split_first_chunk::<2>()
+            && rest.len() >= usize::from(u16::from_be_bytes(*len))
+        {
+            return match understood(asked, name, &rest[..usize::from(u16::from_be_bytes(*len))]) {
+                Some((at, Ok(Answer::Addresses(found)))) if at == index => Ok(found),
+                Some((_, Err(problem))) => Err(problem),
+                _ => Err("it answered something else than was asked".into()),
+            };
+        }
+        wait(&[&socket], Ready::ToRead, budget.end()).map_err(text)?.ok_or_else(late)?;
+        match socket.receive(&mut room) {
+            Ok(0) => return Err("it ended the connection".into()),
+            Ok(len) => answer.extend_from_slice(&room[..len]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}

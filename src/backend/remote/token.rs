@@ -1,0 +1,307 @@
+//! The life of a token: fetched once, shared by all threads, renewed ahead of its end.
+//!
+//! While a token lives, nobody waits: when its last part begins, one thread renews it within its own call, and the others
+//! go on with the old one. Without a token one thread fetches and the others wait for what comes of it, a refusal too, each
+//! no longer than its own budget.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+
+use super::budget::Budget;
+use crate::config::SecretText;
+
+/// What is shown with each request.
+pub struct Token {
+    text: SecretText,
+    renew_at: Instant,
+    ends_at: Instant,
+}
+
+/// One token at a time; `E` is why there is none.
+pub struct TokenKeeper<E> {
+    current: ArcSwapOption<Token>,
+    flight: Mutex<Flight<E>>,
+    landed: Condvar,
+}
+
+struct Flight<E> {
+    under_way: bool,
+    /// How many have ended.
+    number: u64,
+    /// What the last one came to, if it was nothing.
+    failure: Option<E>,
+}
+
+/// It is renewed when this much is left of it, or half of it if that is less.
+const AHEAD: Duration = Duration::from_secs(300);
+/// When it couldn't be renewed, the next try is so much later.
+const AGAIN: Duration = Duration::from_secs(20);
+/// A service that says nothing of the end means this.
+const USUAL: Duration = Duration::from_secs(600);
+
+impl Token {
+    /// One that lives for so long from now.
+    pub fn new(text: SecretText, lives: Option<Duration>) -> Self {
+        let now = Instant::now();
+        // Nobody gives one for a year; what can't be added to a moment is one.
+        let lives = lives.unwrap_or(USUAL).min(Duration::from_secs(31_536_000));
+        let ahead = AHEAD.min(lives / 2);
+        Self { text, renew_at: now + (lives - ahead), ends_at: now + lives }
+    }
+
+    /// The token.
+    pub fn expose(&self) -> &str {
+        self.text.expose()
+    }
+
+    fn is_alive(&self) -> bool {
+        Instant::now() < self.ends_at
+    }
+
+    fn is_fresh(&self) -> bool {
+        Instant::now() < self.renew_at
+    }
+
+    /// The same, to be renewed later.
+    fn put_off(&self) -> Self {
+        Self { text: self.text.clone(), renew_at: Instant::now() + AGAIN, ends_at: self.ends_at }
+    }
+}
+
+impl<E> Default for TokenKeeper<E> {
+    fn default() -> Self {
+        Self {
+            current: ArcSwapOption::empty(),
+            flight: Mutex::new(Flight { under_way: false, number: 0, failure: None }),
+            landed: Condvar::new(),
+        }
+    }
+}
+
+impl<E: Clone> TokenKeeper<E> {
+    /// The token, fetched with `fetch` if there is none or its end is near; `late` is the error when the budget is spent
+    /// with waiting.
+    pub fn get(
+        &self,
+        budget: &Budget,
+        fetch: impl FnOnce() -> Result<Token, E>,
+        late: impl FnOnce() -> E,
+    ) -> Result<Arc<Token>, E> {
+        let present = self.current.load_full().filter(|token| token.is_alive());
+        match present {
+            Some(token) if token.is_fresh() => Ok(token),
+            Some(token) => Ok(self.renewed(token, fetch)),
+            None => self.fetched(budget, fetch, late),
+        }
+    }
+
+    /// Whether there is one that lives.
+    pub fn is_held(&self) -> bool {
+        self.current.load().as_ref().is_some_and(|token| token.is_alive())
+    }
+
+    /// Forgets this one, which was refused; another that came meanwhile stays.
+    pub fn refused(&self, token: &Arc<Token>) {
+        let held = self.current.load_full();
+        if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, token)) {
+            self.current.compare_and_swap(&held, None);
+        }
+    }
+
+    /// Keeps this one from now on.
+    pub fn keep(&self, token: Token) -> Arc<Token> {
+        let token = Arc::new(token);
+        self.current.store(Some(Arc::clone(&token)));
+        token
+    }
+
+    /// Forgets whatever there is.
+    pub fn forget(&self) {
+        self.current.store(None);
+    }
+
+    fn renewed(&self, old: Arc<Token>, fetch: impl FnOnce() -> Result<Token, E>) -> Arc<Token> {
+        {
+            let mut flight = self.flight();
+            let is_newest = self.current.load().as_ref().is_some_and(|newest| Arc::ptr_eq(newest, &old));
+            if flight.under_way || !is_newest {
+                return old;
+            }
+            flight.under_way = true;
+        }
+        let landing = Landing { keeper: self, failure: None };
+        let token = self.keep(fetch().unwrap_or_else(|_| old.put_off()));
+        drop(landing);
+        token
+    }
+
+    fn fetched(
+        &self,
+        budget: &Budget,
+        fetch: impl FnOnce() -> Result<Token, E>,
+        late: impl FnOnce() -> E,
+    ) -> Result<Arc<Token>, E> {
+        let mut flight = self.flight();
+        let begun = flight.number;
+        while flight.under_way {
+            let (woken, _) = self.landed.wait_timeout(flight, budget.left()).unwrap_or_else(PoisonError::into_inner);
+            flight = woken;
+            if flight.under_way && budget.is_spent() {
+                return Err(late());
+            }
+        }
+        if let Some(token) = self.current.load_full().filter(|token| token.is_alive()) {
+            return Ok(token);
+        }
+        // Who waited for a fetch hears what came of it, and doesn't ask in vain once more.
+        if flight.number != begun
+            && let Some(failure) = &flight.failure
+        {
+            return Err(failure.clone());
+        }
+        flight.under_way = true;
+        drop(flight);
+        let mut landing = Landing { keeper: self, failure: None };
+        match fetch() {
+            Ok(token) => Ok(self.keep(token)),
+            Err(error) => {
+                landing.failure = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    fn flight(&self) -> MutexGuard<'_, Flight<E>> {
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends a fetch whatever becomes of it, a panic too.
+struct Landing<'a, E> {
+    keeper: &'a TokenKeeper<E>,
+    failure: Option<E>,
+}
+
+impl<E> Drop for Landing<'_, E> {
+    fn drop(&mut self) {
+        let mut flight = self.keeper.flight.lock().unwrap_or_else(PoisonError::into_inner);
+        flight.under_way = false;
+        flight.number += 1;
+        flight.failure = self.failure.take();
+        drop(flight);
+        self.keeper.landed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    type Keeper = TokenKeeper<&'static str>;
+
+    fn token(text: &str, lives: u64) -> Token {
+        Token::new(SecretText::new(text.into()), Some(Duration::from_secs(lives)))
+    }
+
+    fn budget() -> Budget {
+        Budget::of(Duration::from_secs(20))
+    }
+
+    fn get(keeper: &Keeper, fetch: impl FnOnce() -> Result<Token, &'static str>) -> Result<String, &'static str> {
+        keeper.get(&budget(), fetch, || "late").map(|token| token.expose().to_owned())
+    }
+
+    #[test]
+    fn many_threads_without_a_token_fetch_it_once() {
+        let (keeper, fetched, together) = (Keeper::default(), AtomicUsize::new(0), Barrier::new(8));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    together.wait();
+                    let fetch = || {
+                        fetched.fetch_add(1, Ordering::SeqCst);
+                        std::thread::sleep(Duration::from_millis(50));
+                        Ok(token("a", 3600))
+                    };
+                    assert_eq!(get(&keeper, fetch).unwrap(), "a");
+                });
+            }
+        });
+        assert_eq!(fetched.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn one_thread_renews_and_the_others_do_not_wait() {
+        let keeper = Keeper::default();
+        let mut ending = token("old", 3600);
+        ending.renew_at = Instant::now();
+        keeper.keep(ending);
+        let (inside, go_on) = (Barrier::new(2), Barrier::new(2));
+        std::thread::scope(|scope| {
+            let renewing = scope.spawn(|| {
+                get(&keeper, || {
+                    inside.wait();
+                    go_on.wait();
+                    Ok(token("new", 3600))
+                })
+            });
+            inside.wait();
+            assert_eq!(get(&keeper, || panic!("one renews")).unwrap(), "old");
+            go_on.wait();
+            assert_eq!(renewing.join().unwrap().unwrap(), "new");
+        });
+        assert_eq!(get(&keeper, || panic!("it is new")).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_token_that_can_not_be_renewed_serves_to_its_end() {
+        let keeper = Keeper::default();
+        let mut ending = token("old", 3600);
+        ending.renew_at = Instant::now();
+        keeper.keep(ending);
+        assert_eq!(get(&keeper, || Err("down")).unwrap(), "old");
+        assert_eq!(get(&keeper, || panic!("not again at once")).unwrap(), "old");
+        let mut ended = token("ended", 3600);
+        ended.ends_at = Instant::now();
+        keeper.keep(ended);
+        assert_eq!(get(&keeper, || Err("down")), Err("down"));
+    }
+
+    #[test]
+    fn a_refused_token_is_forgotten_but_not_one_that_came_meanwhile() {
+        let keeper = Keeper::default();
+        let old = keeper.keep(token("old", 3600));
+        keeper.keep(token("new", 3600));
+        keeper.refused(&old);
+        assert_eq!(get(&keeper, || Err("none")).unwrap(), "new");
+        let new = keeper.get(&budget(), || Err("none"), || "late").unwrap();
+        keeper.refused(&new);
+        assert!(!keeper.is_held());
+        assert_eq!(get(&keeper, || Err("none")), Err("none"));
+    }
+
+    #[test]
+    fn who_waits_for_a_token_waits_no_longer_than_its_call_may_take() {
+        let keeper = Keeper::default();
+        let (inside, go_on) = (Barrier::new(2), Barrier::new(2));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let _ = get(&keeper, || {
+                    inside.wait();
+                    go_on.wait();
+                    Err("refused")
+                });
+            });
+            inside.wait();
+            let short = Budget::of(Duration::from_millis(30));
+            let waited = keeper.get(&short, || Ok(token("x", 1)), || "late").map(|_| ());
+            assert_eq!(waited, Err("late"));
+            go_on.wait();
+        });
+    }
+}

@@ -1,0 +1,167 @@
+//! `strongroom access explain WHO WHAT WHERE`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::super::open::Opened;
+use super::super::principal::{Principal, put_names, shown_name};
+use super::super::role::role_name;
+use super::super::{Context, Error, Result};
+use crate::server::access::explain::{Explanation, Grant, Remedy, Wish, explain, place};
+use crate::server::access::{Model, Scope};
+use crate::server::identity::{Caller, Known};
+use crate::vault::Image;
+
+/// A question.
+#[derive(Args)]
+pub(in super::super) struct Explain {
+    /// The name, object id or client id of an identity, or a group's name or object id
+    who: String,
+    /// What is to be done: an operation (KeySign), its verb (sign), a permission (wrapKey), or a data action (keys/sign/action)
+    what: String,
+    /// To what: /, /keys, /keys/NAME, /secrets/NAME, /certificates/NAME
+    #[arg(value_name = "WHERE", value_parser = place)]
+    place: Scope,
+    /// As if they were in this group too, as an issuer may say of them; may be given several times
+    #[arg(long, value_name = "GROUP")]
+    with_group: Vec<String>,
+}
+
+/// Who asks, as the server would know them.
+struct Asker {
+    principal: Principal,
+    caller: Caller,
+}
+
+impl Asker {
+    fn find(home: &Image, explain: &Explain) -> Result<Self> {
+        let principal = Principal::find(home, &explain.who)?;
+        let mut caller = Known::of(home).caller(principal.oid().to_owned());
+        let mut groups = caller.groups.to_vec();
+        for name in &explain.with_group {
+            match Principal::find(home, name)? {
+                Principal::Identity(_) => return Err(Error::Usage(format!("{name} is an identity, and no group."))),
+                found => groups.push(found.oid().into()),
+            }
+        }
+        caller.groups = groups.into();
+        Ok(Self { principal, caller })
+    }
+
+    fn is_disabled(&self) -> bool {
+        matches!(&self.principal, Principal::Identity(identity) if !identity.enabled)
+    }
+}
+
+pub(super) fn run(context: &Context, asked: &Explain) -> Result<()> {
+    let opened = context.unlocked()?;
+    let image = opened.vault.image();
+    let home = super::home(context, &opened)?;
+    let asker = Asker::find(&home, asked)?;
+    let wrong = |error: String| Error::Usage(format!("This can't be answered: {error}."));
+    let wish = Wish::read(&image, opened.manner, &asked.what, &asked.place).map_err(wrong)?;
+    let explanation = explain(&image, &asker.caller, &wish).map_err(wrong)?;
+    let answer = Answer { opened: &opened, image: &image, home: &home, asked, asker: &asker, wish: &wish };
+    answer.print(context, &explanation)
+}
+
+/// What is printed, and what that takes.
+struct Answer<'a> {
+    opened: &'a Opened,
+    image: &'a Image,
+    home: &'a Image,
+    asked: &'a Explain,
+    asker: &'a Asker,
+    wish: &'a Wish,
+}
+
+impl Answer<'_> {
+    fn print(&self, context: &Context, explanation: &Explanation) -> Result<()> {
+        let (who, what, place) = (self.asker.principal.name(), self.wish.name(), &self.asked.place);
+        let is_disabled = self.asker.is_disabled();
+        let is_allowed = matches!(explanation, Explanation::Allowed(_)) && !is_disabled;
+        let verdict = if is_allowed { "allowed" } else { "denied" };
+        let mut fields = vec![("Answer", format!("{verdict}: {who}, {what} at {place}"))];
+        let mut value = json!({
+            "allowed": is_allowed,
+            "who": who,
+            "object_id": self.asker.caller.oid,
+            "what": what,
+            "where": place.to_string(),
+            "model": Model::of(self.image, self.opened.manner).name(),
+            "enabled": !is_disabled,
+        });
+        if is_disabled {
+            fields.push(("Because", format!("the identity is disabled: `strongroom identity enable {who}`")));
+        }
+        match explanation {
+            Explanation::Allowed(grants) => {
+                let heading = if is_disabled { "Else by" } else { "By" };
+                fields.extend(grants.iter().map(|grant| (heading, self.grant(grant))));
+                value["by"] = grants.iter().map(|grant| self.grant_json(grant)).collect();
+            }
+            Explanation::Denied(remedy) => {
+                fields.push(("Because", "nothing that was given to them allows it".to_owned()));
+                let (text, json) = self.remedy(remedy);
+                fields.push(("Remedy", text));
+                value["remedy"] = json;
+            }
+        }
+        context.output.details(&fields, &value)
+    }
+
+    fn grant(&self, grant: &Grant) -> String {
+        let group = match grant.principal() == self.asker.caller.oid {
+            true => String::new(),
+            false => format!(", given to the group {}", shown_name(self.home, grant.principal())),
+        };
+        match grant {
+            Grant::Role(given) => {
+                let role = role_name(self.image, self.opened.manner, &given.role);
+                format!("the role {role} on {}{group} (assignment {})", given.scope, given.id)
+            }
+            Grant::Policy(_) => format!("an access policy{group}"),
+        }
+    }
+
+    fn grant_json(&self, grant: &Grant) -> Value {
+        let mut value = match grant {
+            Grant::Role(given) => json!({
+                "assignment": given.id,
+                "role": role_name(self.image, self.opened.manner, &given.role),
+                "role_id": given.role,
+                "scope": given.scope.to_string(),
+            }),
+            Grant::Policy(policy) => json!({ "policy": policy }),
+        };
+        put_names(&mut value, self.home, grant.principal());
+        value
+    }
+
+    /// What would allow it, and the command that does.
+    fn remedy(&self, remedy: &Remedy) -> (String, Value) {
+        let who = self.asker.principal.name();
+        match remedy {
+            Remedy::Role(role, scope) => {
+                let command = format!("strongroom role assign \"{}\" \"{who}\" --scope {scope}", role.name());
+                let text = format!("the role that allows it and least besides: `{command}`");
+                (
+                    text,
+                    json!({ "role": role.name(), "role_id": role.id(), "scope": scope.to_string(), "command": command }),
+                )
+            }
+            Remedy::Permission(permission) => {
+                let of = permission.collection().segment();
+                let command = format!("strongroom access policy set \"{who}\" --add --{of} {}", permission.name());
+                (
+                    format!("a permission: `{command}`"),
+                    json!({ "permission": permission.name(), "for": of, "command": command }),
+                )
+            }
+            Remedy::WhereTheVaultLies => {
+                let text = "nobody may do this over the server: it is done where the vault lies";
+                (text.to_owned(), Value::Null)
+            }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Vaults that are elsewhere: where they are, whom is trusted there, and who this process is to them.
+//!
+//! Like everything of the configuration it is read once: the contents of files, not their names, so that a worker that has
+//! changed its user, its root directory or its environment goes on. The one file that is read again is a workload
+//! identity's token, which whoever projects it replaces every hour.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::crypto::SecretBytes;
+
+/// The origin of a remote vault, `https://HOST[:PORT]`: a vault is a host, never a path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// In small letters; an IPv6 address stands in brackets.
+    host: String,
+    port: u16,
+}
+
+/// What every kind of remote vault has to know.
+#[derive(Clone, Debug)]
+pub struct RemoteConfig {
+    /// Tried in this order; at least one.
+    pub origins: Vec<Origin>,
+    /// A Unix socket at which all of them are reached, without TLS: the file's owner vouches for who listens there.
+    pub socket: Option<PathBuf>,
+    /// `ca_file`: certificates in PEM that are trusted in place of the system's.
+    pub authorities: Option<Vec<u8>>,
+    /// `pin`: SHA-256 of the public keys (SubjectPublicKeyInfo) of which the server's must be one; empty: any.
+    pub pins: Vec<[u8; 32]>,
+    /// `client_certificate` and `client_key`: who we are in TLS.
+    pub client: Option<ClientCertificate>,
+    /// `proxy`.
+    pub proxy: Option<ProxyAddress>,
+    /// `timeout`: what one call may take in all.
+    pub timeout: Duration,
+    /// `refresh`: how old the listing may be.
+    pub refresh: Duration,
+}
+
+/// A certificate chain and its key, in PEM.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate {
+    /// The chain, its own certificate first.
+    pub chain: Vec<u8>,
+    /// The key.
+    pub key: SecretBytes,
+}
+
+/// An HTTP proxy that tunnels (`CONNECT`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyAddress {
+    /// Its host.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// `Basic` credentials, if its address has some: user and password with a colon between.
+    pub user: Option<SecretText>,
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(zeroize::Zeroizing<String>);
+
+/// `backend = "azure"`.
+#[derive(Clone, Debug)]
+pub struct AzureConfig {
+    /// Where, and by which way.
+    pub remote: RemoteConfig,
+    /// Who we are.
+    pub credential: AzureCredential,
+    /// `tenant`: the only one that tokens are asked of; `None`: that of the challenge.
+    pub tenant: Option<String>,
+    /// `authority`: the only host that a credential is shown to; `None`: one beside the vault, or Azure's.
+    pub authority: Option<Origin>,
+    /// `secrets = true`: they are objects too.
+    pub secrets: bool,
+    /// `random = "vault"`.
+    pub random_from_vault: bool,
+    /// `verify_challenge_resource`: false lets a vault ask for tokens that count elsewhere.
+    pub verify_challenge_resource: bool,
+}
+
+/// `credential`: what this process shows.
+#[derive(Clone, Debug)]
+pub enum AzureCredential {
+    /// A client's secret; without one here, the PIN of `C_Login` is it.
+    ClientSecret {
+        /// `client_id`.
+        client_id: String,
+        /// `client_secret_file`'s contents.
+        secret: Option<SecretText>,
+    },
+    /// A client's certificate, whose key signs an assertion.
+    ClientCertificate {
+        /// `client_id`.
+        client_id: String,
+        /// `certificate_file`: the certificate and its key.
+        certificate: ClientCertificate,
+    },
+    /// What the machine or the service vouches for.
+    ManagedIdentity {
+        /// Who hands out its tokens.
+        from: ManagedIdentity,
+        /// `client_id` of one of several.
+        client_id: Option<String>,
+    },
+    /// A token of another issuer in a file that is replaced from time to time.
+    WorkloadIdentity {
+        /// `client_id`.
+        client_id: String,
+        /// `token_file`, read anew whenever a token is asked for.
+        token_file: PathBuf,
+    },
+    /// A program that prints a token.
+    Command {
+        /// `token_command`: program and arguments, no shell.
+        command: Vec<String>,
+        /// This process may start programs.
+        allowed: bool,
+    },
+    /// A token that was got elsewhere and is used as long as it lasts.
+    Token(SecretText),
+    /// The TLS client certificate alone.
+    Tls,
+    /// The user at the other end of the Unix socket alone.
+    Peer,
+}
+
+/// Who hands out a managed identity's tokens.
+#[derive(Clone, Debug)]
+pub enum ManagedIdentity {
+    /// The machine's metadata service, at this address.
+    Imds(String),
+    /// App Service's endpoint, with the header's value that it wants.
+    AppService(String, SecretText),
+}
+
+impl Origin {
+    /// From `https://HOST[:PORT]`; an error says what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("{text:?} is no vault's address: write https://VAULT.DOMAIN or https://VAULT.DOMAIN:PORT");
+        let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+        if scheme.eq_ignore_ascii_case("http") {
+            return Err("without TLS everybody between here and there could read along: https:// only".into());
+        }
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        if !scheme.eq_ignore_ascii_case("https") {
+            return Err(wrong());
+        }
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| wrong())?),
+            _ => (authority, 443),
+        };
+        if port == 0 || !is_host(host) {
+            return Err(wrong());
+        }
+        Ok(Self { host: host.to_ascii_lowercase(), port })
+    }
+
+    /// The host, as it stands in the address.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The host without an IPv6 address's brackets.
+    pub fn bare_host(&self) -> &str {
+        self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host)
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Host and, where it isn't 443, port: as `Host` has them.
+    pub fn authority(&self) -> String {
+        if self.port == 443 { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "https://{}", self.authority())
+    }
+}
+
+/// A name of letters, digits, dots, hyphens and underscores, or an address.
+fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        return address.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+}
+
+impl RemoteConfig {
+    /// The defaults for a vault at this address.
+    pub fn at(origin: Origin) -> Self {
+        Self {
+            origins: vec![origin],
+            socket: None,
+            authorities: None,
+            pins: Vec::new(),
+            client: None,
+            proxy: None,
+            timeout: Duration::from_secs(10),
+            refresh: Duration::from_secs(60),
+        }
+    }
+}
+
+impl AzureConfig {
+    /// The defaults for a vault at this address.
+    pub fn at(origin: Origin, credential: AzureCredential) -> Self {
+        Self {
+            remote: RemoteConfig::at(origin),
+            credential,
+            tenant: None,
+            authority: None,
+            secrets: false,
+            random_from_vault: false,
+            verify_challenge_resource: true,
+        }
+    }
+}
+
+impl SecretText {
+    /// Takes the text.
+    pub fn new(text: String) -> Self {
+        Self(zeroize::Zeroizing::new(text))
+    }
+
+    /// The text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vault_is_an_origin_and_never_a_path() {
+        let parsed = |text: &str| Origin::parse(text).map(|origin| origin.to_string()).ok();
+        assert_eq!(parsed("https://Web.Vault.example.com:443/").as_deref(), Some("https://web.vault.example.com"));
+        assert_eq!(parsed("HTTPS://web.localhost:8443").as_deref(), Some("https://web.localhost:8443"));
+        assert_eq!(parsed("https://[::1]:8443").as_deref(), Some("https://[::1]:8443"));
+        assert_eq!(parsed("https://[::1]").as_deref(), Some("https://[::1]"));
+        for wrong in [
+            "https://",
+            "https://a/keys",
+            "https://a?x",
+            "https://user:x@a",
+            "https://a b",
+            "ftp://a",
+            "http://a",
+            "a",
+            "https://a:0",
+            "https://a:99999",
+            "https://[x]",
+        ] {
+            assert_eq!(parsed(wrong), None, "{wrong}");
+        }
+        assert_eq!(Origin::parse("https://[::1]:8443").unwrap().bare_host(), "::1");
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let credential =
+            AzureCredential::ClientSecret { client_id: "web".into(), secret: Some(SecretText::new("hush".into())) };
+        assert!(!format!("{credential:?}").contains("hush"));
+    }
+}
