@@ -10,6 +10,7 @@ mod az;
 mod beside;
 mod byok;
 mod certificates;
+mod peers;
 mod served;
 
 use served::{Served, identity_with};
