@@ -176,7 +176,7 @@ fn nginx(stage: &Stage, served: &Served) -> (Running, String) {
     let (port, folder) = (free_port(), stage.at("."));
     stage.openssl("req -x509 -newkey rsa:2048 -nodes -subj /CN=front -days 2 -keyout front.key -out front.pem");
     let configuration = format!(
-        "daemon off;\npid {folder}/front.pid;\nerror_log {folder}/front.log;\nevents {{}}\nhttp {{\n  access_log off;\n\
+        "daemon off;\nmaster_process off;\npid {folder}/front.pid;\nerror_log {folder}/front.log;\nevents {{}}\nhttp {{\n  access_log off;\n\
          server {{\n    listen 127.0.0.1:{port} ssl;\n    ssl_certificate front.pem;\n    ssl_certificate_key front.key;\n\
          location / {{\n      proxy_pass https://127.0.0.1:{};\n      proxy_bind 127.0.0.9;\n\
          proxy_ssl_certificate mesh.pem;\n      proxy_ssl_certificate_key mesh.key;\n\
