@@ -9,7 +9,6 @@ pub mod administration;
 mod attributes;
 mod authentication;
 pub mod authority;
-mod bearer;
 mod blob;
 mod body;
 mod call;

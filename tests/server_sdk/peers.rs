@@ -52,7 +52,7 @@ fn the_python_sdk_with_a_client_certificate_sets_a_secret_exactly_once() {
     let stranger = identity_with(&stage, "stranger", &[]);
     identity_with(&stage, "mesh", &ROLES);
     stage.strongroom("identity name add mesh uri:spiffe://example.org/mesh");
-    let served = Served::configured(&stage, "client_ca_file = \"clients.pem\"\nclient_crl_file = \"clients.crl\"", "");
+    let served = Served::with_server(&stage, "client_ca_file = \"clients.pem\"\nclient_crl_file = \"clients.crl\"", "");
     let ca = "openssl ca -config ca.cnf -cert clients.pem -keyfile clients.key";
     let variables = [
         ("STRANGER_ID", stranger.0),
@@ -80,7 +80,7 @@ fn curl_is_known_by_its_certificate_on_both_versions_of_http_and_by_its_user_on_
     stage.strongroom("identity name add mesh dns:mesh.example.com");
     let socket = stage.at("socket");
     let lines = format!("client_ca_file = \"clients.pem\"\nsocket = {socket:?}");
-    let served = Served::configured(&stage, &lines, "");
+    let served = Served::with_server(&stage, &lines, "");
     let url = format!("{}/secrets/word?api-version=7.5", served.url());
     for version in ["--http1.1", "--http2", "--tls-max", "--tlsv1.3"] {
         let version: &[&str] = if version == "--tls-max" { &["--tls-max", "1.2"] } else { &[version] };
@@ -145,7 +145,7 @@ fn behind_haproxy_a_client_is_where_it_is_and_has_its_own_certificate() {
     identity_with(&stage, "mesh", &ROLES);
     stage.strongroom("identity name add mesh dns:mesh.example.com");
     let lines = "client_ca_file = \"clients.pem\"\ntrusted_proxies = [\"127.0.0.9\"]\nproxy_protocol = true";
-    let served = Served::configured(&stage, lines, "allow_from = [\"127.0.0.3\"]");
+    let served = Served::with_server(&stage, lines, "allow_from = [\"127.0.0.3\"]");
     let (_haproxy, ports) = haproxy(&stage, &served);
     let url = format!("{}/secrets?api-version=7.5", served.url());
     let ask = |from: &str, port: &str, more: &[&str]| {
@@ -202,7 +202,7 @@ fn behind_nginx_a_client_is_where_nginx_says_and_not_where_it_says_itself() {
     identity_with(&stage, "mesh", &ROLES);
     stage.strongroom("identity name add mesh dns:mesh.example.com");
     let lines = "client_ca_file = \"clients.pem\"\ntrusted_proxies = [\"127.0.0.9\"]\nforwarded = \"x-forwarded-for\"";
-    let served = Served::configured(&stage, lines, "allow_from = [\"127.0.0.3\"]");
+    let served = Served::with_server(&stage, lines, "allow_from = [\"127.0.0.3\"]");
     let (_nginx, port) = nginx(&stage, &served);
     let url = format!("{}/secrets?api-version=7.5", served.url());
     let ask = |from: &str, port: &str, more: &[&str]| {

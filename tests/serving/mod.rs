@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use strongroom::backend::local::LocalVault;
-use strongroom::config::{AllowFrom, Manner, VaultConfig};
+use strongroom::config::{AllowFrom, IssuerConfig, Manner, VaultConfig};
 use strongroom::server::access::{RoleDefinition, Scope, assign};
 use strongroom::server::administration::full_backup::{Target, Targets};
 use strongroom::server::clock::Clock;
@@ -81,6 +81,12 @@ impl World {
         Self::made_with(configuration, Manner::KeyVault, allow_from)
     }
 
+    /// Tokens of these issuers count too, and the machine itself is the identity `machine`.
+    pub fn with_issuers(issuers: Vec<IssuerConfig>) -> Self {
+        let imds_identity = Some("machine".to_owned());
+        Self::configured(Configuration { issuers, imds_identity, ..Configuration::default() })
+    }
+
     fn made(login_limit: LoginLimit, manner: Manner) -> Self {
         Self::made_with(Configuration { login_limit, ..Configuration::default() }, manner, None)
     }
@@ -111,6 +117,16 @@ impl World {
         self.listen();
     }
 
+    /// Where programs of this machine get tokens of it.
+    pub fn managed_identity(&self) -> std::net::SocketAddr {
+        let mut listeners = Listeners::new();
+        let address = listeners.loopback("127.0.0.1:0".parse().unwrap()).unwrap();
+        let router = self.server.managed_identity();
+        let serving = serve(router, listeners, Limits::default(), std::future::pending());
+        self.runtime.as_ref().unwrap().spawn(serving);
+        address
+    }
+
     fn listen(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
@@ -121,6 +137,10 @@ impl World {
         let (router, runtime) = (self.server.router(), Runtime::new().unwrap());
         runtime.spawn(serve(router, listeners, Limits::default(), std::future::pending()));
         self.runtime = Some(runtime);
+    }
+
+    pub fn manner(&self) -> Manner {
+        self.manner
     }
 
     pub fn socket(&self) -> PathBuf {
