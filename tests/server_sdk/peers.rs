@@ -102,6 +102,50 @@ fn curl_is_known_by_its_certificate_on_both_versions_of_http_and_by_its_user_on_
     assert_eq!(ask(&[]), "401");
 }
 
+#[test]
+fn who_is_not_asked_for_a_certificate_is_not_known_by_it() {
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::new();
+    identity_with(&stage, "pinned", &ROLES);
+    stage.openssl("req -x509 -newkey rsa:2048 -nodes -subj /CN=pinned -days 2 -keyout pinned.key -out pinned.pem");
+    stage.strongroom("identity certificate add pinned pinned.pem");
+    let ask = |served: &Served| {
+        let url = format!("{}/secrets?api-version=7.5", served.url());
+        status(&stage, served, &["--cert", "pinned.pem", "--key", "pinned.key", &url])
+    };
+    assert_eq!(ask(&Served::vault(&stage)), "401");
+    assert_eq!(ask(&Served::with_server(&stage, "client_certificates = true", "")), "200");
+}
+
+#[test]
+fn a_list_that_is_too_old_is_said_in_the_log_and_one_that_is_exchanged_is_read() {
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::new();
+    authority(&stage);
+    identity_with(&stage, "mesh", &ROLES);
+    stage.strongroom("identity name add mesh dns:mesh.example.com");
+    let list = "ca -config ca.cnf -cert clients.pem -keyfile clients.key -gencrl -out clients.crl";
+    stage.openssl(&format!("{list} -crl_lastupdate 20190101000000Z -crl_nextupdate 20200101000000Z"));
+    let lines = "client_ca_file = \"clients.pem\"\nclient_crl_file = \"clients.crl\"";
+    let served = Served::with_server(&stage, lines, "");
+    let log = || std::fs::read_to_string(stage.path("server.log")).unwrap();
+    wait_until("the log says so", || log().contains("client_crl_file was to be replaced at 2020-01-01"));
+    let url = format!("{}/secrets?api-version=7.5", served.url());
+    let ask = || status(&stage, &served, &["--cert", "mesh.pem", "--key", "mesh.key", &url]);
+    assert_eq!(ask(), "401");
+    stage.openssl(list);
+    succeed(std::process::Command::new("kill").args(["-s", "HUP", &served.pid().to_string()]));
+    wait_until("the new list is read", || ask() == "200");
+    stage.file("clients.crl", "nothing");
+    succeed(std::process::Command::new("kill").args(["-s", "HUP", &served.pid().to_string()]));
+    wait_until("the log says so", || log().contains("clients.crl holds no revocation list"));
+    assert_eq!(ask(), "200");
+}
+
 /// haproxy, which speaks each version of the PROXY protocol on a port of its own. It comes from another address than its
 /// clients do, so that the server can tell it from them.
 fn haproxy(stage: &Stage, served: &Served) -> (Running, [u16; 2]) {

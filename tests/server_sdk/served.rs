@@ -99,7 +99,7 @@ impl Served {
         let hosts = fs::read_to_string("/etc/hosts").unwrap();
         let hosts = stage.file("hosts", format!("{hosts}\n{}\n", own.trim()));
         set_mode(Path::new(&hosts), 0o644);
-        Self { running: running, printed, hosts }
+        Self { running, printed, hosts }
     }
 
     /// The number of its process.
