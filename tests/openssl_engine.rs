@@ -4,7 +4,7 @@ mod stage;
 
 use std::process::Stdio;
 
-use stage::{PIN, Running, Stage, TOKEN, free_port, output, succeed, wait_until};
+use stage::{Running, Stage, TOKEN, free_port, output, succeed, wait_until};
 
 const KINDS: &[(&str, &str)] = &[("rsa:2048", "rsa"), ("EC:prime256v1", "curve")];
 
@@ -58,8 +58,8 @@ fn the_pin_may_come_from_a_file_that_the_uri_names() {
     let stage = Stage::new();
     stage.key_pair("EC:prime256v1", "curve", "01");
     let configuration = std::fs::read_to_string(stage.engine_configuration()).unwrap();
-    stage.file("no-pin.cnf", configuration.replace(&format!("PIN = {PIN}\n"), ""));
-    let pin = stage.file("pin", PIN);
+    stage.file("no-pin.cnf", configuration.replace(&format!("PIN = {}\n", stage.pin()), ""));
+    let pin = stage.file("pin", stage.pin());
     let key = format!("{}?pin-source=file:{pin}", uri("curve"));
     let mut command = stage.openssl_engine_command("req -new -engine pkcs11 -keyform engine -subj /CN=request -key");
     succeed(command.arg(key).env("OPENSSL_CONF", stage.at("no-pin.cnf")));

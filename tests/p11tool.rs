@@ -5,12 +5,12 @@ mod stage;
 use std::fs;
 use std::process::Command;
 
-use stage::{PIN, SO_PIN, Stage, TOKEN, fail, module, succeed};
+use stage::{SO_PIN, Stage, TOKEN, fail, module, succeed};
 
 fn p11tool_command(stage: &Stage, arguments: &str) -> Command {
     let mut command = stage.command("p11tool");
     command.arg("--provider").arg(module()).arg("--batch").args(arguments.split_whitespace());
-    command.env("GNUTLS_PIN", PIN).env("GNUTLS_SO_PIN", SO_PIN);
+    command.env("GNUTLS_PIN", stage.pin()).env("GNUTLS_SO_PIN", SO_PIN);
     command
 }
 

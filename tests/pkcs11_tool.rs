@@ -7,7 +7,7 @@ use p256::ecdsa::signature::Verifier;
 use rsa::pkcs8::DecodePublicKey;
 use sha2::{Digest, Sha256};
 
-use stage::{PIN, SO_PIN, Stage, TOKEN, fail, is_ours, output};
+use stage::{SO_PIN, Stage, TOKEN, fail, is_ours, output};
 
 /// What is signed with a mechanism: the name of a file that [`write_inputs`] makes.
 const MESSAGE: &str = "message";
@@ -196,7 +196,7 @@ fn the_token_verifies_what_openssl_signed_and_refuses_what_it_did_not() {
         stage.pkcs11_tool_logged_in("--write-object public.der --type pubkey --id 77 --label other --usage-sign");
         let verify = |input: &str| {
             let common = format!("--verify --id 77 --mechanism {mechanism} --input-file {input}");
-            let arguments = format!("--login --pin {PIN} {common} --signature-file signature");
+            let arguments = format!("--login --pin {pin} {common} --signature-file signature", pin = stage.pin());
             String::from_utf8(output(&mut stage.pkcs11_tool_command(&arguments)).stdout).unwrap()
         };
         let (good, bad) = (verify(SHA256), verify("other"));
@@ -261,9 +261,10 @@ fn objects_are_written_read_back_and_deleted() {
 #[test]
 fn the_pin_is_changed_and_the_old_one_is_wrong() {
     let stage = Stage::new();
-    stage.pkcs11_tool(&format!("--login --pin {PIN} --change-pin --new-pin another-pin-77"));
+    stage.pkcs11_tool(&format!("--login --pin {pin} --change-pin --new-pin another-pin-77", pin = stage.pin()));
     stage.pkcs11_tool("--login --pin another-pin-77 --list-objects");
-    let refusal = fail(&mut stage.pkcs11_tool_command(&format!("--login --pin {PIN} --list-objects")));
+    let refusal =
+        fail(&mut stage.pkcs11_tool_command(&format!("--login --pin {pin} --list-objects", pin = stage.pin())));
     assert!(refusal.contains("CKR_PIN_INCORRECT"), "{refusal}");
 }
 

@@ -5,7 +5,7 @@ mod stage;
 
 use std::fs;
 
-use stage::{PIN, Stage, fail, is_ours, output, set_mode, succeed};
+use stage::{Stage, fail, is_ours, output, set_mode, succeed};
 
 const IV: &str = "000102030405060708090a0b0c0d0e0f";
 const AES: [u8; 32] = [0x5A; 32];
@@ -108,7 +108,7 @@ fn hmacs_are_made_and_verified_as_openssl_makes_them() {
         let verified = stage.pkcs11_tool_logged_in(&format!("--verify {common} --signature-file mac"));
         assert!(verified.contains("Signature is valid"), "{mechanism}: {verified}");
         stage.file("wrong", vec![0; read(&stage, "mac").len()]);
-        let arguments = format!("--login --pin {PIN} --verify {common} --signature-file wrong");
+        let arguments = format!("--login --pin {pin} --verify {common} --signature-file wrong", pin = stage.pin());
         let refused = output(&mut stage.pkcs11_tool_command(&arguments)).stdout;
         assert!(String::from_utf8_lossy(&refused).contains("Invalid signature"), "{mechanism}");
     }
@@ -170,7 +170,7 @@ fn keys_are_wrapped_and_unwrapped_with_every_mechanism() {
     }
     // OpenSC 0.23 gives OAEP no parameters when it wraps.
     let oaep = "--wrap --id 03 --mechanism RSA-PKCS-OAEP --application-id 01 --output-file wrapped";
-    let refused = fail(&mut stage.pkcs11_tool_command(&format!("--login --pin {PIN} {oaep}")));
+    let refused = fail(&mut stage.pkcs11_tool_command(&format!("--login --pin {pin} {oaep}", pin = stage.pin())));
     assert!(!is_ours() || refused.contains("CKR_MECHANISM_PARAM_INVALID"), "{refused}");
 }
 
@@ -180,7 +180,7 @@ fn a_key_that_may_not_leave_is_not_wrapped() {
     generate(&stage, "--keygen --key-type AES:32 --label kept --id 01 --usage-decrypt");
     generate(&stage, "--keygen --key-type AES:32 --label aes-kek --id 02 --usage-wrap");
     let wrap = "--wrap --id 02 --mechanism AES-KEY-WRAP --application-id 01 --output-file wrapped";
-    let refused = fail(&mut stage.pkcs11_tool_command(&format!("--login --pin {PIN} {wrap}")));
+    let refused = fail(&mut stage.pkcs11_tool_command(&format!("--login --pin {pin} {wrap}", pin = stage.pin())));
     assert!(refused.contains("CKR_KEY_UNEXTRACTABLE"), "{refused}");
 }
 
@@ -206,7 +206,7 @@ fn a_secret_is_derived_on_every_curve_as_openssl_derives_it() {
                 continue;
             }
             let derive = format!("--derive --id {id} --mechanism {mechanism} --input-file peer.der");
-            let arguments = format!("--login --pin {PIN} {derive} --output-file secret");
+            let arguments = format!("--login --pin {pin} {derive} --output-file secret", pin = stage.pin());
             let mut command = stage.pkcs11_tool_command(&arguments);
             succeed(command.env_remove("STRONGROOM_VAULT").env("STRONGROOM_CONF", &configuration));
             assert_eq!(read(&stage, "secret"), read(&stage, "expected"), "{curve}, {mechanism}");

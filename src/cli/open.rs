@@ -58,6 +58,8 @@ impl Context {
     pub(super) fn unlocked(&self) -> Result<Opened> {
         let opened = self.locked()?;
         opened.vault.unlock(&self.users_way(&opened)?)?;
+        // One that is elsewhere is listed only when it is asked.
+        opened.vault.refresh()?;
         self.purge_due(&opened);
         Ok(opened)
     }

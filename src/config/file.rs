@@ -17,6 +17,7 @@ use super::issuer::{ISSUER_KEYS, IssuerTable, MANAGED_IDENTITY_KEYS, ManagedIden
 use super::places::{Environment, directory_name};
 use super::protected::{ProtectedFile, Trusted, read_secret, without_line_end};
 use super::server::{BesideServer, SERVER_KEYS, ServerTable};
+use super::vault_table::{Group, VAULT_KEYS, VaultTable};
 use super::{Backend, ConfigError, Listed, LocalConfig, ServerConfig, UnlockConfig, VaultConfig};
 use crate::sys;
 
@@ -48,71 +49,22 @@ struct TopLevel {
     vault: Vec<Spanned<VaultTable>>,
 }
 
-/// A `[[vault]]` table. Its fields are [`VAULT_KEYS`].
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VaultTable {
-    name: Option<Spanned<String>>,
-    backend: Option<Spanned<String>>,
-    path: Option<PathBuf>,
-    pin: Option<Spanned<String>>,
-    pin_file: Option<Spanned<PathBuf>>,
-    pin_command: Option<Spanned<Vec<String>>>,
-    key_file: Option<Spanned<PathBuf>>,
-    credential: Option<Spanned<String>>,
-    #[serde(default)]
-    objects: Vec<Spanned<String>>,
-    show_versions: Option<Spanned<String>>,
-    mechanisms: Option<Vec<Spanned<String>>>,
-    #[serde(default)]
-    allow_conflicting_usage: bool,
-    #[serde(default)]
-    reinitialize: bool,
-    owner_uid: Option<u32>,
-    group: Option<Spanned<Group>>,
-    min_pin_length: Option<Spanned<usize>>,
-    max_attempts: Option<Spanned<u32>>,
-    machine_key: Option<PathBuf>,
-    serve_at: Option<Spanned<String>>,
-    serve_as: Option<Spanned<String>>,
-    allow_from: Option<Spanned<Vec<Spanned<String>>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Group {
-    Number(u32),
-    Name(String),
-}
-
 const TOP_LEVEL_KEYS: &[&str] =
     &["log", "free_slot", "vaults_dir", "server", "backup_target", "issuer", "managed_identity", "vault"];
-const VAULT_KEYS: &[&str] = &[
-    "name",
-    "backend",
-    "path",
-    "pin",
-    "pin_file",
-    "pin_command",
-    "key_file",
-    "credential",
-    "objects",
-    "show_versions",
-    "mechanisms",
-    "allow_conflicting_usage",
-    "reinitialize",
-    "owner_uid",
-    "group",
-    "min_pin_length",
-    "max_attempts",
-    "machine_key",
-    "serve_at",
-    "serve_as",
-    "allow_from",
-];
 /// Those of [`VAULT_KEYS`], [`SERVER_KEYS`] and [`ISSUER_KEYS`] that are lists.
-const LISTS: &[&str] =
-    &["pin_command", "objects", "mechanisms", "allow_from", "listen", "trusted_proxies", "audience", "algorithms"];
+const LISTS: &[&str] = &[
+    "pin_command",
+    "objects",
+    "mechanisms",
+    "allow_from",
+    "listen",
+    "trusted_proxies",
+    "audience",
+    "algorithms",
+    "urls",
+    "tls_pins",
+    "token_command",
+];
 const LOG_LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
 /// Reads and checks the file. `hint` says in an error where its name came from.
@@ -127,7 +79,7 @@ pub(super) fn read(path: &Path, environment: &Environment, hint: &str) -> Result
     })?;
     let source = Source { path, text, environment };
     let top_level = source.parse()?;
-    if top_level.vault.iter().any(|vault| vault.get_ref().pin.is_some()) {
+    if top_level.vault.iter().any(|vault| vault.get_ref().holds_secret()) {
         protected.refuse_readers(path, &trusted)?;
     }
     source.resolve(top_level)
@@ -176,7 +128,7 @@ const PIN_MAX: usize = 255;
 pub(super) struct Source<'a> {
     path: &'a Path,
     text: &'a str,
-    environment: &'a Environment,
+    pub(super) environment: &'a Environment,
 }
 
 impl Source<'_> {
@@ -193,6 +145,7 @@ impl Source<'_> {
         }
         self.check_tables(table.get_ref(), "issuer", ISSUER_KEYS)?;
         self.check_tables(table.get_ref(), "vault", VAULT_KEYS)?;
+        self.check_backends(table.get_ref())?;
         self.check_tables(table.get_ref(), "backup_target", BACKUP_TARGET_KEYS)?;
         TopLevel::deserialize(Deserializer::from(table)).map_err(|error| self.syntax(&error))
     }
@@ -216,7 +169,7 @@ impl Source<'_> {
         }
     }
 
-    fn check_keys(&self, table: &DeTable<'_>, known: &[&str]) -> Result<(), ConfigError> {
+    pub(super) fn check_keys(&self, table: &DeTable<'_>, known: &[&str]) -> Result<(), ConfigError> {
         match table.keys().find(|key| !known.contains(&key.get_ref().as_ref())) {
             None => Ok(()),
             Some(key) => Err(ConfigError::UnknownKey {
@@ -248,13 +201,12 @@ impl Source<'_> {
         for table in top_level.vault {
             let span = table.span();
             let vault = self.vault(table, top_level.vaults_dir.as_deref())?;
-            let path = vault.as_local().map(|local| &local.path);
             for other in &vaults {
                 if other.name == vault.name {
                     return Err(self.value(span, "name", format!("there is another vault `{}`", vault.name)));
                 }
-                if path.is_some() && path == other.as_local().map(|others| &others.path) {
-                    return Err(self.value(span, "path", format!("the vault `{}` is there too", other.name)));
+                if let Some(key) = same_place(&other.backend, &vault.backend) {
+                    return Err(self.value(span, key, format!("the vault `{}` is there too", other.name)));
                 }
             }
             vaults.push(vault);
@@ -276,13 +228,17 @@ impl Source<'_> {
     fn vault(&self, table: Spanned<VaultTable>, vaults_dir: Option<&Path>) -> Result<VaultConfig, ConfigError> {
         let span = table.span();
         let table = table.into_inner();
-        if let Some(backend) = table.backend.as_ref().filter(|backend| backend.get_ref() != "local") {
-            return Err(self.value(backend.span(), "backend", "this release knows `local`".into()));
-        }
-        let (name, path) = self.name_and_path(&table, span, vaults_dir)?;
-        let local = self.local(&table, path)?;
-        let trusted = Trusted { uid: self.environment.uid, owner_uid: local.owner_uid, group_gid: local.group_gid };
-        let unlock = self.unlock(&table, &trusted)?;
+        let (name, backend, unlock) = if table.is_azure() {
+            let azure = self.azure(&table, span)?;
+            let default = || azure.remote.origins[0].host().split('.').next().unwrap_or_default().to_owned();
+            (self.name(&table)?.unwrap_or_else(default), Backend::Azure(azure), None)
+        } else {
+            let (name, path) = self.name_and_path(&table, span, vaults_dir)?;
+            let local = self.local(&table, path)?;
+            let trusted = Trusted { uid: self.environment.uid, owner_uid: local.owner_uid, group_gid: local.group_gid };
+            let unlock = self.unlock(&table, &trusted)?;
+            (name, Backend::Local(local), unlock)
+        };
         for glob in &table.objects {
             globset::Glob::new(glob.get_ref()).map_err(|error| {
                 self.value(glob.span(), "objects", format!("{error}: `*` and `?` stand for letters"))
@@ -300,7 +256,7 @@ impl Source<'_> {
         let listed = |name: Spanned<String>| Listed { line: self.line(name.span()), name: name.into_inner() };
         Ok(VaultConfig {
             name,
-            backend: Backend::Local(local),
+            backend,
             unlock,
             unlock_file: table.pin_file.or(table.key_file).map(|file| self.absolute(file.get_ref())),
             pin_command: table.pin_command.map(Spanned::into_inner).filter(|_| self.environment.reads_secrets),
@@ -314,6 +270,14 @@ impl Source<'_> {
         })
     }
 
+    fn name(&self, table: &VaultTable) -> Result<Option<String>, ConfigError> {
+        let Some(name) = &table.name else { return Ok(None) };
+        match name.get_ref().is_empty() || name.get_ref().contains('/') {
+            true => Err(self.value(name.span(), "name", "a name is not empty and has no `/`".into())),
+            false => Ok(Some(name.get_ref().clone())),
+        }
+    }
+
     /// Each follows from the other where only one is given.
     fn name_and_path(
         &self,
@@ -321,12 +285,8 @@ impl Source<'_> {
         span: Range<usize>,
         vaults_dir: Option<&Path>,
     ) -> Result<(String, PathBuf), ConfigError> {
-        if let Some(name) = table.name.as_ref().filter(|name| name.get_ref().is_empty() || name.get_ref().contains('/'))
-        {
-            return Err(self.value(name.span(), "name", "a name is not empty and has no `/`".into()));
-        }
-        match (&table.name, &table.path) {
-            (Some(name), Some(path)) => Ok((name.get_ref().clone(), self.absolute(path))),
+        match (self.name(table)?, &table.path) {
+            (Some(name), Some(path)) => Ok((name, self.absolute(path))),
             (None, Some(path)) => {
                 let path = self.absolute(path);
                 Ok((directory_name(&path), path))
@@ -334,7 +294,8 @@ impl Source<'_> {
             (Some(name), None) => {
                 let base = vaults_dir
                     .map_or_else(|| self.environment.default_vaults_dir(), |directory| self.absolute(directory));
-                Ok((name.get_ref().clone(), base.join(name.get_ref())))
+                let path = base.join(&name);
+                Ok((name, path))
             }
             (None, None) => Err(self.value(span, "path", "say where the vault is, or give it a `name`".into())),
         }
@@ -377,7 +338,7 @@ impl Source<'_> {
         if let Some(pin) = &table.pin {
             return Ok(Some(UnlockConfig::Pin(Zeroizing::new(pin.get_ref().as_bytes().to_vec()))));
         }
-        let hint = |key: &str| format!("`{key}` in {} names it", self.path.display());
+        let hint = |key: &str| self.hint(key);
         if let Some(file) = &table.pin_file {
             let pin = read_secret(&self.absolute(file.get_ref()), trusted, &hint("pin_file"))?;
             return Ok(Some(UnlockConfig::Pin(without_line_end(pin))));
@@ -420,12 +381,17 @@ impl Source<'_> {
         Ok(())
     }
 
+    /// Who named a file.
+    pub(super) fn hint(&self, key: &str) -> String {
+        format!("`{key}` in {} names it", self.path.display())
+    }
+
     /// Relative paths start at the file's own directory.
     pub(super) fn absolute(&self, path: &Path) -> PathBuf {
         self.path.parent().unwrap_or(Path::new("/")).join(path)
     }
 
-    fn line(&self, span: Range<usize>) -> usize {
+    pub(super) fn line(&self, span: Range<usize>) -> usize {
         line_at(self.text.as_bytes(), span.start)
     }
 
@@ -443,6 +409,17 @@ impl Source<'_> {
             Some(key) => ConfigError::Value { path: self.path.into(), line, key: key.into(), problem: message },
             None => ConfigError::Syntax { path: self.path.into(), line, problem: message },
         }
+    }
+}
+
+/// The key by which two vaults are in one place.
+fn same_place(one: &Backend, other: &Backend) -> Option<&'static str> {
+    match (one, other) {
+        (Backend::Local(one), Backend::Local(other)) => (one.path == other.path).then_some("path"),
+        (Backend::Azure(one), Backend::Azure(other)) => {
+            (one.remote.origins[0] == other.remote.origins[0]).then_some("url")
+        }
+        _ => None,
     }
 }
 

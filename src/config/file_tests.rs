@@ -113,7 +113,7 @@ fn values_that_cannot_be_name_their_key() {
     let table = |line: &str| format!("[[vault]]\nname = \"a\"\n{line}\n");
     for (text, key) in [
         ("log = \"loud\"".to_owned(), "`log`"),
-        (table("backend = \"azure\""), "`backend`"),
+        (table("backend = \"cloud\""), "`backend`"),
         (table("show_versions = \"newest\""), "`show_versions`"),
         (table("objects = [\"[\"]"), "`objects`"),
         (table("group = \"no-such-group-here\""), "`group`"),

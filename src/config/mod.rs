@@ -4,6 +4,7 @@
 //! later changes its user, its root directory or its environment goes on with what it began with. It never asks anybody
 //! and starts no program: `pin_command` is run by who asks for it, with [`VaultConfig::run_pin_command`].
 
+mod azure;
 mod backup_target;
 mod clients;
 mod error;
@@ -14,6 +15,7 @@ mod places;
 mod protected;
 mod remote;
 mod server;
+mod vault_table;
 
 use std::path::{Path, PathBuf};
 
@@ -207,6 +209,16 @@ impl VaultConfig {
         match &mut self.backend {
             Backend::Local(local) => Some(local),
             Backend::Azure(_) => None,
+        }
+    }
+
+    /// This process may start no program: `pin_command` isn't run, and `token_command` is refused when a token is needed.
+    pub fn forbid_programs(&mut self) {
+        self.pin_command = None;
+        if let Backend::Azure(AzureConfig { credential: AzureCredential::Command { allowed, .. }, .. }) =
+            &mut self.backend
+        {
+            *allowed = false;
         }
     }
 

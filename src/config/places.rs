@@ -61,7 +61,7 @@ impl Environment {
     }
 
     /// A variable that counts for everybody; an empty one is none.
-    fn variable(&self, name: &str) -> Option<OsString> {
+    pub(super) fn variable(&self, name: &str) -> Option<OsString> {
         (self.variables)(name).filter(|value| !value.is_empty())
     }
 

@@ -27,7 +27,7 @@ pub struct RemoteConfig {
     pub socket: Option<PathBuf>,
     /// `ca_file`: certificates in PEM that are trusted in place of the system's.
     pub authorities: Option<Vec<u8>>,
-    /// `pin`: SHA-256 of the public keys (SubjectPublicKeyInfo) of which the server's must be one; empty: any.
+    /// `tls_pins`: SHA-256 of the public keys (SubjectPublicKeyInfo) of which the server's must be one; empty: any.
     pub pins: Vec<[u8; 32]>,
     /// `client_certificate` and `client_key`: who we are in TLS.
     pub client: Option<ClientCertificate>,
@@ -195,6 +195,44 @@ fn is_host(host: &str) -> bool {
     !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
 }
 
+impl ProxyAddress {
+    /// From `http://[USER:PASSWORD@]HOST[:PORT]`; an error says what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || "it is no proxy's address: write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT".to_owned();
+        let rest = match text.split_once("://") {
+            None => text,
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+            Some((scheme, _)) => return Err(format!("proxies of the kind {scheme}:// aren't known: http:// is")),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (user, place) = match rest.rsplit_once('@') {
+            Some((user, place)) => (Some(unescaped(user).ok_or_else(wrong)?), place),
+            None => (None, rest),
+        };
+        let origin = Origin::parse(&format!("https://{place}")).map_err(|_| wrong())?;
+        let has_port = place.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+        let port = if has_port { origin.port() } else { 80 };
+        Ok(Self { host: origin.bare_host().to_owned(), port, user })
+    }
+}
+
+/// `%XX` stands for a byte.
+fn unescaped(text: &str) -> Option<SecretText> {
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut rest = text.as_bytes();
+    while let [first, others @ ..] = rest {
+        rest = others;
+        if *first == b'%' {
+            let digits = std::str::from_utf8(others.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &others[2..];
+        } else {
+            bytes.push(*first);
+        }
+    }
+    String::from_utf8(bytes.to_vec()).ok().map(SecretText::new)
+}
+
 impl RemoteConfig {
     /// The defaults for a vault at this address.
     pub fn at(origin: Origin) -> Self {
@@ -271,6 +309,18 @@ mod tests {
             assert_eq!(parsed(wrong), None, "{wrong}");
         }
         assert_eq!(Origin::parse("https://[::1]:8443").unwrap().bare_host(), "::1");
+    }
+
+    #[test]
+    fn a_proxy_has_a_host_and_perhaps_a_user() {
+        let proxy = ProxyAddress::parse("http://me:pass%40word@proxy.example:3128/").unwrap();
+        assert_eq!((proxy.host.as_str(), proxy.port), ("proxy.example", 3128));
+        assert_eq!(proxy.user.unwrap().expose(), "me:pass@word");
+        assert_eq!(ProxyAddress::parse("proxy.example").unwrap().port, 80);
+        assert_eq!(ProxyAddress::parse("http://[::1]:8080").unwrap().host, "::1");
+        for wrong in ["https://proxy.example", "socks5://a:1", "http://", "http://a b", "http://u%zz@a"] {
+            assert!(ProxyAddress::parse(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

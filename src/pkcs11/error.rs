@@ -111,6 +111,7 @@ fn code(error: &VaultError) -> CK_RV {
             CKR_ATTRIBUTE_VALUE_INVALID
         }
         VaultError::Unsupported(_) => CKR_TEMPLATE_INCONSISTENT,
+        VaultError::OnlyThere => CKR_FUNCTION_NOT_SUPPORTED,
         VaultError::Full(..) | VaultError::NotCompacted(..) => CKR_DEVICE_MEMORY,
         VaultError::Io { source, .. } => match source.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => CKR_DEVICE_MEMORY,

@@ -154,10 +154,11 @@ impl Module {
                  doctor --user` says what is missing"
             ));
         }
-        if may_start_programs {
-            for vault in &mut config.vaults {
+        for vault in &mut config.vaults {
+            match may_start_programs {
                 // The vault can still be unlocked by a PIN that is given.
-                let _ = vault.run_pin_command().map_err(unreadable);
+                true => drop(vault.run_pin_command().map_err(unreadable)),
+                false => vault.forbid_programs(),
             }
         }
         // The generator and AWS-LC's own tables are made now, not for the first time after a fork.

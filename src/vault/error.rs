@@ -144,6 +144,9 @@ pub enum VaultError {
     /// The vault can't hold or do it.
     #[error("not supported by this vault: {0}")]
     Unsupported(&'static str),
+    /// What a vault's own machine does, asked of a vault that is elsewhere.
+    #[error("the vault is elsewhere: do this on its own machine, or name it by its address, `--vault https://…`")]
+    OnlyThere,
     /// Everything was written, but what it replaced may still stand in the file.
     #[error(
         "the vault at {0} was rewritten, but free space in its file was not overwritten ({1}): free disk space and run `strongroom purge`"

@@ -38,7 +38,7 @@ pub use object::{
 pub use pin::{Pin, RecoveryKey, Role, Unlock};
 
 /// What a vault answers that leaves a method of [`VaultAdmin`] out.
-const ONLY_LOCAL: VaultError = VaultError::Unsupported("this is done where the vault is");
+const ONLY_LOCAL: VaultError = VaultError::OnlyThere;
 
 /// A result of the vault layer.
 pub type Result<T> = std::result::Result<T, VaultError>;

@@ -4,10 +4,14 @@
 //! The module and the command line are those that `STRONGROOM_MODULE` and `STRONGROOM_CLI` name (`scripts/test` gives the
 //! release build), else the ones cargo has just built. A module of somebody else (SoftHSM's) serves too, as far as a test
 //! uses nothing but PKCS#11: that is how the tests themselves are checked.
+//!
+//! With `STRONGROOM_STAGE=remote` the token lies at a server ([`served`]): `docs/azure.md` says which tests such a token
+//! can't pass.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod debian;
 pub mod nginx;
+pub mod served;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -25,15 +29,46 @@ pub const TOKEN: &str = "stage";
 /// A directory with a token in it.
 pub struct Stage {
     directory: tempfile::TempDir,
+    /// The module's configuration, where the token isn't a vault of this directory.
+    configuration: Option<PathBuf>,
+    pin: String,
+    /// Where the token lies then.
+    pub served: Option<served::Served>,
 }
 
 impl Stage {
     /// Makes the token as an operator does with `pkcs11-tool`: initialise it, set the user's PIN.
     pub fn new() -> Self {
+        if env::var_os("STRONGROOM_STAGE").is_some_and(|stage| stage == "remote") {
+            return Self::at_server(served::Way::Tls, &["Key Vault Administrator"]);
+        }
         let stage = Self::without_token();
         stage.pkcs11_tool(&format!("--init-token --label {TOKEN} --so-pin {SO_PIN}"));
         stage.pkcs11_tool(&format!("--login --login-type so --so-pin {SO_PIN} --init-pin --new-pin {PIN}"));
         stage
+    }
+
+    /// The token at a server that knows the module by these roles.
+    pub fn at_server(way: served::Way, roles: &[&str]) -> Self {
+        let mut stage = Self::without_token();
+        set_mode(stage.directory.path(), 0o755);
+        let served = served::Served::start(&stage.path("server"), roles);
+        stage.configure(&served.table(way));
+        stage.pin.clone_from(&served.secret);
+        stage.served = Some(served);
+        stage
+    }
+
+    /// Writes the module's configuration, which has these tables.
+    pub fn configure(&mut self, tables: &str) {
+        let path = self.path("module.toml");
+        served::private(&path, &format!("vaults_dir = \"none\"\n{tables}"));
+        self.configuration = Some(path);
+    }
+
+    /// The user's PIN.
+    pub fn pin(&self) -> &str {
+        &self.pin
     }
 
     /// The directory alone.
@@ -46,7 +81,7 @@ impl Stage {
             format!("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n", tokens.display()),
         )
         .unwrap();
-        Self { directory }
+        Self { directory, configuration: None, pin: PIN.to_owned(), served: None }
     }
 
     /// A path inside the directory.
@@ -78,9 +113,12 @@ impl Stage {
             .env("STRONGROOM_VAULT", self.vault())
             .env_remove("STRONGROOM_CONF")
             .env("SOFTHSM2_CONF", self.path("softhsm.conf"))
-            .env("PIN", PIN)
+            .env("PIN", &self.pin)
             .env("SO_PIN", SO_PIN)
             .stdin(Stdio::null());
+        if let Some(configuration) = &self.configuration {
+            command.env_remove("STRONGROOM_VAULT").env("STRONGROOM_CONF", configuration);
+        }
         command
     }
 
@@ -98,7 +136,7 @@ impl Stage {
 
     /// The same, logged in as the user.
     pub fn pkcs11_tool_logged_in(&self, arguments: &str) -> String {
-        self.pkcs11_tool(&format!("--login --pin {PIN} {arguments}"))
+        self.pkcs11_tool(&format!("--login --pin {} {arguments}", self.pin))
     }
 
     /// Runs `openssl`; it must succeed. Returns what it printed.
@@ -127,9 +165,10 @@ impl Stage {
     pub fn engine_configuration_for(&self, module: &Path) -> String {
         let text = format!(
             "openssl_conf = init\n[init]\nengines = engines\n[engines]\npkcs11 = pkcs11\n[pkcs11]\n\
-             engine_id = pkcs11\nMODULE_PATH = {}\nPIN = {PIN}\ninit = 1\n\
+             engine_id = pkcs11\nMODULE_PATH = {}\nPIN = {}\ninit = 1\n\
              [req]\ndistinguished_name = name\n[name]\n",
-            module.display()
+            module.display(),
+            self.pin
         );
         self.file("openssl.cnf", text)
     }
@@ -139,8 +178,13 @@ impl Stage {
         succeed(&mut self.strongroom_command(arguments))
     }
 
-    /// The `strongroom` command on this vault, with the PIN in a file.
+    /// The `strongroom` command on this vault, where it lies, with the PIN in a file.
     pub fn strongroom_command(&self, arguments: &str) -> Command {
+        if let Some(served) = &self.served {
+            let mut command = served.command();
+            command.args(["--vault", "web", "--pin-file", "pin"]).args(arguments.split_whitespace());
+            return command;
+        }
         let pin = self.file("pin", PIN);
         set_mode(Path::new(&pin), 0o600);
         let mut command = self.command(cli());

@@ -65,6 +65,9 @@ const TABLE: [Row; 13] = [
     row(0x4000_0600, "CKA_ALLOWED_MECHANISMS", Form::Digits),
 ];
 
+/// Whether the key was made there, which no field says: in the private half's tag, and not for anybody to change.
+pub const LOCAL_TAG: (&str, &str) = ("p11_pri_CKA_LOCAL", "true");
+
 /// What is true of every key whose value never leaves, or follows from what it is: CKA_SENSITIVE, CKA_ALWAYS_SENSITIVE,
 /// CKA_NEVER_EXTRACTABLE, CKA_EC_PARAMS, CKA_CHECK_VALUE.
 const NOT_KEPT: [u64; 5] = [0x103, 0x165, 0x164, 0x180, 0x90];
@@ -78,6 +81,7 @@ const LONGEST_TAG: usize = 256;
 
 /// Takes what the tags say into the content, in which label and id are what they are without a tag.
 pub fn read(tags: &Tags, half: Half, content: &mut Content) {
+    content.local = tags.get(LOCAL_TAG.0).is_some_and(|value| value == LOCAL_TAG.1);
     for (tag, value) in tags {
         let Some(name) = tag.get(..half.prefix().len()).filter(|prefix| prefix.eq_ignore_ascii_case(half.prefix()))
         else {

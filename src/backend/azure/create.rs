@@ -10,7 +10,7 @@ use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use zeroize::Zeroizing;
 
 use super::AzureVault;
-use super::attributes::{self, Half};
+use super::attributes::{self, Half, LOCAL_TAG};
 use super::listing::is_missing;
 use super::objects::{self, AES_LEN_TAG, Shape, curve_name};
 use super::session::Repeat;
@@ -95,6 +95,8 @@ impl AzureVault {
     ) -> Result<KeyBundle> {
         let key_ops = operations(halves)?;
         let attributes = wanted(halves[0].0);
+        let mut extra = extra;
+        extra.insert(LOCAL_TAG.0.to_owned(), LOCAL_TAG.1.to_owned());
         self.named(Collection::Keys, naming, halves[0].0, |name| {
             let tags = tags(name, halves, &extra)?;
             let body = CreateParameters { kty, key_size, key_ops: &key_ops, attributes: &attributes, tags: &tags, crv };

@@ -26,8 +26,8 @@ pub struct Listing {
     pub keys: HashMap<ObjectNumber, Arc<AzureKey>>,
     /// Where both come from.
     pub contents: Contents,
-    /// When it was read.
-    pub taken: Instant,
+    /// When it was read; `None` if it holds only what was made from here.
+    pub taken: Option<Instant>,
 }
 
 /// What was read, without anything that belongs to one process.
@@ -146,7 +146,7 @@ impl Listing {
     /// What this process makes of it.
     pub fn new(
         contents: Contents,
-        taken: Instant,
+        taken: Option<Instant>,
         session: &Arc<Session>,
         service: Service,
         location: &Arc<str>,
@@ -162,7 +162,7 @@ impl Listing {
 
     /// Whether it is older than this.
     pub fn is_older_than(&self, age: Duration) -> bool {
-        self.taken.elapsed() > age
+        self.taken.is_none_or(|taken| taken.elapsed() > age)
     }
 }
 
@@ -182,7 +182,7 @@ impl Source<'_> {
     ) -> Result<()> {
         for line in self.lines(&format!("/{}?maxresults={PAGE}", collection.segment()))? {
             let item: Item = read(self.location, line.as_bytes())?;
-            let Some((_, name, _)) = parts_of(&item.id) else { continue };
+            let Some((_, name, _)) = parts_of(item.id()) else { continue };
             // A certificate's secret is no object of its own.
             let hidden = collection == Collection::Secrets && item.managed == Some(true);
             if hidden || !self.is_wanted(name, &item) {
@@ -216,7 +216,7 @@ impl Source<'_> {
         let mut versions = Vec::with_capacity(lines.len());
         for line in lines {
             let item: Item = read(self.location, line.as_bytes())?;
-            let Some((_, _, Some(version))) = parts_of(&item.id) else { continue };
+            let Some((_, _, Some(version))) = parts_of(item.id()) else { continue };
             if item.attributes.enabled == Some(false) {
                 continue;
             }

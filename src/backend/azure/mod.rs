@@ -53,7 +53,7 @@ pub struct AzureVault {
     /// Held by whoever reads the lists or changes something.
     reading: Mutex<Attempt>,
     /// What a parent knew, until this process uses it.
-    inherited: Mutex<Option<(Contents, Instant)>>,
+    inherited: Mutex<Option<(Contents, Option<Instant>)>>,
 }
 
 /// How the last reading went.
@@ -102,7 +102,7 @@ impl AzureVault {
         }
     }
 
-    fn publish(&self, contents: Contents, taken: Instant) {
+    fn publish(&self, contents: Contents, taken: Option<Instant>) {
         let listing = Listing::new(contents, taken, &self.session, self.service, &self.location);
         self.published.store(Some(Arc::new(listing)));
     }
@@ -137,7 +137,7 @@ impl AzureVault {
         match contents.read(&self.source()) {
             Ok(contents) => {
                 attempt.failed = None;
-                self.publish(contents, begun);
+                self.publish(contents, Some(begun));
                 Ok(())
             }
             Err(error) if known.is_some() => {
@@ -151,11 +151,10 @@ impl AzureVault {
 
     /// Puts in what was just made or changed there.
     fn note(&self, change: impl FnOnce(&Contents) -> Contents) {
-        let (contents, taken) = match self.listing() {
-            Some(listing) => (change(&listing.contents), listing.taken),
-            None => return,
-        };
-        self.publish(contents, taken);
+        match self.listing() {
+            Some(listing) => self.publish(change(&listing.contents), listing.taken),
+            None => self.publish(change(&Contents::default()), None),
+        }
     }
 
     fn key(&self, number: ObjectNumber) -> Result<Arc<AzureKey>> {
@@ -241,7 +240,8 @@ impl Vault for AzureVault {
         if self.is_fresh() {
             return Ok(());
         }
-        let mut attempt = match (self.listing(), self.reading.try_lock()) {
+        let read = || self.listing().filter(|listing| listing.taken.is_some());
+        let mut attempt = match (read(), self.reading.try_lock()) {
             (_, Ok(attempt)) => attempt,
             (_, Err(TryLockError::Poisoned(poisoned))) => poisoned.into_inner(),
             (Some(_), Err(TryLockError::WouldBlock)) => return Ok(()),
@@ -250,7 +250,7 @@ impl Vault for AzureVault {
         if self.is_fresh() {
             return Ok(());
         }
-        self.read_lists(&mut attempt, self.listing().as_deref())
+        self.read_lists(&mut attempt, read().as_deref())
     }
 
     fn is_fresh(&self) -> bool {
@@ -345,7 +345,7 @@ impl Vault for AzureVault {
     }
 
     fn transact(&self, _decide: &mut dyn FnMut(&Image) -> Result<Vec<Change>>) -> Result<Vec<Arc<Object>>> {
-        Err(VaultError::Unsupported("several changes as one"))
+        Err(VaultError::OnlyThere)
     }
 
     fn in_forked_child(&self) -> Result<Arc<dyn VaultAdmin>> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::attributes::{self, Half};
 use super::wire::{Attributes, CertificateBundle, Item, Jwk, KeyBundle, Tags, base64, base64url, parts_of};
 use crate::crypto::{CryptoError, Curve, Digest, DigestAlgorithm, KeyAlgorithm, PublicKey};
-use crate::vault::{Class, Collection, Content, KeyDescription, Name, Object, UniqueId, Version, VersionId};
+use crate::vault::{Class, Collection, Content, KeyDescription, Name, Object, UniqueId, Usage, Version, VersionId};
 
 /// What one version is.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ pub fn of_certificate(bundle: &CertificateBundle) -> Option<Shape> {
 
 /// A secret's version, of which its list says enough.
 pub fn of_secret(item: &Item) -> Option<Shape> {
-    let (_, name, version) = parts_of(&item.id)?;
+    let (_, name, version) = parts_of(item.id())?;
     let tags = item.tags.clone().unwrap_or_default();
     let make = Maker::new(Collection::Secrets, name, version?, &item.attributes, &tags)?;
     let mut content = make.content(Class::Data);
@@ -117,6 +117,12 @@ impl<'a> Maker<'a> {
         let mut content = self.content(class);
         content.id = public.key_id().to_vec();
         content.usage = attributes::usage_of_half(&jwk.key_ops, half);
+        // The data can be had from what RSA signs, if anybody wants it.
+        if matches!(public.algorithm(), KeyAlgorithm::Rsa { .. }) {
+            let recovers = [(Usage::SIGN, Usage::SIGN_RECOVER), (Usage::VERIFY, Usage::VERIFY_RECOVER)];
+            let also = recovers.iter().filter(|(with, _)| content.usage.contains(*with)).map(|(_, also)| *also);
+            content.usage |= also.collect::<Usage>();
+        }
         content.key = Some(KeyDescription { algorithm: public.algorithm(), public: public.spki().into() });
         attributes::read(self.tags, half, &mut content);
         self.object(content, half == Half::Private)

@@ -23,11 +23,14 @@ pub struct Page {
     pub next_link: Option<String>,
 }
 
-/// An item of a list: of keys (`kid`), secrets or certificates (`id`).
+/// An item of a list: of keys, which have a `kid`, or of secrets and certificates, which have an `id`, and may say their
+/// key's `kid` beside it.
 #[derive(Deserialize)]
 pub struct Item {
-    #[serde(alias = "kid")]
-    pub id: String,
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    kid: Option<String>,
     #[serde(default)]
     pub attributes: Attributes,
     #[serde(default)]
@@ -36,6 +39,13 @@ pub struct Item {
     pub content_type: Option<String>,
     #[serde(default)]
     pub managed: Option<bool>,
+}
+
+impl Item {
+    /// Its own identifier.
+    pub fn id(&self) -> &str {
+        self.id.as_deref().or(self.kid.as_deref()).unwrap_or_default()
+    }
 }
 
 /// `attributes` of an answer.

@@ -102,14 +102,15 @@ impl Client {
 
     /// Sends a request until something else than "busy" is answered, or the budget doesn't allow for another try.
     pub fn send(&self, request: &Request<'_>, repeat: Repeat, budget: &Budget) -> Result<Response, Failure> {
-        let mut attempt = 0;
+        let (mut attempt, mut failures) = (0, 0);
         loop {
             let response = self.at_any(request, repeat, budget)?;
-            match retry::pause(&response, attempt, repeat == Repeat::Safe) {
+            match retry::pause(&response, attempt, failures, repeat == Repeat::Safe) {
                 Some(pause) if pause < budget.left() => std::thread::sleep(pause),
                 _ => return Ok(response),
             }
             attempt += 1;
+            failures += u32::from(response.status >= 500);
         }
     }
 
@@ -124,9 +125,8 @@ impl Client {
                 Err(failure) => failure,
             };
             let may_repeat = repeat == Repeat::Safe || !failure.sent;
-            let passes = matches!(failure.step, Step::Tcp | Step::Http) && !failure.timed_out;
             let pause = retry::doubled(round);
-            if !(fresh_failure && may_repeat && passes) || pause >= restart.left() {
+            if !(fresh_failure && may_repeat && failure.may_pass) || pause >= restart.left() {
                 return Err(failure);
             }
             std::thread::sleep(pause);

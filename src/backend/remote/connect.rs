@@ -121,11 +121,12 @@ impl Endpoint {
     fn without_handshake(&self, stopped: &Stopped) -> Failure {
         match stopped {
             Stopped::TimedOut => Failure::timed_out(Step::Tls, &self.name),
-            Stopped::Broken(error) => {
-                Failure::at(Step::Tls, &self.name, format!("the TLS handshake broke off ({error})"))
-            }
+            Stopped::Broken(error) => Failure {
+                may_pass: true,
+                ..Failure::at(Step::Tls, &self.name, format!("the TLS handshake broke off ({error})"))
+            },
             Stopped::Tls(error) => match step_of(error) {
-                Step::Pin => Failure::at(Step::Pin, &self.name, "its key isn't one of those that `pin` names"),
+                Step::Pin => Failure::at(Step::Pin, &self.name, "its key isn't one of those that `tls_pins` names"),
                 step => Failure::at(step, &self.name, error),
             },
         }

@@ -17,7 +17,7 @@ pub enum Step {
     Tls,
     /// Believing the server's certificate.
     Certificate,
-    /// Comparing its key with `pin`.
+    /// Comparing its key with `tls_pins`.
     Pin,
     /// Sending the request and reading the answer.
     Http,
@@ -39,6 +39,8 @@ pub struct Failure {
     pub timed_out: bool,
     /// The request may have reached the server.
     pub sent: bool,
+    /// A server that is starting anew looks so.
+    pub may_pass: bool,
 }
 
 impl Failure {
@@ -51,6 +53,7 @@ impl Failure {
             advice: advice(step).to_owned(),
             timed_out: false,
             sent: false,
+            may_pass: matches!(step, Step::Tcp | Step::Http),
         }
     }
 
@@ -63,7 +66,7 @@ impl Failure {
             Step::Tls | Step::Certificate | Step::Pin => "it didn't finish the TLS handshake in time",
             Step::Http => "it didn't answer in time",
         };
-        Self { timed_out: true, ..Self::at(step, endpoint, what) }
+        Self { timed_out: true, may_pass: false, ..Self::at(step, endpoint, what) }
     }
 
     /// With other advice.

@@ -14,13 +14,15 @@ const LONGEST: Duration = Duration::from_secs(5);
 const PATIENCE: u32 = 3;
 
 /// How long to wait before the request is sent again; `None` if its answer stands.
-pub(super) fn pause(response: &Response, attempt: u32, may_repeat: bool) -> Option<Duration> {
+///
+/// `attempt` counts from 0, and `failures` how many of its answers before were errors of its own.
+pub(super) fn pause(response: &Response, attempt: u32, failures: u32, may_repeat: bool) -> Option<Duration> {
     let told = response.header("retry-after").and_then(told);
     let again = match response.status {
         429 => true,
         // It did nothing yet, if it says when to come again.
-        503 => may_repeat && attempt < PATIENCE || told.is_some(),
-        500 | 502 | 504 => may_repeat && attempt < PATIENCE,
+        503 => may_repeat && failures < PATIENCE || told.is_some(),
+        500 | 502 | 504 => may_repeat && failures < PATIENCE,
         _ => false,
     };
     again.then(|| match told {

@@ -25,7 +25,8 @@ pub(super) fn connect(
     let mut failure = Failure::timed_out(step, endpoint);
     let mut refused = |to: SocketAddr, error: std::io::Error| {
         let failed = Failure::at(step, endpoint, format!("{to}: {error}"));
-        failure = Failure { timed_out: error.kind() == std::io::ErrorKind::TimedOut, ..failed };
+        let timed_out = error.kind() == std::io::ErrorKind::TimedOut;
+        failure = Failure { timed_out, may_pass: !timed_out, ..failed };
     };
     loop {
         if let Some(to) = ahead.pop_front() {

@@ -161,8 +161,14 @@ impl Serve {
         Ok(names)
     }
 
-    fn listen_at(&self, wanted: Vec<SocketAddr>, tls: &Arc<Tls>) -> Result<(Listeners, Vec<SocketAddr>)> {
+    fn listen_at(
+        &self,
+        wanted: Vec<SocketAddr>,
+        tls: &Arc<Tls>,
+        proxies: Arc<Proxies>,
+    ) -> Result<(Listeners, Vec<SocketAddr>)> {
         let mut listeners = Listeners::new();
+        listeners.behind(proxies);
         let listened = wanted.into_iter().map(|address| listeners.network(address, Arc::clone(tls)).map_err(failed));
         let addresses = listened.collect::<Result<_>>()?;
         if let Some(socket) = &self.socket {
@@ -211,8 +217,7 @@ impl Running {
         let tls = Arc::new(source.make()?);
         // As many connections as the limits allow; what the system refuses ends single connections only.
         let _ = crate::sys::open_files::raise_limit();
-        let (mut listeners, addresses) = serve.listen_at(wanted, &tls)?;
-        listeners.behind(proxies);
+        let (listeners, addresses) = serve.listen_at(wanted, &tls, proxies)?;
         let of_this_machine = serve.listen_for_this_machine(context)?;
         if serve.dev {
             dev::explain(context, serve, &vaults, &names, addresses.first().map(SocketAddr::port), clock.now())?;
@@ -295,10 +300,15 @@ impl Place {
 
 /// Every vault of the configuration, or the one that is named, unlocked.
 fn vaults_to_serve(context: &Context, config: &Config) -> Result<Vec<Place>> {
+    let here = |place: &VaultConfig| place.as_local().is_some();
     let places: Vec<VaultConfig> = match &context.global.vault {
         Some(_) => vec![open::select(config, context.global.vault.as_deref())?],
-        None => config.vaults.clone(),
+        // What is elsewhere has its server there.
+        None => config.vaults.iter().filter(|place| here(place)).cloned().collect(),
     };
+    if let Some(elsewhere) = places.iter().find(|place| !here(place)) {
+        return Err(open::is_elsewhere(&elsewhere.name));
+    }
     let mut served = Vec::new();
     for place in places {
         let (name, address, manner) = (place.name.clone(), place.serve_at, place.serve_as);

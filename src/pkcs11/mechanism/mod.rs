@@ -379,14 +379,18 @@ impl Mechanism {
 
     /// The functions that it serves, in words.
     pub fn functions(&self) -> Vec<&'static str> {
-        let serves = |(flag, name): &(CK_FLAGS, &'static str)| (self.flags & flag != 0).then_some(*name);
-        FUNCTIONS.iter().filter_map(serves).collect()
+        functions(self.flags)
     }
 
     /// What `C_GetMechanismInfo` answers.
     pub fn info(&self) -> CK_MECHANISM_INFO {
         CK_MECHANISM_INFO { ulMinKeySize: self.sizes.0, ulMaxKeySize: self.sizes.1, flags: self.flags }
     }
+}
+
+/// The functions among these `CKF_*`, in words.
+pub fn functions(flags: CK_FLAGS) -> Vec<&'static str> {
+    FUNCTIONS.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| *name).collect()
 }
 
 /// `CKF_*` of `CK_MECHANISM_INFO` that name functions.

@@ -6,7 +6,7 @@
 use cryptoki_sys::*;
 
 use super::parameter::Oaep;
-use super::{Mechanism, Parameter, Service, TransformPlan};
+use super::{FUNCTIONS, Mechanism, Parameter, Service, TransformPlan};
 use crate::crypto::{Curve, DigestAlgorithm, Direction, KeyAlgorithm, SignScheme};
 use crate::pkcs11::template::{PairKind, SecretKind};
 use crate::vault::{Ability, Matter};
@@ -17,30 +17,18 @@ pub(super) type Offers<'a> = &'a dyn Fn(&Ability<'_>) -> bool;
 /// The mechanism's `CKF_*`, without the functions that the vault doesn't serve.
 pub(super) fn flags(mechanism: &Mechanism, offers: Offers<'_>) -> CK_FLAGS {
     let served = mechanism.services.iter().fold(0, |served, service| served | of_service(mechanism, service, offers));
-    mechanism.flags & (served | !FUNCTIONS)
+    mechanism.flags & (served | !functions_of_all())
 }
 
 /// Whether any function is left.
 pub(super) fn serves(flags: CK_FLAGS) -> bool {
-    flags & FUNCTIONS != 0
+    flags & functions_of_all() != 0
 }
 
 /// Flags that are functions.
-const FUNCTIONS: CK_FLAGS = CKF_GENERATE
-    | CKF_GENERATE_KEY_PAIR
-    | CKF_SIGN
-    | CKF_VERIFY
-    | CKF_SIGN_RECOVER
-    | CKF_VERIFY_RECOVER
-    | CKF_ENCRYPT
-    | CKF_DECRYPT
-    | CKF_DIGEST
-    | CKF_WRAP
-    | CKF_UNWRAP
-    | CKF_DERIVE
-    | CKF_MESSAGE_ENCRYPT
-    | CKF_MESSAGE_DECRYPT
-    | CKF_MULTI_MESSAGE;
+fn functions_of_all() -> CK_FLAGS {
+    FUNCTIONS.iter().fold(0, |all, (flag, _)| all | flag)
+}
 
 fn of_service(mechanism: &Mechanism, service: &Service, offers: Offers<'_>) -> CK_FLAGS {
     let if_offered = |ability: Ability<'_>, flags| if offers(&ability) { flags } else { 0 };

@@ -218,6 +218,8 @@ fn is_refusal(error: &VaultError) -> bool {
             | VaultError::NotFound
             | VaultError::Locked
             | VaultError::Rekeyed
+            // A key whose value stays in its vault.
+            | VaultError::Unsupported(_)
     )
 }
 

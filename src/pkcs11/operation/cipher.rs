@@ -181,15 +181,7 @@ impl Ciphering {
             Engine::Remote(cipher) => write(out, cipher.most(input.len()), (self.padded, &mut self.kept), |room| {
                 cipher.finish(input, room).map_err(refusal)
             }),
-            Engine::KeyWrap(key, scheme) => {
-                let key = key.usable().and_then(UsableKey::here).map_err(Rv::at_use)?;
-                match direction {
-                    Direction::Encrypt => out.give(&key.wrap(scheme, input).map_err(|error| refusal(error.into()))?),
-                    Direction::Decrypt => {
-                        out.give(key.unwrap(scheme, input).map_err(|error| refusal(error.into()))?.expose())
-                    }
-                }
-            }
+            Engine::KeyWrap(key, scheme) => out.give(wrapped(key, scheme, direction, input)?.expose()),
             Engine::Public(key, rsa) => {
                 let Some(room) = out.room(key.key.algorithm().signature_len())? else { return Ok(Step::Pending) };
                 let len = key.key.encrypt(&rsa.get(), input, room).map_err(|error| refusal(error.into()))?;
@@ -262,6 +254,21 @@ impl Ciphering {
             }
         }
     }
+}
+
+/// AES key wrap of bytes, either way.
+fn wrapped(
+    key: &Arc<dyn SecretKey>,
+    scheme: &KeyWrapScheme,
+    direction: Direction,
+    input: &[u8],
+) -> Result<SecretBytes, Rv> {
+    let key = key.usable().and_then(UsableKey::here).map_err(Rv::at_use)?;
+    let outcome = match direction {
+        Direction::Encrypt => key.wrap(scheme, input).map(|wrapped| SecretBytes::from_slice(&wrapped)),
+        Direction::Decrypt => key.unwrap(scheme, input),
+    };
+    outcome.map_err(|error| at_data(direction, error.into()))
 }
 
 /// Writes what `body` makes, `most` bytes at most: straight into the caller's buffer if that holds as many. What is padded

@@ -89,8 +89,8 @@ pub enum ListenError {
 pub struct Listeners {
     network: Vec<(TcpListener, Arc<Tls>)>,
     machine: Vec<(UnixListener, SocketFile)>,
-    proxies: Arc<Proxies>,
     loopback: Vec<TcpListener>,
+    proxies: Arc<Proxies>,
 }
 
 impl Listeners {

@@ -75,6 +75,8 @@ pub(super) fn ask(asking: &Asking<'_>, client_id: &str, proof: &Proof<'_>) -> Re
     }
     let why = refused.error_description.lines().next().unwrap_or_default().trim_end_matches('.');
     let why = if why.is_empty() { refused.error.as_str() } else { why };
+    let status = format!("it answered {}", response.status);
+    let why = if why.is_empty() { &status } else { why };
     Err(Denied::Refused(format!(
         "{authority} gives {client_id} no token ({why}): check `client_id`, what proves it, and `tenant`"
     )))

@@ -1,0 +1,14 @@
+//! Requests to a vault that is elsewhere, with a real server at the other end and whatever can lie between.
+#![cfg(feature = "server")]
+
+#[path = "../faults/child.rs"]
+#[allow(dead_code, unsafe_code, reason = "it is shared with tests of local vaults")]
+mod child;
+#[path = "../proxy/mod.rs"]
+mod proxy;
+mod scene;
+
+mod credentials;
+mod faults;
+mod forks;
+mod requests;
