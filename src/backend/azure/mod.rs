@@ -17,6 +17,7 @@ mod credential;
 mod key;
 mod listing;
 mod objects;
+pub mod reach;
 mod refusal;
 pub mod session;
 mod wire;
