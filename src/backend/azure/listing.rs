@@ -16,7 +16,8 @@ use super::key::AzureKey;
 use super::objects::{self, Shape};
 use super::session::{Repeat, Session};
 use super::wire::{CertificateBundle, Item, KeyBundle, Page, invalid, parts_of, read};
-use crate::vault::{Class, Collection, Image, Object, ObjectNumber, Result, VaultError, Version};
+use crate::crypto::PublicKey;
+use crate::vault::{CertificateFields, Class, Collection, Image, Object, ObjectNumber, Result, VaultError, Version};
 
 /// What a process knows of a vault at one moment.
 pub struct Listing {
@@ -131,14 +132,19 @@ impl Contents {
         image
     }
 
-    /// A certificate's id is its key's, whether that follows from the key or stands in a tag.
+    /// A certificate's id is its key's, whether that follows from the key or stands in a tag; of a key that isn't listed, what
+    /// follows from its public part.
     fn id_of(&self, certificate: &Shape, object: &Object) -> Vec<u8> {
         let key = certificate.key.as_ref().filter(|_| object.content.id.is_empty()).and_then(|(name, id)| {
             let named = self.named.get(&(Collection::Keys, name.as_str().into()))?;
             let version = named.versions.iter().find(|version| version.shape.id == *id)?;
             version.shape.objects.iter().find(|half| half.content.class == Class::PrivateKey)
         });
-        key.map_or_else(|| object.content.id.clone(), |key| key.content.id.clone())
+        match key {
+            Some(key) => key.content.id.clone(),
+            None if object.content.id.is_empty() => own_id(object),
+            None => object.content.id.clone(),
+        }
     }
 }
 
@@ -285,6 +291,13 @@ impl Source<'_> {
         }
         Err(invalid(self.location, "its list has no end"))
     }
+}
+
+/// The id that a certificate's own key has without a tag.
+fn own_id(certificate: &Object) -> Vec<u8> {
+    let fields = certificate.content.value.as_deref().and_then(CertificateFields::of);
+    let key = fields.and_then(|fields| PublicKey::from_spki(fields.public_key).ok());
+    key.map_or_else(Vec::new, |key| key.key_id().to_vec())
 }
 
 /// Path and query of a link, without `api-version`: whatever host stands in it, the rest is asked of the vault itself.

@@ -353,6 +353,8 @@ impl Vault for AzureVault {
         // The parent's locks may be held by threads that don't exist here: what is published is read without one.
         let known = self.published.load_full();
         let inherited = known.as_ref().map(|listing| (listing.contents.clone(), listing.taken));
+        // Or what its own parent left it, and it never used.
+        let inherited = inherited.or_else(|| self.inherited.try_lock().ok()?.clone());
         // Its keys hold the parent's session, which isn't dropped here.
         std::mem::forget(known);
         Ok(Arc::new(Self {
