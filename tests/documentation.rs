@@ -1,5 +1,6 @@
-//! `docs/pkcs11.md`, `docs/troubleshooting.md` and `docs/server.md` hold what the code says: their tables are made from the
-//! entry points, the tables of mechanisms and attributes, `doctor`'s table of checks and the server's limits. `STRONGROOM_WRITE_DOCS=1 cargo test --test
+//! `docs/pkcs11.md`, `docs/troubleshooting.md`, `docs/server.md` and `docs/access.md` hold what the code says: their tables are
+//! made from the entry points, the tables of mechanisms and attributes, `doctor`'s table of checks, the server's limits and its
+//! routes. `STRONGROOM_WRITE_DOCS=1 cargo test --test
 //! documentation` makes them again.
 
 use std::fmt::Write as _;
@@ -28,6 +29,25 @@ fn the_servers_limits_are_current() {
         writeln!(table, "| {what} | {limit} | {beyond} |").expect("a text grows");
     }
     holds("docs/server.md", &[("limits", table)]);
+}
+
+#[cfg(feature = "server")]
+#[test]
+fn the_permissions_of_access_policies_are_current() {
+    use strongroom::server::access::{AccessPolicy, PolicyPermission};
+
+    let mut table = String::from("| for | permission | operations |\n|---|---|---|\n");
+    for permission in PolicyPermission::all() {
+        let mut policy = AccessPolicy::default();
+        policy.set(permission.collection(), &[permission]);
+        let allowed = policy.allowed();
+        let by_it =
+            strongroom::server::ROUTES.iter().filter(|route| route.permission.is_some_and(|of| allowed.contains(of)));
+        let operations: Vec<String> = by_it.map(|route| format!("`{}`", route.operation)).collect();
+        let (of, name) = (permission.collection().segment(), permission.name());
+        writeln!(table, "| {of} | `{name}` | {} |", operations.join(", ")).expect("a text grows");
+    }
+    holds("docs/access.md", &[("permissions", table)]);
 }
 
 /// Each operation of the server has one line in the page on Key Vault's API, no other has one, and what each says that

@@ -52,8 +52,19 @@ struct TopLevel {
 const TOP_LEVEL_KEYS: &[&str] =
     &["log", "free_slot", "vaults_dir", "server", "backup_target", "issuer", "managed_identity", "vault"];
 /// Those of [`VAULT_KEYS`], [`SERVER_KEYS`] and [`ISSUER_KEYS`] that are lists.
-const LISTS: &[&str] =
-    &["pin_command", "objects", "mechanisms", "listen", "audience", "algorithms", "urls", "tls_pins", "token_command"];
+const LISTS: &[&str] = &[
+    "pin_command",
+    "objects",
+    "mechanisms",
+    "allow_from",
+    "listen",
+    "trusted_proxies",
+    "audience",
+    "algorithms",
+    "urls",
+    "tls_pins",
+    "token_command",
+];
 const LOG_LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
 /// Reads and checks the file. `hint` says in an error where its name came from.
@@ -255,6 +266,7 @@ impl Source<'_> {
             allow_conflicting_usage: table.allow_conflicting_usage,
             serve_at,
             serve_as: self.manner(table.serve_as.as_ref())?,
+            allow_from: table.allow_from.as_ref().map(|list| self.allow_from(list)).transpose()?,
         })
     }
 

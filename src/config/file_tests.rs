@@ -338,3 +338,82 @@ fn one_thing_where_a_list_belongs_is_told_in_words() {
     let error = Written::new("[[vault]]\nname = \"a\"\nobjects = \"www*\"\n").error();
     assert!(error.contains("[\"www*\"]") && error.contains("config.toml:3: `objects`"), "{error}");
 }
+
+/// What a `[server]` table with these lines is.
+fn server(lines: &str) -> Result<crate::config::ServerConfig, String> {
+    let written = Written::new(&format!("[server]\n{lines}\n"));
+    written.read().map(|read| read.server.unwrap()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn clients_are_asked_for_certificates_only_if_the_file_says_so() {
+    assert!(server("socket = \"/s\"").unwrap().client_certificates.is_none());
+    assert!(server("client_certificates = false").unwrap().client_certificates.is_none());
+    assert!(server("client_certificates = true").unwrap().client_certificates.unwrap().authorities.is_none());
+    let both = server("client_ca_file = \"/ca.pem\"\nclient_crl_file = \"/crl.pem\"").unwrap();
+    assert_eq!(both.client_certificates.unwrap().revoked.as_deref(), Some(Path::new("/crl.pem")));
+    for (lines, key) in [
+        ("client_crl_file = \"/crl.pem\"", "`client_crl_file`"),
+        ("client_certificates = false\nclient_ca_file = \"/ca.pem\"", "`client_certificates`"),
+    ] {
+        let error = server(lines).unwrap_err();
+        assert!(error.contains("config.toml:2:") && error.contains(key), "{error}");
+    }
+}
+
+#[test]
+fn proxies_are_listed_with_the_one_way_in_which_they_tell() {
+    use crate::config::Forwarding::{Header, ProxyProtocol};
+    let list = "trusted_proxies = [\"192.0.2.1\", \"10.0.0.0/8\"]\n";
+    for (way, by) in [("forwarded = \"X-Forwarded-For\"", Header), ("proxy_protocol = true", ProxyProtocol)] {
+        let read = server(&format!("{list}{way}")).unwrap().trusted_proxies.unwrap();
+        assert_eq!((read.by, read.networks.len()), (by, 2));
+    }
+    assert!(server("proxy_protocol = false").unwrap().trusted_proxies.is_none());
+    for (lines, said) in [
+        (list.to_owned(), "`trusted_proxies`: say how"),
+        ("trusted_proxies = []\nproxy_protocol = true".to_owned(), "`trusted_proxies`: it is empty"),
+        ("trusted_proxies = [\"proxy\"]\nproxy_protocol = true".to_owned(), "`trusted_proxies`: \"proxy\" is no range"),
+        ("forwarded = \"x-forwarded-for\"".to_owned(), "`forwarded`: it needs `trusted_proxies`"),
+        ("proxy_protocol = true".to_owned(), "`proxy_protocol`: it needs `trusted_proxies`"),
+        (format!("{list}forwarded = \"forwarded\""), "`forwarded`: this release knows"),
+        (
+            format!("{list}forwarded = \"x-forwarded-for\"\nproxy_protocol = true"),
+            "`proxy_protocol`: `forwarded` is set",
+        ),
+    ] {
+        let error = server(&lines).unwrap_err();
+        assert!(error.contains(said), "{lines}: {error}");
+    }
+}
+
+#[test]
+fn a_rate_has_a_burst_of_five_seconds_unless_it_has_its_own() {
+    let rate = |lines: &str| server(lines).unwrap().requests.map(|rate| (rate.per_second.get(), rate.burst.get()));
+    assert_eq!(rate("listen = []"), None);
+    assert_eq!(rate("requests_per_second = 10"), Some((10, 50)));
+    assert_eq!(rate("requests_per_second = 10\nrequest_burst = 10"), Some((10, 10)));
+    assert_eq!(server("logins_per_second = 3").unwrap().logins.unwrap().burst.get(), 15);
+    for (lines, said) in [
+        ("requests_per_second = 0", "`requests_per_second`: it is at least 1"),
+        ("requests_per_second = 1\nrequest_burst = 0", "`request_burst`: it is at least 1"),
+        ("login_burst = 5", "`login_burst`: it needs `logins_per_second`"),
+        ("requests_per_second = -1", "`requests_per_second`"),
+    ] {
+        let error = server(lines).unwrap_err();
+        assert!(error.contains(said), "{lines}: {error}");
+    }
+}
+
+#[test]
+fn a_vault_says_from_where_it_is_reached() {
+    let vault = |list: &str| Written::new(&format!("[[vault]]\nname = \"a\"\nallow_from = {list}\n"));
+    assert!(Written::new("[[vault]]\nname = \"a\"\n").read().unwrap().vaults[0].allow_from.is_none());
+    let read = vault("[\"10.0.0.0/8\", \"loopback\", \"socket\"]").read().unwrap().vaults.remove(0).allow_from.unwrap();
+    assert!(read.socket && read.networks.iter().any(|network| network.contains("127.0.0.9".parse().unwrap())));
+    assert!(!vault("[\"10.0.0.0/8\"]").read().unwrap().vaults.remove(0).allow_from.unwrap().socket);
+    for (list, said) in [("[]", "it is empty"), ("[\"10.0.0.1/8\"]", "10.0.0.0/8"), ("\"socket\"", "it is a list")] {
+        let error = vault(list).error();
+        assert!(error.contains("config.toml:3: `allow_from`") && error.contains(said), "{error}");
+    }
+}

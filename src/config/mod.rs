@@ -6,9 +6,11 @@
 
 mod azure;
 mod backup_target;
+mod clients;
 mod error;
 mod file;
 mod issuer;
+mod network;
 mod places;
 mod protected;
 mod remote;
@@ -20,14 +22,16 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 pub use backup_target::BackupTarget;
+pub use clients::{ClientCertificates, Forwarding, Rate, TrustedProxies};
 pub use error::ConfigError;
 pub use file::nearest;
 pub use issuer::{IssuerConfig, ManagedIdentityConfig};
+pub use network::{AllowFrom, Network};
 pub use protected::{Trusted, read_secret};
 pub use remote::{
     AzureConfig, AzureCredential, ClientCertificate, ManagedIdentity, Origin, ProxyAddress, RemoteConfig, SecretText,
 };
-pub use server::{ClientCertificates, Manner, ServerConfig};
+pub use server::{Manner, ServerConfig};
 
 /// What was read, with every default filled in and every path absolute.
 #[derive(Clone, Debug)]
@@ -84,6 +88,8 @@ pub struct VaultConfig {
     pub serve_at: Option<std::net::SocketAddr>,
     /// `serve_as`: as what the server offers it.
     pub serve_as: Manner,
+    /// `allow_from`: from where the server lets it be reached; everywhere without.
+    pub allow_from: Option<AllowFrom>,
 }
 
 /// A name in a list, that whoever knows the names checks.
@@ -186,6 +192,7 @@ impl VaultConfig {
             allow_conflicting_usage: false,
             serve_at: None,
             serve_as: Manner::default(),
+            allow_from: None,
         }
     }
 

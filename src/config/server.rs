@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::backup_target::BackupTargetTable;
+use super::clients::{ClientCertificates, Rate, TrustedProxies};
 use super::file::Source;
 use super::issuer::{IssuerTable, ManagedIdentityTable};
 use super::{BackupTarget, ConfigError, IssuerConfig, ManagedIdentityConfig};
@@ -26,6 +27,12 @@ pub struct ServerConfig {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Whether its handshakes ask clients for certificates, and whose count.
     pub client_certificates: Option<ClientCertificates>,
+    /// Who may say whose a request is that it hands on.
+    pub trusted_proxies: Option<TrustedProxies>,
+    /// How often one address may log in.
+    pub logins: Option<Rate>,
+    /// How many requests an identity may make.
+    pub requests: Option<Rate>,
     /// Where its clients may have backups written.
     pub backup_targets: Vec<BackupTarget>,
     /// Whose tokens it takes besides its own.
@@ -39,15 +46,6 @@ pub(super) struct BesideServer {
     pub(super) targets: Vec<Spanned<BackupTargetTable>>,
     pub(super) issuers: Vec<Spanned<IssuerTable>>,
     pub(super) managed_identity: Option<Spanned<ManagedIdentityTable>>,
-}
-
-/// Which certificates of clients count, beside those that identities have.
-#[derive(Clone, Debug, Default)]
-pub struct ClientCertificates {
-    /// Certificates of authorities, in PEM.
-    pub authorities: Option<PathBuf>,
-    /// What those revoked.
-    pub revoked: Option<PathBuf>,
 }
 
 /// As what a vault is served: the two services share their API for keys, and little else.
@@ -82,9 +80,16 @@ pub(super) struct ServerTable {
     hsm_domain: Option<Spanned<String>>,
     tls_certificate: Option<Spanned<PathBuf>>,
     tls_key: Option<Spanned<PathBuf>>,
-    client_certificates: Option<Spanned<bool>>,
-    client_ca_file: Option<PathBuf>,
-    client_crl_file: Option<Spanned<PathBuf>>,
+    pub(super) client_certificates: Option<Spanned<bool>>,
+    pub(super) client_ca_file: Option<PathBuf>,
+    pub(super) client_crl_file: Option<Spanned<PathBuf>>,
+    pub(super) trusted_proxies: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) forwarded: Option<Spanned<String>>,
+    pub(super) proxy_protocol: Option<Spanned<bool>>,
+    pub(super) logins_per_second: Option<Spanned<u32>>,
+    pub(super) login_burst: Option<Spanned<u32>>,
+    pub(super) requests_per_second: Option<Spanned<u32>>,
+    pub(super) request_burst: Option<Spanned<u32>>,
 }
 
 pub(super) const SERVER_KEYS: &[&str] = &[
@@ -97,6 +102,13 @@ pub(super) const SERVER_KEYS: &[&str] = &[
     "client_certificates",
     "client_ca_file",
     "client_crl_file",
+    "trusted_proxies",
+    "forwarded",
+    "proxy_protocol",
+    "logins_per_second",
+    "login_burst",
+    "requests_per_second",
+    "request_burst",
 ];
 
 impl Source<'_> {
@@ -132,6 +144,13 @@ impl Source<'_> {
         Ok(ServerConfig {
             tls: self.tls(&table)?,
             client_certificates: self.client_certificates(&table)?,
+            trusted_proxies: self.trusted_proxies(&table)?,
+            logins: self.rate(&table.logins_per_second, &table.login_burst, ["logins_per_second", "login_burst"])?,
+            requests: self.rate(
+                &table.requests_per_second,
+                &table.request_burst,
+                ["requests_per_second", "request_burst"],
+            )?,
             listen,
             socket: table.socket.map(|path| self.absolute(&path)),
             domain: table.domain.map(Spanned::into_inner),
@@ -147,23 +166,6 @@ impl Source<'_> {
             (None, Some(alone)) => Err(self.value(alone.span(), "tls_key", "it needs `tls_certificate` too".into())),
             (None, None) => Ok(None),
         }
-    }
-
-    fn client_certificates(&self, table: &ServerTable) -> Result<Option<ClientCertificates>, ConfigError> {
-        let asked = table.client_certificates.as_ref();
-        if let (Some(revoked), None) = (&table.client_crl_file, &table.client_ca_file) {
-            let what = "it needs `client_ca_file` too".into();
-            return Err(self.value(revoked.span(), "client_crl_file", what));
-        }
-        if let (Some(asked), Some(_)) = (asked.filter(|asked| !asked.get_ref()), &table.client_ca_file) {
-            let what = "`client_ca_file` asks for them: take one of both away".into();
-            return Err(self.value(asked.span(), "client_certificates", what));
-        }
-        let are_asked_for = table.client_ca_file.is_some() || asked.is_some_and(|asked| *asked.get_ref());
-        Ok(are_asked_for.then(|| ClientCertificates {
-            authorities: table.client_ca_file.as_ref().map(|path| self.absolute(path)),
-            revoked: table.client_crl_file.as_ref().map(|path| self.absolute(path.get_ref())),
-        }))
     }
 
     fn check_domain(&self, domain: Option<&Spanned<String>>, key: &str, such_as: &str) -> Result<(), ConfigError> {

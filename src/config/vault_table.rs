@@ -36,6 +36,7 @@ pub(super) struct VaultTable {
     pub(super) machine_key: Option<PathBuf>,
     pub(super) serve_at: Option<Spanned<String>>,
     pub(super) serve_as: Option<Spanned<String>>,
+    pub(super) allow_from: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) url: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) urls: Vec<Spanned<String>>,
@@ -99,6 +100,7 @@ const OF_LOCAL: &[&str] = &[
     "machine_key",
     "serve_at",
     "serve_as",
+    "allow_from",
 ];
 /// Of one that is elsewhere.
 const OF_AZURE: &[&str] = &[

@@ -3,6 +3,7 @@
 //! A token decides, also one that is wrong. Without any, who is at the other end of the connection does, if that proves
 //! it by itself.
 
+mod bearer;
 mod peer;
 
 use axum::http::{HeaderMap, header};

@@ -59,6 +59,13 @@ impl ServiceError {
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", message)
     }
 
+    /// 429: more requests than this caller may make; after so many seconds it may make another.
+    pub fn throttled(seconds: u32) -> Self {
+        let what = "Request was not processed because too many requests were received: try again after Retry-After.";
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "Throttled", what);
+        Self { retry_after: Some(seconds), ..error }
+    }
+
     /// 503: stated limits are reached, or the vault is locked.
     pub fn unavailable(message: impl Into<String>) -> Self {
         let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message);

@@ -95,6 +95,7 @@ async fn is_read(body: &mut Body) -> bool {
 }
 
 async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut Body) -> Result<Response> {
+    target.served.check_origin(parts.extensions.get())?;
     refresh(&server.home).await?;
     if !Arc::ptr_eq(&server.home, &target.served) {
         refresh(&target.served).await?;
@@ -102,6 +103,9 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
     let audience = Audience::Vaults(target.served.manner);
     let Authenticated { caller, by_connection } =
         server.authenticate(&parts.headers, parts.extensions.get(), audience).await?;
+    if let Some(requests) = &server.requests {
+        requests.count(&caller.oid).map_err(ServiceError::throttled)?;
+    }
     let segments = segments(parts.uri.path())?;
     let (route, parameters) = route_of(target.served.manner, parts, &segments)?;
     let read_before = if by_connection { body_or_challenge(route, body).await? } else { None };

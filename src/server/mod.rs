@@ -9,7 +9,6 @@ pub mod administration;
 mod attributes;
 mod authentication;
 pub mod authority;
-mod bearer;
 mod blob;
 mod body;
 mod call;
@@ -27,6 +26,7 @@ pub mod listen;
 mod managed_identity;
 mod manager;
 pub mod names;
+mod network;
 mod openapi;
 mod paging;
 mod pool;
@@ -35,6 +35,7 @@ pub mod routes;
 mod secrets;
 mod seldom;
 pub mod settings;
+mod throttle;
 pub mod tls;
 mod token;
 
@@ -59,13 +60,15 @@ use self::clock::Clock;
 use self::error::{Result, ServiceError};
 use self::identity::Known;
 use self::issuers::Issuers;
+use self::listen::Proxies;
 use self::names::Names;
 use self::pool::Pools;
 use self::seldom::Seldom;
 use self::settings::Settings;
+use self::throttle::Throttle;
 pub use self::token::LoginLimit;
 use self::token::{Logins, Seen, Verifier};
-use crate::config::{IssuerConfig, Manner};
+use crate::config::{AllowFrom, IssuerConfig, Manner, Rate};
 use crate::vault::{Image, VaultAdmin};
 
 /// The servers of some vaults, which are unlocked.
@@ -89,6 +92,9 @@ pub struct Server {
     targets: Targets,
     client_authorities: Option<Arc<AuthoritiesFiles>>,
     ambiguous: Seldom,
+    proxies: Arc<Proxies>,
+    /// Requests of each identity, by its object id.
+    requests: Option<Throttle<String>>,
 }
 
 /// What a server's operator decides beside its vaults and names.
@@ -104,6 +110,10 @@ pub struct Configuration {
     pub imds_identity: Option<String>,
     /// Whose certificates of clients count by the names in them.
     pub client_authorities: Option<Arc<AuthoritiesFiles>>,
+    /// Whose word counts for where a client is.
+    pub proxies: Arc<Proxies>,
+    /// How many requests each identity may make.
+    pub request_limit: Option<Rate>,
 }
 
 /// A vault that shall be served.
@@ -114,6 +124,8 @@ pub struct Offered {
     pub vault: Arc<dyn VaultAdmin>,
     /// As what.
     pub manner: Manner,
+    /// From where; everywhere without.
+    pub allow_from: Option<AllowFrom>,
 }
 
 /// A vault that is served.
@@ -124,6 +136,7 @@ pub struct Served {
     pub vault: Arc<dyn VaultAdmin>,
     /// As what it is served.
     pub manner: Manner,
+    allow_from: Option<AllowFrom>,
     rights: Compiled<Rights>,
     settings: Compiled<Option<Arc<Settings>>>,
     jobs: Jobs,
@@ -132,14 +145,14 @@ pub struct Served {
 impl Served {
     /// The vault with what it needs to be served, and the name of its host.
     fn prepare(offered: Offered, now: i64) -> std::result::Result<(String, Arc<Self>), ServeError> {
-        let Offered { name, vault, manner } = offered;
+        let Offered { name, vault, manner, allow_from } = offered;
         let host = name.to_ascii_lowercase();
         if host == names::LOGIN {
             return Err(ServeError::NameReserved);
         }
         Settings::ensure(&*vault)?;
         let (rights, settings) = (Compiled::default(), Compiled::default());
-        let served = Self { name, vault, manner, rights, settings, jobs: Jobs::default() };
+        let served = Self { name, vault, manner, allow_from, rights, settings, jobs: Jobs::default() };
         served.purge_due_now(now);
         Ok((host, Arc::new(served)))
     }
@@ -207,13 +220,16 @@ impl Server {
             targets: configuration.backup_targets,
             client_authorities: configuration.client_authorities,
             ambiguous: Seldom::default(),
+            proxies: configuration.proxies,
+            requests: configuration.request_limit.map(|rate| Throttle::new(rate, String::new())),
         }))
     }
 
     /// Everything that it answers. The host decides whose a path is: the authority's or a vault's; health is anybody's.
     pub fn router(self: &Arc<Self>) -> Router {
         let login = token::endpoint::router().merge(manager::router()).with_state(Arc::clone(self));
-        let by_host = move |State(server): State<Arc<Self>>, request: Request| {
+        let by_host = move |State(server): State<Arc<Self>>, mut request: Request| {
+            server.proxies.look_behind(&mut request);
             let login = server.names.is_login(names::host_of(&request)).then(|| login.clone());
             async move {
                 match login {

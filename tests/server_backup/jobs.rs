@@ -6,8 +6,8 @@ use std::thread;
 
 use serde_json::{Value, json};
 use strongroom::config::Manner;
-use strongroom::server::access::{ADMINISTRATOR, unassign};
-use strongroom::server::identity;
+use strongroom::server::access::{ADMINISTRATOR, Model, PolicyPermission, remove_policy, set_policy, unassign};
+use strongroom::server::identity::{self, group};
 use strongroom::vault::{Change, Collection, Name, Pin, Retention};
 
 use crate::serving::{Answer, Client, World};
@@ -214,6 +214,37 @@ fn who_is_known_and_what_they_may_do_stays_when_a_vault_goes_back() {
     assert_eq!(operator.value("s").as_deref(), Some("v"));
     // A new login too: the keys that sign tokens and hash secrets are as they were.
     assert_eq!(read(&world.token_of(&newer)), 200);
+}
+
+#[test]
+fn who_was_taken_out_of_a_group_or_lost_their_policy_is_not_let_in_again() {
+    let world = World::new();
+    let mut operator = Operator::of(&world);
+    let (vault, member) = (&*world.vault, world.somebody("member"));
+    let (oid, token) = (&member.identity.oid, world.token_of(&member));
+    let readers = group::create(vault, "readers", 0).unwrap().oid;
+    group::add_member(vault, &readers, oid).unwrap();
+    world.assign(&readers, "Key Vault Secrets User", "/");
+    set_policy(vault, oid, &mut |policy| policy.set(Collection::Secrets, &[PolicyPermission::SECRETS_GET])).unwrap();
+    operator.set("s", "v");
+    let read = || world.connect().call(&token, "GET", "/secrets/s", "").status;
+    assert_eq!(read(), 200);
+    Model::Policies.choose(vault).unwrap();
+    assert_eq!(read(), 200);
+    Model::Roles.choose(vault).unwrap();
+    let folder = operator.backed_up();
+    group::remove_member(vault, Manner::KeyVault, &readers, oid).unwrap();
+    remove_policy(vault, oid).unwrap();
+    assert_eq!(operator.restored(&folder)["status"], "Succeeded");
+    assert_eq!(read(), 403);
+    Model::Policies.choose(vault).unwrap();
+    assert_eq!(read(), 403);
+    // Nor goes a vault by what it went by before.
+    Model::Roles.choose(vault).unwrap();
+    let by_roles = operator.backed_up();
+    group::add_member(vault, &readers, oid).unwrap();
+    assert_eq!(operator.restored(&by_roles)["status"], "Succeeded");
+    assert_eq!(read(), 200);
 }
 
 #[test]

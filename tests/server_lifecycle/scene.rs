@@ -169,6 +169,7 @@ fn server_of(vault: &Arc<dyn VaultAdmin>, clock: &Clock) -> Arc<Server> {
     // Every request has a token of its own.
     let many = NonZeroU32::new(1_000_000).unwrap();
     let limit = LoginLimit { per_second: many, burst: many };
-    let offered = Offered { name: "web".to_owned(), vault: Arc::clone(vault), manner: Manner::KeyVault };
+    let offered =
+        Offered { name: "web".to_owned(), vault: Arc::clone(vault), manner: Manner::KeyVault, allow_from: None };
     Server::with_login_limit(vec![offered], names, clock.clone(), limit).unwrap()
 }

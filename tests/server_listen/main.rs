@@ -23,7 +23,9 @@ fn curl_is_answered_on_both_versions_of_http_and_the_router_knows_the_peer() {
         let out = curl(&server, &[choice, "--write-out", " %{http_version}", &url]);
         assert!(out.starts_with("Peer { origin: Network { address: 127.0.0.1:"), "{out}");
         assert!(
-            out.ends_with(&format!(", local: 127.0.0.1:{port} }}, tls: true, certificate: None }} {version}")),
+            out.ends_with(&format!(
+                ", local: 127.0.0.1:{port}, is_client: true }}, tls: true, certificate: None }} {version}"
+            )),
             "{out}"
         );
     }

@@ -7,5 +7,7 @@ mod serving;
 
 mod certificates;
 mod http2;
+mod limits;
 mod machine;
+mod network;
 mod scene;

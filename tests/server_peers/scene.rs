@@ -13,7 +13,7 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use strongroom::config::Manner;
+use strongroom::config::{AllowFrom, Manner};
 use strongroom::server::Configuration;
 use strongroom::server::client_certificate::AuthoritiesFiles;
 use strongroom::server::identity::{self, ClientCertificate, Identity};
@@ -141,7 +141,8 @@ pub struct Scene {
 impl Scene {
     /// Certificates count that identities have.
     pub fn new() -> Self {
-        Self::configured(tempfile::tempdir().unwrap(), Configuration::default())
+        let world = World::configured(Configuration::default());
+        Self::made(tempfile::tempdir().unwrap(), world, None, Listeners::new(), Limits::default())
     }
 
     /// Those of this authority count too, less what is in a list of it, if there is one.
@@ -154,19 +155,31 @@ impl Scene {
             path("clients.crl")
         });
         let files = Arc::new(AuthoritiesFiles::read(&path("clients.pem"), list.as_deref()).unwrap());
-        Self::configured(folder, Configuration { client_authorities: Some(files), ..Configuration::default() })
+        let configuration = Configuration { client_authorities: Some(files.clone()), ..Configuration::default() };
+        Self::made(folder, World::configured(configuration), Some(files), Listeners::new(), Limits::default())
     }
 
-    pub fn configured(folder: TempDir, configuration: Configuration) -> Self {
-        let files = configuration.client_authorities.clone();
-        let world = World::configured(configuration);
+    /// A vault that is reached from some addresses, and a server behind these proxies.
+    pub fn behind(allow_from: Option<AllowFrom>, configuration: Configuration, limits: Limits) -> Self {
+        let mut listeners = Listeners::new();
+        listeners.behind(configuration.proxies.clone());
+        let world = World::reached_from(allow_from, configuration);
+        Self::made(tempfile::tempdir().unwrap(), world, None, listeners, limits)
+    }
+
+    fn made(
+        folder: TempDir,
+        world: World,
+        files: Option<Arc<AuthoritiesFiles>>,
+        mut listeners: Listeners,
+        limits: Limits,
+    ) -> Self {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let tls = Tls::from_pem(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes());
         let tls = Arc::new(tls.unwrap().asking_for_certificates().unwrap());
-        let mut listeners = Listeners::new();
         let address = listeners.network("127.0.0.1:0".parse().unwrap(), tls).unwrap();
         let router = world.server.router();
-        world.runtime().spawn(serve(router, listeners, Limits::default(), std::future::pending()));
+        world.runtime().spawn(serve(router, listeners, limits, std::future::pending()));
         Self { world, files, folder, address, server_certificate: made.cert.der().clone() }
     }
 
@@ -219,7 +232,11 @@ impl Scene {
     }
 
     pub fn connect_as(&self, config: Arc<ClientConfig>) -> Client {
-        let stream = self.tcp();
+        self.connect_over(self.tcp(), config)
+    }
+
+    /// The same over a connection that began already.
+    pub fn connect_over(&self, stream: TcpStream, config: Arc<ClientConfig>) -> Client {
         let connection = ClientConnection::new(config, "localhost".try_into().unwrap()).unwrap();
         self.world.client(StreamOwned::new(connection, stream))
     }

@@ -258,6 +258,22 @@ fn az_gives_roles_and_changes_settings() {
 }
 
 #[test]
+fn az_gives_a_role_to_a_group_by_its_object_id_and_shows_its_name() {
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::new();
+    let made: serde_json::Value = serde_json::from_str(&stage.strongroom("--json group create signers")).unwrap();
+    let group = made["object_id"].as_str().unwrap();
+    let served = Served::hsm(&stage);
+    let mut az = Az::at(stage, served, "none", "vault");
+    let create = format!("role assignment create $HSM --role Managed_HSM_Crypto_User --assignee {group} --scope /keys");
+    az.run(&[(&create, "signers"), ("role assignment list $HSM --scope /keys", "\"Group\"")], "");
+    let delete = format!("role assignment delete $HSM --assignee {group} --role Managed_HSM_Crypto_User --scope /keys");
+    az.run(&[(&delete, "")], "");
+}
+
+#[test]
 fn az_does_everything_with_certificates() {
     if !is_ours() {
         return;

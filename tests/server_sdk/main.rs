@@ -10,8 +10,10 @@ mod az;
 mod beside;
 mod byok;
 mod certificates;
+mod openbao;
 mod served;
 
+use openbao::OpenBao;
 use served::{Served, identity_with};
 use stage::{Stage, is_ours};
 
@@ -133,18 +135,64 @@ fn the_javascript_sdk_for_certificates_runs_a_scenario() {
 }
 
 #[test]
-fn every_credential_of_azure_identity_logs_in() {
+fn every_credential_of_azure_identity_logs_in_and_a_real_issuers_tokens_count() {
     if !is_ours() {
         return;
     }
     let stage = Stage::new();
-    let (id, _) = identity_with(&stage, "reader", &["Key Vault Secrets User"]);
+    let (reader, _) = identity_with(&stage, "reader", &["Key Vault Secrets User"]);
+    let (writer, _) = identity_with(&stage, "writer", &["Key Vault Secrets Officer"]);
     let new = "req -x509 -newkey rsa:2048 -nodes -subj /CN=reader -days 2 -keyout reader.key -out reader.crt";
     stage.openssl(new);
-    stage.strongroom("identity certificate add reader reader.crt");
+    for name in ["reader", "writer"] {
+        stage.strongroom(&format!("identity certificate add {name} reader.crt"));
+    }
     let parts = ["reader.crt", "reader.key"].map(|name| std::fs::read(stage.path(name)).unwrap());
     let both = stage.file("reader.pem", parts.concat());
-    let served = Served::vault(&stage);
-    let printed = served.python(&stage, "credentials.py", &[("CERTIFIED_ID", id), ("CERTIFICATE", both)]);
+    let bao = OpenBao::start(&stage);
+    let (issuer, subject) = (bao.issuer(), bao.subject());
+    stage.strongroom(&format!("identity federation add writer {issuer} {subject}"));
+    stage.strongroom("identity header add writer --header-file header");
+    let served = Served::vault_with(
+        &stage,
+        &format!(
+            "[[issuer]]\nurl = {issuer:?}\nca_file = {:?}\ngroups_claim = \"groups\"\n\
+             [managed_identity]\nlisten = \"127.0.0.1:0\"\nimds_identity = \"writer\"\n",
+            bao.authority()
+        ),
+    );
+    let header = std::fs::read_to_string(stage.path("header")).unwrap().trim().to_owned();
+    let variables = [
+        ("READER_ID", reader),
+        ("WRITER_ID", writer),
+        ("CERTIFICATE", both),
+        ("FEDERATED", bao.token_file("exchange", "api://AzureADTokenExchange", "RS256")),
+        ("MANAGED", served.managed_identities().to_owned()),
+        ("HEADER", header),
+    ];
+    let printed = served.python(&stage, "credentials.py", &variables);
+    assert!(printed.contains("Ran 4 tests") && printed.contains("\nOK\n"), "{printed}");
+}
+
+#[test]
+fn a_real_issuers_token_logs_in_by_itself_and_its_group_is_ours() {
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::new();
+    let bao = OpenBao::start(&stage);
+    let issuer = bao.issuer();
+    stage.strongroom("group create operators");
+    stage.strongroom(&format!("group foreign add operators {issuer} operators"));
+    stage::succeed(stage.strongroom_command("role assign").args(["Key Vault Secrets Officer", "operators"]));
+    let lines = format!("[[issuer]]\nurl = {issuer:?}\nca_file = {:?}\ngroups_claim = \"groups\"\n", bao.authority());
+    let served = Served::vault_with(&stage, &lines);
+    let variables = [
+        ("RS256", bao.token_file("rs256", "https://vault.localhost", "RS256")),
+        ("ES256", bao.token_file("es256", "https://vault.localhost", "ES256")),
+        ("NOT_ALLOWED", bao.token_file("eddsa", "https://vault.localhost", "EdDSA")),
+        ("ELSEWHERE", bao.token_file("elsewhere", "https://elsewhere.example", "RS256")),
+    ];
+    let printed = served.python(&stage, "foreign.py", &variables);
     assert!(printed.contains("Ran 3 tests") && printed.contains("\nOK\n"), "{printed}");
 }

@@ -34,9 +34,18 @@ impl Served {
         Self::vault_as(stage, "managed-hsm")
     }
 
+    /// Serves it as a key vault with these lines more in the configuration.
+    pub fn vault_with(stage: &Stage, lines: &str) -> Self {
+        Self::configured(stage, "key-vault", lines)
+    }
+
     fn vault_as(stage: &Stage, manner: &str) -> Self {
+        Self::configured(stage, manner, "")
+    }
+
+    fn configured(stage: &Stage, manner: &str, lines: &str) -> Self {
         let mut command = stage.strongroom_command("--vault vault serve --dev --listen 127.0.0.1:0 --write-ca ca.pem");
-        command.env("STRONGROOM_CONF", Self::configuration(stage, manner)).env_remove("STRONGROOM_VAULT");
+        command.env("STRONGROOM_CONF", Self::configuration(stage, manner, lines)).env_remove("STRONGROOM_VAULT");
         Self::start(stage, &mut command)
     }
 
@@ -49,7 +58,7 @@ impl Served {
 
     /// A configuration with the vault and two targets for its backups: `nightly`, which a passphrase opens, and `sealed`,
     /// which has none, as the vault has no recovery key.
-    fn configuration(stage: &Stage, manner: &str) -> String {
+    fn configuration(stage: &Stage, manner: &str, lines: &str) -> String {
         let directory = stage.path("backups");
         fs::create_dir_all(&directory).unwrap();
         let passphrase = stage.file("passphrase", PASSPHRASE);
@@ -57,7 +66,7 @@ impl Served {
         let text = format!(
             "vaults_dir = \"none\"\n[[vault]]\nname = \"vault\"\npath = {vault:?}\nserve_as = {manner:?}\n\
              [[backup_target]]\nname = \"nightly\"\ndirectory = {directory:?}\npassphrase_file = {passphrase:?}\n\
-             [[backup_target]]\nname = \"sealed\"\ndirectory = {directory:?}\n",
+             [[backup_target]]\nname = \"sealed\"\ndirectory = {directory:?}\n{lines}",
             vault = stage.vault(),
         );
         let path = stage.file("server.toml", text);
@@ -85,6 +94,12 @@ impl Served {
         let vault = |line: &'_ str| line.starts_with("Vault: ") || line.starts_with("Managed HSM: ");
         let line = self.printed.lines().find(|line| vault(line)).expect("the vault's address");
         line.split_once(": ").expect("an address").1
+    }
+
+    /// Where programs of this machine get tokens.
+    pub fn managed_identities(&self) -> &str {
+        let line = self.printed.lines().find_map(|line| line.strip_prefix("Managed identities at "));
+        line.expect("an address for managed identities").trim_end_matches('.')
     }
 
     /// The lines that it prints for `az`.

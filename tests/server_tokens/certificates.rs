@@ -2,6 +2,7 @@
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
+use strongroom::config::Manner;
 use strongroom::server::identity::{self, ClientCertificate};
 
 use super::jwt::{Certificate, Key, ec, es256, token};
@@ -177,6 +178,6 @@ fn a_certificate_outside_its_dates_or_of_a_disabled_identity_is_refused() {
         login(&world, &somebody, &certificate.assertion(&es256(certificate), &claims(&somebody, jti, NOW))).status
     };
     assert_eq!((with(&expired, "1"), with(&good, "2")), (401, 200));
-    identity::change(&*world.vault, &somebody.identity.oid, &mut |identity| identity.enabled = false).unwrap();
+    identity::set_enabled(&*world.vault, Manner::KeyVault, &somebody.identity.oid, false).unwrap();
     assert_eq!(with(&good, "3"), 401);
 }

@@ -1,4 +1,5 @@
 //! JSON Web Tokens made by hand, with another implementation of their signatures' encoding than the server's.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use base64ct::{Base64, Encoding};
+use strongroom::config::Manner;
 use strongroom::server::LoginLimit;
 use strongroom::server::identity;
 
@@ -105,9 +106,9 @@ fn a_secret_that_expired_was_removed_or_belongs_to_a_disabled_identity_gives_no_
     assert_eq!((status(&kept), status(&somebody.form())), (200, 200));
     world.clock.set(NOW + 60);
     assert_eq!((status(&kept), status(&somebody.form())), (200, 401));
-    identity::change(&*world.vault, &oid, &mut |identity| identity.enabled = false).unwrap();
+    identity::set_enabled(&*world.vault, Manner::KeyVault, &oid, false).unwrap();
     assert_eq!(status(&kept), 401);
-    identity::change(&*world.vault, &oid, &mut |identity| identity.enabled = true).unwrap();
+    identity::set_enabled(&*world.vault, Manner::KeyVault, &oid, true).unwrap();
     assert_eq!(status(&kept), 200);
     identity::change(&*world.vault, &oid, &mut |identity| identity.secrets.clear()).unwrap();
     assert_eq!(status(&kept), 401);

@@ -1,6 +1,7 @@
 //! What the login host answers `az` besides tokens: where vaults are, and what identities are called.
 
 use serde_json::{Value, json};
+use strongroom::server::identity::group;
 
 use crate::serving::{Answer, Client, LOGIN, RESOURCE, VAULT, World};
 
@@ -68,6 +69,17 @@ fn an_identity_is_found_by_its_ids_or_name_and_nobody_is_listed() {
         assert_eq!(refused.status, status, "{path}: {refused:?}");
         assert!(refused.json()["error"]["message"].is_string(), "{refused:?}");
     }
+}
+
+#[test]
+fn a_group_is_found_by_its_id() {
+    let world = World::new();
+    let (oid, _, token) = token_for(&world, "app", AUTHORITY);
+    let group = group::create(&*world.vault, "signers", 0).unwrap().oid;
+    let body = json!({ "ids": [oid, group.to_uppercase()] });
+    let found = ask(&mut world.connect(), &token, "POST", "/v1.0/directoryObjects/getByIds", &body).json();
+    let shown = json!({ "@odata.type": "#microsoft.graph.group", "id": group, "displayName": "signers" });
+    assert_eq!((found["value"].as_array().unwrap().len(), &found["value"][1]), (2, &shown));
 }
 
 #[test]

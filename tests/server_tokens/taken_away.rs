@@ -64,8 +64,7 @@ fn a_token_of_a_disabled_or_deleted_identity_does_not_count() {
     let mut client = world.connect();
     let mut status = || client.call(&token, "GET", "/keys", "").status;
     for (enabled, expected) in [(true, 200), (false, 401), (true, 200)] {
-        let set = &mut |identity: &mut identity::Identity| identity.enabled = enabled;
-        identity::change(&*world.vault, &somebody.identity.oid, set).unwrap();
+        identity::set_enabled(&*world.vault, Manner::KeyVault, &somebody.identity.oid, enabled).unwrap();
         assert_eq!(status(), expected);
     }
     identity::delete(&*world.vault, Manner::KeyVault, &somebody.identity.oid).unwrap();

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use strongroom::backend::local::LocalVault;
-use strongroom::config::{Manner, VaultConfig};
+use strongroom::config::{AllowFrom, IssuerConfig, Manner, VaultConfig};
 use strongroom::server::access::{RoleDefinition, Scope, assign};
 use strongroom::server::administration::full_backup::{Target, Targets};
 use strongroom::server::clock::Clock;
@@ -73,14 +73,25 @@ impl World {
     pub fn configured(configuration: Configuration) -> Self {
         let many = NonZeroU32::new(100_000).unwrap();
         let login_limit = LoginLimit { per_second: many, burst: many };
-        Self::made_with(Configuration { login_limit, ..configuration }, Manner::KeyVault)
+        Self::made_with(Configuration { login_limit, ..configuration }, Manner::KeyVault, None)
+    }
+
+    /// With all that a server's operator decides.
+    pub fn reached_from(allow_from: Option<AllowFrom>, configuration: Configuration) -> Self {
+        Self::made_with(configuration, Manner::KeyVault, allow_from)
+    }
+
+    /// Tokens of these issuers count too, and the machine itself is the identity `machine`.
+    pub fn with_issuers(issuers: Vec<IssuerConfig>) -> Self {
+        let imds_identity = Some("machine".to_owned());
+        Self::configured(Configuration { issuers, imds_identity, ..Configuration::default() })
     }
 
     fn made(login_limit: LoginLimit, manner: Manner) -> Self {
-        Self::made_with(Configuration { login_limit, ..Configuration::default() }, manner)
+        Self::made_with(Configuration { login_limit, ..Configuration::default() }, manner, None)
     }
 
-    fn made_with(configuration: Configuration, manner: Manner) -> Self {
+    fn made_with(configuration: Configuration, manner: Manner, allow_from: Option<AllowFrom>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let vault: Arc<dyn VaultAdmin> =
             LocalVault::open(&VaultConfig::local("one", folder.path().join("vault"))).unwrap();
@@ -91,7 +102,8 @@ impl World {
         vault.lock();
         vault.unlock(&Unlock::Pin(Role::User, pin(PIN))).unwrap();
         let clock = Clock::standing_at(NOW);
-        let server = make(&folder, &vault, manner, &clock, configuration);
+        let offered = Offered { name: "one".to_owned(), vault: Arc::clone(&vault), manner, allow_from };
+        let server = make(&folder, offered, &clock, configuration);
         let mut world = Self { folder, vault, clock, server, manner, runtime: None, starts: 0 };
         world.listen();
         world
@@ -99,8 +111,20 @@ impl World {
 
     /// A new server of the same vault, as after a restart.
     pub fn restart(&mut self) {
-        self.server = make(&self.folder, &self.vault, self.manner, &self.clock, Configuration::default());
+        let vault = Arc::clone(&self.vault);
+        let offered = Offered { name: "one".to_owned(), vault, manner: self.manner, allow_from: None };
+        self.server = make(&self.folder, offered, &self.clock, Configuration::default());
         self.listen();
+    }
+
+    /// Where programs of this machine get tokens of it.
+    pub fn managed_identity(&self) -> std::net::SocketAddr {
+        let mut listeners = Listeners::new();
+        let address = listeners.loopback("127.0.0.1:0".parse().unwrap()).unwrap();
+        let router = self.server.managed_identity();
+        let serving = serve(router, listeners, Limits::default(), std::future::pending());
+        self.runtime.as_ref().unwrap().spawn(serving);
+        address
     }
 
     fn listen(&mut self) {
@@ -113,6 +137,10 @@ impl World {
         let (router, runtime) = (self.server.router(), Runtime::new().unwrap());
         runtime.spawn(serve(router, listeners, Limits::default(), std::future::pending()));
         self.runtime = Some(runtime);
+    }
+
+    pub fn manner(&self) -> Manner {
+        self.manner
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -171,20 +199,13 @@ impl Drop for World {
     }
 }
 
-fn make(
-    folder: &TempDir,
-    vault: &Arc<dyn VaultAdmin>,
-    manner: Manner,
-    clock: &Clock,
-    configuration: Configuration,
-) -> Arc<Server> {
-    let vaults = vec![Offered { name: "one".to_owned(), vault: Arc::clone(vault), manner }];
+fn make(folder: &TempDir, offered: Offered, clock: &Clock, configuration: Configuration) -> Arc<Server> {
     let directory = folder.path().join("backups");
     std::fs::create_dir_all(&directory).unwrap();
     let passphrase = Some(Pin::new(b"a passphrase of backups".to_vec()));
     let backup_targets = Targets::new(vec![Target { name: "nightly".into(), directory, passphrase }]);
     let configuration = Configuration { backup_targets, ..configuration };
-    Server::configured(vaults, Names::below("vault.test"), clock.clone(), configuration).unwrap()
+    Server::configured(vec![offered], Names::below("vault.test"), clock.clone(), configuration).unwrap()
 }
 
 impl Somebody {

@@ -109,8 +109,9 @@ impl Line {
         value["group"] = json!(who.group);
         value["state"] = json!(who.state);
         value["allows"] = json!(held.allows);
-        let allows: Vec<&str> = held.allows.iter().map(|name| short_name(name)).collect();
-        let row = vec![who.name, who.state.to_owned(), by, who.group.unwrap_or_default(), allows.join(", ")];
+        let names = || held.allows.iter().map(|name| short_name(name)).collect::<Vec<_>>().join(", ");
+        let allows = if held.is_everything { "everything".to_owned() } else { names() };
+        let row = vec![who.name, who.state.to_owned(), by, who.group.unwrap_or_default(), allows];
         Self { row, value }
     }
 }

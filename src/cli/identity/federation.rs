@@ -32,11 +32,9 @@ pub(in super::super) enum Verb {
 /// Somebody at an issuer.
 #[derive(clap::Args)]
 pub(in super::super) struct Subject {
-    /// The issuer's address, as it stands in its tokens and in the server's configuration
-    #[arg(long, value_name = "URL")]
+    /// The issuer's address, as its tokens have it in `iss`
     issuer: String,
     /// Who it is there, letter by letter: system:serviceaccount:shop:web, repo:org/name:ref:refs/heads/main
-    #[arg(long)]
     subject: String,
 }
 
@@ -59,7 +57,7 @@ pub(super) fn json(known: &FederatedCredential) -> Value {
 
 fn add(context: &Context, identity: &str, subject: Subject, audience: String) -> Result<()> {
     let Subject { issuer, subject } = subject;
-    for (option, text) in [("--issuer", &issuer), ("--subject", &subject), ("--audience", &audience)] {
+    for (option, text) in [("The issuer", &issuer), ("The subject", &subject), ("The audience", &audience)] {
         if text.trim().is_empty() || text.chars().any(char::is_control) {
             return Err(Error::Usage(format!("{option} is empty or has control characters.")));
         }

@@ -22,7 +22,7 @@ const ADMINISTRATOR: &str = "dev-administrator";
 pub(super) fn scratch_vaults(directory: &Path) -> Result<Vec<Place>> {
     let made = [("dev", Manner::KeyVault), ("dev-hsm", Manner::ManagedHsm)].map(|(name, manner)| {
         let vault = scratch_vault(name, &directory.join(name))?;
-        Ok(Place { name: name.to_owned(), vault, manner, address: None })
+        Ok(Place { name: name.to_owned(), vault, manner, address: None, allow_from: None })
     });
     made.into_iter().collect()
 }

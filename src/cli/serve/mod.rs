@@ -15,17 +15,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{Context, Error, Result, open};
 use crate::certificate::Alternative;
 use crate::config::{
-    BackupTarget, ClientCertificates, Config, IssuerConfig, ManagedIdentityConfig, Manner, ServerConfig, VaultConfig,
+    AllowFrom, BackupTarget, ClientCertificates, Config, IssuerConfig, ManagedIdentityConfig, Manner, Rate,
+    ServerConfig, TrustedProxies, VaultConfig,
 };
 use crate::log;
 use crate::server::access::{Model, has_administrator};
 use crate::server::authority::Authority;
 use crate::server::client_certificate::AuthoritiesFiles;
 use crate::server::clock::Clock;
-use crate::server::listen::{self, Limits, Listeners};
+use crate::server::listen::{self, Limits, Listeners, Proxies};
 use crate::server::names::Names;
 use crate::server::tls::Tls;
-use crate::server::{Configuration, Offered, ServeError, Server};
+use crate::server::{Configuration, LoginLimit, Offered, ServeError, Server};
 use crate::vault::{Image, Name, VaultAdmin};
 
 /// Where the server is reached, and for what.
@@ -67,6 +68,12 @@ pub(super) struct Serve {
     managed_identity: Option<ManagedIdentityConfig>,
     #[arg(skip)]
     client_certificates: Option<ClientCertificates>,
+    #[arg(skip)]
+    trusted_proxies: Option<TrustedProxies>,
+    #[arg(skip)]
+    logins: Option<Rate>,
+    #[arg(skip)]
+    requests: Option<Rate>,
 }
 
 /// The domain without a configuration. Names below it mean this machine to most resolvers, though not to glibc's.
@@ -113,7 +120,9 @@ impl Serve {
             issuers: self.issuers.clone(),
             imds_identity: self.managed_identity.as_ref().and_then(|managed| managed.imds_identity.clone()),
             client_authorities,
-            ..Configuration::default()
+            proxies: Arc::new(self.trusted_proxies.clone().map(Proxies::from).unwrap_or_default()),
+            login_limit: self.logins.map(LoginLimit::from).unwrap_or_default(),
+            request_limit: self.requests,
         })
     }
 
@@ -132,6 +141,9 @@ impl Serve {
         self.issuers.extend(config.issuers);
         self.managed_identity = self.managed_identity.take().or(config.managed_identity);
         self.client_certificates = self.client_certificates.take().or(config.client_certificates);
+        self.trusted_proxies = self.trusted_proxies.take().or(config.trusted_proxies);
+        self.logins = self.logins.or(config.logins);
+        self.requests = self.requests.or(config.requests);
     }
 
     fn names(&self, vaults: &[Place]) -> Result<Names> {
@@ -149,8 +161,14 @@ impl Serve {
         Ok(names)
     }
 
-    fn listen_at(&self, wanted: Vec<SocketAddr>, tls: &Arc<Tls>) -> Result<(Listeners, Vec<SocketAddr>)> {
+    fn listen_at(
+        &self,
+        wanted: Vec<SocketAddr>,
+        tls: &Arc<Tls>,
+        proxies: Arc<Proxies>,
+    ) -> Result<(Listeners, Vec<SocketAddr>)> {
         let mut listeners = Listeners::new();
+        listeners.behind(proxies);
         let listened = wanted.into_iter().map(|address| listeners.network(address, Arc::clone(tls)).map_err(failed));
         let addresses = listened.collect::<Result<_>>()?;
         if let Some(socket) = &self.socket {
@@ -188,7 +206,7 @@ impl Running {
         let own_addresses: Vec<SocketAddr> = vaults.iter().filter_map(|place| place.address).collect();
         let offered = vaults.iter().map(Place::offered).collect();
         let configuration = serve.configuration()?;
-        let client_authorities = configuration.client_authorities.clone();
+        let (client_authorities, proxies) = (configuration.client_authorities.clone(), configuration.proxies.clone());
         let server = Server::configured(offered, names.clone(), clock.clone(), configuration)?;
         let mut wanted = serve.listen.clone();
         if wanted.is_empty() && own_addresses.is_empty() {
@@ -199,7 +217,7 @@ impl Running {
         let tls = Arc::new(source.make()?);
         // As many connections as the limits allow; what the system refuses ends single connections only.
         let _ = crate::sys::open_files::raise_limit();
-        let (listeners, addresses) = serve.listen_at(wanted, &tls)?;
+        let (listeners, addresses) = serve.listen_at(wanted, &tls, proxies)?;
         let of_this_machine = serve.listen_for_this_machine(context)?;
         if serve.dev {
             dev::explain(context, serve, &vaults, &names, addresses.first().map(SocketAddr::port), clock.now())?;
@@ -265,11 +283,18 @@ struct Place {
     manner: Manner,
     /// Where it is served whatever name it is called by.
     address: Option<SocketAddr>,
+    /// From where; everywhere without.
+    allow_from: Option<AllowFrom>,
 }
 
 impl Place {
     fn offered(&self) -> Offered {
-        Offered { name: self.name.clone(), vault: Arc::clone(&self.vault), manner: self.manner }
+        Offered {
+            name: self.name.clone(),
+            vault: Arc::clone(&self.vault),
+            manner: self.manner,
+            allow_from: self.allow_from.clone(),
+        }
     }
 }
 
@@ -287,6 +312,7 @@ fn vaults_to_serve(context: &Context, config: &Config) -> Result<Vec<Place>> {
     let mut served = Vec::new();
     for place in places {
         let (name, address, manner) = (place.name.clone(), place.serve_at, place.serve_as);
+        let allow_from = place.allow_from.clone();
         let opened = context.open_at(config, place)?;
         if !opened.info.initialized {
             continue;
@@ -298,7 +324,7 @@ fn vaults_to_serve(context: &Context, config: &Config) -> Result<Vec<Place>> {
             )));
         }
         opened.vault.unlock(&context.users_way(&opened)?)?;
-        served.push(Place { name, vault: opened.vault, manner, address });
+        served.push(Place { name, vault: opened.vault, manner, address, allow_from });
     }
     Ok(served)
 }

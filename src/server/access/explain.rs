@@ -1,7 +1,7 @@
 //! Why somebody may do something or may not: the assignments or policies that allow it, or what would. It goes through the
 //! records one by one, and says of each request what the gate answers to it.
 
-use super::action::ActionSet;
+use super::action::{ActionSet, DataAction};
 use super::assignment::{Assignment, assignments};
 use super::definition::RoleDefinition;
 use super::need::{Need, collection_of, space_of};
@@ -121,6 +121,8 @@ pub struct Held {
     pub by: Grant,
     /// What it allows there: names of data actions, or of permissions.
     pub allows: Vec<String>,
+    /// Whether that is all that can be done there.
+    pub is_everything: bool,
 }
 
 /// Who may do what at a place: what is given that counts there, with what of it concerns such a place.
@@ -141,21 +143,23 @@ fn roles_at(image: &Image, manner: Manner, place: &Scope) -> Vec<Held> {
     let at = Need::at(Some(place), folded.as_deref());
     let held = assignments(image).into_iter().filter(|given| given.scope.counts_at(at)).filter_map(|given| {
         let allowed = RoleDefinition::find(image, manner, &given.role)?.allowed(manner);
-        let both =
-            super::DataAction::all(manner).filter(|action| allowed.contains(*action) && concerned.contains(*action));
-        Some(Held { allows: both.map(|action| action.name().to_owned()).collect(), by: Grant::Role(given) })
+        let both = DataAction::all(manner).filter(|action| allowed.contains(*action) && concerned.contains(*action));
+        let allows = both.map(|action| action.name().to_owned()).collect();
+        Some(Held { allows, is_everything: allowed.contains_all(concerned), by: Grant::Role(given) })
     });
     held.filter(|held| !held.allows.is_empty()).collect()
 }
 
 fn policies_at(image: &Image, place: &Scope) -> Vec<Held> {
-    let concerned = |permission: PolicyPermission| {
-        TABLE.iter().any(|route| route.permission == Some(permission) && concerns(route, place))
+    let is_concerned = |permission: &PolicyPermission| {
+        TABLE.iter().any(|route| route.permission == Some(*permission) && concerns(route, place))
     };
+    let concerned: Vec<PolicyPermission> = PolicyPermission::all().filter(is_concerned).collect();
     let held = policies(image).into_iter().map(|policy| {
         let allowed = policy.allowed();
-        let both = PolicyPermission::all().filter(|one| allowed.contains(*one) && concerned(*one));
-        Held { allows: both.map(|permission| permission.to_string()).collect(), by: Grant::Policy(policy) }
+        let both = concerned.iter().filter(|permission| allowed.contains(**permission));
+        let allows: Vec<String> = both.map(PolicyPermission::to_string).collect();
+        Held { is_everything: allows.len() == concerned.len(), allows, by: Grant::Policy(policy) }
     });
     held.filter(|held| !held.allows.is_empty()).collect()
 }

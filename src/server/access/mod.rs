@@ -51,7 +51,7 @@ pub struct Grants {
 struct Granted {
     everywhere: ActionSet,
     collections: HashMap<Collection, ActionSet>,
-    objects: HashMap<(Collection, Box<str>), ActionSet>,
+    objects: HashMap<Collection, HashMap<Box<str>, ActionSet>>,
 }
 
 impl Grants {
@@ -69,7 +69,7 @@ impl Grants {
                 Scope::Vault => &mut granted.everywhere,
                 Scope::All(collection) => granted.collections.entry(collection).or_default(),
                 Scope::Object(collection, name) => {
-                    granted.objects.entry((collection, name.folded().into())).or_default()
+                    granted.objects.entry(collection).or_default().entry(name.folded().into()).or_default()
                 }
             };
             *set |= *allowed;
@@ -92,8 +92,8 @@ impl Grants {
             At::Vault => false,
             At::All(collection) => in_all(collection),
             At::Object(collection, name) => {
-                let own = || granted.objects.get(&(collection, Box::from(name)));
-                in_all(collection) || !granted.objects.is_empty() && own().is_some_and(|set| set.contains(action))
+                let own = granted.objects.get(&collection).and_then(|objects| objects.get(name));
+                in_all(collection) || own.is_some_and(|set| set.contains(action))
             }
         }
     }

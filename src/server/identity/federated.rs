@@ -33,7 +33,10 @@ impl FederatedCredential {
 
 /// Who is whom at which issuer: worked out once, looked up at every request.
 #[derive(Default)]
-pub(super) struct Federations(HashMap<Box<str>, HashMap<Box<str>, Vec<Arc<Client>>>>);
+pub(super) struct Federations(HashMap<Box<str>, Subjects>);
+
+/// The subjects of one issuer.
+type Subjects = HashMap<Box<str>, Vec<Arc<Client>>>;
 
 impl Federations {
     pub(super) fn of<'a>(clients: impl Iterator<Item = &'a Arc<Client>>) -> Self {

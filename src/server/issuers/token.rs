@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -61,7 +62,11 @@ pub async fn read(provider: &Arc<Provider>, token: &str) -> Result<ForeignToken,
     let keys = provider.keys_with(&kid, header.alg).await?;
     let key = keys.find(&kid, header.alg).ok_or(Refusal::UnknownKey)?;
     let decoded = jsonwebtoken::decode::<Map<String, Value>>(token, &key.decoding, &validation(header.alg));
-    let claims = decoded.map_err(|_| Refusal::Signature)?.claims;
+    let claims = decoded.map_err(|error| match error.kind() {
+        ErrorKind::Json(_) | ErrorKind::Utf8(_) => Refusal::Claims,
+        _ => Refusal::Signature,
+    })?;
+    let claims = claims.claims;
     ForeignToken::of(provider, key.fingerprint, Value::Object(claims))
 }
 

@@ -9,9 +9,10 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::admission::Admission;
-use super::connection::{Router, Serving, Stage};
+use super::connection::{From, Router, Serving, Stage};
 use super::limits::Limits;
 use super::peer::Origin;
+use super::proxy::Proxies;
 use crate::server::seldom::Seldom;
 use crate::server::tls::Tls;
 
@@ -41,7 +42,8 @@ impl<R: Router> Acceptor<R> {
     }
 
     /// Starts to accept connections from the network.
-    pub(super) fn network(mut self, listener: TcpListener, tls: Arc<Tls>) {
+    pub(super) fn network(mut self, listener: TcpListener, tls: Arc<Tls>, proxies: &Arc<Proxies>) {
+        let proxies = Arc::clone(proxies);
         tokio::spawn(async move {
             while let Some(accepted) = until_ended(&mut self.stage, listener.accept()).await {
                 let (stream, address) = match accepted {
@@ -51,10 +53,14 @@ impl<R: Router> Acceptor<R> {
                         continue;
                     }
                 };
-                let Some(place) = self.admission.network(address.ip()) else { continue };
+                let place = match proxies.lists(address.ip()) {
+                    true => self.admission.proxy(),
+                    false => self.admission.network(address.ip()),
+                };
+                let Some(place) = place else { continue };
                 let Ok(local) = stream.local_addr() else { continue };
-                let origin = Origin::Network { address, local };
-                tokio::spawn(self.serving().network(stream, origin, tls.clone(), place));
+                let from = From { address, local, begins_with_header: proxies.begins_with_header(address.ip()) };
+                tokio::spawn(self.serving().network(stream, from, tls.clone(), place));
             }
         });
     }
@@ -67,7 +73,8 @@ impl<R: Router> Acceptor<R> {
                     Ok((stream, address)) => {
                         let Some(place) = self.admission.network(address.ip()) else { continue };
                         let Ok(local) = stream.local_addr() else { continue };
-                        tokio::spawn(self.serving().loopback(stream, Origin::Network { address, local }, place));
+                        let origin = Origin::Network { address, local, is_client: true };
+                        tokio::spawn(self.serving().loopback(stream, origin, place));
                     }
                     Err(error) => self.pause_after(&error).await,
                 }

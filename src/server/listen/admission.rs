@@ -26,7 +26,27 @@ struct Counts {
 /// A connection's place, given back when dropped.
 pub(super) struct Place {
     admission: Arc<Admission>,
+    is_local: bool,
     address: Option<IpAddr>,
+}
+
+impl Place {
+    /// Counts it as a connection of this address. Says whether that may have it.
+    pub(super) fn is_of(&mut self, address: IpAddr) -> bool {
+        let block = block(address);
+        let mut counts = self.admission.counts();
+        let of_address = counts.by_address.entry(block).or_default();
+        if *of_address >= self.admission.per_address {
+            let open = *of_address;
+            drop(counts);
+            self.admission.warn(format_args!("{address} has {open}, as many as one address may have"));
+            return false;
+        }
+        *of_address += 1;
+        drop(counts);
+        self.address = Some(block);
+        true
+    }
 }
 
 impl Admission {
@@ -42,23 +62,20 @@ impl Admission {
 
     /// A place for a connection from the network; none if a limit is reached.
     pub(super) fn network(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let block = block(address);
+        let mut place = self.proxy()?;
+        place.is_of(address).then_some(place)
+    }
+
+    /// A place for a connection from a proxy, which is none of that address's own.
+    pub(super) fn proxy(self: &Arc<Self>) -> Option<Place> {
         let mut counts = self.counts();
         if counts.network >= self.connections {
             drop(counts);
             self.warn(format_args!("there are {} from the network, as many as may be", self.connections));
             return None;
         }
-        let of_address = counts.by_address.entry(block).or_default();
-        if *of_address >= self.per_address {
-            let open = *of_address;
-            drop(counts);
-            self.warn(format_args!("{address} has {open}, as many as one address may have"));
-            return None;
-        }
-        *of_address += 1;
         counts.network += 1;
-        Some(Place { admission: self.clone(), address: Some(block) })
+        Some(Place { admission: self.clone(), is_local: false, address: None })
     }
 
     /// A place for a connection on the Unix socket.
@@ -70,7 +87,7 @@ impl Admission {
             return None;
         }
         counts.local += 1;
-        Some(Place { admission: self.clone(), address: None })
+        Some(Place { admission: self.clone(), is_local: true, address: None })
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -88,11 +105,12 @@ impl Admission {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.admission.counts();
-        let Some(address) = self.address else {
+        if self.is_local {
             counts.local -= 1;
             return;
-        };
+        }
         counts.network -= 1;
+        let Some(address) = self.address else { return };
         if let Some(of_address) = counts.by_address.get_mut(&address) {
             *of_address -= 1;
             if *of_address == 0 {

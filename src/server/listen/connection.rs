@@ -2,6 +2,8 @@
 //! server ends it.
 
 use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use tower_service::Service;
 use super::admission::Place;
 use super::limits::Limits;
 use super::peer::{Origin, Peer};
+use super::proxy::{Told, read_header};
 use super::pulse::{Pulse, Verdict};
 use super::request::{RequestBody, Requests};
 use super::watched::Watched;
@@ -63,6 +66,32 @@ where
     type Answer = S::Future;
 }
 
+/// Where a connection comes from, before anything was read of it.
+pub(super) struct From {
+    pub(super) address: SocketAddr,
+    pub(super) local: SocketAddr,
+    /// A proxy says first for whom it connects.
+    pub(super) begins_with_header: bool,
+}
+
+impl From {
+    /// For whom it is, once that was read; its place is that client's then.
+    async fn origin(&self, stream: &mut TcpStream, place: &mut Place) -> io::Result<Origin> {
+        let Self { address, local, begins_with_header } = *self;
+        if !begins_with_header {
+            return Ok(Origin::Network { address, local, is_client: true });
+        }
+        match read_header(stream).await? {
+            Told::Client(client) if place.is_of(client.ip()) => {
+                Ok(Origin::Network { address: client, local, is_client: true })
+            }
+            Told::Client(_) => Err(io::ErrorKind::QuotaExceeded.into()),
+            Told::Proxy => Ok(Origin::Network { address, local, is_client: true }),
+            Told::Nowhere => Ok(Origin::Network { address, local, is_client: false }),
+        }
+    }
+}
+
 /// What every connection needs.
 pub(super) struct Serving<R> {
     pub(super) router: R,
@@ -72,16 +101,19 @@ pub(super) struct Serving<R> {
 
 impl<R: Router> Serving<R> {
     /// A connection from the network.
-    pub(super) async fn network(mut self, stream: TcpStream, origin: Origin, tls: Arc<Tls>, _place: Place) {
+    pub(super) async fn network(mut self, mut stream: TcpStream, from: From, tls: Arc<Tls>, mut place: Place) {
         // An answer is written in one piece, so nothing is gained by waiting for more.
         let _ = stream.set_nodelay(true);
-        let handshake = timeout(self.limits.handshake, TlsAcceptor::from(tls.current()).accept(stream));
+        let handshake = async {
+            let origin = from.origin(&mut stream, &mut place).await?;
+            Ok::<_, io::Error>((origin, TlsAcceptor::from(tls.current()).accept(stream).await?))
+        };
         let shaken = tokio::select! {
-            shaken = handshake => shaken,
+            shaken = timeout(self.limits.handshake, handshake) => shaken,
             _ = self.stage.changed() => return,
         };
         // Whoever speaks no TLS, or not in time, is no client of ours.
-        let Ok(Ok(stream)) = shaken else { return };
+        let Ok(Ok((origin, stream))) = shaken else { return };
         let session = stream.get_ref().1;
         let http2 = session.alpn_protocol() == Some(b"h2");
         let certificate = session.peer_certificates().and_then(Shown::of);

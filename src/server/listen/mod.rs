@@ -12,6 +12,7 @@ mod admission;
 mod connection;
 mod limits;
 mod peer;
+mod proxy;
 mod pulse;
 mod request;
 mod socket;
@@ -34,6 +35,7 @@ use socket::SocketFile;
 pub use connection::Router;
 pub use limits::Limits;
 pub use peer::{Origin, Peer};
+pub use proxy::Proxies;
 pub use request::{BodyError, RequestBody, read_body};
 
 use super::tls::Tls;
@@ -88,12 +90,18 @@ pub struct Listeners {
     network: Vec<(TcpListener, Arc<Tls>)>,
     machine: Vec<(UnixListener, SocketFile)>,
     loopback: Vec<TcpListener>,
+    proxies: Arc<Proxies>,
 }
 
 impl Listeners {
     /// None yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Believes these proxies, on all connections from the network.
+    pub fn behind(&mut self, proxies: Arc<Proxies>) {
+        self.proxies = proxies;
     }
 
     /// Listens at `address` and answers handshakes with `tls`. Returns the address with the port that the system chose for
@@ -147,7 +155,7 @@ pub async fn serve<R: Router>(
     let mut files = Vec::new();
     for (listener, tls) in listeners.network {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        Acceptor::new(&router, &limits, &admission, &stage).network(listener, tls);
+        Acceptor::new(&router, &limits, &admission, &stage).network(listener, tls, &listeners.proxies);
     }
     for listener in listeners.loopback {
         let listener = tokio::net::TcpListener::from_std(listener)?;

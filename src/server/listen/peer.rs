@@ -21,10 +21,12 @@ pub struct Peer {
 pub enum Origin {
     /// The network.
     Network {
-        /// The client's address.
+        /// The client's address, as it is believed.
         address: SocketAddr,
         /// Ours, whose port may tell which vault is meant.
         local: SocketAddr,
+        /// Whether that is the client's address. Else it is a proxy's, which didn't say for whom it asks.
+        is_client: bool,
     },
     /// A process of this machine, as the kernel names the one that connected.
     Machine {

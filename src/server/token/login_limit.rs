@@ -6,13 +6,10 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-
+use crate::config::Rate;
 use crate::server::listen::{Origin, Peer};
+use crate::server::throttle::Throttle;
 
 /// How many logins one client may try.
 #[derive(Clone, Copy, Debug)]
@@ -32,11 +29,11 @@ impl Default for LoginLimit {
     }
 }
 
-/// Clients that are counted each by itself; what comes on top of them shares one count.
-const CLIENTS: usize = 65_536;
-
-/// How often clients are forgotten that have been quiet, while there are too many.
-const SWEEP: Duration = Duration::from_secs(1);
+impl From<Rate> for LoginLimit {
+    fn from(Rate { per_second, burst }: Rate) -> Self {
+        Self { per_second, burst }
+    }
+}
 
 /// Whose attempts are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,37 +59,17 @@ impl Client {
 }
 
 /// Counts attempts.
-pub struct Logins {
-    limiter: DefaultKeyedRateLimiter<Client>,
-    swept: Mutex<Option<Instant>>,
-}
+pub struct Logins(Throttle<Client>);
 
 impl Logins {
     /// Nobody has tried yet.
-    pub fn new(limit: LoginLimit) -> Self {
-        let quota = Quota::per_second(limit.per_second).allow_burst(limit.burst);
-        Self { limiter: RateLimiter::keyed(quota), swept: Mutex::default() }
+    pub fn new(LoginLimit { per_second, burst }: LoginLimit) -> Self {
+        Self(Throttle::new(Rate { per_second, burst }, Client::Others))
     }
 
     /// Counts one attempt. If it is one too many: after how many seconds the next may be made.
     pub fn attempt(&self, peer: Option<&Peer>) -> Result<(), u32> {
-        let client = if self.has_room() { Client::of(peer) } else { Client::Others };
-        self.limiter.check_key(&client).map_err(|refused| {
-            let wait = refused.wait_time_from(DefaultClock::default().now());
-            u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
-        })
-    }
-
-    fn has_room(&self) -> bool {
-        if self.limiter.len() < CLIENTS {
-            return true;
-        }
-        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
-        if swept.is_none_or(|at| at.elapsed() >= SWEEP) {
-            *swept = Some(Instant::now());
-            self.limiter.retain_recent();
-        }
-        self.limiter.len() < CLIENTS
+        self.0.count(&Client::of(peer))
     }
 }
 
@@ -102,7 +79,8 @@ mod tests {
 
     fn peer(address: &str) -> Peer {
         let local = "127.0.0.1:8443".parse().unwrap();
-        Peer { origin: Origin::Network { address: address.parse().unwrap(), local }, tls: true, certificate: None }
+        let origin = Origin::Network { address: address.parse().unwrap(), local, is_client: true };
+        Peer { origin, tls: true, certificate: None }
     }
 
     fn user(uid: u32) -> Peer {
@@ -131,14 +109,5 @@ mod tests {
         assert!(logins.attempt(Some(&peer("[2001:db8::3]:1"))).is_err());
         assert!(logins.attempt(Some(&peer("[2001:db8:0:1::3]:1"))).is_ok());
         assert_eq!(Client::of(Some(&peer("[::ffff:192.0.2.1]:1"))), Client::of(Some(&peer("192.0.2.1:1"))));
-    }
-
-    #[test]
-    fn the_count_of_clients_is_bounded() {
-        let logins = strict();
-        for uid in 0..CLIENTS as u32 + 1000 {
-            let _ = logins.attempt(Some(&user(uid)));
-        }
-        assert!(logins.limiter.len() <= CLIENTS + 1);
     }
 }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::Server;
-use super::error::{Result, ServiceError};
-use super::identity::Caller;
-use super::issuers::{self, ForeignToken};
-use super::token::{self, Audience, Refusal};
+use crate::server::Server;
+use crate::server::error::{Result, ServiceError, sentence};
+use crate::server::identity::Caller;
+use crate::server::issuers::{self, ForeignToken};
+use crate::server::token::{self, Audience, Refusal};
 
 impl Server {
     /// Whom a token speaks for that counts there.
-    pub(super) async fn by_token(&self, token: &str, audience: Audience) -> Result<Caller> {
+    pub(in crate::server) async fn by_token(&self, token: &str, audience: Audience) -> Result<Caller> {
         if token.len() > token::MAX_LEN {
             return Err(issuers::Refusal::TooLong.into());
         }
@@ -82,7 +82,7 @@ impl From<Refusal> for ServiceError {
 impl From<issuers::Refusal> for ServiceError {
     fn from(refusal: issuers::Refusal) -> Self {
         match refusal {
-            issuers::Refusal::Unreachable => Self::unavailable(super::error::sentence(&refusal.to_string())),
+            issuers::Refusal::Unreachable => Self::unavailable(sentence(&refusal.to_string())),
             _ => Self::unauthorized(format!("AKV10032: {refusal}.")),
         }
     }

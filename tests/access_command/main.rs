@@ -1,0 +1,89 @@
+//! `strongroom group` and `strongroom access` as an operator uses them: the real program on a vault of its own, and the page
+//! that leads through them, with a server.
+#![cfg(feature = "server")]
+
+mod command;
+mod page;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with vaults that open by themselves, and their configuration.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    /// Vaults of these names, of which the first keeps the identities.
+    fn with(vaults: &[(&str, &str)]) -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        write_private(&place.path("pin"), "a good PIN\n");
+        let mut conf = format!("vaults_dir = {:?}\n", place.path("vaults"));
+        for (name, manner) in vaults {
+            let (pin, path) = (place.path("pin"), place.path(name));
+            conf.push_str(&format!(
+                "[[vault]]\nname = {name:?}\npath = {path:?}\npin_file = {pin:?}\nserve_as = {manner:?}\n"
+            ));
+        }
+        write_private(&place.path("config.toml"), &conf);
+        for (name, _) in vaults {
+            place.run(&["--vault", name, "init", "--label", name, "--pin-file", "pin"]);
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn program() -> PathBuf {
+        std::env::var_os("STRONGROOM_CLI").unwrap_or_else(|| env!("CARGO_BIN_EXE_strongroom").into()).into()
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
+        command.env("STRONGROOM_CONF", self.path("config.toml"));
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
+        self.command(&Self::program()).args(arguments).arg("--yes").output().unwrap()
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.run(&[&["--json"], arguments].concat())).unwrap()
+    }
+
+    /// What the command says when it fails with this code.
+    fn fails(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        said
+    }
+}
+
+fn write_private(path: &Path, contents: &str) {
+    fs::write(path, contents).unwrap();
+    fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+/// The lines of a table, with one bar between their cells.
+fn cells(table: &str) -> Vec<String> {
+    let cells =
+        |line: &str| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("|");
+    table.lines().map(cells).collect()
+}
