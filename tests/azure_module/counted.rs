@@ -26,7 +26,9 @@ impl Relay {
         let kept = Arc::clone(&seen);
         thread::spawn(move || {
             for client in listener.incoming() {
-                let (client, server) = (client.unwrap(), UnixStream::connect(&to).unwrap());
+                let client = client.unwrap();
+                // Who finds no server is told by the end of their connection.
+                let Ok(server) = UnixStream::connect(&to) else { continue };
                 let (kept, back) = (Arc::clone(&kept), (server.try_clone().unwrap(), client.try_clone().unwrap()));
                 thread::spawn(move || pass_on(back.0, back.1, |_| {}));
                 thread::spawn(move || {
@@ -78,14 +80,16 @@ struct Client {
 }
 
 impl Client {
-    fn new(prepare: impl FnOnce(&Stage)) -> Self {
+    fn new(refresh: &str, prepare: impl FnOnce(&Stage)) -> Self {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let mut stage = Stage::at_server(Way::Socket, &["Key Vault Administrator"]);
         prepare(&stage);
         let served: &Served = stage.served.as_ref().unwrap();
         let relay = Relay::start(&stage.path("relay"), served.socket());
-        let table = served.table_at(Way::Socket, &stage.path("relay")).replace("refresh = 1\n", "refresh = 3600\n");
+        let table = served
+            .table_at(Way::Socket, &stage.path("relay"))
+            .replace("refresh = 1\n", &format!("refresh = {refresh}\ntimeout = 2\n"));
         stage.configure(&table);
         // SAFETY: only who holds the turn touches the environment.
         #[allow(unsafe_code)]
@@ -121,7 +125,7 @@ fn one_signature_is_one_request_also_when_its_length_is_asked_first() {
     if !is_ours() {
         return;
     }
-    let client = Client::new(|stage| stage.key_pair("EC:prime256v1", "www", "01"));
+    let client = Client::new("3600", |stage| stage.key_pair("EC:prime256v1", "www", "01"));
     let (relay, session) = (&client.relay, client.session());
     assert_eq!(relay.requests(), Vec::<String>::new(), "nothing is asked before it is needed");
 
@@ -169,7 +173,7 @@ fn aes_in_parts_is_one_request_and_keys_are_wrapped_where_the_key_is() {
     if !is_ours() {
         return;
     }
-    let client = Client::new(|_| {});
+    let client = Client::new("3600", |_| {});
     let (relay, session) = (&client.relay, client.session());
     client.log_in();
     let aes = |usages: [Attribute; 2]| {
@@ -213,4 +217,33 @@ fn aes_in_parts_is_one_request_and_keys_are_wrapped_where_the_key_is() {
     }
     // An ordinary question about the key there finds no value and no error.
     session.get_attributes(key, &[AttributeType::CheckValue, AttributeType::Id]).unwrap();
+}
+
+#[test]
+fn without_a_server_the_list_serves_on_and_with_it_the_same_session() {
+    if !is_ours() {
+        return;
+    }
+    // Every search reads the list anew.
+    let mut client = Client::new("0", |stage| stage.key_pair("EC:prime256v1", "www", "01"));
+    client.log_in();
+    let find = |client: &Client| {
+        let template = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(b"www".to_vec())];
+        client.session().find_objects(&template).unwrap()
+    };
+    let sign = |client: &Client, key| client.session().sign(&Mechanism::Ecdsa, key, &[7; 32]);
+    let key = find(&client)[0];
+    sign(&client, key).unwrap();
+    client.stage.served.as_mut().unwrap().kill();
+    let lost = sign(&client, key);
+    assert!(matches!(lost, Err(Error::Pkcs11(RvError::DeviceError, _))), "{lost:?}");
+    assert_eq!(find(&client), [key]);
+    client.stage.served.as_mut().unwrap().run();
+    sign(&client, key).unwrap();
+    client.stage.served.as_ref().unwrap().strongroom(&["key", "disable", "www"]);
+    let disabled = sign(&client, key);
+    assert!(matches!(disabled, Err(Error::Pkcs11(RvError::FunctionRejected, _))), "{disabled:?}");
+    // What was disabled is not found once the list is read again, which waits a moment after it couldn't be.
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    assert_eq!(find(&client), []);
 }

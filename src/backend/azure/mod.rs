@@ -46,6 +46,8 @@ pub struct AzureVault {
     location: Arc<str>,
     service: Service,
     filter: Option<GlobSet>,
+    /// Those of the patterns that are names.
+    names: Vec<Name>,
     show_all_versions: bool,
     allow_conflicting_usage: bool,
     session: Arc<Session>,
@@ -83,6 +85,7 @@ impl AzureVault {
             service: Service::at(session.origin()),
             location: location.into(),
             filter: super::globs(&vault.objects)?,
+            names: vault.objects.iter().filter_map(|name| Name::new(name).ok()).collect(),
             show_all_versions: vault.show_all_versions,
             allow_conflicting_usage: vault.allow_conflicting_usage,
             session: Arc::new(session),
@@ -99,6 +102,7 @@ impl AzureVault {
             service: self.service,
             location: &self.location,
             filter: self.filter.as_ref(),
+            names: &self.names,
             secrets: self.config.secrets,
         }
     }
@@ -363,6 +367,7 @@ impl Vault for AzureVault {
             location: Arc::clone(&self.location),
             service: self.service,
             filter: self.filter.clone(),
+            names: self.names.clone(),
             show_all_versions: self.show_all_versions,
             allow_conflicting_usage: self.allow_conflicting_usage,
             session: Arc::new(self.session.in_forked_child()),
