@@ -70,7 +70,7 @@ impl Scene {
         let secret = identity::add_secret(&*vault, &who.oid, clock.now(), None).expect("a secret").text;
         let role = RoleDefinition::named(&vault.image(), Manner::KeyVault, ADMINISTRATOR).expect("a role");
         assign(&*vault, &who.oid, role.id(), &Scope::Vault).expect("an assignment");
-        let offered = vec![Offered { name: "bench".to_owned(), vault, manner: Manner::KeyVault }];
+        let offered = vec![Offered { name: "bench".to_owned(), vault, manner: Manner::KeyVault, allow_from: None }];
         let names = Names::below("vault.test");
         let server = Server::configured(offered, names, clock, Configuration::default()).expect("a server");
         let mut scene = Self { _folder: folder, server, authorization: HeaderValue::from_static("") };
