@@ -64,6 +64,38 @@ impl Vault {
 }
 
 #[test]
+fn an_issuers_subject_and_a_secret_header_are_given_shown_and_taken_away() {
+    let vault = Vault::new();
+    vault.run(&["identity", "create", "web"]);
+    let (issuer, subject) = ("https://login.example.com", "system:serviceaccount:shop:web");
+    let add = ["identity", "federation", "add", "web", issuer, subject];
+    assert_eq!(vault.json(&add)["audience"], "api://AzureADTokenExchange");
+    vault.run(&add);
+    vault.run(&[&add[..], &["--audience", "strongroom"]].concat());
+    let shown = vault.json(&["identity", "show", "web"]);
+    assert_eq!(shown["federated"].as_array().unwrap().len(), 2, "the same again is nothing new: {shown}");
+    assert!(vault.run(&["identity", "show", "web"]).contains(subject));
+    assert!(vault.fails(2, &["identity", "federation", "add", "web", issuer, " "]).contains("empty"));
+    vault.run(&["identity", "create", "other"]);
+    let also = vault.output(&["identity", "federation", "add", "other", issuer, subject]);
+    assert!(String::from_utf8_lossy(&also.stderr).contains("web is this subject too"), "{also:?}");
+    vault.run(&["identity", "federation", "remove", "web", issuer, subject]);
+    assert_eq!(vault.json(&["identity", "show", "web"])["federated"], json!([]));
+    assert!(vault.refused(&["identity", "federation", "remove", "web", issuer, subject]).contains("isn't"));
+
+    let given = vault.json(&["identity", "header", "add", "web"]);
+    vault.run(&["identity", "header", "add", "web", "--header-file", "header"]);
+    assert_eq!(fs::metadata(vault.path("header")).unwrap().permissions().mode() & 0o777, 0o600);
+    let written = fs::read_to_string(vault.path("header")).unwrap();
+    assert_eq!((written.trim().len(), given["header"].as_str().unwrap().len()), (43, 43));
+    let shown = vault.run(&["--json", "identity", "show", "web"]);
+    assert!(!shown.contains(written.trim()) && !shown.contains(given["header"].as_str().unwrap()), "{shown}");
+    assert!(vault.refused(&["identity", "header", "add", "web", "--header-file", "header"]).contains("header"));
+    vault.run(&["identity", "header", "remove", "web", given["header_id"].as_str().unwrap()]);
+    assert_eq!(vault.json(&["identity", "show", "web"])["headers"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn an_identity_is_made_shown_disabled_and_deleted() {
     let vault = Vault::new();
     let made = vault.json(&["identity", "create", "Web server"]);

@@ -13,6 +13,7 @@ use super::error::{Result, ServiceError};
 use super::identity::Caller;
 use super::listen::Peer;
 use super::token::Audience;
+use crate::config::Manner;
 
 /// Somebody, and by what they proved it.
 pub(super) struct Authenticated {
@@ -37,6 +38,11 @@ impl Server {
         }
         let caller = self.by_peer(peer)?.ok_or_else(missing)?;
         Ok(Authenticated { caller, by_connection: true })
+    }
+
+    /// Whom a token in these headers speaks for at a vault of this manner, if it counts: what every request with one asks.
+    pub async fn caller(&self, headers: &HeaderMap, manner: Manner) -> Option<Caller> {
+        self.authenticate_token(headers, Audience::Vaults(manner)).await.ok()
     }
 
     /// Whom a request is from where nothing counts but a token.

@@ -92,15 +92,40 @@ fn an_explanation_names_assignment_role_scope_and_group_and_the_identity_that_is
 }
 
 #[test]
+fn what_somebody_has_and_does_not_count_is_told() {
+    let place = web();
+    place.run(&["role", "assign", "Crypto User", "app", "--scope", "/keys/other"]);
+    place.run(&["role", "assign", "Secrets User", "app"]);
+    place.run(&["access", "policy", "set", "app", "--keys", "sign"]);
+    let idle = || {
+        let explained = place.json(&["access", "explain", "app", "sign", "/keys/www"]);
+        let idle = explained["idle"].as_array().cloned().unwrap_or_default();
+        idle.iter().map(|one| (one["why"].clone(), one["scope"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(idle(), [(json!("elsewhere"), json!("/keys/other")), (json!("other-model"), Value::Null)]);
+    let said = place.run(&["access", "explain", "app", "sign", "/keys/www"]);
+    assert!(said.contains("on /keys/other") && said.contains("it doesn't reach /keys/www"), "{said}");
+    assert!(said.contains("an access policy: the vault goes by roles"), "{said}");
+    place.run(&["access", "model", "policies"]);
+    assert_eq!(idle(), [], "allowed");
+    place.run(&["access", "policy", "remove", "app"]);
+    place.run(&["role", "assign", "Crypto Officer", "app"]);
+    assert_eq!(idle(), [(json!("other-model"), json!("/"))]);
+}
+
+#[test]
 fn the_command_that_is_named_as_remedy_is_the_remedy() {
     let place = web();
-    let allowed = |what: &str| place.json(&["access", "explain", "app", what, "/keys/www"]);
+    // A name that a shell would take for more than a word.
+    let who = "o'brien $(exit 1)";
+    place.run(&["identity", "create", who]);
+    let allowed = |what: &str| place.json(&["access", "explain", who, what, "/keys/www"]);
     for model in ["roles", "policies"] {
         place.run(&["access", "model", model]);
         for what in ["get", "sign", "delete"] {
             let denied = allowed(what);
             assert_eq!(denied["allowed"], false, "{denied}");
-            let command = denied["remedy"]["command"].as_str().unwrap().replace("\"", "'");
+            let command = denied["remedy"]["command"].as_str().unwrap();
             let script = command.replacen("strongroom", Place::program().to_str().unwrap(), 1);
             let output = place.command("sh".as_ref()).args(["-c", &script]).output().unwrap();
             assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
@@ -165,6 +190,8 @@ fn a_policy_says_what_was_asked_and_nothing_that_no_policy_can() {
     assert_eq!(place.json(&["access", "model"])["model"], "roles");
     place.run(&["access", "model", "policies"]);
     assert_eq!(place.json(&["access", "model"])["model"], "policies");
+    let noted = place.output(&["role", "assign", "Reader", "app"]);
+    assert!(String::from_utf8_lossy(&noted.stderr).contains("goes by access policies"));
     assert!(place.fails(2, &["access", "explain", "app", "keys/sign/action", "/keys/www"]).contains("data action"));
 }
 

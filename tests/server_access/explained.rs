@@ -54,7 +54,7 @@ impl Asked {
                 let case = (cell.route.operation, cell.object, self.matrix.role(column).name, reach.scopes);
                 assert_eq!(allowed, self.matrix.allows(reach, column, cell), "{case:?}");
                 match self.explain(column, cell) {
-                    Explanation::Denied(_) => assert!(!allowed, "{case:?}"),
+                    Explanation::Denied { .. } => assert!(!allowed, "{case:?}"),
                     Explanation::Allowed(grants) => {
                         assert!(allowed, "{case:?}");
                         let [Grant::Role(given)] = &grants[..] else { panic!("{case:?}: {grants:?}") };
@@ -81,7 +81,7 @@ fn what_is_explained_is_what_the_server_answers_and_its_cause_taken_away_denies(
                 for (column, cell) in cells {
                     let case = (cell.route.operation, cell.object, asked.matrix.role(column).name, reach.scopes);
                     assert!(!asked.is_allowed(column, cell), "{case:?}");
-                    assert!(matches!(asked.explain(column, cell), Explanation::Denied(_)), "{case:?}");
+                    assert!(matches!(asked.explain(column, cell), Explanation::Denied { .. }), "{case:?}");
                 }
             }
             given.iter().for_each(|id| asked.matrix.take(id));
@@ -96,7 +96,7 @@ fn the_role_that_would_allow_what_is_denied_does() {
         let oid = asked.people[0].identity.oid.clone();
         for cell in asked.matrix.cells() {
             let case = (cell.route.operation, cell.object);
-            let Explanation::Denied(remedy) = asked.explain(0, cell) else { panic!("{case:?}") };
+            let Explanation::Denied { remedy, .. } = asked.explain(0, cell) else { panic!("{case:?}") };
             let Remedy::Role(role, scope) = remedy else { panic!("{case:?}: {remedy:?}") };
             let id = asked.matrix.give_on(&oid, role.id(), &scope);
             assert!(asked.is_allowed(0, cell), "{case:?}: {} on {scope}", role.name());
@@ -118,7 +118,9 @@ fn the_least_role_is_one_that_was_made_here_if_it_allows_less() {
     let remedy = || {
         let image = matrix.world.vault.image();
         match explain(&image, &nobody, &wish(&matrix, "sign", "/keys/rsa").unwrap()).unwrap() {
-            Explanation::Denied(Remedy::Role(role, scope)) => (role.name().to_owned(), scope.to_string()),
+            Explanation::Denied { remedy: Remedy::Role(role, scope), .. } => {
+                (role.name().to_owned(), scope.to_string())
+            }
             other => panic!("{other:?}"),
         }
     };

@@ -139,7 +139,7 @@ fn check(matrix: &Matrix, client: &mut crate::serving::Client, token: &str, call
             assert!(wanted, "{case:?}");
             assert_eq!(grants.iter().map(|grant| grant.principal()).collect::<Vec<_>>(), [&*caller.groups[0]]);
         }
-        Explanation::Denied(remedy) => {
+        Explanation::Denied { remedy, .. } => {
             assert!(!wanted, "{case:?}");
             let is_of_vault = cell.route.permission.is_none();
             assert_eq!(matches!(remedy, Remedy::WhereTheVaultLies), is_of_vault, "{case:?}");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::bearer::{group_with, refused, scene, with};
+use super::federated::login;
 use super::issuer::{Issuer, Manner, Signer};
 use super::serving::{Answer, Client, NOW, World};
 
@@ -47,6 +48,9 @@ fn an_issuer_that_was_never_reached_is_asked_again_soon_and_others_are_served() 
     unavailable(&get(&mut client, &lost));
     assert_eq!(get(&mut client, &token(&signer, &issuer, NOW)).status, 200);
     unavailable(&get(&mut client, &lost));
+    let answer = login(&world, &world.somebody("app").identity.appid, &lost);
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{answer:?}");
+    assert_eq!(answer.json()["error"], "temporarily_unavailable");
 }
 
 #[test]

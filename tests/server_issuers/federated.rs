@@ -14,7 +14,8 @@ const JWT_BEARER: &str = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3A
 const EXCHANGE: &str = "api://AzureADTokenExchange";
 const SUBJECT: &str = "system:serviceaccount:shop:web";
 
-fn login(world: &World, client_id: &str, assertion: &str) -> Answer {
+/// Shows an assertion at the token endpoint.
+pub fn login(world: &World, client_id: &str, assertion: &str) -> Answer {
     let form = format!(
         "{}&client_id={client_id}&client_assertion_type={JWT_BEARER}&client_assertion={assertion}",
         grant(RESOURCE)

@@ -11,6 +11,7 @@ mod beside;
 mod byok;
 mod certificates;
 mod openbao;
+mod peers;
 mod served;
 
 use openbao::OpenBao;

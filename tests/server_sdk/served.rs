@@ -18,7 +18,7 @@ pub const PASSPHRASE: &str = "a passphrase that nobody guesses";
 
 /// A running `strongroom serve --dev`, ended when dropped.
 pub struct Served {
-    _running: Running,
+    running: Running,
     printed: String,
     hosts: String,
 }
@@ -37,6 +37,19 @@ impl Served {
     /// Serves it as a key vault with these lines more in the configuration.
     pub fn vault_with(stage: &Stage, lines: &str) -> Self {
         Self::configured(stage, "key-vault", lines)
+    }
+
+    /// Serves the stage's vault with these further lines of its configuration: of `[server]`, and of the vault's table.
+    pub fn with_server(stage: &Stage, server: &str, vault: &str) -> Self {
+        let text = format!(
+            "vaults_dir = \"none\"\n[server]\n{server}\n[[vault]]\nname = \"vault\"\npath = {:?}\n{vault}\n",
+            stage.vault()
+        );
+        let path = stage.file("server.toml", text);
+        set_mode(Path::new(&path), 0o600);
+        let mut command = stage.strongroom_command("--vault vault serve --dev --listen 127.0.0.1:0 --write-ca ca.pem");
+        command.env("STRONGROOM_CONF", path).env_remove("STRONGROOM_VAULT");
+        Self::start(stage, &mut command)
     }
 
     fn vault_as(stage: &Stage, manner: &str) -> Self {
@@ -86,7 +99,12 @@ impl Served {
         let hosts = fs::read_to_string("/etc/hosts").unwrap();
         let hosts = stage.file("hosts", format!("{hosts}\n{}\n", own.trim()));
         set_mode(Path::new(&hosts), 0o644);
-        Self { _running: running, printed, hosts }
+        Self { running, printed, hosts }
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
     }
 
     /// The vault's address.

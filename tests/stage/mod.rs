@@ -283,6 +283,11 @@ impl Running {
         Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
     }
 
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Sends it a signal, by the name that `kill` knows.
     pub fn signal(&self, name: &str) {
         succeed(Command::new("kill").args(["-s", name, &self.0.id().to_string()]));

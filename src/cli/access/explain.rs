@@ -3,11 +3,12 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::super::doctor::shell::quote;
 use super::super::open::Opened;
 use super::super::principal::{Principal, put_names, shown_name};
 use super::super::role::role_name;
 use super::super::{Context, Error, Result};
-use crate::server::access::explain::{Explanation, Grant, Remedy, Wish, explain, place};
+use crate::server::access::explain::{Explanation, Grant, Idle, Remedy, Wish, explain, place};
 use crate::server::access::{Model, Scope};
 use crate::server::identity::{Caller, Known};
 use crate::vault::Image;
@@ -92,7 +93,8 @@ impl Answer<'_> {
             "enabled": !is_disabled,
         });
         if is_disabled {
-            fields.push(("Because", format!("the identity is disabled: `strongroom identity enable {who}`")));
+            let command = format!("strongroom identity enable {}", quote(who));
+            fields.push(("Because", format!("the identity is disabled: `{command}`")));
         }
         match explanation {
             Explanation::Allowed(grants) => {
@@ -100,8 +102,10 @@ impl Answer<'_> {
                 fields.extend(grants.iter().map(|grant| (heading, self.grant(grant))));
                 value["by"] = grants.iter().map(|grant| self.grant_json(grant)).collect();
             }
-            Explanation::Denied(remedy) => {
+            Explanation::Denied { remedy, idle } => {
                 fields.push(("Because", "nothing that was given to them allows it".to_owned()));
+                fields.extend(idle.iter().map(|idle| ("Not by", self.idle(idle))));
+                value["idle"] = idle.iter().map(|idle| self.idle_json(idle)).collect();
                 let (text, json) = self.remedy(remedy);
                 fields.push(("Remedy", text));
                 value["remedy"] = json;
@@ -124,6 +128,29 @@ impl Answer<'_> {
         }
     }
 
+    /// What they have and doesn't count here.
+    fn idle(&self, idle: &Idle) -> String {
+        match idle {
+            Idle::Elsewhere(given) => {
+                format!("{}: it doesn't reach {}", self.grant(&Grant::Role(given.clone())), self.asked.place)
+            }
+            Idle::OtherModel(grant) => {
+                let model = Model::of(self.image, self.opened.manner).name();
+                format!("{}: the vault goes by {model}", self.grant(grant))
+            }
+        }
+    }
+
+    fn idle_json(&self, idle: &Idle) -> Value {
+        let (grant, why) = match idle {
+            Idle::Elsewhere(given) => (&Grant::Role(given.clone()), "elsewhere"),
+            Idle::OtherModel(grant) => (grant, "other-model"),
+        };
+        let mut value = self.grant_json(grant);
+        value["why"] = json!(why);
+        value
+    }
+
     fn grant_json(&self, grant: &Grant) -> Value {
         let mut value = match grant {
             Grant::Role(given) => json!({
@@ -140,10 +167,10 @@ impl Answer<'_> {
 
     /// What would allow it, and the command that does.
     fn remedy(&self, remedy: &Remedy) -> (String, Value) {
-        let who = self.asker.principal.name();
+        let who = quote(self.asker.principal.name());
         match remedy {
             Remedy::Role(role, scope) => {
-                let command = format!("strongroom role assign \"{}\" \"{who}\" --scope {scope}", role.name());
+                let command = format!("strongroom role assign {} {who} --scope {scope}", quote(role.name()));
                 let text = format!("the role that allows it and least besides: `{command}`");
                 (
                     text,
@@ -152,7 +179,7 @@ impl Answer<'_> {
             }
             Remedy::Permission(permission) => {
                 let of = permission.collection().segment();
-                let command = format!("strongroom access policy set \"{who}\" --add --{of} {}", permission.name());
+                let command = format!("strongroom access policy set {who} --add --{of} {}", permission.name());
                 (
                     format!("a permission: `{command}`"),
                     json!({ "permission": permission.name(), "for": of, "command": command }),

@@ -27,7 +27,7 @@ mod p11_kit;
 mod remote;
 mod report;
 mod service;
-mod shell;
+pub(super) mod shell;
 pub mod table;
 mod uri;
 mod vault;

@@ -1,7 +1,7 @@
 //! Commands as a person copies them into a shell.
 
 /// One word: as it is where nothing in it means anything to a shell, else in single quotes.
-pub(super) fn quote(word: &str) -> String {
+pub(in super::super) fn quote(word: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=@%+,".contains(letter);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

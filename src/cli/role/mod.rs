@@ -9,7 +9,8 @@ use super::principal::{Principal, put_names, shown_name};
 use super::{Context, Error, Result};
 use crate::config::Manner;
 use crate::server::access::{
-    Assignment, BuiltInRole, RoleDefinition, RoleError, Scope, assign, assignments, built_in, put_assignment, unassign,
+    Assignment, BuiltInRole, Model, RoleDefinition, RoleError, Scope, assign, assignments, built_in, put_assignment,
+    unassign,
 };
 use crate::server::guid;
 use crate::vault::Image;
@@ -89,6 +90,9 @@ fn give(context: &Context, given: &Given, force: bool) -> Result<()> {
         && image.with_name(*collection, name.as_str()).next().is_none()
     {
         context.output.note(&format!("There is nothing at {} yet: the role counts when there is.", given.scope));
+    }
+    if Model::of(&image, opened.manner) == Model::Policies {
+        context.output.note("The vault goes by access policies: roles count after `strongroom access model roles`.");
     }
     let made = assign(&*opened.vault, &principal, role.id(), &given.scope)?;
     context.output.done(

@@ -50,7 +50,21 @@ pub enum Explanation {
     /// Each of these alone allows it; the narrowest first.
     Allowed(Vec<Grant>),
     /// Nothing does.
-    Denied(Remedy),
+    Denied {
+        /// What would.
+        remedy: Remedy,
+        /// What somebody could take for a reason to allow it.
+        idle: Vec<Idle>,
+    },
+}
+
+/// What was given and doesn't count for what is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// A role that allows such a thing, on a scope that doesn't reach there.
+    Elsewhere(Assignment),
+    /// What would allow it if the vault didn't go by the other model.
+    OtherModel(Grant),
 }
 
 /// Why the vault allows or denies this to somebody. The error says what can't be answered, a sentence without its end.
@@ -66,19 +80,29 @@ pub fn explain(image: &Image, caller: &Caller, wish: &Wish) -> Result<Explanatio
 }
 
 fn by_roles(image: &Image, caller: &Caller, wish: &Wish) -> Explanation {
-    let (needs, manner) = (wish.needs(), wish.manner());
-    let allows = |given: &Assignment| {
-        let Some(role) = RoleDefinition::find(image, manner, &given.role) else { return false };
-        let allowed = role.allowed(manner);
-        needs.iter().any(|need| allowed.contains(need.action) && given.scope.counts_at(need.at))
-    };
-    let mut causes = assignments(image);
-    causes.retain(|given| caller.is(&given.principal) && allows(given));
-    if causes.is_empty() {
-        return Explanation::Denied(least_role(image, wish, &needs));
+    let (here, elsewhere) = roles_that_allow(image, caller, wish);
+    if !here.is_empty() {
+        return Explanation::Allowed(here.into_iter().map(Grant::Role).collect());
     }
-    causes.sort_by_cached_key(|given| (width(&given.scope), given.principal != caller.oid, given.id.clone()));
-    Explanation::Allowed(causes.into_iter().map(Grant::Role).collect())
+    let mut idle: Vec<Idle> = elsewhere.into_iter().map(Idle::Elsewhere).collect();
+    if wish.manner() == Manner::KeyVault {
+        idle.extend(policies_that_allow(image, caller, wish).into_iter().map(Grant::Policy).map(Idle::OtherModel));
+    }
+    Explanation::Denied { remedy: least_role(image, wish), idle }
+}
+
+/// What somebody has by roles that allow it: first what counts there, the narrowest first, then what counts elsewhere.
+fn roles_that_allow(image: &Image, caller: &Caller, wish: &Wish) -> (Vec<Assignment>, Vec<Assignment>) {
+    let (needs, manner) = (wish.needs(), wish.manner());
+    let has = |given: &Assignment, need: &Need<'_>| {
+        let role = RoleDefinition::find(image, manner, &given.role);
+        role.is_some_and(|role| role.allowed(manner).contains(need.action))
+    };
+    let mut all = assignments(image);
+    all.retain(|given| caller.is(&given.principal) && needs.iter().any(|need| has(given, need)));
+    all.sort_by_cached_key(|given| (width(&given.scope), given.principal != caller.oid, given.id.clone()));
+    let counts = |given: &Assignment| needs.iter().any(|need| has(given, need) && given.scope.counts_at(need.at));
+    all.into_iter().partition(counts)
 }
 
 fn width(scope: &Scope) -> u8 {
@@ -90,8 +114,8 @@ fn width(scope: &Scope) -> u8 {
 }
 
 /// The role that allows it and least besides.
-fn least_role(image: &Image, wish: &Wish, needs: &[Need<'_>]) -> Remedy {
-    let (manner, scope) = (wish.manner(), wish.scope());
+fn least_role(image: &Image, wish: &Wish) -> Remedy {
+    let (manner, scope, needs) = (wish.manner(), wish.scope(), wish.needs());
     let mut roles = RoleDefinition::all(image, manner);
     roles.retain(|role| {
         let allowed = role.allowed(manner);
@@ -102,16 +126,23 @@ fn least_role(image: &Image, wish: &Wish, needs: &[Need<'_>]) -> Remedy {
 }
 
 fn by_policies(image: &Image, caller: &Caller, wish: &Wish) -> Explanation {
-    let Some(permission) = wish.needs().first().and_then(|need| need.permission) else {
-        return Explanation::Denied(Remedy::WhereTheVaultLies);
-    };
-    let mut causes = policies(image);
-    causes.retain(|policy| caller.is(&policy.principal) && policy.allowed().contains(permission));
-    if causes.is_empty() {
-        return Explanation::Denied(Remedy::Permission(permission));
+    let causes = policies_that_allow(image, caller, wish);
+    if !causes.is_empty() {
+        return Explanation::Allowed(causes.into_iter().map(Grant::Policy).collect());
     }
-    causes.sort_by_key(|policy| policy.principal != caller.oid);
-    Explanation::Allowed(causes.into_iter().map(Grant::Policy).collect())
+    let (roles, _) = roles_that_allow(image, caller, wish);
+    let idle = roles.into_iter().map(Grant::Role).map(Idle::OtherModel).collect();
+    let permission = wish.needs().first().and_then(|need| need.permission);
+    Explanation::Denied { remedy: permission.map_or(Remedy::WhereTheVaultLies, Remedy::Permission), idle }
+}
+
+/// Somebody's policies that allow it, their own first.
+fn policies_that_allow(image: &Image, caller: &Caller, wish: &Wish) -> Vec<AccessPolicy> {
+    let Some(permission) = wish.needs().first().and_then(|need| need.permission) else { return Vec::new() };
+    let mut all = policies(image);
+    all.retain(|policy| caller.is(&policy.principal) && policy.allowed().contains(permission));
+    all.sort_by_key(|policy| policy.principal != caller.oid);
+    all
 }
 
 /// What somebody may do at a place, and by what.

@@ -42,12 +42,12 @@ impl Server {
             Some(authorities) => shown.counts_by(authorities, now),
             None => Err(Refusal::Unknown),
         };
-        let own = known.peers.with_certificate(&sha256);
+        let own = known.peers.with_certificate(sha256);
         if own != Owner::Nobody {
             shown.counts_alone(authorities.as_deref(), now)?;
         }
         match vouched {
-            Ok(()) => match known.peers.with_certificate_or_name(&sha256, shown.names()) {
+            Ok(()) => match known.peers.with_certificate_or_name(sha256, shown.names()) {
                 Owner::Nobody => Err(Refusal::NoName),
                 owner => Ok(owner),
             },

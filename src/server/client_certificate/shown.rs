@@ -45,6 +45,7 @@ pub enum Refusal {
 /// A certificate whose key the client has, and those that came with it.
 pub struct Shown {
     leaf: Certificate,
+    sha256: [u8; 32],
     above: Vec<CertificateDer<'static>>,
     names: Vec<String>,
     /// Seconds since 1970 at which a certificate of the chain begins or ends to be valid.
@@ -74,14 +75,15 @@ impl Shown {
             turns: turns.collect(),
             above: above.iter().map(|above| above.clone().into_owned()).collect(),
             names: alternatives.iter().filter_map(name).collect(),
+            sha256: leaf.fingerprint(),
             leaf,
             verdict: Mutex::default(),
         }))
     }
 
     /// SHA-256 of the certificate.
-    pub fn fingerprint(&self) -> [u8; 32] {
-        self.leaf.fingerprint()
+    pub fn fingerprint(&self) -> &[u8; 32] {
+        &self.sha256
     }
 
     /// The names in it, as identities have them.

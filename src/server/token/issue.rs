@@ -17,7 +17,7 @@ use crate::vault::Vault;
 /// Seconds for which a token counts. Clients ask for a new one when less than 300 are left.
 pub const LIFETIME: i64 = 3600;
 
-/// What an issuer may say of somebody's groups, in bytes: it stands in our token too.
+/// What an issuer may say of somebody's groups, in bytes with what is around each: it stands in our token too.
 const MAX_GROUPS: usize = 8 * 1024;
 
 /// A token that was made.
@@ -107,7 +107,7 @@ impl Issuer<'_> {
             );
             TokenError::new("invalid_client", 700213, what)
         })?;
-        if token.groups.iter().map(|group| group.len()).sum::<usize>() > MAX_GROUPS {
+        if token.groups.iter().map(|group| group.len() + 3).sum::<usize>() > MAX_GROUPS {
             let what = format!("the assertion says more than {MAX_GROUPS} bytes of groups: have its issuer say fewer.");
             return Err(TokenError::new("invalid_request", 90014, what));
         }
