@@ -224,8 +224,8 @@ fn without_a_server_the_list_serves_on_and_with_it_the_same_session() {
     if !is_ours() {
         return;
     }
-    // Every search reads the list anew.
-    let mut client = Client::new("0", |stage| stage.key_pair("EC:prime256v1", "www", "01"));
+    // A search that comes later than this reads the list anew.
+    let mut client = Client::new("\"100ms\"", |stage| stage.key_pair("EC:prime256v1", "www", "01"));
     client.log_in();
     let find = |client: &Client| {
         let template = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(b"www".to_vec())];
@@ -235,6 +235,7 @@ fn without_a_server_the_list_serves_on_and_with_it_the_same_session() {
     let key = find(&client)[0];
     sign(&client, key).unwrap();
     client.stage.served.as_mut().unwrap().kill();
+    std::thread::sleep(std::time::Duration::from_millis(200));
     let lost = sign(&client, key);
     assert!(matches!(lost, Err(Error::Pkcs11(RvError::DeviceError, _))), "{lost:?}");
     assert_eq!(find(&client), [key]);
