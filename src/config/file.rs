@@ -244,14 +244,7 @@ impl Source<'_> {
                 self.value(glob.span(), "objects", format!("{error}: `*` and `?` stand for letters"))
             })?;
         }
-        let show_all_versions = match &table.show_versions {
-            None => false,
-            Some(text) => match text.get_ref().as_str() {
-                "all" => true,
-                "current" => false,
-                _ => return Err(self.value(text.span(), "show_versions", "it is `all` or `current`".into())),
-            },
-        };
+        let show_all_versions = self.shows_all_versions(&table)?;
         let serve_at = table.serve_at.as_ref().map(|text| self.address(text, "serve_at")).transpose()?;
         let listed = |name: Spanned<String>| Listed { line: self.line(name.span()), name: name.into_inner() };
         Ok(VaultConfig {
@@ -268,6 +261,14 @@ impl Source<'_> {
             serve_as: self.manner(table.serve_as.as_ref())?,
             allow_from: table.allow_from.as_ref().map(|list| self.allow_from(list)).transpose()?,
         })
+    }
+
+    fn shows_all_versions(&self, table: &VaultTable) -> Result<bool, ConfigError> {
+        match table.show_versions.as_ref().map(|text| (text.span(), text.get_ref().as_str())) {
+            None | Some((_, "current")) => Ok(false),
+            Some((_, "all")) => Ok(true),
+            Some((span, _)) => Err(self.value(span, "show_versions", "it is `all` or `current`".into())),
+        }
     }
 
     fn name(&self, table: &VaultTable) -> Result<Option<String>, ConfigError> {

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{Asking, Denied, Granted};
-use crate::backend::remote::{Repeat, Request, Token};
-use crate::config::SecretText;
+use crate::backend::remote::{Repeat, Request, Response, Token};
+use crate::config::{Origin, SecretText};
 
 /// How a client shows who it is.
 pub(super) enum Proof<'a> {
@@ -66,20 +66,25 @@ pub(super) fn ask(asking: &Asking<'_>, client_id: &str, proof: &Proof<'_>) -> Re
             .map_err(|_| Denied::Invalid(format!("{authority} answered a request for a token with something else")))?;
         return Ok(granted.token());
     }
+    Err(denied(authority, client_id, &response))
+}
+
+/// What an answer without a token means.
+fn denied(authority: &Origin, client_id: &str, response: &Response) -> Denied {
     let refused: Refused = serde_json::from_slice(&response.body).unwrap_or_default();
     if !matches!(response.status, 400..=403) {
-        return Err(Denied::Unreachable(format!(
+        return Denied::Unreachable(format!(
             "{authority} answered a request for a token with {}: check its health, or try again later",
             response.status
-        )));
+        ));
     }
     let why = refused.error_description.lines().next().unwrap_or_default().trim_end_matches('.');
     let why = if why.is_empty() { refused.error.as_str() } else { why };
     let status = format!("it answered {}", response.status);
     let why = if why.is_empty() { &status } else { why };
-    Err(Denied::Refused(format!(
+    Denied::Refused(format!(
         "{authority} gives {client_id} no token ({why}): check `client_id`, what proves it, and `tenant`"
-    )))
+    ))
 }
 
 /// The form, in memory that is wiped and never grows. What isn't plainly harmless is escaped.

@@ -166,24 +166,31 @@ fn over_tcp(
     if socket.send(&message).map_err(text)? != message.len() {
         return Err(late());
     }
+    let answer = whole_message(&socket, budget)?;
+    match understood(asked, name, &answer) {
+        Some((at, Ok(Answer::Addresses(found)))) if at == index => Ok(found),
+        Some((_, Err(problem))) => Err(problem),
+        _ => Err("it answered something else than was asked".into()),
+    }
+}
+
+/// A message, without the length before it.
+fn whole_message(socket: &Socket, budget: &Budget) -> Result<Vec<u8>, String> {
+    let text = |error: std::io::Error| error.to_string();
     let mut answer = Vec::new();
     let mut room = [0; 4096];
     loop {
         if let Some((len, rest)) = answer.split_first_chunk::<2>()
-            && rest.len() >= usize::from(u16::from_be_bytes(*len))
+            && let Some(message) = rest.get(..usize::from(u16::from_be_bytes(*len)))
         {
-            return match understood(asked, name, &rest[..usize::from(u16::from_be_bytes(*len))]) {
-                Some((at, Ok(Answer::Addresses(found)))) if at == index => Ok(found),
-                Some((_, Err(problem))) => Err(problem),
-                _ => Err("it answered something else than was asked".into()),
-            };
+            return Ok(message.to_vec());
         }
-        wait(&[&socket], Ready::ToRead, budget.end()).map_err(text)?.ok_or_else(late)?;
+        wait(&[socket], Ready::ToRead, budget.end()).map_err(text)?.ok_or("it didn't answer in time")?;
         match socket.receive(&mut room) {
             Ok(0) => return Err("it ended the connection".into()),
             Ok(len) => answer.extend_from_slice(&room[..len]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(text(error)),
         }
     }
 }
