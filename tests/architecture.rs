@@ -37,6 +37,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Where backups lie and how they are called.
     ("backup_directory", &["sys"]),
     ("server", &["backup_directory", "backend::open_all", "certificate", "vault", "config", "crypto", "sys", "log"]),
+    // A vault that is named by its address is asked by its backend's own session: challenge, TLS and names exist once.
+    ("cli::remote", &["cli", "backend::azure::session", "server", "certificate", "vault", "config", "crypto", "sys"]),
+    // What it says of the way to a vault needs more than the vault's own trait tells.
+    ("cli::doctor::remote", &["cli", "backend::azure::reach", "vault", "config", "crypto"]),
     // The command prints the module's table of mechanisms.
     (
         "cli",
@@ -72,8 +76,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["server", "cli::serve"]),
     ("hyper", &["server"]),
     ("axum", &["server"]),
-    ("rustls", &["server", "cli::remote", "backend::remote"]),
-    ("ureq", &["cli::remote", "server::issuers"]),
+    ("rustls", &["server", "backend::remote"]),
+    ("ureq", &["server::issuers"]),
 ];
 
 /// Where `unsafe` stands: in these modules and below them.

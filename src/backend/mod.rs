@@ -5,6 +5,7 @@ pub mod local;
 pub mod remote;
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
@@ -34,4 +35,9 @@ fn globs(globs: &[String]) -> Result<Option<GlobSet>> {
         set.add(Glob::new(glob).map_err(|_| VaultError::Unsupported("a pattern in `objects` is no glob"))?);
     }
     set.build().map(Some).map_err(|_| VaultError::Unsupported("the patterns in `objects` are too large"))
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }

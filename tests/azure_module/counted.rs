@@ -3,12 +3,13 @@
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
 
@@ -25,7 +26,9 @@ impl Relay {
         let kept = Arc::clone(&seen);
         thread::spawn(move || {
             for client in listener.incoming() {
-                let (client, server) = (client.unwrap(), UnixStream::connect(&to).unwrap());
+                let client = client.unwrap();
+                // Who finds no server is told by the end of their connection.
+                let Ok(server) = UnixStream::connect(&to) else { continue };
                 let (kept, back) = (Arc::clone(&kept), (server.try_clone().unwrap(), client.try_clone().unwrap()));
                 thread::spawn(move || pass_on(back.0, back.1, |_| {}));
                 thread::spawn(move || {
@@ -67,30 +70,66 @@ fn pass_on(mut from: UnixStream, mut to: UnixStream, mut see: impl FnMut(&[u8]))
     let _ = to.shutdown(std::net::Shutdown::Both);
 }
 
-/// The module in this process, before any other test of this program can have changed its environment.
+/// The module in this process, of which there is one: tests take turns. Its requests pass a relay.
+struct Client {
+    stage: Stage,
+    relay: Relay,
+    pkcs11: Pkcs11,
+    session: Option<Session>,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Client {
+    fn new(refresh: &str, prepare: impl FnOnce(&Stage)) -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stage = Stage::at_server(Way::Socket, &["Key Vault Administrator"]);
+        prepare(&stage);
+        let served: &Served = stage.served.as_ref().unwrap();
+        let relay = Relay::start(&stage.path("relay"), served.socket());
+        let table = served
+            .table_at(Way::Socket, &stage.path("relay"))
+            .replace("refresh = 1\n", &format!("refresh = {refresh}\ntimeout = 2\n"));
+        stage.configure(&table);
+        // SAFETY: only who holds the turn touches the environment.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var("STRONGROOM_CONF", stage.path("module.toml"));
+        }
+        let pkcs11 = Pkcs11::new(module()).unwrap();
+        pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
+        let slot = pkcs11.get_slots_with_token().unwrap()[0];
+        let session = Some(pkcs11.open_rw_session(slot).unwrap());
+        Self { stage, relay, pkcs11, session, _turn: turn }
+    }
+
+    fn session(&self) -> &Session {
+        self.session.as_ref().unwrap()
+    }
+
+    fn log_in(&self) {
+        let pin = AuthPin::new(self.stage.pin().to_owned().into());
+        self.session().login(UserType::User, Some(&pin)).unwrap();
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.session = None;
+        let _ = self.pkcs11.clone().finalize();
+    }
+}
+
 #[test]
 fn one_signature_is_one_request_also_when_its_length_is_asked_first() {
     if !is_ours() {
         return;
     }
-    let mut stage = Stage::at_server(Way::Socket, &["Key Vault Administrator"]);
-    stage.key_pair("EC:prime256v1", "www", "01");
-    let served: &Served = stage.served.as_ref().unwrap();
-    let relay = Relay::start(&stage.path("relay"), served.socket());
-    let table = served.table_at(Way::Socket, &stage.path("relay")).replace("refresh = 1\n", "refresh = 3600\n");
-    stage.configure(&table);
-    // SAFETY: nothing else in this process reads its environment now; nextest runs each test in a process of its own.
-    #[allow(unsafe_code)]
-    unsafe {
-        std::env::set_var("STRONGROOM_CONF", stage.path("module.toml"));
-    }
-    let pkcs11 = Pkcs11::new(module()).unwrap();
-    pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
-    let slot = pkcs11.get_slots_with_token().unwrap()[0];
-    let session = pkcs11.open_ro_session(slot).unwrap();
+    let client = Client::new("3600", |stage| stage.key_pair("EC:prime256v1", "www", "01"));
+    let (relay, session) = (&client.relay, client.session());
     assert_eq!(relay.requests(), Vec::<String>::new(), "nothing is asked before it is needed");
 
-    session.login(UserType::User, Some(&AuthPin::new(stage.pin().to_owned().into()))).unwrap();
+    client.log_in();
     let cold = relay.requests();
     assert_eq!(cold.len(), 2, "a challenge and a token: {cold:?}");
     assert!(cold[0].starts_with("GET /keys?") && cold[1].ends_with("/oauth2/v2.0/token"), "{cold:?}");
@@ -106,7 +145,7 @@ fn one_signature_is_one_request_also_when_its_length_is_asked_first() {
     assert_eq!(find(), key);
     assert_eq!(relay.requests(), Vec::<String>::new(), "what was found once costs nothing to find again");
 
-    signs_with_one_request(&relay, &session, key);
+    signs_with_one_request(relay, session, key);
 }
 
 fn signs_with_one_request(relay: &Relay, session: &Session, key: ObjectHandle) {
@@ -126,4 +165,86 @@ fn signs_with_one_request(relay: &Relay, session: &Session, key: ObjectHandle) {
     session.verify(&Mechanism::EcdsaSha256, public, b"a message", &signature).unwrap();
     session.get_attributes(key, &[AttributeType::Id]).unwrap();
     assert_eq!(relay.requests(), Vec::<String>::new());
+}
+
+/// What only a vault elsewhere has: AES whose key isn't here.
+#[test]
+fn aes_in_parts_is_one_request_and_keys_are_wrapped_where_the_key_is() {
+    if !is_ours() {
+        return;
+    }
+    let client = Client::new("3600", |_| {});
+    let (relay, session) = (&client.relay, client.session());
+    client.log_in();
+    let aes = |usages: [Attribute; 2]| {
+        let common = [Attribute::Token(true), Attribute::Private(true), Attribute::ValueLen(32.into())];
+        session.generate_key(&Mechanism::AesKeyGen, &[&common[..], &usages].concat()).unwrap()
+    };
+    let key = aes([Attribute::Encrypt(true), Attribute::Decrypt(true)]);
+    let wrapping = aes([Attribute::Wrap(true), Attribute::Unwrap(true)]);
+    relay.requests();
+    let whole = session.encrypt(&Mechanism::AesCbcPad([7; 16]), key, &[9; 100]).unwrap();
+    assert_eq!(whole.len(), 112);
+    assert_eq!(relay.requests().len(), 1, "its length was asked for too");
+    session.encrypt_init(&Mechanism::AesCbcPad([7; 16]), key).unwrap();
+    for part in [9; 100].chunks(33) {
+        assert_eq!(session.encrypt_update(part).unwrap(), b"");
+    }
+    assert_eq!(relay.requests(), Vec::<String>::new(), "parts are collected");
+    assert_eq!(session.encrypt_final().unwrap(), whole);
+    let asked = relay.requests();
+    assert!(asked.len() == 1 && asked[0].contains("/encrypt?"), "{asked:?}");
+    assert_eq!(session.decrypt(&Mechanism::AesCbcPad([7; 16]), key, &whole).unwrap(), [9; 100]);
+    let mut forged = whole.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let refused = session.decrypt(&Mechanism::AesCbcPad([7; 16]), key, &forged);
+    assert!(matches!(refused, Err(Error::Pkcs11(RvError::EncryptedDataInvalid, _))), "{refused:?}");
+
+    let value = [Attribute::Value(vec![5; 32]), Attribute::Extractable(true), Attribute::Sensitive(false)];
+    let kind = [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::KeyType(KeyType::AES), Attribute::Token(false)];
+    let brought = session.create_object(&[&kind[..], &value].concat()).unwrap();
+    session.find_objects(&[Attribute::Class(ObjectClass::SECRET_KEY)]).unwrap();
+    relay.requests();
+    let wrapped = session.wrap_key(&Mechanism::AesKeyWrap, wrapping, brought).unwrap();
+    assert_eq!(wrapped.len(), 40);
+    let asked = relay.requests();
+    assert!(asked.len() == 1 && asked[0].contains("/wrapkey?"), "{asked:?}");
+    let here = [&kind[..], &[Attribute::Extractable(true), Attribute::Sensitive(false)]].concat();
+    let back = session.unwrap_key(&Mechanism::AesKeyWrap, wrapping, &wrapped, &here).unwrap();
+    match &session.get_attributes(back, &[AttributeType::Value]).unwrap()[..] {
+        [Attribute::Value(value)] => assert_eq!(value, &[5; 32]),
+        other => panic!("{other:?}"),
+    }
+    // An ordinary question about the key there finds no value and no error.
+    session.get_attributes(key, &[AttributeType::CheckValue, AttributeType::Id]).unwrap();
+}
+
+#[test]
+fn without_a_server_the_list_serves_on_and_with_it_the_same_session() {
+    if !is_ours() {
+        return;
+    }
+    // A search that comes later than this reads the list anew.
+    let mut client = Client::new("\"100ms\"", |stage| stage.key_pair("EC:prime256v1", "www", "01"));
+    client.log_in();
+    let find = |client: &Client| {
+        let template = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(b"www".to_vec())];
+        client.session().find_objects(&template).unwrap()
+    };
+    let sign = |client: &Client, key| client.session().sign(&Mechanism::Ecdsa, key, &[7; 32]);
+    let key = find(&client)[0];
+    sign(&client, key).unwrap();
+    client.stage.served.as_mut().unwrap().kill();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let lost = sign(&client, key);
+    assert!(matches!(lost, Err(Error::Pkcs11(RvError::DeviceError, _))), "{lost:?}");
+    assert_eq!(find(&client), [key]);
+    client.stage.served.as_mut().unwrap().run();
+    sign(&client, key).unwrap();
+    client.stage.served.as_ref().unwrap().strongroom(&["key", "disable", "www"]);
+    let disabled = sign(&client, key);
+    assert!(matches!(disabled, Err(Error::Pkcs11(RvError::FunctionRejected, _))), "{disabled:?}");
+    // What was disabled is not found once the list is read again, which waits a moment after it couldn't be.
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    assert_eq!(find(&client), []);
 }

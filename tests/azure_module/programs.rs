@@ -87,6 +87,44 @@ fn pkcs11_tool_brings_keys_and_secrets() {
 }
 
 #[test]
+fn pkcs11_tool_encrypts_where_the_key_is_as_openssl_does_here() {
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::at_server(Way::Tls, ROLES);
+    let (hex, iv) = ("5a".repeat(32), "000102030405060708090a0b0c0d0e0f");
+    stage.file("key", [0x5A; 32]);
+    stage.pkcs11_tool_logged_in(
+        "--write-object key --type secrkey --key-type AES:32 --label aes --id 0a --usage-decrypt",
+    );
+    stage.file("text", [0x17; 64]);
+    for (mechanism, openssl) in [("AES-CBC", "enc -aes-256-cbc -nopad"), ("AES-CBC-PAD", "enc -aes-256-cbc")] {
+        let common = format!("--id 0a --mechanism {mechanism} --iv {iv}");
+        stage.pkcs11_tool_logged_in(&format!("--encrypt {common} --input-file text --output-file sealed"));
+        stage.openssl(&format!("{openssl} -iv {iv} -K {hex} -in text -out expected"));
+        assert_eq!(fs::read(stage.path("sealed")).unwrap(), fs::read(stage.path("expected")).unwrap(), "{mechanism}");
+        stage.pkcs11_tool_logged_in(&format!("--decrypt {common} --input-file sealed --output-file opened"));
+        assert_eq!(fs::read(stage.path("opened")).unwrap(), [0x17; 64], "{mechanism}");
+    }
+    let all = stage.pkcs11_tool_logged_in("--list-objects");
+    assert!(all.contains("Secret Key Object"), "{all}");
+
+    stage.pkcs11_tool_logged_in("--keypairgen --key-type rsa:2048 --label opens --id 0b --usage-decrypt");
+    let public = stage.public_key("opens", "0b");
+    for (mechanism, padding) in [
+        ("RSA-PKCS", "pkcs1"),
+        ("RSA-PKCS-OAEP --hash-algorithm SHA-1", "oaep"),
+        ("RSA-PKCS-OAEP --hash-algorithm SHA256", "oaep -pkeyopt rsa_oaep_md:sha256"),
+    ] {
+        let encrypt = format!("pkeyutl -encrypt -pubin -inkey {public} -in text -pkeyopt rsa_padding_mode:{padding}");
+        stage.openssl(&format!("{encrypt} -out sealed"));
+        let decrypt = format!("--decrypt --id 0b --mechanism {mechanism} --input-file sealed --output-file opened");
+        stage.pkcs11_tool_logged_in(&decrypt);
+        assert_eq!(fs::read(stage.path("opened")).unwrap(), [0x17; 64], "{mechanism}");
+    }
+}
+
+#[test]
 fn openssls_engine_signs_and_serves() {
     if !is_ours() {
         return;
@@ -140,6 +178,19 @@ fn p11tool_makes_keys_and_signs_with_them() {
     p11tool("--login --set-label=renamed", ";object=p256;type=private");
     let listed = p11tool("--login --list-privkeys", "");
     assert!(listed.contains("object=renamed"), "{listed}");
+}
+
+#[test]
+fn python_pkcs11_makes_uses_renames_and_deletes_keys() {
+    if !is_ours() {
+        return;
+    }
+    let python =
+        std::env::var_os("STRONGROOM_PYTHON").expect("STRONGROOM_PYTHON names a Python, as tests/clients.rs says");
+    let stage = Stage::at_server(Way::Tls, ROLES);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/remote_token.py");
+    let printed = succeed(stage.command(python).arg(script).env("MODULE", module()).env("TOKEN", TOKEN));
+    assert!(printed.contains("Ran 4 tests") && printed.contains("OK"), "{printed}");
 }
 
 /// NSS sets `CKF_LIBRARY_CANT_CREATE_OS_THREADS` always.

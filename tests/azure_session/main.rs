@@ -9,6 +9,7 @@ mod proxy;
 mod scene;
 
 mod credentials;
+mod doctor;
 mod faults;
 mod forks;
 mod requests;

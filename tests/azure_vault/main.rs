@@ -414,3 +414,21 @@ fn numbers_are_the_same_in_every_process_and_dates_count_here_too() {
     vault.lock();
     assert!(matches!(vault.private_key(private.number), Err(VaultError::Locked)));
 }
+
+#[test]
+fn a_role_on_one_key_is_enough_where_the_configuration_names_it() {
+    let world = World::new();
+    let vault = open(&world);
+    let [private, _] = make_pair(&*vault, "www", KeyAlgorithm::Ec(Curve::P256));
+    make_pair(&*vault, "mail", KeyAlgorithm::Ec(Curve::P256));
+    let somebody = world.somebody("one-key");
+    world.assign(&somebody.identity.oid, "Key Vault Crypto User", "/keys/www");
+    let token = world.token_of(&somebody);
+    let blind = open_at(&world, VAULT, &token, |_| {});
+    assert!(matches!(blind.refresh(), Err(VaultError::NotPermitted { .. })));
+    let named = open_at(&world, VAULT, &token, |config| config.objects = vec!["www".into(), "mail".into()]);
+    named.refresh().unwrap();
+    assert_eq!(named.image().len(), 2);
+    let key = named.private_key(private.number).unwrap();
+    assert_eq!(key.sign(&SignScheme::Ecdsa, &[7; 32], &mut [0; 64]).unwrap(), 64);
+}

@@ -4,7 +4,6 @@
 //! which is here, verifies it.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use zeroize::Zeroizing;
@@ -12,6 +11,7 @@ use zeroize::Zeroizing;
 use super::algorithm::{self, Service};
 use super::session::{Repeat, Reply, Session};
 use super::wire::{OperationResult, invalid, parts_of, read, secret_base64url};
+use crate::backend::now;
 use crate::crypto::{
     CipherScheme, CryptoError, Direction, EncryptScheme, KeyAlgorithm, KeyWrapScheme, PublicKey, SecretBytes,
     SignScheme,
@@ -293,11 +293,6 @@ fn of_ciphertext(error: VaultError) -> VaultError {
 /// A version as it stands in paths.
 pub fn hexadecimal(version: &VersionId) -> String {
     version.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Seconds since 1970.
-pub fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
 #[cfg(test)]

@@ -16,7 +16,10 @@ use super::key::AzureKey;
 use super::objects::{self, Shape};
 use super::session::{Repeat, Session};
 use super::wire::{CertificateBundle, Item, KeyBundle, Page, invalid, parts_of, read};
-use crate::vault::{Class, Collection, Image, Object, ObjectNumber, Result, VaultError, Version};
+use crate::crypto::PublicKey;
+use crate::vault::{
+    CertificateFields, Class, Collection, Image, Name, Object, ObjectNumber, Result, VaultError, Version,
+};
 
 /// What a process knows of a vault at one moment.
 pub struct Listing {
@@ -60,6 +63,8 @@ pub struct Source<'a> {
     pub service: Service,
     pub location: &'a str,
     pub filter: Option<&'a GlobSet>,
+    /// What the configuration names whole: whoever has a role on these alone can't read the list they stand in.
+    pub names: &'a [Name],
     pub secrets: bool,
 }
 
@@ -131,14 +136,19 @@ impl Contents {
         image
     }
 
-    /// A certificate's id is its key's, whether that follows from the key or stands in a tag.
+    /// A certificate's id is its key's, whether that follows from the key or stands in a tag; of a key that isn't listed, what
+    /// follows from its public part.
     fn id_of(&self, certificate: &Shape, object: &Object) -> Vec<u8> {
         let key = certificate.key.as_ref().filter(|_| object.content.id.is_empty()).and_then(|(name, id)| {
             let named = self.named.get(&(Collection::Keys, name.as_str().into()))?;
             let version = named.versions.iter().find(|version| version.shape.id == *id)?;
             version.shape.objects.iter().find(|half| half.content.class == Class::PrivateKey)
         });
-        key.map_or_else(|| object.content.id.clone(), |key| key.content.id.clone())
+        match key {
+            Some(key) => key.content.id.clone(),
+            None if object.content.id.is_empty() => own_id(object),
+            None => object.content.id.clone(),
+        }
     }
 }
 
@@ -180,7 +190,11 @@ impl Source<'_> {
         ever: &Contents,
         found: &mut BTreeMap<(Collection, Box<str>), Named>,
     ) -> Result<()> {
-        for line in self.lines(&format!("/{}?maxresults={PAGE}", collection.segment()))? {
+        let lines = match self.lines(&format!("/{}?maxresults={PAGE}", collection.segment())) {
+            Err(denied @ VaultError::NotPermitted { .. }) => return self.by_name(collection, ever, found, denied),
+            lines => lines?,
+        };
+        for line in lines {
             let item: Item = read(self.location, line.as_bytes())?;
             let Some((_, name, _)) = parts_of(item.id()) else { continue };
             // A certificate's secret is no object of its own.
@@ -196,6 +210,29 @@ impl Source<'_> {
             found.insert(key, named);
         }
         Ok(())
+    }
+
+    /// Without the list: what the configuration names, if that may be read by itself.
+    fn by_name(
+        &self,
+        collection: Collection,
+        ever: &Contents,
+        found: &mut BTreeMap<(Collection, Box<str>), Named>,
+        denied: VaultError,
+    ) -> Result<()> {
+        let mut any = false;
+        for name in self.names {
+            let key = (collection, name.folded().into_boxed_str());
+            match self.versions(collection, name.as_str(), ever.named.get(&key)) {
+                Err(VaultError::NotPermitted { .. }) => {}
+                versions => {
+                    // Without a line nobody sees whether it changed: it is read each time.
+                    found.insert(key, Named { line: "".into(), versions: versions? });
+                    any = true;
+                }
+            }
+        }
+        if any { Ok(()) } else { Err(denied) }
     }
 
     /// By its name, or by a label that a tag gives it.
@@ -285,6 +322,13 @@ impl Source<'_> {
         }
         Err(invalid(self.location, "its list has no end"))
     }
+}
+
+/// The id that a certificate's own key has without a tag.
+fn own_id(certificate: &Object) -> Vec<u8> {
+    let fields = certificate.content.value.as_deref().and_then(CertificateFields::of);
+    let key = fields.and_then(|fields| PublicKey::from_spki(fields.public_key).ok());
+    key.map_or_else(Vec::new, |key| key.key_id().to_vec())
 }
 
 /// Path and query of a link, without `api-version`: whatever host stands in it, the rest is asked of the vault itself.

@@ -17,6 +17,7 @@ mod credential;
 mod key;
 mod listing;
 mod objects;
+pub mod reach;
 mod refusal;
 pub mod session;
 mod wire;
@@ -45,6 +46,8 @@ pub struct AzureVault {
     location: Arc<str>,
     service: Service,
     filter: Option<GlobSet>,
+    /// Those of the patterns that are names.
+    names: Vec<Name>,
     show_all_versions: bool,
     allow_conflicting_usage: bool,
     session: Arc<Session>,
@@ -82,6 +85,7 @@ impl AzureVault {
             service: Service::at(session.origin()),
             location: location.into(),
             filter: super::globs(&vault.objects)?,
+            names: vault.objects.iter().filter_map(|name| Name::new(name).ok()).collect(),
             show_all_versions: vault.show_all_versions,
             allow_conflicting_usage: vault.allow_conflicting_usage,
             session: Arc::new(session),
@@ -98,6 +102,7 @@ impl AzureVault {
             service: self.service,
             location: &self.location,
             filter: self.filter.as_ref(),
+            names: &self.names,
             secrets: self.config.secrets,
         }
     }
@@ -352,6 +357,8 @@ impl Vault for AzureVault {
         // The parent's locks may be held by threads that don't exist here: what is published is read without one.
         let known = self.published.load_full();
         let inherited = known.as_ref().map(|listing| (listing.contents.clone(), listing.taken));
+        // Or what its own parent left it, and it never used.
+        let inherited = inherited.or_else(|| self.inherited.try_lock().ok()?.clone());
         // Its keys hold the parent's session, which isn't dropped here.
         std::mem::forget(known);
         Ok(Arc::new(Self {
@@ -360,6 +367,7 @@ impl Vault for AzureVault {
             location: Arc::clone(&self.location),
             service: self.service,
             filter: self.filter.clone(),
+            names: self.names.clone(),
             show_all_versions: self.show_all_versions,
             allow_conflicting_usage: self.allow_conflicting_usage,
             session: Arc::new(self.session.in_forked_child()),

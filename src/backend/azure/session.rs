@@ -40,9 +40,9 @@ struct Login {
     authority: Client,
 }
 
-/// What the vault answered: a status of success.
+/// What the vault answered.
 pub struct Reply {
-    /// The status, 200 to 299.
+    /// The status.
     pub status: u16,
     /// The body.
     pub body: Zeroizing<Vec<u8>>,
@@ -142,13 +142,17 @@ impl Session {
     /// One request and its answer: `target` is path and query without `api-version`, `body` is JSON. A status that isn't one
     /// of success is an error.
     pub fn call(&self, method: &'static str, target: &str, body: Option<&[u8]>, repeat: Repeat) -> Result<Reply> {
-        let budget = Budget::of(self.config.remote.timeout);
-        let target = with_version(target);
-        let reply = self.authorized(method, &target, body, repeat, &budget)?;
+        let reply = self.exchange(method, target, body, repeat)?;
         if !(200..300).contains(&reply.status) {
-            return Err(refusal::of(&reply, method, &target, self.origin()));
+            return Err(refusal::of(&reply, method, target, self.origin()));
         }
         Ok(reply)
+    }
+
+    /// The same, but any answer of the vault is one, for who tells of refusals in its own words.
+    pub fn exchange(&self, method: &'static str, target: &str, body: Option<&[u8]>, repeat: Repeat) -> Result<Reply> {
+        let budget = Budget::of(self.config.remote.timeout);
+        self.authorized(method, &with_version(target), body, repeat, &budget)
     }
 
     /// Shows that the vault takes what this process is: by a token, or by an answer that isn't "who are you?".
@@ -189,7 +193,10 @@ impl Session {
             match &token {
                 // It refused before it looked at anything else.
                 Some(used) if response.status == 401 && tries < 2 => {
-                    token = Some(self.after_refusal(used, &response, tries, budget)?);
+                    match self.after_refusal(used, &response, tries, budget)? {
+                        Some(next) => token = Some(next),
+                        None => return self.reply(response),
+                    }
                     tries += 1;
                 }
                 _ => return self.reply(response),
@@ -197,14 +204,19 @@ impl Session {
         }
     }
 
-    /// The next token after one that the vault didn't take.
-    fn after_refusal(&self, used: &Arc<Token>, response: &Response, tries: u32, budget: &Budget) -> Result<Arc<Token>> {
+    /// The next token after one that the vault didn't take; `None` where no other would be better.
+    fn after_refusal(
+        &self,
+        used: &Arc<Token>,
+        response: &Response,
+        tries: u32,
+        budget: &Budget,
+    ) -> Result<Option<Arc<Token>>> {
         self.tokens.refused(used);
         let headers = || response.headers_named("www-authenticate");
         let claims = wanted_claims(headers());
         if claims.is_none() && tries > 0 || matches!(self.config.credential, AzureCredential::Token(_)) {
-            let reply = Reply { status: response.status, body: response.body.clone() };
-            return Err(refusal::of(&reply, "GET", "/", self.origin()));
+            return Ok(None);
         }
         // The vault may have moved to another authority or tenant.
         let challenge = Challenge::checked(headers(), &self.config).map_err(|what| self.tell(Denied::Refused(what)))?;
@@ -213,11 +225,11 @@ impl Session {
             self.login.store(Some(Arc::new(self.login_at(challenge))));
         }
         match claims {
-            None => self.token(budget),
+            None => self.token(budget).map(Some),
             Some(claims) => {
                 let pin = self.pin.load_full();
                 let token = self.fetch(budget, pin.as_deref(), Some(&claims)).map_err(|denied| self.tell(denied))?;
-                Ok(self.tokens.keep(token))
+                Ok(Some(self.tokens.keep(token)))
             }
         }
     }

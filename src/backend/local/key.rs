@@ -1,13 +1,13 @@
 //! Keys in use: parsed once, asked before every operation whether they still may.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 
 use super::changes::Page;
 use super::loaded::Entry;
 use super::record::{STATE_DELETED, STATE_DISABLED, STATE_ENABLED, STATE_UNKNOWN};
+pub(super) use crate::backend::now;
 use crate::crypto::{self, EncryptScheme, KeyAlgorithm, SecretBytes, SignScheme};
 use crate::vault::{Content, ObjectNumber, PrivateKey, Result, SecretKey, UsableKey, VaultError};
 
@@ -93,11 +93,6 @@ pub fn check_state(state: u8) -> Result<()> {
         STATE_DELETED => Err(VaultError::Deleted),
         _ => Err(VaultError::StateUnknown),
     }
-}
-
-/// Seconds since 1970.
-pub fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
 const PLACES: usize = 4096;

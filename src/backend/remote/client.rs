@@ -100,6 +100,22 @@ impl Client {
         self.endpoints.iter().for_each(|place| place.pool.clear());
     }
 
+    /// Sends a request once to each endpoint, by a new connection and within a budget of its own: for who examines the way.
+    pub fn at_each(
+        &self,
+        request: &Request<'_>,
+        budget: impl Fn() -> Budget,
+    ) -> Vec<(String, Result<Response, Failure>)> {
+        let ask = |place: &Place| {
+            let budget = budget();
+            let bytes = http::encoded(request, &place.endpoint.authority);
+            let generation = place.pool.generation();
+            let stream = place.endpoint.open(&self.trust, &self.resolver, self.patience, &budget)?;
+            exchange(place, stream, generation, &bytes, &budget, &budget)
+        };
+        self.endpoints.iter().map(|place| (place.endpoint.name.clone(), ask(place))).collect()
+    }
+
     /// Sends a request until something else than "busy" is answered, or the budget doesn't allow for another try.
     pub fn send(&self, request: &Request<'_>, repeat: Repeat, budget: &Budget) -> Result<Response, Failure> {
         let (mut attempt, mut failures) = (0, 0);

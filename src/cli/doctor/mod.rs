@@ -24,6 +24,7 @@ mod openssl;
 mod openssl_conf;
 mod openssl_lines;
 mod p11_kit;
+mod remote;
 mod report;
 mod service;
 mod shell;
@@ -39,7 +40,7 @@ use self::module::Module;
 use self::openssl::OpenSsl;
 use self::report::Report;
 use self::vault::Looked;
-use super::{Context, Result};
+use super::{Context, Result, open};
 use crate::config::{Config, VaultConfig};
 use crate::sys::env;
 use crate::sys::user::User;
@@ -89,6 +90,12 @@ impl Examination<'_> {
     /// The module; where it is missing, the place where it should be.
     fn module_path(&self) -> PathBuf {
         self.module.as_ref().map_or_else(module::usual_place, |module| module.path.clone())
+    }
+
+    /// The PIN that is given with this call, read once.
+    fn given_pin(&self) -> Option<crate::vault::Pin> {
+        let file = self.context.global.pin_file.as_deref()?;
+        crate::config::read_pin_file(file).ok().map(|pin| crate::vault::Pin::new(pin.to_vec()))
     }
 
     /// Whether a PIN is given with this call.

@@ -14,7 +14,7 @@ use super::super::{ask, open};
 use super::file::{self, Seen};
 use super::report::{Finding, finding};
 use super::table::Area;
-use super::{Examination, backups, objects_line, uri};
+use super::{Examination, backups, objects_line, remote, uri};
 use crate::config::{Config, LocalConfig, UnlockConfig, VaultConfig};
 use crate::sys::{env, file as system, user};
 use crate::vault::{Image, Object, Pin, PinState, Role, Unlock, VaultAdmin, VaultError, VaultInfo};
@@ -96,6 +96,7 @@ pub(super) fn examine(examination: &mut Examination, config: &Config) -> Vec<Loo
     let only = chosen.len() == 1;
     let mut looked = Vec::new();
     for vault in chosen {
+        remote::examine(examination, config, &vault);
         looked.extend(one(examination, config, vault, only));
     }
     looked

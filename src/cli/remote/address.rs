@@ -2,80 +2,57 @@
 
 use std::fmt;
 
-use ureq::http::Uri;
-
 use super::super::{Error, Result};
+use crate::config::Origin;
 
 /// The origin of a server's vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Address {
-    /// Host and, where it isn't 443, port, in small letters.
-    authority: String,
-}
+pub(super) struct Address(Origin);
 
 impl Address {
     /// What `--vault` says, if that is an address at all.
     pub(super) fn meant(text: &str) -> Option<Result<Self>> {
         let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-        match scheme.as_deref() {
-            Some("https") => Some(Self::parse(text)),
-            Some("http") => Some(Err(Error::Usage(
-                "Without TLS everybody between here and there could read the secrets: https:// only.".into(),
-            ))),
-            _ => None,
-        }
+        matches!(scheme.as_deref(), Some("http" | "https")).then(|| Self::parse(text))
     }
 
     /// An address without a path.
     pub(super) fn parse(text: &str) -> Result<Self> {
-        let wrong = || {
-            Error::Usage(format!(
-                "{text:?} is no vault's address: write https://VAULT.DOMAIN or https://VAULT.DOMAIN:PORT."
-            ))
-        };
-        let uri: Uri = text.parse().map_err(|_| wrong())?;
-        if uri.scheme_str() != Some("https") || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(wrong());
-        }
-        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(wrong)?;
-        Ok(Self { authority: authority.as_str().trim_end_matches(":443").to_ascii_lowercase() })
+        Origin::parse(text).map(Self).map_err(|problem| {
+            let mut letters = problem.chars();
+            let first = letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter();
+            Error::Usage(format!("{}.", first.chain(letters).collect::<String>()))
+        })
     }
 
-    /// Host and port, as a request's `Host` has them.
-    pub(super) fn authority(&self) -> &str {
-        &self.authority
-    }
-
-    /// The host alone.
-    pub(super) fn host(&self) -> &str {
-        match self.authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => host,
-            _ => &self.authority,
-        }
+    /// The origin.
+    pub(super) fn origin(&self) -> &Origin {
+        &self.0
     }
 
     /// Whether it is a Managed HSM, whose domain begins so at Azure and, unless it is configured otherwise, here.
     pub(super) fn is_managed_hsm(&self) -> bool {
-        self.authority.split('.').nth(1) == Some("managedhsm")
+        self.0.host().split('.').nth(1) == Some("managedhsm")
     }
 
     /// What the server calls one of its backup targets: a host beside the vault's.
     pub(super) fn backup_target(&self, name: &str) -> String {
-        let (_, domain) = self.authority.split_once('.').unwrap_or_default();
+        let authority = self.0.authority();
+        let (_, domain) = authority.split_once('.').unwrap_or_default();
         format!("https://backup.{domain}/{name}")
     }
 
     /// What stands behind the origin in an address that the server gave; `None` if it is of another origin.
     pub(super) fn path_of(&self, given: &str) -> Option<String> {
-        let uri: Uri = given.parse().ok()?;
-        let origin = Self::parse(&format!("{}://{}", uri.scheme_str()?, uri.authority()?)).ok()?;
-        (origin == *self).then(|| uri.path_and_query().map(ToString::to_string)).flatten()
+        let (at, _) = given.match_indices('/').nth(2)?;
+        let (origin, path) = given.split_at(at);
+        (Self::parse(origin).ok()? == *self).then(|| path.to_owned())
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "https://{}", self.authority)
+        self.0.fmt(f)
     }
 }
 

@@ -87,7 +87,7 @@ fn done(
     client: &Client,
     what: &str,
     family: &str,
-    (method, path): (&str, &str),
+    (method, path): (&'static str, &str),
     body: &Value,
 ) -> Result<Job> {
     let job: Job = client.change(method, path, body)?;

@@ -1,48 +1,35 @@
-//! Requests to a vault: the challenge first, then the token; what a busy server asks to be repeated is; and a refusal in
-//! one sentence that says what the service said.
-
-use std::cell::OnceCell;
-use std::time::{Duration, Instant};
+//! Requests to a vault by its backend's own session, and a refusal in one sentence that says what the service said.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use ureq::Agent;
-use ureq::http::{self, HeaderValue, Request, header};
 use zeroize::Zeroizing;
 
-use super::super::{Error, Result, ask};
+use super::super::{Error, Result};
+use super::Access;
 use super::address::Address;
-use super::authority::Authority;
-use super::login::Credential;
+use super::login;
 use super::wire::Page;
-use super::{Access, connection, variable};
+use crate::backend::azure::session::{Repeat, Reply, Session};
+use crate::vault::VaultError;
 
-/// What every request says; ours and Azure's know it.
-const API_VERSION: &str = "7.5";
-/// How long a busy server is waited for in all.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Advice where no resolver knows a host.
-const NAME: &str = "check the name, or add it to /etc/hosts";
-/// Longest answer that is read.
-const MOST: usize = 4 << 20;
 /// Room for a body that holds a secret: it is written without a buffer that grows.
 const BODY_ROOM: usize = 256 << 10;
 /// Pages of a list: a server that never ends is cut off.
 const MOST_PAGES: usize = 100_000;
 
+/// What the command calls what the backend knows by the keys of a configuration; longer ones first.
+const WORDS: [(&str, &str); 5] = [
+    ("`client_id`, what proves it, and `tenant`", "AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID"),
+    ("name the vault's authority with `ca_file`", "name the server's with --ca FILE"),
+    ("`ca_file`", "whom --ca FILE trusts"),
+    ("`authority`", "AZURE_AUTHORITY_HOST"),
+    ("`tenant`", "AZURE_TENANT_ID"),
+];
+
 /// A vault at a server.
 pub(super) struct Client {
     pub address: Address,
-    agent: Agent,
-    credential: Credential,
-    token: OnceCell<Zeroizing<String>>,
-}
-
-/// What a server answered.
-pub(super) struct Answer {
-    pub status: u16,
-    pub body: Zeroizing<Vec<u8>>,
-    challenge: Option<String>,
+    session: Session,
 }
 
 /// The service's error body.
@@ -64,8 +51,8 @@ struct Reason {
 
 impl Client {
     pub(super) fn new(address: Address, access: &Access) -> Result<Self> {
-        let credential = Credential::find(access)?;
-        Ok(Self { address, agent: connection::agent(access.ca.as_deref())?, credential, token: OnceCell::new() })
+        let config = login::configuration(&address, access)?;
+        Ok(Self { address, session: Session::new(&config)? })
     }
 
     /// A GET of something that must exist.
@@ -75,7 +62,7 @@ impl Client {
 
     /// A GET of something that may not exist.
     pub(super) fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
-        let answer = self.send("GET", &with_version(path), None)?;
+        let answer = self.send("GET", path, None)?;
         match answer.status {
             404 => Ok(None),
             _ => self.read(&answer).map(Some),
@@ -85,7 +72,7 @@ impl Client {
     /// Everything that a list has, page after page.
     pub(super) fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>> {
         let mut all = Vec::new();
-        let mut next = Some(with_version(path));
+        let mut next = Some(path.to_owned());
         for _ in 0..MOST_PAGES {
             let Some(path) = next else { return Ok(all) };
             let page: Page<T> = self.read(&self.send("GET", &path, None)?)?;
@@ -104,49 +91,34 @@ impl Client {
     }
 
     /// A request that changes something, with what it answers.
-    pub(super) fn change<T: DeserializeOwned>(&self, method: &str, path: &str, body: &impl Serialize) -> Result<T> {
+    pub(super) fn change<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(BODY_ROOM));
         serde_json::to_writer(&mut *bytes, body).map_err(|error| Error::refused(format!("{error}.")))?;
-        self.read(&self.send(method, &with_version(path), Some(&bytes))?)
+        self.read(&self.send(method, path, Some(&bytes))?)
     }
 
     /// The same without a body.
-    pub(super) fn act<T: DeserializeOwned>(&self, method: &str, path: &str) -> Result<T> {
-        self.read(&self.send(method, &with_version(path), None)?)
+    pub(super) fn act<T: DeserializeOwned>(&self, method: &'static str, path: &str) -> Result<T> {
+        self.read(&self.send(method, path, None)?)
     }
 
     /// The same without an answer.
-    pub(super) fn end(&self, method: &str, path: &str) -> Result<()> {
-        let answer = self.send(method, &with_version(path), None)?;
+    pub(super) fn end(&self, method: &'static str, path: &str) -> Result<()> {
+        let answer = self.send(method, path, None)?;
         if (200..300).contains(&answer.status) { Ok(()) } else { Err(self.refused(&answer)) }
     }
 
-    fn send(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<Answer> {
-        let url = format!("{}{path}", self.address);
-        let body = body.map(|body| ("application/json", body));
-        exchange(&self.agent, method, &url, Some(self.token()?), body)
+    fn send(&self, method: &'static str, path: &str, body: Option<&[u8]>) -> Result<Reply> {
+        let repeat = if method == "GET" { Repeat::Safe } else { Repeat::Never };
+        self.session.exchange(method, path, body, repeat).map_err(|error| in_our_words(&error))
     }
 
-    /// The token; the first request asks without one where to get it, as the official SDKs do.
-    fn token(&self) -> Result<&str> {
-        if let Some(token) = self.token.get() {
-            return Ok(token);
-        }
-        let token = match &self.credential {
-            Credential::Token(token) => token.clone(),
-            Credential::Secret { .. } => {
-                let url = format!("{}{}", self.address, with_version("/keys?maxresults=1"));
-                let answer = exchange(&self.agent, "GET", &url, None, None)?;
-                let challenge = answer.challenge.as_deref().filter(|_| answer.status == 401).unwrap_or_default();
-                let wanted = variable("AZURE_AUTHORITY_HOST");
-                let authority = Authority::of(challenge, &self.address, wanted.as_deref())?;
-                self.credential.token(&self.agent, &authority)?
-            }
-        };
-        Ok(self.token.get_or_init(|| token))
-    }
-
-    fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T> {
+    fn read<T: DeserializeOwned>(&self, answer: &Reply) -> Result<T> {
         if !(200..300).contains(&answer.status) {
             return Err(self.refused(answer));
         }
@@ -155,7 +127,7 @@ impl Client {
             .map_err(|_| Error::refused(format!("{} answered something that is no Key Vault's answer.", self.address)))
     }
 
-    fn refused(&self, answer: &Answer) -> Error {
+    fn refused(&self, answer: &Reply) -> Error {
         let Refusal { error } = serde_json::from_slice(&answer.body).unwrap_or_default();
         let message = error.message.split_whitespace().collect::<Vec<_>>().join(" ");
         let message = message.trim_end_matches('.');
@@ -173,141 +145,8 @@ impl Client {
     }
 }
 
-fn with_version(path: &str) -> String {
-    format!("{path}{}api-version={API_VERSION}", if path.contains('?') { '&' } else { '?' })
-}
-
-/// One request with its answer; repeated while the server says that it is busy, within [`PATIENCE`].
-pub(super) fn exchange(
-    agent: &Agent,
-    method: &str,
-    url: &str,
-    token: Option<&str>,
-    body: Option<(&str, &[u8])>,
-) -> Result<Answer> {
-    let begun = Instant::now();
-    loop {
-        let (answer, retry_after) = once(agent, method, url, token, body)?;
-        let wait = Duration::from_secs(retry_after.unwrap_or(1).max(1));
-        if !matches!(answer.status, 429 | 503) || wait > PATIENCE.saturating_sub(begun.elapsed()) {
-            return Ok(answer);
-        }
-        std::thread::sleep(wait);
-    }
-}
-
-fn once(
-    agent: &Agent,
-    method: &str,
-    url: &str,
-    token: Option<&str>,
-    body: Option<(&str, &[u8])>,
-) -> Result<(Answer, Option<u64>)> {
-    let mut request = Request::builder().method(method).uri(url);
-    if let Some(token) = token {
-        let text = Zeroizing::new(format!("Bearer {token}"));
-        let mut value =
-            HeaderValue::from_str(&text).map_err(|_| Error::refused("The token has characters that none has."))?;
-        value.set_sensitive(true);
-        request = request.header(header::AUTHORIZATION, value);
-    }
-    let built = |error: http::Error| Error::refused(format!("{url}: {error}."));
-    let sent = match body {
-        Some((kind, bytes)) => agent.run(request.header(header::CONTENT_TYPE, kind).body(bytes).map_err(built)?),
-        None => agent.run(request.body(()).map_err(built)?),
-    };
-    let mut response = sent.map_err(|error| unreachable(url, &error))?;
-    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let (challenge, retry_after) = (text(header::WWW_AUTHENTICATE), text(header::RETRY_AFTER));
-    let status = response.status().as_u16();
-    let reader = response.body_mut().with_config().limit(MOST as u64 + 1).reader();
-    let body = ask::read(reader, 0, MOST).map_err(|error| Error::refused(format!("{}: {error}.", origin(url))))?;
-    Ok((Answer { status, body, challenge }, retry_after.and_then(|seconds| seconds.parse().ok())))
-}
-
-/// Why there is no answer, and what to look at.
-fn unreachable(url: &str, error: &ureq::Error) -> Error {
-    let (origin, text) = (origin(url), error.to_string());
-    let certificate = matches!(error, ureq::Error::Rustls(_)) || text.contains("certificate");
-    let advice = match error {
-        _ if text.contains("UnknownIssuer") => {
-            return Error::refused(format!(
-                "The certificate of {origin} is of an authority that isn't trusted here: name the server's with --ca FILE."
-            ));
-        }
-        _ if certificate => "check the address, this machine's clock and the server's certificate",
-        ureq::Error::HostNotFound => NAME,
-        _ if text.contains("failed to lookup") => NAME,
-        ureq::Error::Timeout(_) => "check that the server runs and that no firewall is between",
-        _ => "check the address and that the server runs",
-    };
-    Error::refused(format!("{origin} can't be reached ({}): {advice}.", text.trim_end_matches('.')))
-}
-
-fn origin(url: &str) -> &str {
-    let end = url.char_indices().filter(|(_, letter)| *letter == '/').nth(2).map_or(url.len(), |(at, _)| at);
-    &url[..end]
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::net::{TcpListener, TcpStream};
-
-    use super::*;
-
-    /// Answers one connection after another, each with one of these; gives back what the last one was asked.
-    fn server(answers: &'static [&'static str]) -> (String, std::thread::JoinHandle<String>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/keys", listener.local_addr().unwrap());
-        let asked = |mut stream: TcpStream, answer: &str| {
-            let mut request = vec![0; 4096];
-            let len = stream.read(&mut request).unwrap();
-            stream
-                .write_all(
-                    format!("HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{{}}").as_bytes(),
-                )
-                .unwrap();
-            String::from_utf8_lossy(&request[..len]).into_owned()
-        };
-        let serve = move || {
-            let in_turn = answers.iter();
-            in_turn.fold(String::new(), |_, answer| asked(listener.accept().unwrap().0, answer))
-        };
-        (url, std::thread::spawn(serve))
-    }
-
-    fn agent() -> Agent {
-        Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .build()
-            .into()
-    }
-
-    #[test]
-    fn a_busy_server_is_asked_again_with_the_same_request_as_it_says() {
-        let (url, asked) = server(&["429 Busy\r\nRetry-After: 1", "503 Busy", "200 OK"]);
-        let answer = exchange(&agent(), "PUT", &url, Some("token"), Some(("application/json", b"{\"a\":1}"))).unwrap();
-        assert_eq!(answer.status, 200);
-        let asked = asked.join().unwrap();
-        assert!(asked.starts_with("PUT /keys ") && asked.to_ascii_lowercase().contains("bearer token"), "{asked}");
-    }
-
-    #[test]
-    fn a_server_that_is_busy_for_longer_than_anybody_waits_is_not_waited_for() {
-        for retry_after in ["429 Busy\r\nRetry-After: 31", "503 Busy\r\nRetry-After: 18446744073709551615"] {
-            let (url, asked) = server(Box::leak(Box::new([retry_after])));
-            assert!(exchange(&agent(), "GET", &url, None, None).unwrap().status > 400);
-            asked.join().unwrap();
-        }
-    }
-
-    #[test]
-    fn a_redirection_is_an_answer_and_nothing_is_sent_elsewhere() {
-        let (url, asked) = server(&["307 Elsewhere\r\nLocation: http://127.0.0.1:1/"]);
-        assert_eq!(exchange(&agent(), "GET", &url, Some("token"), None).unwrap().status, 307);
-        asked.join().unwrap();
-    }
+/// The backend's sentence, with the command's names for what can be set.
+fn in_our_words(error: &VaultError) -> Error {
+    let text = WORDS.iter().fold(error.to_string(), |text, (key, word)| text.replace(key, word));
+    Error::refused(format!("{}.", text.trim_end_matches('.')))
 }

@@ -1,108 +1,56 @@
-//! The token: from a file, or from the vault's authority for a client secret.
+//! Who asks, and whom the command trusts: the options, else the environment, as the vault's own client takes them.
 
-use serde::Deserialize;
-use ureq::Agent;
-use zeroize::Zeroizing;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::super::{Error, Result};
-use super::authority::Authority;
-use super::client::{Answer, exchange};
+use super::address::Address;
 use super::{Access, variable};
-use crate::config;
+use crate::certificate::pem;
+use crate::config::{self, AzureConfig, AzureCredential, Origin, SecretText};
 
-/// Who asks.
-pub(super) enum Credential {
-    /// A token that was got elsewhere.
-    Token(Zeroizing<String>),
-    /// A client secret (AZURE_CLIENT_SECRET).
-    Secret { tenant: Option<String>, client: String, secret: Zeroizing<String> },
+/// Time for a request and its repetitions: an RSA key of 4096 bits is made within one.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A vault at an address, for who is named by the options or by the environment.
+pub(super) fn configuration(address: &Address, access: &Access) -> Result<AzureConfig> {
+    let mut config = AzureConfig::at(address.origin().clone(), credential(access)?);
+    config.remote.timeout = PATIENCE;
+    config.remote.authorities = authorities(access.ca.as_deref())?;
+    config.tenant = variable("AZURE_TENANT_ID");
+    config.authority = variable("AZURE_AUTHORITY_HOST").map(|host| authority(&host)).transpose()?;
+    Ok(config)
 }
 
-#[derive(Deserialize)]
-struct Granted {
-    access_token: Zeroizing<String>,
-}
-
-#[derive(Deserialize, Default)]
-struct Denied {
-    #[serde(default)]
-    error_description: String,
-}
-
-impl Credential {
-    /// What the options say, else the environment.
-    pub(super) fn find(access: &Access) -> Result<Self> {
-        if let Some(file) = &access.token_file {
-            let bytes = config::read_pin_file(file)?;
-            let text = std::str::from_utf8(&bytes).map(str::trim).ok();
-            let text = text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()));
-            let text = text.ok_or_else(|| Error::refused(format!("{} holds no token.", file.display())))?;
-            return Ok(Self::Token(Zeroizing::new(text.to_owned())));
-        }
-        match (variable("AZURE_CLIENT_ID"), variable("AZURE_CLIENT_SECRET").map(Zeroizing::new)) {
-            (Some(client), Some(secret)) => Ok(Self::Secret { tenant: variable("AZURE_TENANT_ID"), client, secret }),
-            _ => Err(Error::refused(
-                "Nobody is named who may ask the server: set AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (and AZURE_TENANT_ID), \
-                 or give a token with --token-file FILE.",
-            )),
-        }
+fn credential(access: &Access) -> Result<AzureCredential> {
+    if let Some(file) = &access.token_file {
+        let bytes = config::read_pin_file(file)?;
+        let text = std::str::from_utf8(&bytes).map(str::trim).ok();
+        let text = text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()));
+        let text = text.ok_or_else(|| Error::refused(format!("{} holds no token.", file.display())))?;
+        return Ok(AzureCredential::Token(SecretText::new(text.to_owned())));
     }
-
-    /// A token for the resource of `authority`.
-    pub(super) fn token(&self, agent: &Agent, authority: &Authority) -> Result<Zeroizing<String>> {
-        let (tenant, client, secret) = match self {
-            Self::Token(token) => return Ok(token.clone()),
-            Self::Secret { tenant, client, secret } => (tenant, client, secret),
-        };
-        let tenant = tenant_of(tenant.as_deref(), authority)?;
-        let form = form(client, secret, &authority.resource);
-        let url = format!("{}/{tenant}/oauth2/v2.0/token", authority.address);
-        let kind = "application/x-www-form-urlencoded";
-        let answer = exchange(agent, "POST", &url, None, Some((kind, form.as_bytes())))?;
-        match serde_json::from_slice::<Granted>(&answer.body) {
-            Ok(granted) if answer.status == 200 => Ok(granted.access_token),
-            _ => Err(refused(client, authority, &answer)),
-        }
+    match (variable("AZURE_CLIENT_ID"), variable("AZURE_CLIENT_SECRET").map(SecretText::new)) {
+        (Some(client_id), Some(secret)) => Ok(AzureCredential::ClientSecret { client_id, secret: Some(secret) }),
+        _ => Err(Error::refused(
+            "Nobody is named who may ask the server: set AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (and AZURE_TENANT_ID), \
+             or give a token with --token-file FILE.",
+        )),
     }
 }
 
-/// `adfs` asks under that name; any other tenant must be the one that the vault trusts.
-fn tenant_of<'a>(configured: Option<&'a str>, authority: &'a Authority) -> Result<&'a str> {
-    match configured {
-        None => Ok(&authority.tenant),
-        Some(tenant) if tenant.eq_ignore_ascii_case("adfs") => Ok(tenant),
-        Some(tenant) if tenant.eq_ignore_ascii_case(&authority.tenant) => Ok(&authority.tenant),
-        Some(tenant) => Err(Error::refused(format!(
-            "The vault takes tokens of the tenant {}, and AZURE_TENANT_ID is {tenant}.",
-            authority.tenant
-        ))),
-    }
+fn authority(host: &str) -> Result<Origin> {
+    let address = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
+    Origin::parse(&address).map_err(|problem| Error::refused(format!("AZURE_AUTHORITY_HOST: {problem}.")))
 }
 
-fn refused(client: &str, authority: &Authority, answer: &Answer) -> Error {
-    let denied: Denied = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let why = denied.error_description.lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
-    let why = if why.is_empty() { format!("it answered {}", answer.status) } else { why };
-    Error::refused(format!(
-        "{} gives {client} no token ({why}): check AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID.",
-        authority.address
-    ))
-}
-
-/// The form, in memory that is wiped and never grows. What isn't plainly harmless is escaped.
-fn form(client: &str, secret: &str, resource: &str) -> Zeroizing<String> {
-    let scope = format!("{resource}/.default");
-    let fields =
-        [("grant_type", "client_credentials"), ("client_id", client), ("scope", &scope), ("client_secret", secret)];
-    let room = fields.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum();
-    let mut form = Zeroizing::new(String::with_capacity(room));
-    for (name, value) in fields {
-        if !form.is_empty() {
-            form.push('&');
-        }
-        form.push_str(name);
-        form.push('=');
-        form_urlencoded::byte_serialize(value.as_bytes()).for_each(|part| form.push_str(part));
+/// A file that is named; without one the system's count.
+fn authorities(ca: Option<&Path>) -> Result<Option<Vec<u8>>> {
+    let named = || ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"].into_iter().find_map(variable).map(PathBuf::from);
+    let Some(file) = ca.map(Path::to_path_buf).or_else(named) else { return Ok(None) };
+    let contents = std::fs::read(&file).map_err(|source| Error::File { path: file.clone(), source })?;
+    match pem::blocks(&contents)?.into_iter().any(|(tag, _)| tag == "CERTIFICATE") {
+        true => Ok(Some(contents)),
+        false => Err(Error::refused(format!("{} holds no certificate in PEM.", file.display()))),
     }
-    form
 }

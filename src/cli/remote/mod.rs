@@ -6,10 +6,8 @@
 //! that belongs to it, and neither nor a value ever into a message.
 
 mod address;
-mod authority;
 mod backup;
 mod client;
-mod connection;
 mod deleted;
 mod import;
 mod key;

@@ -4,7 +4,6 @@
 //! is what the [table](super::attribute) says of an unset one. Parts of a key's value are taken out of the vault only
 //! when the key lets them go, and then only the one that was asked for.
 
-mod certificate;
 mod check_value;
 mod guard;
 mod public_key;
@@ -13,7 +12,6 @@ use std::borrow::Cow;
 
 use cryptoki_sys::*;
 
-pub use certificate::Fields as CertificateFields;
 pub use check_value::of_secret_key as check_value;
 pub use guard::Guard;
 
@@ -21,6 +19,7 @@ use super::attribute::{self, Attribute, Kinds, Lookup, Unset, usage_flag};
 use super::ec;
 use super::error::Rv;
 use crate::crypto::{PrivateKey, PrivateParts};
+pub use crate::vault::CertificateFields;
 use crate::vault::{Class, Content, KeyAlgorithm, Object, SecretBytes, VaultError};
 
 /// An attribute, as one of the three answers to a caller who asks for it.

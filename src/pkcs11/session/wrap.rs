@@ -42,8 +42,17 @@ impl Session {
         check_class(&wrapping_key, &plan, Class::PublicKey).map_err(of_wrapping_key)?;
         self.expect_offered(&wrapping_key, &plan, Direction::Encrypt)?;
         let key = self.key_to_wrap(&wrapping_key, &plan, key)?;
-        // The length is the same each time, so it may be asked by wrapping for nothing.
         let value = self.secret(&key).map_err(|error| of_key_to_wrap(error.into()))?;
+        // The length is the same each time, so it may be asked by wrapping for nothing; but of a vault elsewhere that is a
+        // request.
+        if let TransformPlan::KeyWrap(scheme) = &plan
+            && out.is_query()
+            && !is_session_object(wrapping_key.number)
+            && let UsableKey::There(_) = self.slot.secret_key(&wrapping_key).map_err(of_wrapping_key)?.usable()?
+        {
+            out.room(wrapped_len(scheme, value.len()))?;
+            return Ok(Step::Pending);
+        }
         out.give(&self.wrap(&wrapping_key, &plan, &value)?)
     }
 
@@ -247,6 +256,14 @@ fn by_vault(error: VaultError, of_bytes: fn(CryptoError) -> Rv) -> Rv {
     match error {
         VaultError::Crypto(error) => of_bytes(error),
         other => Rv::at_use(other),
+    }
+}
+
+/// How long a key of this length is when it is wrapped: whole 8 bytes, and 8 more.
+fn wrapped_len(scheme: &KeyWrapScheme, len: usize) -> usize {
+    match scheme {
+        KeyWrapScheme::AesKw { .. } | KeyWrapScheme::AesKwp { .. } => len.next_multiple_of(8) + 8,
+        KeyWrapScheme::AesKwPkcs7 { .. } => (len + 1).next_multiple_of(8) + 8,
     }
 }
 

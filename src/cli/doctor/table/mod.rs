@@ -35,6 +35,7 @@ macro_rules! typed_in_folder {
 mod clients;
 mod host;
 mod nginx;
+mod remote;
 mod vault;
 
 /// What a check belongs to; the order of the report.
@@ -118,6 +119,7 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
     host::CONFIGURATION
         .iter()
         .chain(vault::CHECKS)
+        .chain(remote::CHECKS)
         .chain(clients::MODULE)
         .chain(clients::P11_KIT)
         .chain(clients::OPENSSL)

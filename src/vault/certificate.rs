@@ -4,7 +4,7 @@ use der::{Reader, SliceReader, Tag, TagNumber};
 
 /// Fields of a certificate, each with its DER tag and length, as `CKA_SUBJECT` and its kin hold them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fields<'a> {
+pub struct CertificateFields<'a> {
     /// `CKA_SERIAL_NUMBER`
     pub serial_number: &'a [u8],
     /// `CKA_ISSUER`
@@ -15,7 +15,7 @@ pub struct Fields<'a> {
     pub public_key: &'a [u8],
 }
 
-impl<'a> Fields<'a> {
+impl<'a> CertificateFields<'a> {
     /// Reads them; `None` if `der` is no certificate.
     pub fn of(der: &'a [u8]) -> Option<Self> {
         let mut reader = SliceReader::new(der).ok()?;
