@@ -1,9 +1,9 @@
 //! `aws-lc-rs` and nothing in between: what the module's figures are divided by.
 //!
 //! `raw KIND SECONDS` prints operations a second, the median and the 99th percentile in microseconds, on one thread, with a
-//! key that is parsed once. Kinds: signatures of a 32-byte digest (p256, rsa2048, rsa4096; ed25519 of 32 bytes); encryption
-//! of 16 KiB under AES-256 (gcm, cbc-pad; message is gcm, for the other way to ask the module for it); SHA-256 and SHA-512
-//! of parts of 1 MiB (sha256, sha512); decryption with RSA-2048 (oaep, pkcs1).
+//! key that is parsed once. Kinds: signatures of a 32-byte digest (p256, rsa2048, rsa4096; ed25519 of 32 bytes), and the
+//! check of one (p256-verify); encryption of 16 KiB under AES-256 (gcm, cbc-pad; message is gcm, for the other way to ask the
+//! module for it); SHA-256 and SHA-512 of parts of 1 MiB (sha256, sha512); decryption with RSA-2048 (oaep, pkcs1).
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -16,7 +16,10 @@ use aws_lc_rs::rsa::{
     KeyPair as RsaKeyPair, KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
     Pkcs1PrivateDecryptingKey, Pkcs1PublicEncryptingKey, PrivateDecryptingKey,
 };
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey,
+    RSA_PKCS1_SHA256,
+};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().filter(|argument| argument != "--bench").collect();
@@ -32,6 +35,12 @@ fn main() {
             measure(limit, || {
                 black_box(key.sign_digest(&hash).expect("a signature"));
             })
+        }
+        "p256-verify" => {
+            let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
+            let signature = key.sign_digest(&hash).expect("a signature");
+            let public = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.public_key().as_ref()).expect("a key");
+            measure(limit, || public.verify_digest_sig(&hash, signature.as_ref()).expect("its signature"))
         }
         "ed25519" => {
             let key = Ed25519KeyPair::generate().expect("a key");

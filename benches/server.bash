@@ -6,7 +6,7 @@ make_server_certificate() {
         -subj /CN=bench -days 30 2>/dev/null
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$place/tls.key" -out "$place/tls.csr" \
         -subj /CN=localhost 2>/dev/null
-    echo 'subjectAltName=DNS:localhost,DNS:bench.vault.localhost,DNS:login.vault.localhost' >"$place/tls.ext"
+    echo 'subjectAltName=DNS:localhost,DNS:bench.vault.localhost,DNS:remote.vault.localhost,DNS:login.vault.localhost' >"$place/tls.ext"
     openssl x509 -req -in "$place/tls.csr" -CA "$place/ca.pem" -CAkey "$place/ca.key" -CAcreateserial \
         -out "$place/tls.pem" -days 30 -extfile "$place/tls.ext" 2>/dev/null
     chmod 600 "$place/tls.key"
@@ -40,24 +40,24 @@ END
     "$STRONGROOM_OPENBAO" kv put -mount=kv s value="$secret_value" >/dev/null
 }
 
-# A vault with a target for its backups, served with an identity that may do everything.
+# start_server [NAME OPTIONS]: a vault with a target for its backups, served with an identity that may do everything.
 start_server() {
+    local name=${1:-bench}
     our_port=$(free_port 18443)
-    [[ -d $place/bench ]] || STRONGROOM_VAULT=$place/bench "$cli" --pin-file "$place/pin" init >/dev/null 2>&1
+    [[ -d $place/$name ]] || STRONGROOM_VAULT=$place/$name "$cli" --pin-file "$place/pin" init >/dev/null 2>&1
     mkdir -p "$place/backups"
-    printf 'vaults_dir = "none"\n[[vault]]\nname = "bench"\npath = "%s"\n[[backup_target]]\nname = "bench"\ndirectory = "%s"\n' \
-        "$place/bench" "$place/backups" >"$place/server.toml"
+    printf 'vaults_dir = "none"\n[[vault]]\nname = "%s"\npath = "%s"\n[[backup_target]]\nname = "bench"\ndirectory = "%s"\n' \
+        "$name" "$place/$name" "$place/backups" >"$place/server.toml"
     chmod 600 "$place/server.toml"
-    STRONGROOM_CONF=$place/server.toml "$cli" --pin-file "$place/pin" --vault bench serve --dev --listen "127.0.0.1:$our_port" \
-        --tls-certificate "$place/tls.pem" --tls-key "$place/tls.key" >"$place/serve.log" 2>&1 &
+    STRONGROOM_CONF=$place/server.toml "$cli" --pin-file "$place/pin" --vault "$name" serve --dev --listen "127.0.0.1:$our_port" \
+        --tls-certificate "$place/tls.pem" --tls-key "$place/tls.key" "${@:2}" >"$place/serve.log" 2>&1 &
     server=$!
     started+=("$server")
     for _ in {1..50}; do grep -q '^Listening' "$place/serve.log" && break; sleep 0.2; done
-    local id key
-    id=$(sed -n 's/.*AZURE_CLIENT_ID=//p' "$place/serve.log")
-    key=$(sed -n 's/.*AZURE_CLIENT_SECRET=//p' "$place/serve.log")
-    token=$(ask login POST /adfs/oauth2/v2.0/token -d grant_type=client_credentials -d "client_id=$id" \
-        -d "client_secret=$key" -d "scope=https://vault.localhost:$our_port/.default" |
+    client_id=$(sed -n 's/.*AZURE_CLIENT_ID=//p' "$place/serve.log")
+    client_secret=$(sed -n 's/.*AZURE_CLIENT_SECRET=//p' "$place/serve.log")
+    token=$(ask login POST /adfs/oauth2/v2.0/token -d grant_type=client_credentials -d "client_id=$client_id" \
+        -d "client_secret=$client_secret" -d "scope=https://vault.localhost:$our_port/.default" |
         sed -n 's/.*"access_token":"\([^"]*\)".*/\1/p')
     [[ -n $token ]] || die "no token: $(<"$place/serve.log")"
 }

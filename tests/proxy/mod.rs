@@ -2,7 +2,7 @@
 //! own, passes HTTP/1.1 on to the server's Unix socket, and counts.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -46,6 +46,9 @@ pub struct Seen {
     pub target: String,
     pub host: String,
     pub has_token: bool,
+    /// By names in small letters; of the authorization, its scheme alone.
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
 }
 
 pub struct Proxy {
@@ -75,6 +78,8 @@ impl Proxy {
     /// For these host names.
     pub fn before(upstream: PathBuf, names: &[&str]) -> Self {
         let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        // Of another name than what it signs, which OpenSSL would take for self-signed.
+        authority.distinguished_name.push(rcgen::DnType::CommonName, "the proxy's authority");
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let authority_key = rcgen::KeyPair::generate().unwrap();
         let authority = rcgen::CertifiedIssuer::self_signed(authority, authority_key).unwrap();
@@ -122,6 +127,11 @@ impl Proxy {
     /// What becomes of the next requests, in turn.
     pub fn plan(&self, faults: &[Fault]) {
         self.shared.plan.lock().unwrap().extend(faults.iter().cloned());
+    }
+
+    /// For how many requests something is planned that didn't come.
+    pub fn planned(&self) -> usize {
+        self.shared.plan.lock().unwrap().len()
     }
 
     /// What becomes of those for which nothing is planned.
@@ -291,15 +301,23 @@ fn message(stream: &mut impl Read, is_request: bool) -> io::Result<Option<Vec<u8
 }
 
 fn seen(request: &[u8]) -> Seen {
-    let head = String::from_utf8_lossy(&request[..head_len(request)]).into_owned();
-    let mut first = head.lines().next().unwrap().split(' ');
-    let header = |name: &str| {
-        head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix(name).map(|value| value.trim().to_owned()))
-    };
+    let (head, body) = request.split_at(head_len(request));
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.lines();
+    let mut first = lines.next().unwrap().split(' ').map(str::to_owned);
+    let mut headers: BTreeMap<String, String> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    if let Some(authorization) = headers.get_mut("authorization") {
+        authorization.truncate(authorization.find(' ').unwrap_or(0));
+    }
     Seen {
-        method: first.next().unwrap().to_owned(),
-        target: first.next().unwrap().to_owned(),
-        host: header("host:").unwrap_or_default(),
-        has_token: header("authorization:").is_some(),
+        method: first.next().unwrap(),
+        target: first.next().unwrap(),
+        host: headers.get("host").cloned().unwrap_or_default(),
+        has_token: headers.contains_key("authorization"),
+        headers,
+        body: String::from_utf8_lossy(body).into_owned(),
     }
 }

@@ -48,7 +48,7 @@ impl Service {
             // Where the encryption is a wrap, the right to encrypt would be needed beside the right to wrap.
             Ability::Cipher(scheme, direction, Matter::Bytes) => self.aes && cipher(&scheme, direction).is_some(),
             Ability::Cipher(_, _, Matter::Key) | Ability::KeyWrap(_, Matter::Bytes) => false,
-            Ability::KeyWrap(scheme, Matter::Key) => self.aes && key_wrap(&scheme).is_some(),
+            Ability::KeyWrap(scheme, Matter::Key) => self.aes && key_wrap(&scheme, 256).is_some(),
             Ability::Mac | Ability::Derive | Ability::Messages => false,
             Ability::Generate(KeyAlgorithm::Rsa { bits }) => matches!(bits, 2048 | 3072 | 4096),
             Ability::Generate(KeyAlgorithm::Ec(_)) => true,
@@ -163,11 +163,14 @@ pub fn cipher(scheme: &CipherScheme<'_>, direction: Direction) -> Option<&'stati
     }
 }
 
-/// The algorithm of this key wrap, for a key of any size.
-pub fn key_wrap(scheme: &KeyWrapScheme) -> Option<&'static str> {
-    match scheme {
-        KeyWrapScheme::AesKw { iv: None } => Some("CKM_AES_KEY_WRAP"),
-        KeyWrapScheme::AesKwp { iv: None } => Some("CKM_AES_KEY_WRAP_PAD"),
+/// The algorithm of this key wrap by a key of this size. The names that say no size came with version 7.6, and are taken
+/// only where no older one means the same.
+pub fn key_wrap(scheme: &KeyWrapScheme, bits: u32) -> Option<&'static str> {
+    match (scheme, bits) {
+        (KeyWrapScheme::AesKw { iv: None }, 128) => Some("A128KW"),
+        (KeyWrapScheme::AesKw { iv: None }, 192) => Some("A192KW"),
+        (KeyWrapScheme::AesKw { iv: None }, 256) => Some("A256KW"),
+        (KeyWrapScheme::AesKwp { iv: None }, _) => Some("CKM_AES_KEY_WRAP_PAD"),
         _ => None,
     }
 }

@@ -161,7 +161,7 @@ fn update(present: &Present, was: &Content, now: &Content, plain: &Content) -> R
         nbf: now.not_before.filter(|_| now.not_before != was.not_before),
         exp: now.expires.filter(|_| now.expires != was.expires),
     };
-    let attributes = Some(&wanted).filter(|wanted| **wanted != WantedAttributes::default());
-    let body = UpdateParameters { key_ops: key_ops.as_deref(), attributes, tags: &tags };
+    let tags = Some(&tags).filter(|tags| **tags != present.tags);
+    let body = UpdateParameters { key_ops: key_ops.as_deref(), attributes: wanted.given(), tags };
     serde_json::to_vec(&body).map_err(|_| VaultError::Unsupported("a request that isn't JSON"))
 }

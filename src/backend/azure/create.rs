@@ -99,7 +99,8 @@ impl AzureVault {
         extra.insert(LOCAL_TAG.0.to_owned(), LOCAL_TAG.1.to_owned());
         self.named(Collection::Keys, naming, halves[0].0, |name| {
             let tags = tags(name, halves, &extra)?;
-            let body = CreateParameters { kty, key_size, key_ops: &key_ops, attributes: &attributes, tags: &tags, crv };
+            let (key_ops, attributes, tags) = (&key_ops[..], attributes.given(), given(&tags));
+            let body = CreateParameters { kty, key_size, key_ops, attributes, tags, crv };
             let body = serde_json::to_vec(&body).map_err(|_| VaultError::Unsupported("a request that isn't JSON"))?;
             let reply = self.session.call("POST", &format!("/keys/{name}/create"), Some(&body), Repeat::Never)?;
             read(&self.location, &reply.body)
@@ -177,8 +178,8 @@ impl AzureVault {
             material(&mut body)?;
             body.json("key_ops", &key_ops)?;
             body.close();
-            body.json("attributes", &attributes)?;
-            body.json("tags", &tags)?;
+            body.given("attributes", attributes.given())?;
+            body.given("tags", given(&tags))?;
             if self.service.hsm {
                 body.json("Hsm", &true)?;
             }
@@ -195,7 +196,7 @@ impl AzureVault {
             let mut body = Body::new();
             body.base64("value", value.expose());
             body.text("contentType", OCTETS);
-            body.json("tags", &tags(name, &[(&draft.content, Half::Private)], &Tags::new())?)?;
+            body.given("tags", given(&tags(name, &[(&draft.content, Half::Private)], &Tags::new())?))?;
             let body = body.finish();
             let reply = self.session.call("PUT", &format!("/secrets/{name}"), Some(&body), Repeat::Never)?;
             let item: Item = read(&self.location, &reply.body)?;
@@ -252,7 +253,8 @@ impl AzureVault {
     }
 
     fn is_free(&self, collection: Collection, name: &Name) -> Result<bool> {
-        match self.session.call("GET", &format!("/{}/{name}", collection.segment()), None, Repeat::Safe) {
+        // The slash is the SDKs': the current version is the one with no name.
+        match self.session.call("GET", &format!("/{}/{name}/", collection.segment()), None, Repeat::Safe) {
             Ok(_) => Ok(false),
             Err(error) if is_missing(&error) => Ok(true),
             // Who may make keys need not be one who may read them; the service answers for itself.
@@ -309,7 +311,11 @@ fn operations(halves: &[(&Content, Half)]) -> Result<Vec<&'static str>> {
     if halves.iter().any(|(content, _)| content.exportable) {
         return Err(VaultError::Unsupported("a key whose value may leave (CKA_EXTRACTABLE)"));
     }
-    let usage = halves.iter().fold(Usage::empty(), |all, (content, _)| all | content.usage);
+    let mut usage = halves.iter().fold(Usage::empty(), |all, (content, _)| all | content.usage);
+    // What isn't said is everything, and an AES key makes no MAC there.
+    if halves[0].0.class == Class::SecretKey {
+        usage.remove(Usage::SIGN | Usage::VERIFY);
+    }
     let key_ops = attributes::key_ops(usage);
     if key_ops.is_empty() {
         return Err(VaultError::Unsupported("a key that does nothing of what the interface has"));
@@ -338,6 +344,10 @@ fn tags(name: &Name, halves: &[(&Content, Half)], extra: &Tags) -> Result<Tags> 
         attributes::write(content, &plain, *half, &mut tags)?;
     }
     Ok(tags)
+}
+
+fn given(tags: &Tags) -> Option<&Tags> {
+    Some(tags).filter(|tags| !tags.is_empty())
 }
 
 /// A JSON object that holds secret values: written into memory that is wiped, once more where it has to grow.
@@ -406,6 +416,11 @@ impl Body {
     fn base64(&mut self, name: &str, bytes: &[u8]) {
         let text = Zeroizing::new(Base64::encode_string(bytes));
         self.text(name, &text);
+    }
+
+    /// A member that is left out where there is nothing to say.
+    fn given(&mut self, name: &str, value: Option<&impl serde::Serialize>) -> Result<()> {
+        value.map_or(Ok(()), |value| self.json(name, value))
     }
 
     fn json(&mut self, name: &str, value: &impl serde::Serialize) -> Result<()> {

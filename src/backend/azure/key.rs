@@ -126,6 +126,11 @@ impl AzureKey {
         secret_base64url(&result.value).ok_or_else(|| invalid(&self.location, "its value isn't base64url"))
     }
 
+    fn key_wrap(&self, scheme: &KeyWrapScheme) -> Result<&'static str> {
+        let KeyAlgorithm::Aes { bits } = self.algorithm else { return Err(CryptoError::SchemeMismatch.into()) };
+        Ok(algorithm::key_wrap(scheme, bits).ok_or(CryptoError::SchemeMismatch)?)
+    }
+
     fn open(&self, operation: &Operation<'_>, input: &[u8]) -> Result<SecretBytes> {
         self.check()?;
         self.value(&self.call(operation, input).map_err(of_ciphertext)?)
@@ -229,7 +234,7 @@ impl RemoteKey for AzureKey {
     }
 
     fn wrap(&self, scheme: &KeyWrapScheme, value: &[u8]) -> Result<Vec<u8>> {
-        let alg = algorithm::key_wrap(scheme).ok_or(CryptoError::SchemeMismatch)?;
+        let alg = self.key_wrap(scheme)?;
         let fits = match scheme {
             KeyWrapScheme::AesKw { .. } => value.len() >= BLOCK_LEN && value.len().is_multiple_of(8),
             _ => !value.is_empty(),
@@ -242,7 +247,7 @@ impl RemoteKey for AzureKey {
     }
 
     fn unwrap(&self, scheme: &KeyWrapScheme, wrapped: &[u8]) -> Result<SecretBytes> {
-        let alg = algorithm::key_wrap(scheme).ok_or(CryptoError::SchemeMismatch)?;
+        let alg = self.key_wrap(scheme)?;
         if wrapped.len() < BLOCK_LEN || !wrapped.len().is_multiple_of(8) {
             return Err(CryptoError::InputLength.into());
         }

@@ -275,7 +275,7 @@ impl Source<'_> {
         if before.shape.created != last.shape.created || collection == Collection::Secrets {
             return Ok(());
         }
-        let Some(current) = self.shape(collection, path)? else { return Ok(()) };
+        let Some(current) = self.shape(collection, &format!("{path}/"))? else { return Ok(()) };
         if let Some(place) = versions.iter().position(|version| version.shape.id == current.id) {
             let newest = versions.remove(place);
             versions.push(newest);

@@ -19,8 +19,8 @@ use crate::backend::remote::{Budget, Client, Endpoint, Request, Resolver, Respon
 use crate::config::{AzureConfig, AzureCredential, Origin, SecretText};
 use crate::vault::{Pin, Result, VaultError};
 
-/// What every request says; Azure's services and ours know it.
-const API_VERSION: &str = "7.5";
+/// What every request says; Azure's services and ours know it. Earlier ones have no key wrap with padding.
+const API_VERSION: &str = "7.6";
 
 /// A vault at Azure's interface, as one process reaches it.
 pub struct Session {

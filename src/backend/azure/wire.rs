@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::crypto::SecretBytes;
@@ -17,7 +17,7 @@ pub type Tags = BTreeMap<String, String>;
 /// One page of a list. Items are kept as they came too, so that it is seen when one changes.
 #[derive(Deserialize)]
 pub struct Page {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub value: Vec<Box<RawValue>>,
     #[serde(rename = "nextLink", default)]
     pub next_link: Option<String>,
@@ -31,7 +31,7 @@ pub struct Item {
     id: Option<String>,
     #[serde(default)]
     kid: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub attributes: Attributes,
     #[serde(default)]
     pub tags: Option<Tags>,
@@ -74,11 +74,18 @@ pub struct WantedAttributes {
     pub exp: Option<i64>,
 }
 
+impl WantedAttributes {
+    /// `None` where nothing is asked for: the member is then left out, as the SDKs do.
+    pub fn given(&self) -> Option<&Self> {
+        Some(self).filter(|wanted| **wanted != Self::default())
+    }
+}
+
 /// `KeyBundle`, and the deleted one.
 #[derive(Deserialize)]
 pub struct KeyBundle {
     pub key: Jwk,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub attributes: Attributes,
     #[serde(default)]
     pub tags: Option<Tags>,
@@ -89,7 +96,7 @@ pub struct KeyBundle {
 pub struct Jwk {
     pub kid: String,
     pub kty: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub key_ops: Vec<String>,
     #[serde(default)]
     pub key_size: Option<u32>,
@@ -113,7 +120,7 @@ pub struct CertificateBundle {
     pub kid: Option<String>,
     #[serde(default)]
     pub cer: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub attributes: Attributes,
     #[serde(default)]
     pub tags: Option<Tags>,
@@ -151,8 +158,10 @@ pub struct CreateParameters<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_size: Option<u32>,
     pub key_ops: &'a [&'static str],
-    pub attributes: &'a WantedAttributes,
-    pub tags: &'a Tags,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<&'a WantedAttributes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<&'a Tags>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crv: Option<&'static str>,
 }
@@ -164,7 +173,13 @@ pub struct UpdateParameters<'a> {
     pub key_ops: Option<&'a [&'static str]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attributes: Option<&'a WantedAttributes>,
-    pub tags: &'a Tags,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<&'a Tags>,
+}
+
+/// The models have every member optional: `null` says as much as a member that is absent.
+fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> std::result::Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
 /// What this identifier ends with: collection, name and, if it is there, version. `https://HOST/COLLECTION/NAME[/VERSION]`.
