@@ -243,10 +243,14 @@ fn serve(stream: TcpStream, number: u64, shared: &Shared) -> io::Result<()> {
                 std::thread::sleep(time);
                 client.write_all(&ask(shared)?)?;
             }
-            Fault::Reset => return Ok(reset(&raw)),
+            Fault::Reset => {
+                reset(&raw);
+                return Ok(());
+            }
             Fault::ResetAfter => {
                 ask(shared)?;
-                return Ok(reset(&raw));
+                reset(&raw);
+                return Ok(());
             }
             Fault::Stall => return io::copy(&mut client, &mut io::sink()).map(drop),
             Fault::StallInside => {
