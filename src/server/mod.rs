@@ -15,6 +15,7 @@ mod call;
 mod certificates;
 pub mod client_certificate;
 pub mod clock;
+mod cross_site;
 mod deleted;
 mod error;
 mod gate;
