@@ -81,6 +81,9 @@ impl Source<'_> {
         if networks.is_empty() {
             return wrong("it is empty: leave it out");
         }
+        if networks.iter().any(Network::is_everywhere) {
+            return wrong("with a prefix of 0 everybody would be believed: list the proxies' own addresses");
+        }
         let by = match (&table.forwarded, proxy_protocol) {
             (Some(_), Some(wanted)) => {
                 return Err(self.value(wanted.span(), "proxy_protocol", "`forwarded` is set too: keep one".into()));

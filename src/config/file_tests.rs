@@ -373,6 +373,8 @@ fn proxies_are_listed_with_the_one_way_in_which_they_tell() {
         (list.to_owned(), "`trusted_proxies`: say how"),
         ("trusted_proxies = []\nproxy_protocol = true".to_owned(), "`trusted_proxies`: it is empty"),
         ("trusted_proxies = [\"proxy\"]\nproxy_protocol = true".to_owned(), "`trusted_proxies`: \"proxy\" is no range"),
+        ("trusted_proxies = [\"10.0.0.1\", \"::/0\"]\nproxy_protocol = true".to_owned(), "everybody would be believed"),
+        ("trusted_proxies = [\"0.0.0.0/0\"]\nproxy_protocol = true".to_owned(), "everybody would be believed"),
         ("forwarded = \"x-forwarded-for\"".to_owned(), "`forwarded`: it needs `trusted_proxies`"),
         ("proxy_protocol = true".to_owned(), "`proxy_protocol`: it needs `trusted_proxies`"),
         (format!("{list}forwarded = \"forwarded\""), "`forwarded`: this release knows"),

@@ -31,6 +31,11 @@ impl Network {
         Self { first: IpAddr::V6(std::net::Ipv6Addr::LOCALHOST), bits: 128 },
     ];
 
+    /// Whether it is all there are.
+    pub(super) fn is_everywhere(&self) -> bool {
+        self.bits == 0
+    }
+
     /// Whether the address is one of them. An IPv4 address counts as itself also where it is written as IPv6.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.first, address.to_canonical()) {

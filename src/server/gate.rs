@@ -19,13 +19,14 @@ use super::administration::full_backup;
 use super::authentication::{self, Authenticated};
 use super::call::{Call, Query, Reply};
 use super::error::{Result, ServiceError};
+use super::identity::Caller;
 use super::listen::{BodyError, Origin, Peer, read_body};
 use super::names::{host_of, port_of};
 use super::routes::{self, Found, Parameters, Route, Work};
 use super::token::Audience;
-use super::{Served, Server, keys, secrets};
+use super::{Served, Server, cross_site, keys, secrets};
 use crate::config::Manner;
-use crate::vault::{Name, VersionId};
+use crate::vault::{Image, Name, VersionId};
 
 /// The answer to a method that a known path doesn't have.
 pub fn wrong_method() -> Response {
@@ -96,47 +97,25 @@ async fn is_read(body: &mut Body) -> bool {
 
 async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut Body) -> Result<Response> {
     target.served.check_origin(parts.extensions.get())?;
-    refresh(&server.home).await?;
-    if !Arc::ptr_eq(&server.home, &target.served) {
-        refresh(&target.served).await?;
+    see_changes(server, &target.served).await?;
+    let identities = server.home.vault.image();
+    let Authenticated { caller, by_connection } = authenticated(server, &target.served, parts).await?;
+    if by_connection {
+        cross_site::refuse_other_sites(parts, &target.base)?;
     }
-    let audience = Audience::Vaults(target.served.manner);
-    let Authenticated { caller, by_connection } =
-        server.authenticate(&parts.headers, parts.extensions.get(), audience).await?;
     if let Some(requests) = &server.requests {
         requests.count(&caller.oid).map_err(ServiceError::throttled)?;
     }
     let segments = segments(parts.uri.path())?;
     let (route, parameters) = route_of(target.served.manner, parts, &segments)?;
-    let read_before = if by_connection { body_or_challenge(route, body).await? } else { None };
+    let read_before = if by_connection { body_or_challenge(route, parts, body).await? } else { None };
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     check_version(route, &query)?;
-    let served = Arc::clone(&target.served);
     let now = server.clock.now();
-    if served.has_due(now) {
-        served.purge_due(&server.pools, now).await;
+    if target.served.has_due(now) {
+        target.served.purge_due(&server.pools, now).await;
     }
-    let image = served.vault.image();
-    let name = parameters.name.map(name).transpose()?;
-    let version = version(parameters.version)?;
-    let settings = served.settings(&image)?;
-    let mut call = Call {
-        server: Arc::clone(server),
-        served,
-        home: Arc::clone(&server.home),
-        pools: Arc::clone(&server.pools),
-        image,
-        settings,
-        base: target.base.clone(),
-        name,
-        version,
-        id: parameters.id.map(str::to_owned),
-        scope: parameters.scope.map(scope).transpose()?,
-        query,
-        body: Bytes::new(),
-        caller,
-        now,
-    };
+    let mut call = call(server, target, &parameters, query, (caller, now))?;
     permit(route, &call)?;
     if route.body.is_some() {
         check_media_type(&parts.headers)?;
@@ -144,21 +123,70 @@ async fn answer(server: &Arc<Server>, target: &Target, parts: &Parts, body: &mut
             Some(body) => body,
             None => read(body, route.max_body).await?,
         };
+        permit_still(route, &mut call, &identities, parts).await?;
     }
     let reply = run(server, route, call).await?;
     Ok(written(route.status, reply))
 }
 
+/// Sees what other processes did to the vault that is asked and to the one that says who may.
+async fn see_changes(server: &Server, served: &Arc<Served>) -> Result<()> {
+    refresh(&server.home).await?;
+    match Arc::ptr_eq(&server.home, served) {
+        true => Ok(()),
+        false => refresh(served).await,
+    }
+}
+
+async fn authenticated(server: &Server, served: &Served, parts: &Parts) -> Result<Authenticated> {
+    let audience = Audience::Vaults(served.manner);
+    server.authenticate(&parts.headers, parts.extensions.get(), audience).await
+}
+
 /// The body of an operation that needs one. Without it the request is a client's first, which asks where tokens are from
 /// ([`Authenticated::by_connection`]), whether or not this connection's identity may do what it is about.
-async fn body_or_challenge(route: &Route, body: &mut Body) -> Result<Option<Bytes>> {
+async fn body_or_challenge(route: &Route, parts: &Parts, body: &mut Body) -> Result<Option<Bytes>> {
     if route.body.is_none() {
+        cross_site::refuse_simple_bodies(parts, !body.is_end_stream())?;
         return Ok(None);
     }
     match read(body, route.max_body).await? {
         empty if empty.is_empty() => Err(authentication::missing()),
-        whole => Ok(Some(whole)),
+        whole => {
+            cross_site::refuse_simple_bodies(parts, true)?;
+            Ok(Some(whole))
+        }
     }
+}
+
+/// What is asked for, but for its body.
+fn call(
+    server: &Arc<Server>,
+    target: &Target,
+    parameters: &Parameters<'_>,
+    query: Query,
+    (caller, now): (Caller, i64),
+) -> Result<Call> {
+    let served = Arc::clone(&target.served);
+    let image = served.vault.image();
+    let settings = served.settings(&image)?;
+    Ok(Call {
+        server: Arc::clone(server),
+        served,
+        home: Arc::clone(&server.home),
+        pools: Arc::clone(&server.pools),
+        image,
+        settings,
+        base: target.base.clone(),
+        name: parameters.name.map(name).transpose()?,
+        version: version(parameters.version)?,
+        id: parameters.id.map(str::to_owned),
+        scope: parameters.scope.map(scope).transpose()?,
+        query,
+        body: Bytes::new(),
+        caller,
+        now,
+    })
 }
 
 /// The operation that is asked for, and what its path names.
@@ -216,6 +244,21 @@ fn permit(route: &Route, call: &Call) -> Result<()> {
         true => Ok(()),
         false => Err(denied(&rights, &need, &call.caller.oid)),
     }
+}
+
+/// Asks again once the body is here, which may take half a minute: by what was taken from its sender meanwhile nothing is
+/// done any more. `identities` is the first vault as the sender was looked up in it.
+async fn permit_still(route: &Route, call: &mut Call, identities: &Arc<Image>, parts: &Parts) -> Result<()> {
+    let server = Arc::clone(&call.server);
+    see_changes(&server, &call.served).await?;
+    let image = call.served.vault.image();
+    if Arc::ptr_eq(&image, &call.image) && Arc::ptr_eq(identities, &server.home.vault.image()) {
+        return Ok(());
+    }
+    call.caller = authenticated(&server, &call.served, parts).await?.caller;
+    call.settings = call.served.settings(&image)?;
+    call.image = image;
+    permit(route, call)
 }
 
 /// What is said to whom nothing allows it, with the codes that Azure tells both ways apart by.
@@ -310,7 +353,7 @@ fn check_version(route: &Route, query: &Query) -> Result<()> {
     }
 }
 
-fn check_media_type(headers: &HeaderMap) -> Result<()> {
+pub(super) fn check_media_type(headers: &HeaderMap) -> Result<()> {
     let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let essence = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {

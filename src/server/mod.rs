@@ -15,6 +15,7 @@ mod call;
 mod certificates;
 pub mod client_certificate;
 pub mod clock;
+mod cross_site;
 mod deleted;
 mod error;
 mod gate;
@@ -137,6 +138,8 @@ pub struct Served {
     /// As what it is served.
     pub manner: Manner,
     allow_from: Option<AllowFrom>,
+    /// Requests from elsewhere.
+    elsewhere: Seldom,
     rights: Compiled<Rights>,
     settings: Compiled<Option<Arc<Settings>>>,
     jobs: Jobs,
@@ -151,8 +154,8 @@ impl Served {
             return Err(ServeError::NameReserved);
         }
         Settings::ensure(&*vault)?;
-        let (rights, settings) = (Compiled::default(), Compiled::default());
-        let served = Self { name, vault, manner, allow_from, rights, settings, jobs: Jobs::default() };
+        let (rights, settings, elsewhere) = (Compiled::default(), Compiled::default(), Seldom::default());
+        let served = Self { name, vault, manner, allow_from, elsewhere, rights, settings, jobs: Jobs::default() };
         served.purge_due_now(now);
         Ok((host, Arc::new(served)))
     }
@@ -221,7 +224,7 @@ impl Server {
             client_authorities: configuration.client_authorities,
             ambiguous: Seldom::default(),
             proxies: configuration.proxies,
-            requests: configuration.request_limit.map(|rate| Throttle::new(rate, String::new())),
+            requests: configuration.request_limit.map(Throttle::new),
         }))
     }
 

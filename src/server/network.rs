@@ -20,7 +20,12 @@ impl Served {
         if is_allowed {
             return Ok(());
         }
-        tracing::info!("a request to the vault {} was refused: it came from {from}", self.name);
+        if let Some(times) = self.elsewhere.now() {
+            tracing::info!(
+                "requests to the vault {} were refused, {times} since this was said last: the newest came from {from}",
+                self.name
+            );
+        }
         let what = format!(
             "Client address is not authorized. Client address: {from}. Vault: {}. Its operator says from where it may be \
              reached: allow_from in the server's configuration.",

@@ -5,9 +5,12 @@
 #[path = "../serving/mod.rs"]
 mod serving;
 
+mod authorities;
 mod certificates;
+mod cross_site;
 mod http2;
 mod limits;
 mod machine;
 mod network;
 mod scene;
+mod taken;

@@ -77,10 +77,22 @@ fn new_serial() -> SerialNumber {
 
 impl Authority {
     pub fn new(name: &str) -> Self {
+        Self::made(name, |_| ())
+    }
+
+    /// One whose own certificate is valid from one moment to another.
+    pub fn within(name: &str, from: i64, until: i64) -> Self {
+        let at = |seconds: i64| date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds as u64);
+        Self::made(name, |params| (params.not_before, params.not_after) = (at(from), at(until)))
+    }
+
+    /// One whose own certificate is otherwise than it should be.
+    pub fn made(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        change(&mut params);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
@@ -147,9 +159,14 @@ impl Scene {
 
     /// Those of this authority count too, less what is in a list of it, if there is one.
     pub fn of(authority: &Authority, list: Option<String>) -> Self {
+        Self::of_several(&[authority], list)
+    }
+
+    pub fn of_several(authorities: &[&Authority], list: Option<String>) -> Self {
+        let authorities: String = authorities.iter().map(|authority| authority.pem()).collect();
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("clients.pem"), authority.pem()).unwrap();
+        std::fs::write(path("clients.pem"), authorities).unwrap();
         let list = list.map(|list| {
             std::fs::write(path("clients.crl"), list).unwrap();
             path("clients.crl")

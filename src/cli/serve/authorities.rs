@@ -27,7 +27,7 @@ pub(super) async fn read_regularly(files: Arc<AuthoritiesFiles>, mut asked: Sign
         let again = Arc::clone(&files);
         let read = tokio::task::spawn_blocking(move || again.read_again()).await;
         let wrong = match read {
-            Ok(Ok(())) => too_old(&files),
+            Ok(Ok(())) => out_of_date(&files),
             Ok(Err(error)) => Some(format!("whose client certificates count can't be read again: {error}")),
             Err(error) => Some(format!("whose client certificates count can't be read again: {error}")),
         };
@@ -39,11 +39,22 @@ pub(super) async fn read_regularly(files: Arc<AuthoritiesFiles>, mut asked: Sign
     }
 }
 
-fn too_old(files: &AuthoritiesFiles) -> Option<String> {
-    let end = files.current().lists_end().filter(|end| *end < time::now())?;
-    Some(format!(
-        "a revocation list in client_crl_file was to be replaced at {}: no certificate of its authority counts until a newer \
-         one is there",
-        time::text(end)
-    ))
+/// What in them doesn't count any more, or not yet, by its own dates.
+fn out_of_date(files: &AuthoritiesFiles) -> Option<String> {
+    let (current, now) = (files.current(), time::now());
+    let authorities = current.out_of_date(now).map(|subject| {
+        format!(
+            "the certificate of {subject} in client_ca_file isn't valid now: no certificate of that authority counts; put \
+             its newer one there"
+        )
+    });
+    let list = current.lists_end().filter(|end| *end < now).map(|end| {
+        format!(
+            "a revocation list in client_crl_file was to be replaced at {}: no certificate of its authority counts until a \
+             newer one is there",
+            time::text(end)
+        )
+    });
+    let wrong: Vec<String> = authorities.chain(list).collect();
+    (!wrong.is_empty()).then(|| wrong.join("; "))
 }

@@ -8,14 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use rustls::RootCertStore;
-use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier;
 
-use crate::certificate::{Certificate, RevocationList};
+use super::anchors::Anchors;
+use crate::certificate::{Certificate, Name, RevocationList};
 
 /// Why such files can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +48,7 @@ pub struct AuthoritiesFiles {
 pub struct Authorities {
     /// Which reading of the files this is, of all in this process.
     pub(super) reading: u64,
-    pub(super) verifier: Arc<dyn ClientCertVerifier>,
+    pub(super) anchors: Anchors,
     lists: Vec<RevocationList>,
     contents: (Vec<u8>, Vec<u8>),
 }
@@ -92,18 +89,13 @@ impl Authorities {
     fn read(path: &Path, revoked: Option<&Path>, contents: (Vec<u8>, Vec<u8>)) -> Result<Self, AuthoritiesError> {
         static READINGS: AtomicU64 = AtomicU64::new(0);
         let unusable = |path: &Path, problem: String| AuthoritiesError::Unusable { path: path.to_owned(), problem };
-        let roots = roots(&contents.0).map_err(|problem| unusable(path, problem))?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-        let mut lists = Vec::new();
+        let (mut encoded, mut lists) = (None, Vec::new());
         if let Some(path) = revoked {
-            let (encoded, parsed) = revocation_lists(&contents.1).map_err(|problem| unusable(path, problem))?;
-            builder = builder.with_crls(encoded).enforce_revocation_expiration();
-            lists = parsed;
+            let (some, parsed) = revocation_lists(&contents.1).map_err(|problem| unusable(path, problem))?;
+            (encoded, lists) = (Some(some), parsed);
         }
-        let named = revoked.unwrap_or(path);
-        let verifier = builder.build().map_err(|error| unusable(named, format!("can't be used: {error}")))?;
-        Ok(Self { reading: READINGS.fetch_add(1, Ordering::Relaxed), verifier, lists, contents })
+        let anchors = Anchors::read(&contents.0, encoded).map_err(|problem| unusable(path, problem))?;
+        Ok(Self { reading: READINGS.fetch_add(1, Ordering::Relaxed), anchors, lists, contents })
     }
 
     /// Whether its authority revoked this certificate, so far as the lists here say.
@@ -116,22 +108,19 @@ impl Authorities {
         self.list_ends().min()
     }
 
-    pub(super) fn list_ends(&self) -> impl Iterator<Item = i64> {
-        self.lists.iter().filter_map(|list| list.next_update)
+    /// Whose certificates don't count at a time, because it is outside of the authority's own dates.
+    pub fn out_of_date(&self, now: i64) -> impl Iterator<Item = &Name> {
+        self.anchors.out_of_date(now).map(Certificate::subject)
     }
-}
 
-fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| format!("is damaged: {error}; make the file anew"))?;
-        roots
-            .add(certificate)
-            .map_err(|error| format!("holds a certificate that can't be an authority's: {error}; leave it out"))?;
+    /// Seconds since 1970 at which something here begins or ends to count. Whether the very second of a list's end still
+    /// does is the library's to say: it is asked again around it.
+    pub(super) fn turns(&self) -> impl Iterator<Item = i64> {
+        self.anchors.turns().chain(self.list_ends().flat_map(|end| [end, end.saturating_add(1)]))
     }
-    match roots.is_empty() {
-        true => Err("holds no certificate in PEM; put those of the clients' authorities into it".to_owned()),
-        false => Ok(roots),
+
+    fn list_ends(&self) -> impl Iterator<Item = i64> {
+        self.lists.iter().filter_map(|list| list.next_update)
     }
 }
 

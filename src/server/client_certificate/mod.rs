@@ -5,6 +5,7 @@
 //! and revocation lists ([`Authorities`]) and the identities as they are then, so that a connection doesn't outlive its
 //! certificate. What that takes is remembered with the connection ([`Shown`]) until something changes.
 
+mod anchors;
 mod authorities;
 mod handshake;
 mod shown;

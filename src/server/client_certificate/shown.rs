@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, Error};
 
 use super::Authorities;
@@ -25,6 +24,9 @@ pub enum Refusal {
     /// No identity has it, and no authority that is known here issued it.
     #[error("is no identity's, and was issued by no authority that counts here")]
     Unknown,
+    /// The dates of the authority's own certificate.
+    #[error("was issued by an authority whose own certificate isn't valid now")]
+    OldAuthority,
     /// There is no list of its authority.
     #[error("can't be checked: this server has no revocation list of its authority")]
     NoList,
@@ -40,6 +42,25 @@ pub enum Refusal {
     /// Anything else.
     #[error("can't be verified: {0}")]
     Other(String),
+}
+
+impl Refusal {
+    /// What the library says.
+    pub(super) fn of(error: &Error) -> Self {
+        let Error::InvalidCertificate(why) = error else { return Self::Other(error.to_string()) };
+        match why {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
+            CertificateError::Revoked => Self::Revoked,
+            CertificateError::UnknownIssuer => Self::Unknown,
+            CertificateError::UnknownRevocationStatus => Self::NoList,
+            CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
+                Self::OldList
+            }
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => Self::OtherPurpose,
+            other => Self::Other(other.to_string()),
+        }
+    }
 }
 
 /// A certificate whose key the client has, and those that came with it.
@@ -121,17 +142,12 @@ impl Shown {
     }
 
     fn verify(&self, authorities: &Authorities, now: i64) -> Verdict {
-        let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or_default()));
-        let leaf = CertificateDer::from(self.leaf.der());
-        let verified = authorities.verifier.verify_client_cert(&leaf, &self.above, time);
-        // Whether the very second of its end still counts is the library's to say: a list is asked again around it.
-        let of_lists = || authorities.list_ends().flat_map(|end| [end, end.saturating_add(1)]);
-        let turns = || self.turns.iter().copied().chain(of_lists());
+        let turns = || self.turns.iter().copied().chain(authorities.turns());
         Verdict {
             reading: authorities.reading,
             from: turns().filter(|turn| *turn <= now).max().unwrap_or(i64::MIN),
             until: turns().filter(|turn| *turn > now).min().unwrap_or(i64::MAX),
-            counts: verified.map(drop).map_err(|error| refusal(&error)),
+            counts: authorities.anchors.verify(&CertificateDer::from(self.leaf.der()), &self.above, now),
         }
     }
 }
@@ -139,22 +155,6 @@ impl Shown {
 /// An alternative name as an identity may have it; those of other kinds name nobody.
 fn name(alternative: &Alternative) -> Option<String> {
     crate::server::identity::certificate_name(alternative)
-}
-
-fn refusal(error: &Error) -> Refusal {
-    let Error::InvalidCertificate(why) = error else { return Refusal::Other(error.to_string()) };
-    match why {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Refusal::Expired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Refusal::NotYetValid,
-        CertificateError::Revoked => Refusal::Revoked,
-        CertificateError::UnknownIssuer => Refusal::Unknown,
-        CertificateError::UnknownRevocationStatus => Refusal::NoList,
-        CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
-            Refusal::OldList
-        }
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => Refusal::OtherPurpose,
-        other => Refusal::Other(other.to_string()),
-    }
 }
 
 impl fmt::Debug for Shown {

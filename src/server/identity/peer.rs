@@ -27,7 +27,9 @@ pub fn certificate_name(name: &Alternative) -> Option<String> {
     match name {
         Alternative::Dns(host) => Some(format!("dns:{}", host.to_ascii_lowercase())),
         Alternative::Uri(uri) => Some(format!("uri:{uri}")),
-        Alternative::Upn(name) => Some(format!("upn:{}", name.to_lowercase())),
+        // Beyond ASCII letters stay as they are: the sign for Kelvin, U+212A, has `k` for its small letter, and whoever may
+        // choose a name at an authority would be somebody else by it.
+        Alternative::Upn(name) => Some(format!("upn:{}", name.to_ascii_lowercase())),
         // Hosts are compared without case, mailboxes with it (RFC 5280 §7.5).
         Alternative::Email(address) => {
             let (mailbox, host) = address.rsplit_once('@')?;
@@ -157,5 +159,7 @@ mod tests {
         assert_eq!(name("uri:spiffe://example.org/Web").as_deref(), Some("uri:spiffe://example.org/Web"));
         assert_eq!(name("email:Me@Example.com").as_deref(), Some("email:Me@example.com"));
         assert_eq!(name("IP:192.0.2.1"), None);
+        assert_eq!(name("upn:Kim@Example.com").as_deref(), Some("upn:kim@example.com"));
+        assert_eq!(name("upn:\u{212A}im@example.com").as_deref(), Some("upn:\u{212A}im@example.com"));
     }
 }

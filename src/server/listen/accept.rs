@@ -1,10 +1,11 @@
 //! Accepting connections, one loop a listener, which nothing but the server's end ends.
 
 use std::io;
-use std::sync::Arc;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -15,6 +16,7 @@ use super::peer::Origin;
 use super::proxy::Proxies;
 use crate::server::seldom::Seldom;
 use crate::server::tls::Tls;
+use crate::sys::peer_groups::peer_groups;
 
 /// What a loop needs.
 pub(super) struct Acceptor<R> {
@@ -23,6 +25,8 @@ pub(super) struct Acceptor<R> {
     admission: Arc<Admission>,
     stage: watch::Receiver<Stage>,
     failures: Seldom,
+    /// Processes of which the kernel doesn't say who they are.
+    unknown: Seldom,
 }
 
 impl<R: Router> Acceptor<R> {
@@ -38,6 +42,7 @@ impl<R: Router> Acceptor<R> {
             admission: admission.clone(),
             stage: stage.clone(),
             failures: Seldom::default(),
+            unknown: Seldom::default(),
         }
     }
 
@@ -89,12 +94,42 @@ impl<R: Router> Acceptor<R> {
                 match accepted {
                     Ok((stream, _)) => {
                         let Some(place) = self.admission.local() else { continue };
-                        tokio::spawn(self.serving().machine(stream, place));
+                        let Some(origin) = self.process(&stream) else { continue };
+                        tokio::spawn(self.serving().machine(stream, origin, place));
                     }
                     Err(error) => self.pause_after(&error).await,
                 }
             }
         });
+    }
+
+    /// The process at the other end; none if the kernel doesn't say who it is, which is no client then.
+    fn process(&self, stream: &UnixStream) -> Option<Origin> {
+        static WITHOUT_GROUPS: Once = Once::new();
+        let said = stream.peer_cred().and_then(|user| Ok((user, peer_groups(stream.as_fd())?)));
+        match said {
+            Ok((user, groups)) => {
+                if groups.is_none() {
+                    WITHOUT_GROUPS.call_once(|| {
+                        tracing::warn!(
+                            "this system doesn't say in which groups processes on the Unix socket are beside their own one: \
+                             give identities users (`strongroom identity local add --uid`)"
+                        );
+                    });
+                }
+                let groups = groups.unwrap_or_default().into();
+                Some(Origin::Machine { uid: user.uid(), gid: user.gid(), groups, pid: user.pid() })
+            }
+            Err(error) => {
+                if let Some(times) = self.unknown.now() {
+                    tracing::warn!(
+                        "connections on the Unix socket were closed, {times} since this was said last: the system doesn't \
+                         say whose they are: {error}; let clients come over TLS"
+                    );
+                }
+                None
+            }
+        }
     }
 
     fn serving(&self) -> Serving<R> {

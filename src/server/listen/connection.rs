@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
@@ -29,7 +28,6 @@ use super::request::{RequestBody, Requests};
 use super::watched::Watched;
 use crate::server::client_certificate::Shown;
 use crate::server::tls::Tls;
-use crate::sys::peer_groups::peer_groups;
 
 /// How far the server is with ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,10 +125,7 @@ impl<R: Router> Serving<R> {
     }
 
     /// A connection on the Unix socket, where there is no choice of protocol.
-    pub(super) async fn machine(self, stream: UnixStream, _place: Place) {
-        let (Ok(credentials), Ok(groups)) = (stream.peer_cred(), peer_groups(stream.as_fd())) else { return };
-        let (uid, gid, pid) = (credentials.uid(), credentials.gid(), credentials.pid());
-        let origin = Origin::Machine { uid, gid, groups: groups.into(), pid };
+    pub(super) async fn machine(self, stream: UnixStream, origin: Origin, _place: Place) {
         self.http(stream, Peer { origin, tls: false, certificate: None }, false).await;
     }
 

@@ -41,8 +41,8 @@ enum Client {
     Address(u32),
     Network(u64),
     User(u32),
-    /// Everybody for whom there is no room.
-    Others,
+    /// Of whom nobody knows where it is.
+    Unknown,
 }
 
 impl Client {
@@ -53,7 +53,7 @@ impl Client {
                 IpAddr::V6(ip) => Self::Network((ip.to_bits() >> 64) as u64),
             },
             Some(Origin::Machine { uid, .. }) => Self::User(*uid),
-            None => Self::Others,
+            None => Self::Unknown,
         }
     }
 }
@@ -64,7 +64,7 @@ pub struct Logins(Throttle<Client>);
 impl Logins {
     /// Nobody has tried yet.
     pub fn new(LoginLimit { per_second, burst }: LoginLimit) -> Self {
-        Self(Throttle::new(Rate { per_second, burst }, Client::Others))
+        Self(Throttle::new(Rate { per_second, burst }))
     }
 
     /// Counts one attempt. If it is one too many: after how many seconds the next may be made.
