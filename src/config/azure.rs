@@ -140,21 +140,10 @@ impl Source<'_> {
             "client-certificate" => self.certificate(table, kind, client_id()?),
             "managed-identity" => self.managed_credential(table),
             "workload-identity" => {
-                let named = table.token_file.as_ref().map(|file| self.absolute(file.get_ref()));
-                let projected = || self.from_service("AZURE_FEDERATED_TOKEN_FILE", true).map(Into::into);
-                let token_file = named.or_else(projected).ok_or_else(|| {
-                    self.value(kind.span(), "credential", "`workload-identity` needs `token_file`".into())
-                })?;
+                let token_file = self.token_file(table, kind)?;
                 Ok(AzureCredential::WorkloadIdentity { client_id: client_id()?, token_file })
             }
-            "command" => match table.token_command.as_ref().filter(|command| !command.get_ref().is_empty()) {
-                Some(command) => Ok(AzureCredential::Command { command: command.get_ref().clone(), allowed: true }),
-                None => Err(self.value(
-                    kind.span(),
-                    "credential",
-                    "`command` needs `token_command`: a program and its arguments, in a list".into(),
-                )),
-            },
+            "command" => self.token_command(table, kind),
             "tls" if table.client_certificate.is_none() => {
                 Err(self.value(kind.span(), "credential", "`tls` needs `client_certificate` and `client_key`".into()))
             }
@@ -163,6 +152,23 @@ impl Source<'_> {
                 Err(self.value(kind.span(), "credential", "`peer` needs `socket`: only there a peer is known".into()))
             }
             _ => Ok(AzureCredential::Peer),
+        }
+    }
+
+    fn token_file(&self, table: &VaultTable, kind: &Spanned<String>) -> Result<PathBuf, ConfigError> {
+        let named = table.token_file.as_ref().map(|file| self.absolute(file.get_ref()));
+        let projected = || self.from_service("AZURE_FEDERATED_TOKEN_FILE", true).map(Into::into);
+        let missing = || self.value(kind.span(), "credential", "`workload-identity` needs `token_file`".into());
+        named.or_else(projected).ok_or_else(missing)
+    }
+
+    fn token_command(&self, table: &VaultTable, kind: &Spanned<String>) -> Result<AzureCredential, ConfigError> {
+        match table.token_command.as_ref().filter(|command| !command.get_ref().is_empty()) {
+            Some(command) => Ok(AzureCredential::Command { command: command.get_ref().clone(), allowed: true }),
+            None => {
+                let problem = "`command` needs `token_command`: a program and its arguments, in a list";
+                Err(self.value(kind.span(), "credential", problem.into()))
+            }
         }
     }
 

@@ -228,17 +228,7 @@ impl Source<'_> {
     fn vault(&self, table: Spanned<VaultTable>, vaults_dir: Option<&Path>) -> Result<VaultConfig, ConfigError> {
         let span = table.span();
         let table = table.into_inner();
-        let (name, backend, unlock) = if table.is_azure() {
-            let azure = self.azure(&table, span)?;
-            let default = || azure.remote.origins[0].host().split('.').next().unwrap_or_default().to_owned();
-            (self.name(&table)?.unwrap_or_else(default), Backend::Azure(azure), None)
-        } else {
-            let (name, path) = self.name_and_path(&table, span, vaults_dir)?;
-            let local = self.local(&table, path)?;
-            let trusted = Trusted { uid: self.environment.uid, owner_uid: local.owner_uid, group_gid: local.group_gid };
-            let unlock = self.unlock(&table, &trusted)?;
-            (name, Backend::Local(local), unlock)
-        };
+        let (name, backend, unlock) = self.place(&table, span, vaults_dir)?;
         for glob in &table.objects {
             globset::Glob::new(glob.get_ref()).map_err(|error| {
                 self.value(glob.span(), "objects", format!("{error}: `*` and `?` stand for letters"))
@@ -268,6 +258,25 @@ impl Source<'_> {
             serve_as: self.manner(table.serve_as.as_ref())?,
             allow_from: table.allow_from.as_ref().map(|list| self.allow_from(list)).transpose()?,
         })
+    }
+
+    /// What it is called, where it is and how it opens.
+    fn place(
+        &self,
+        table: &VaultTable,
+        span: Range<usize>,
+        vaults_dir: Option<&Path>,
+    ) -> Result<(String, Backend, Option<UnlockConfig>), ConfigError> {
+        if table.is_azure() {
+            let azure = self.azure(table, span)?;
+            let default = || azure.remote.origins[0].host().split('.').next().unwrap_or_default().to_owned();
+            return Ok((self.name(table)?.unwrap_or_else(default), Backend::Azure(azure), None));
+        }
+        let (name, path) = self.name_and_path(table, span, vaults_dir)?;
+        let local = self.local(table, path)?;
+        let trusted = Trusted { uid: self.environment.uid, owner_uid: local.owner_uid, group_gid: local.group_gid };
+        let unlock = self.unlock(table, &trusted)?;
+        Ok((name, Backend::Local(local), unlock))
     }
 
     fn name(&self, table: &VaultTable) -> Result<Option<String>, ConfigError> {
