@@ -4,13 +4,14 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
 
 use super::ask::{self, Source};
 use super::{Context, Error, Result, open, progress};
-use crate::config::{Config, VaultConfig};
+use crate::config::{Config, Manner, VaultConfig};
 use crate::crypto;
 use crate::vault::{Name, Pin, Role, SecretBytes, Unlock, VaultAdmin, VaultError, VaultInfo};
 
@@ -48,30 +49,17 @@ pub(super) struct Init {
 
 pub(super) fn run(context: &Context, init: Init) -> Result<()> {
     let config = Config::load()?;
-    let mut place = place(context, &init, &config)?;
-    let machine_key = init.machine_key.as_deref().map(absolute).transpose()?;
-    let name = place.name.clone();
-    let Some(local) = place.as_local_mut() else { return Err(open::is_elsewhere(&name)) };
-    let directory = local.path.clone();
-    if machine_key.is_some() {
-        local.machine_key = machine_key.clone();
-    }
-    let label = init.label.clone().unwrap_or_else(|| place.name.clone());
-    check_label(&label)?;
-    #[cfg(feature = "server")]
-    let manner = place.serve_as;
-    let vault = open::open(&config, place)?;
+    let new = New::prepare(context, &init, &config)?;
+    let New { name, directory, label, vault, .. } = &new;
     let info = vault.info()?;
     refuse_existing(&info)?;
     let pins = Pins::ask(context, &init, info.pin_len)?;
     #[cfg(feature = "server")]
     let first = init.first.prepare()?;
-    if let Some(file) = &machine_key {
-        make_key(file)?;
-    }
+    new.machine_key.as_deref().map(make_key).transpose()?;
     let key = init.key_file.as_deref().map(|file| make_key(file).and_then(|()| read_key(file))).transpose()?;
     let recovery_key =
-        progress::spin(&context.output, "Making the vault", || make(&*vault, &label, &pins, key.as_ref()))?;
+        progress::spin(&context.output, "Making the vault", || make(&**vault, label, &pins, key.as_ref()))?;
     let info = vault.info()?;
     let mut made = json!({
         "name": name,
@@ -83,13 +71,43 @@ pub(super) fn run(context: &Context, init: Init) -> Result<()> {
     });
     // Whatever comes of it, the recovery key is shown.
     #[cfg(feature = "server")]
-    let first = first.map(|first| first.make(&*vault, manner, &pins.user, &mut made));
+    let first = first.map(|first| first.make(&**vault, new.manner, &pins.user, &mut made));
     context.output.done(&format!("Made the vault {label} at {}.", directory.display()), &made)?;
     explain_recovery_key(context, &recovery_key);
     #[cfg(feature = "server")]
     first.transpose()?.iter().for_each(|first| first.explain(context));
-    explain_configuration(context, &config, &name, &directory, machine_key.as_deref());
+    explain_configuration(context, &config, name, directory, new.machine_key.as_deref());
     Ok(())
+}
+
+/// A vault that is to be made.
+struct New {
+    name: String,
+    directory: PathBuf,
+    machine_key: Option<PathBuf>,
+    label: String,
+    /// As what a server will offer it.
+    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "only the first administrator's roles ask"))]
+    manner: Manner,
+    vault: Arc<dyn VaultAdmin>,
+}
+
+impl New {
+    fn prepare(context: &Context, init: &Init, config: &Config) -> Result<Self> {
+        let mut place = place(context, init, config)?;
+        let machine_key = init.machine_key.as_deref().map(absolute).transpose()?;
+        let name = place.name.clone();
+        let Some(local) = place.as_local_mut() else { return Err(open::is_elsewhere(&name)) };
+        let directory = local.path.clone();
+        if machine_key.is_some() {
+            local.machine_key = machine_key.clone();
+        }
+        let label = init.label.clone().unwrap_or_else(|| name.clone());
+        check_label(&label)?;
+        let manner = place.serve_as;
+        let vault = open::open(config, place)?;
+        Ok(Self { name, directory, machine_key, label, manner, vault })
+    }
 }
 
 fn refuse_existing(info: &VaultInfo) -> Result<()> {

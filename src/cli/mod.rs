@@ -21,6 +21,8 @@ mod group;
 mod identity;
 mod import;
 mod init;
+#[cfg(feature = "server")]
+mod issuer;
 mod key;
 mod kind;
 mod new_file;

@@ -27,6 +27,9 @@ pub(super) struct Opened {
     /// As what a server offers it.
     #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "only the server's verbs ask"))]
     pub manner: Manner,
+    /// Whether a server lets it be reached from some places only.
+    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "only the server's verbs ask"))]
+    pub is_fenced: bool,
 }
 
 /// Which of a configuration's vaults is meant.
@@ -118,10 +121,11 @@ impl Context {
             filter.add(glob);
         }
         let filter = filter.build().unwrap_or_default();
-        let (name, unlock_file, manner) = (place.name.clone(), place.unlock_file.clone(), place.serve_as);
+        let (name, unlock_file) = (place.name.clone(), place.unlock_file.clone());
+        let (manner, is_fenced) = (place.serve_as, place.allow_from.is_some());
         let vault = open(config, place)?;
         let info = vault.info().unwrap_or_default();
-        Ok(Opened { vault, info, name, shown, filter, unlock_file, manner })
+        Ok(Opened { vault, info, name, shown, filter, unlock_file, manner, is_fenced })
     }
 
     /// A PIN that is given, else what the configuration says, else a PIN that is asked for.
@@ -154,6 +158,19 @@ pub(super) fn open(config: &Config, vault: VaultConfig) -> Result<Arc<dyn VaultA
     let only = Config { vaults: vec![vault], ..config.clone() };
     let mut vaults = open_all(&only)?;
     vaults.pop().ok_or_else(|| Error::refused("The configuration names no vault."))
+}
+
+/// What a server offers that isn't told a vault: those on this machine's disk that there are, in the configuration's order.
+/// The first keeps identities and groups.
+#[cfg(feature = "server")]
+pub(super) fn served(config: &Config) -> Vec<VaultConfig> {
+    let is_there = |vault: &&VaultConfig| match open(config, (*vault).clone()) {
+        Ok(vault) => vault.info().is_ok_and(|info| info.initialized),
+        // Whoever wants it is told why it can't be.
+        Err(_) => true,
+    };
+    // What is elsewhere has its server there, and isn't asked.
+    config.vaults.iter().filter(|vault| vault.as_local().is_some()).filter(is_there).cloned().collect()
 }
 
 /// The vault with this name, or in this directory.

@@ -150,6 +150,13 @@ impl ServiceError {
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "VaultFull", format!("The vault is full: {what}."))
             }
             VaultError::Crypto(error) => Self::bad_parameter(error.to_string()),
+            _ => Self::of_the_operator(error),
+        }
+    }
+
+    /// What is told of an error that no caller can do anything about.
+    fn of_the_operator(error: &VaultError) -> Self {
+        match error {
             VaultError::Locked | VaultError::Rekeyed | VaultError::StateUnknown => {
                 tracing::error!("a request could not be served: {error}");
                 Self::unavailable("The vault is locked: its operator has to unlock it.")

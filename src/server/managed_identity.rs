@@ -20,7 +20,7 @@ use super::call::Query;
 use super::identity::{self, Client};
 use super::listen::{Origin, Peer};
 use super::names::{host_of, split_port};
-use super::token::{Issued, LIFETIME, TokenError, written};
+use super::token::{OlderAnswer, TokenError, written};
 
 /// Who asks for their own token was asked by nobody.
 const OF_PROXIES: [&str; 9] = [
@@ -105,37 +105,16 @@ async fn answer(
     let resource = query.get("resource").ok_or_else(missing)?.to_owned();
     let appid = client.identity.appid.clone();
     let issued = server.issue(None, move |issuer| issuer.for_client(&client, &resource)).await?;
-    Ok(written(&Answer::of(&issued, &appid)))
+    Ok(written(&Answer { token: OlderAnswer::of(&issued), client_id: &appid }))
 }
 
 /// Everything is a text; clients of one form need `expires_in`, of the other `expires_on`.
 #[derive(Serialize)]
 struct Answer<'a> {
-    access_token: &'a str,
+    #[serde(flatten)]
+    token: OlderAnswer<'a>,
     client_id: &'a str,
-    expires_in: String,
-    expires_on: String,
-    ext_expires_in: String,
-    not_before: String,
-    resource: &'a str,
-    token_type: &'static str,
 }
-
-impl<'a> Answer<'a> {
-    fn of(issued: &'a Issued, client_id: &'a str) -> Self {
-        Self {
-            access_token: &issued.token,
-            client_id,
-            expires_in: LIFETIME.to_string(),
-            expires_on: issued.expires.to_string(),
-            ext_expires_in: LIFETIME.to_string(),
-            not_before: issued.not_before.to_string(),
-            resource: &issued.resource,
-            token_type: "Bearer",
-        }
-    }
-}
-
 /// Refuses what doesn't come straight from a program of this machine to this address.
 fn check_direct(request: &Request) -> Result<(), TokenError> {
     let refused = |what: String| TokenError::new("access_denied", 530003, what).with_status(StatusCode::FORBIDDEN);

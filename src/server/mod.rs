@@ -176,16 +176,6 @@ impl Server {
         Self::configured(vaults, names, clock, Configuration::default())
     }
 
-    /// The same, with another limit for logins.
-    pub fn with_login_limit(
-        vaults: Vec<Offered>,
-        names: Names,
-        clock: Clock,
-        login_limit: LoginLimit,
-    ) -> std::result::Result<Arc<Self>, ServeError> {
-        Self::configured(vaults, names, clock, Configuration { login_limit, ..Configuration::default() })
-    }
-
     /// The same, with what else is to be otherwise.
     pub fn configured(
         vaults: Vec<Offered>,

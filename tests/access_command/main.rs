@@ -3,6 +3,7 @@
 #![cfg(feature = "server")]
 
 mod command;
+mod elsewhere;
 mod page;
 
 use std::fs;
@@ -35,6 +36,28 @@ impl Place {
             place.run(&["--vault", name, "init", "--label", name, "--pin-file", "pin"]);
         }
         place
+    }
+
+    /// Changes the configuration: what stands there once becomes this.
+    fn configure(&self, old: &str, new: &str) {
+        let conf = fs::read_to_string(self.path("config.toml")).unwrap();
+        assert_eq!(conf.matches(old).count(), 1, "{conf}");
+        write_private(&self.path("config.toml"), &conf.replace(old, new));
+    }
+
+    /// Runs a command as somebody who copied it into a shell.
+    fn shell(&self, command: &str) {
+        let script = command.replacen("strongroom", Self::program().to_str().unwrap(), 1);
+        let output = self.command("sh".as_ref()).args(["-c", &script]).output().unwrap();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// What the command notes beside its answer.
+    fn noted(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        said
     }
 
     fn path(&self, name: &str) -> PathBuf {

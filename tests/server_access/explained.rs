@@ -146,6 +146,45 @@ fn the_least_role_is_one_that_was_made_here_if_it_allows_less() {
 }
 
 #[test]
+fn who_wants_to_look_is_told_no_role_that_opens_secrets_uses_keys_or_gives_roles() {
+    let vault = [
+        ("list", "/secrets", "Key Vault Reader"),
+        ("SecretList", "/", "Key Vault Reader"),
+        ("get", "/certificates/a", "Key Vault Reader"),
+        ("list", "/certificates", "Key Vault Reader"),
+        ("KeyList", "/", "Key Vault Reader"),
+        ("get", "/keys/rsa", "Key Vault Reader"),
+        ("verify", "/keys/rsa", "Key Vault Reader"),
+        ("RoleAssignmentList", "/", "Key Vault Reader"),
+        ("CertificateContactsSet", "/", "Key Vault Certificates Officer"),
+        ("get", "/secrets/a", "Key Vault Secrets User"),
+        ("unwrap", "/keys/rsa", "Key Vault Crypto Service Encryption User"),
+        ("RoleAssignmentCreate", "/keys/rsa", "Key Vault Data Access Administrator"),
+    ];
+    let hsm = [
+        ("list", "/keys", "Managed HSM Crypto Auditor"),
+        ("get", "/keys/rsa", "Managed HSM Crypto Auditor"),
+        ("RoleAssignmentList", "/", "Managed HSM Crypto Auditor"),
+        ("wrapKey", "/keys/rsa", "Managed HSM Crypto Service Encryption User"),
+        ("KeyBackup", "/keys/rsa", "Managed HSM Backup"),
+        ("RoleAssignmentCreate", "/", "Managed HSM Policy Administrator"),
+    ];
+    for (manner, cases) in [(Manner::KeyVault, &vault[..]), (Manner::ManagedHsm, &hsm[..])] {
+        let matrix = Matrix::new(manner);
+        let nobody = Caller::alone(guid::random().unwrap());
+        for (what, at, wanted) in cases {
+            let wish = wish(&matrix, what, at).unwrap();
+            match explain(&matrix.world.vault.image(), &nobody, &wish).unwrap() {
+                Explanation::Denied { remedy: Remedy::Role(role, _), .. } => {
+                    assert_eq!(role.name(), *wanted, "{what} {at}");
+                }
+                other => panic!("{what} {at}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_asked_about_has_several_names_and_only_places_that_it_is_done_to() {
     let matrix = Matrix::new(Manner::KeyVault);
     for (what, at, wanted) in [

@@ -8,6 +8,7 @@ use super::super::open::Opened;
 use super::super::principal::{Principal, put_names, shown_name};
 use super::super::role::role_name;
 use super::super::{Context, Error, Result};
+use super::Home;
 use crate::server::access::explain::{Explanation, Grant, Idle, Remedy, Wish, explain, place};
 use crate::server::access::{Model, Scope};
 use crate::server::identity::{Caller, Known};
@@ -57,8 +58,8 @@ impl Asker {
 pub(super) fn run(context: &Context, asked: &Explain) -> Result<()> {
     let opened = context.unlocked()?;
     let image = opened.vault.image();
-    let home = super::home(context, &opened)?;
-    let asker = Asker::find(&home, asked)?;
+    let home = Home::of(context, &opened)?;
+    let asker = Asker::find(&home.image, asked)?;
     let wrong = |error: String| Error::Usage(format!("This can't be answered: {error}."));
     let wish = Wish::read(&image, opened.manner, &asked.what, &asked.place).map_err(wrong)?;
     let explanation = explain(&image, &asker.caller, &wish).map_err(wrong)?;
@@ -70,7 +71,7 @@ pub(super) fn run(context: &Context, asked: &Explain) -> Result<()> {
 struct Answer<'a> {
     opened: &'a Opened,
     image: &'a Image,
-    home: &'a Image,
+    home: &'a Home,
     asked: &'a Explain,
     asker: &'a Asker,
     wish: &'a Wish,
@@ -91,14 +92,25 @@ impl Answer<'_> {
             "where": place.to_string(),
             "model": Model::of(self.image, self.opened.manner).name(),
             "enabled": !is_disabled,
+            "from_everywhere": !self.opened.is_fenced,
         });
         if is_disabled {
-            let command = format!("strongroom identity enable {}", quote(who));
+            let command = self.home.command(&self.home.vault, &format!("identity enable {}", quote(who)));
             fields.push(("Because", format!("the identity is disabled: `{command}`")));
         }
+        self.add_reasons(explanation, &mut fields, &mut value);
+        if is_allowed && self.opened.is_fenced {
+            let only = "where `allow_from` in the configuration lets the vault be reached from, and nowhere else";
+            fields.push(("From", only.to_owned()));
+        }
+        context.output.details(&fields, &value)
+    }
+
+    /// Adds what it is by, or what it lacks.
+    fn add_reasons(&self, explanation: &Explanation, fields: &mut Vec<(&str, String)>, value: &mut Value) {
         match explanation {
             Explanation::Allowed(grants) => {
-                let heading = if is_disabled { "Else by" } else { "By" };
+                let heading = if self.asker.is_disabled() { "Else by" } else { "By" };
                 fields.extend(grants.iter().map(|grant| (heading, self.grant(grant))));
                 value["by"] = grants.iter().map(|grant| self.grant_json(grant)).collect();
             }
@@ -111,13 +123,12 @@ impl Answer<'_> {
                 value["remedy"] = json;
             }
         }
-        context.output.details(&fields, &value)
     }
 
     fn grant(&self, grant: &Grant) -> String {
         let group = match grant.principal() == self.asker.caller.oid {
             true => String::new(),
-            false => format!(", given to the group {}", shown_name(self.home, grant.principal())),
+            false => format!(", given to the group {}", shown_name(&self.home.image, grant.principal())),
         };
         match grant {
             Grant::Role(given) => {
@@ -161,16 +172,25 @@ impl Answer<'_> {
             }),
             Grant::Policy(policy) => json!({ "policy": policy }),
         };
-        put_names(&mut value, self.home, grant.principal());
+        put_names(&mut value, &self.home.image, grant.principal());
         value
+    }
+
+    /// How a command for this vault calls who asks: by an object id, which needs `--force`, where nobody here has it.
+    fn named_here(&self) -> (String, &'static str) {
+        match Principal::find(self.image, self.asker.principal.oid()) {
+            Ok(known @ (Principal::Identity(_) | Principal::Group(_))) => (quote(known.name()), ""),
+            _ => (quote(self.asker.principal.oid()), " --force"),
+        }
     }
 
     /// What would allow it, and the command that does.
     fn remedy(&self, remedy: &Remedy) -> (String, Value) {
-        let who = quote(self.asker.principal.name());
+        let (who, force) = self.named_here();
         match remedy {
             Remedy::Role(role, scope) => {
-                let command = format!("strongroom role assign {} {who} --scope {scope}", quote(role.name()));
+                let words = format!("role assign {} {who} --scope {scope}{force}", quote(role.name()));
+                let command = self.home.command(&self.opened.name, &words);
                 let text = format!("the role that allows it and least besides: `{command}`");
                 (
                     text,
@@ -179,7 +199,8 @@ impl Answer<'_> {
             }
             Remedy::Permission(permission) => {
                 let of = permission.collection().segment();
-                let command = format!("strongroom access policy set {who} --add --{of} {}", permission.name());
+                let words = format!("access policy set {who} --add --{of} {}{force}", permission.name());
+                let command = self.home.command(&self.opened.name, &words);
                 (
                     format!("a permission: `{command}`"),
                     json!({ "permission": permission.name(), "for": of, "command": command }),

@@ -7,6 +7,7 @@ use super::super::principal::{Principal, put_names, shown_name};
 use super::super::role::definition::short_name;
 use super::super::role::role_name;
 use super::super::{Context, Result};
+use super::Home;
 use crate::config::Manner;
 use crate::server::access::Scope;
 use crate::server::access::explain::{Grant, Held, held_at, place};
@@ -24,7 +25,7 @@ pub(in super::super) struct List {
 pub(super) fn run(context: &Context, list: &List) -> Result<()> {
     let opened = context.unlocked()?;
     let image = opened.vault.image();
-    let home = super::home(context, &opened)?;
+    let home = Home::of(context, &opened)?.image;
     let mut lines: Vec<Line> = Vec::new();
     for held in held_at(&image, opened.manner, &list.place) {
         lines.extend(

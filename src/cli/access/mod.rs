@@ -10,6 +10,7 @@ use std::sync::Arc;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
+use super::doctor::shell::quote;
 use super::open::{self, Opened};
 use super::{Context, Error, Result};
 use crate::config::{Config, Manner};
@@ -84,31 +85,48 @@ fn model_of(context: &Context, wanted: Option<Wanted>) -> Result<()> {
     context.output.done(&format!("{} goes by {}.", opened.name, model.name()), &json!({ "model": model.name() }))
 }
 
-/// The image in which identities and groups lie: the first vault's of the configuration, if that can be looked at without a
-/// question; else this vault's own.
-fn home(context: &Context, opened: &Opened) -> Result<Arc<Image>> {
-    let config = Config::load()?;
-    let own = opened.vault.image();
-    let Some(first) = config.vaults.first() else { return Ok(own) };
-    let is_own = |first: &crate::config::VaultConfig| -> Result<bool> {
-        Ok(open::open(&config, first.clone())?.info()?.location == opened.info.location)
-    };
-    // A directory that is named is served by itself.
-    let is_configured = config.vaults.iter().any(|vault| vault.name == opened.name);
-    if !is_configured || is_own(first)? {
-        return Ok(own);
+/// Where identities and groups are looked up.
+struct Home {
+    image: Arc<Image>,
+    /// The vault's name.
+    vault: String,
+    /// Whether a command has to name a vault, so that it doesn't mean another.
+    is_named: bool,
+}
+
+impl Home {
+    /// The vault that a server takes as the first of the configuration, if that can be looked at without a question; else
+    /// this vault itself.
+    fn of(context: &Context, opened: &Opened) -> Result<Self> {
+        let config = Config::load()?;
+        let is_named = context.global.vault.is_some() || config.vaults.len() > 1;
+        let own = || Self { image: opened.vault.image(), vault: opened.name.clone(), is_named };
+        // A directory that is named is served by itself.
+        let is_configured = config.vaults.iter().any(|vault| vault.name == opened.name);
+        let Some(first) = open::served(&config).into_iter().next().filter(|_| is_configured) else { return Ok(own()) };
+        if first.name == opened.name {
+            return Ok(own());
+        }
+        let vault = first.name.clone();
+        let has_pin = context.global.pin_file.is_some() || context.global.pin_stdin;
+        // The PIN that is given is this vault's.
+        let found = if has_pin { None } else { context.unlocked_by_itself(&|_| Ok(first.clone()))? };
+        match found {
+            Some(home) => Ok(Self { image: home.vault.image(), vault, is_named }),
+            None => {
+                context.output.note(&format!(
+                    "Identities and groups lie in the vault {vault}, which doesn't open by itself: only object ids are known."
+                ));
+                Ok(own())
+            }
+        }
     }
-    let name = first.name.clone();
-    let has_pin = context.global.pin_file.is_some() || context.global.pin_stdin;
-    // The PIN that is given is this vault's.
-    let found = if has_pin { None } else { context.unlocked_by_itself(&|_| Ok(first.clone()))? };
-    match found {
-        Some(home) => Ok(home.vault.image()),
-        None => {
-            context.output.note(&format!(
-                "Identities and groups lie in the vault {name}, which doesn't open by itself: only object ids are known."
-            ));
-            Ok(own)
+
+    /// A command for this vault, or the one that is opened, as a shell takes it.
+    fn command(&self, vault: &str, words: &str) -> String {
+        match self.is_named {
+            true => format!("strongroom --vault {} {words}", quote(vault)),
+            false => format!("strongroom {words}"),
         }
     }
 }

@@ -337,18 +337,7 @@ fn log_in(examination: &mut Examination, looked: &mut Looked, vault: &dyn VaultA
         }
     };
     match vault.unlock(&way) {
-        Ok(()) => {
-            examination.report.looked(LOGIN_CHECKS);
-            if by_hand(examination, only) {
-                configured_pin(examination, looked, &way);
-            }
-            looked.image = Some(vault.image());
-            looked.pin = match (way, &looked.config.unlock) {
-                (Unlock::Pin(_, pin), _) => Some(pin),
-                (_, Some(UnlockConfig::Pin(pin))) => Some(Pin::new(pin.to_vec())),
-                _ => None,
-            };
-        }
+        Ok(()) => logged_in(examination, looked, vault, way, only),
         Err(VaultError::PinIncorrect { remaining }) => {
             let given = examination.context.global.pin_file.clone().filter(|_| by_hand(examination, only));
             let found = wrong_pin(examination, looked, remaining, given);
@@ -361,6 +350,19 @@ fn log_in(examination: &mut Examination, looked: &mut Looked, vault: &dyn VaultA
         }
         Err(error) => examination.report.found(failed(looked, &error)),
     }
+}
+
+fn logged_in(examination: &mut Examination, looked: &mut Looked, vault: &dyn VaultAdmin, way: Unlock, only: bool) {
+    examination.report.looked(LOGIN_CHECKS);
+    if by_hand(examination, only) {
+        configured_pin(examination, looked, &way);
+    }
+    looked.image = Some(vault.image());
+    looked.pin = match (way, &looked.config.unlock) {
+        (Unlock::Pin(_, pin), _) => Some(pin),
+        (_, Some(UnlockConfig::Pin(pin))) => Some(Pin::new(pin.to_vec())),
+        _ => None,
+    };
 }
 
 /// The PIN that is given, else what the configuration says. A PIN that is given is for one vault.

@@ -4,10 +4,12 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::super::identity::note_other_vaults;
+use super::super::open::Opened;
 use super::super::principal::Principal;
-use super::super::{Context, Error, Result};
+use super::super::{Context, Error, Result, issuer};
 use super::named;
-use crate::server::identity::{ForeignGroup, group};
+use crate::server::identity::{ForeignGroup, Group, group};
+use crate::vault::VaultError;
 
 /// What is done with members.
 #[derive(Subcommand)]
@@ -101,33 +103,49 @@ pub(super) fn run_foreign(context: &Context, verb: ForeignVerb) -> Result<()> {
         ForeignVerb::Add(given) => (given, true),
         ForeignVerb::Remove(given) => (given, false),
     };
+    if is_added {
+        issuer::check(&[("The issuer", &given.issuer), ("The value", &given.value)])?;
+    }
     let opened = context.unlocked()?;
-    let image = opened.vault.image();
-    let group = named(&image, &given.group)?;
+    let group = named(&opened.vault.image(), &given.group)?;
     let foreign = ForeignGroup { issuer: given.issuer.clone(), value: given.value.clone() };
     let sentence = match is_added {
-        true => {
-            let others = group::all(&image).into_iter().filter(|other| other.oid != group.oid);
-            if let Some(other) = others.into_iter().find(|other| other.foreign.contains(&foreign)) {
-                return Err(Error::refused(format!(
-                    "{} of {} counts as the group {} already: take it away there first.",
-                    foreign.value, foreign.issuer, other.name
-                )));
-            }
-            group::add_foreign(&*opened.vault, &group.oid, &foreign)?;
-            format!("Whoever {} says is in {} is in the group {}.", foreign.issuer, foreign.value, group.name)
-        }
-        false if group::remove_foreign(&*opened.vault, opened.manner, &group.oid, &foreign)? => {
-            note_other_vaults(context);
-            format!("{} of {} no longer counts as the group {}.", foreign.value, foreign.issuer, group.name)
-        }
-        false => {
-            return Err(Error::refused(format!(
-                "{} of {} doesn't count as the group {}: nothing was done.",
-                foreign.value, foreign.issuer, group.name
-            )));
-        }
+        true => add_foreign(context, &opened, &group, &foreign)?,
+        false => remove_foreign(context, &opened, &group, &foreign)?,
     };
     let value = json!({ "group": group.name, "issuer": foreign.issuer, "value": foreign.value, "counts": is_added });
     context.output.done(&sentence, &value)
+}
+
+fn add_foreign(context: &Context, opened: &Opened, group: &Group, foreign: &ForeignGroup) -> Result<String> {
+    let ForeignGroup { issuer, value } = foreign;
+    match group::add_foreign(&*opened.vault, &group.oid, foreign) {
+        Err(VaultError::NameTaken(_)) => {
+            let others = group::all(&opened.vault.image());
+            let other = others.into_iter().find(|other| other.foreign.contains(foreign)).map(|other| other.name);
+            Err(Error::refused(format!(
+                "{value} of {issuer} counts as the group {} already: take it away there first.",
+                other.as_deref().unwrap_or("of another name")
+            )))
+        }
+        added => {
+            added?;
+            issuer::note_unknown(context, issuer)?;
+            Ok(format!("Whoever {issuer} says is in {value} is in the group {}.", group.name))
+        }
+    }
+}
+
+fn remove_foreign(context: &Context, opened: &Opened, group: &Group, foreign: &ForeignGroup) -> Result<String> {
+    let ForeignGroup { issuer, value } = foreign;
+    match group::remove_foreign(&*opened.vault, opened.manner, &group.oid, foreign)? {
+        true => {
+            note_other_vaults(context);
+            Ok(format!("{value} of {issuer} no longer counts as the group {}.", group.name))
+        }
+        false => Err(Error::refused(format!(
+            "{value} of {issuer} doesn't count as the group {}: nothing was done.",
+            group.name
+        ))),
+    }
 }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::super::{Context, Error, Result, time};
+use super::super::{Context, Error, Result, issuer, time};
 use super::named;
 use crate::server::identity::{self, EXCHANGE_AUDIENCE, FederatedCredential};
 
@@ -55,13 +55,9 @@ pub(super) fn json(known: &FederatedCredential) -> Value {
     })
 }
 
-fn add(context: &Context, identity: &str, subject: Subject, audience: String) -> Result<()> {
-    let Subject { issuer, subject } = subject;
-    for (option, text) in [("The issuer", &issuer), ("The subject", &subject), ("The audience", &audience)] {
-        if text.trim().is_empty() || text.chars().any(char::is_control) {
-            return Err(Error::Usage(format!("{option} is empty or has control characters.")));
-        }
-    }
+fn add(context: &Context, identity: &str, given: Subject, audience: String) -> Result<()> {
+    issuer::check(&[("The issuer", &given.issuer), ("The subject", &given.subject), ("The audience", &audience)])?;
+    let Subject { issuer, subject } = given;
     let opened = context.unlocked()?;
     let image = opened.vault.image();
     let found = named(&image, identity)?;
@@ -85,6 +81,7 @@ fn add(context: &Context, identity: &str, subject: Subject, audience: String) ->
         }
     })?;
     let FederatedCredential { issuer, subject, .. } = &credential;
+    issuer::note_unknown(context, issuer)?;
     let mut value = json(&credential);
     (value["name"], value["client_id"]) = (json!(found.name), json!(found.appid));
     let done = format!("{}, client id {}, is {subject} of {issuer} from now on.", found.name, found.appid);

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::super::new_file::NewFile;
 use super::super::{Context, Result, time};
 use super::check_name;
-use super::secret;
+use super::given::Kind;
 use crate::config::Manner;
 use crate::server::access::{Scope, assign, full_rights};
 use crate::server::identity::{self, Identity};
@@ -46,7 +46,7 @@ impl Prepared {
     pub(in super::super) fn make(self, vault: &dyn Vault, manner: Manner, pin: &Pin, json: &mut Value) -> Result<Made> {
         vault.unlock(&Unlock::Pin(Role::User, pin.clone()))?;
         let made = administrator(vault, manner, &self.name).and_then(|made| {
-            let given = secret::give(vault, &made, None, self.place)?;
+            let given = Kind::Secret.give(vault, &made, None, self.place)?;
             json["administrator"] = given.json();
             Ok(Made { secret: given.shown, client_id: made.appid.clone() })
         });

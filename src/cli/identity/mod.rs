@@ -5,6 +5,7 @@
 mod certificate;
 mod federation;
 mod first;
+mod given;
 mod header;
 mod local;
 mod name;
@@ -118,7 +119,7 @@ fn administrator(context: &Context, name: &str, file: Option<PathBuf>) -> Result
     refuse_known(&opened, name)?;
     let place = file.map(NewFile::create).transpose()?;
     let made = first::administrator(&*opened.vault, opened.manner, name)?;
-    secret::add(context, &opened, &made, None, place)
+    given::Kind::Secret.add(context, &opened, &made, None, place)
 }
 
 fn refuse_known(opened: &Opened, name: &str) -> Result<()> {
@@ -185,6 +186,20 @@ fn show(context: &Context, which: &Which) -> Result<()> {
         ("Object id", identity.oid.clone()),
         ("Created", time::text(identity.created)),
     ];
+    fields.extend(ways_in(&identity));
+    fields.extend(groups.iter().map(|group| ("Group", group.name.clone())));
+    for given in &roles {
+        let role = super::role::role_name(&image, opened.manner, &given.role);
+        let group = groups.iter().find(|group| group.oid == given.principal);
+        let by = group.map_or(String::new(), |group| format!(", by the group {}", group.name));
+        fields.push(("Role", format!("{role} on {}{by}", given.scope)));
+    }
+    context.output.details(&fields, &value)
+}
+
+/// How an identity proves that it is who it is.
+fn ways_in(identity: &Identity) -> Vec<(&'static str, String)> {
+    let mut fields = Vec::new();
     for secret in &identity.secrets {
         fields.push(("Secret", format!("{}, created {}{}", secret.id, time::text(secret.created), end(secret))));
     }
@@ -202,16 +217,9 @@ fn show(context: &Context, which: &Which) -> Result<()> {
     for header in &identity.headers {
         fields.push(("Header", format!("{}, created {}{}", header.id, time::text(header.created), end(header))));
     }
-    fields.extend(groups.iter().map(|group| ("Group", group.name.clone())));
     fields.extend(identity.names.iter().map(|name| ("Name in certificates", name.clone())));
     fields.extend(identity.local.iter().map(|peer| ("On the Unix socket", local::shown(*peer))));
-    for given in &roles {
-        let role = super::role::role_name(&image, opened.manner, &given.role);
-        let group = groups.iter().find(|group| group.oid == given.principal);
-        let by = group.map_or(String::new(), |group| format!(", by the group {}", group.name));
-        fields.push(("Role", format!("{role} on {}{by}", given.scope)));
-    }
-    context.output.details(&fields, &value)
+    fields
 }
 
 fn end(secret: &ClientSecret) -> String {

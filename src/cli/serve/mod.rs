@@ -303,8 +303,7 @@ fn vaults_to_serve(context: &Context, config: &Config) -> Result<Vec<Place>> {
     let here = |place: &VaultConfig| place.as_local().is_some();
     let places: Vec<VaultConfig> = match &context.global.vault {
         Some(_) => vec![open::select(config, context.global.vault.as_deref())?],
-        // What is elsewhere has its server there.
-        None => config.vaults.iter().filter(|place| here(place)).cloned().collect(),
+        None => open::served(config),
     };
     if let Some(elsewhere) = places.iter().find(|place| !here(place)) {
         return Err(open::is_elsewhere(&elsewhere.name));

@@ -7,6 +7,7 @@ use super::definition::RoleDefinition;
 use super::need::{Need, collection_of, space_of};
 use super::permission::PolicyPermission;
 use super::policy::{AccessPolicy, Model, policies};
+use super::power::Power;
 use super::scope::Scope;
 pub use super::wish::{Wish, place};
 use crate::config::Manner;
@@ -121,7 +122,7 @@ fn least_role(image: &Image, wish: &Wish) -> Remedy {
         let allowed = role.allowed(manner);
         role.is_assignable(&scope) && needs.iter().any(|need| allowed.contains(need.action))
     });
-    let least = roles.into_iter().min_by_key(|role| role.allowed(manner).len());
+    let least = roles.into_iter().min_by_key(|role| Power::of(role.allowed(manner)));
     least.map_or(Remedy::WhereTheVaultLies, |role| Remedy::Role(role, scope))
 }
 

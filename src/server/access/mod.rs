@@ -12,6 +12,7 @@ pub mod explain;
 mod need;
 mod permission;
 mod policy;
+mod power;
 mod rights;
 mod role;
 mod scope;

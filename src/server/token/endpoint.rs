@@ -86,7 +86,7 @@ struct Answer<'a> {
 
 /// The first version of the endpoint answers with texts.
 #[derive(Serialize)]
-struct OlderAnswer<'a> {
+pub struct OlderAnswer<'a> {
     token_type: &'static str,
     expires_in: String,
     ext_expires_in: String,
@@ -94,6 +94,21 @@ struct OlderAnswer<'a> {
     not_before: String,
     resource: &'a str,
     access_token: &'a str,
+}
+
+impl<'a> OlderAnswer<'a> {
+    /// The answer with this token.
+    pub fn of(issued: &'a Issued) -> Self {
+        Self {
+            token_type: "Bearer",
+            expires_in: LIFETIME.to_string(),
+            ext_expires_in: LIFETIME.to_string(),
+            expires_on: issued.expires.to_string(),
+            not_before: issued.not_before.to_string(),
+            resource: &issued.resource,
+            access_token: &issued.token,
+        }
+    }
 }
 
 async fn token(
@@ -116,15 +131,7 @@ async fn older_token(
     request: Request,
 ) -> Result<Response, TokenError> {
     let issued = issue(server, &tenant, request).await?;
-    Ok(written(&OlderAnswer {
-        token_type: "Bearer",
-        expires_in: LIFETIME.to_string(),
-        ext_expires_in: LIFETIME.to_string(),
-        expires_on: issued.expires.to_string(),
-        not_before: issued.not_before.to_string(),
-        resource: &issued.resource,
-        access_token: &issued.token,
-    }))
+    Ok(written(&OlderAnswer::of(&issued)))
 }
 
 async fn issue(server: Arc<Server>, tenant: &str, request: Request) -> Result<Issued, TokenError> {

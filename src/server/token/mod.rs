@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::{Digest, DigestAlgorithm};
 
-pub(super) use endpoint::written;
+pub(super) use endpoint::{OlderAnswer, written};
 pub use error::TokenError;
-pub use issue::{Issued, Issuer, LIFETIME};
+pub use issue::{Issued, Issuer};
 pub use login_limit::{LoginLimit, Logins};
 pub use request::{Proof, TokenRequest};
 pub use seen::Seen;
