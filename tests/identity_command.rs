@@ -79,7 +79,16 @@ fn an_issuers_subject_and_a_secret_header_are_given_shown_and_taken_away() {
     vault.run(&["identity", "create", "other"]);
     let also = vault.output(&["identity", "federation", "add", "other", issuer, subject]);
     assert!(String::from_utf8_lossy(&also.stderr).contains("web is this subject too"), "{also:?}");
-    vault.run(&["identity", "federation", "remove", "web", issuer, subject]);
+    let remove = |name| vault.output(&["identity", "federation", "remove", name, issuer, subject]);
+    assert!(!String::from_utf8_lossy(&remove("other").stderr).contains("stranger"), "no group of it counts");
+    vault.run(&["group", "create", "staff"]);
+    vault.run(&["group", "foreign", "add", "staff", issuer, "everybody"]);
+    let removed = remove("web");
+    assert!(removed.status.success(), "{removed:?}");
+    assert!(String::from_utf8_lossy(&removed.stderr).contains("as a stranger"), "{removed:?}");
+    vault.run(&["identity", "federation", "add", "other", issuer, subject]);
+    let deleted = vault.output(&["identity", "delete", "other"]);
+    assert!(String::from_utf8_lossy(&deleted.stderr).contains("`strongroom identity disable`"), "{deleted:?}");
     assert_eq!(vault.json(&["identity", "show", "web"])["federated"], json!([]));
     assert!(vault.refused(&["identity", "federation", "remove", "web", issuer, subject]).contains("isn't"));
 

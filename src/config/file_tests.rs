@@ -297,6 +297,7 @@ fn an_issuer_says_little_and_gets_what_is_safe() {
         (table("audience = [\"\"]"), 3, "`audience`"),
         (table("tenant = \" \""), 3, "`tenant`"),
         (table("serve_stale = 1000"), 3, "`serve_stale`"),
+        ("[[issuer]]\nurl = \"http://localhost:1\"\nca_file = \"ca.pem\"\n".to_owned(), 3, "`ca_file`"),
         (table("audiences = []"), 3, "did you mean `audience`?"),
         (table("[[issuer]]\nurl = \"https://a.example\""), 4, "another table"),
         ("[issuer]\nurl = \"https://a.example\"\n".to_owned(), 1, "`[[issuer]]`"),

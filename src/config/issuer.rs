@@ -61,7 +61,7 @@ pub(super) struct IssuerTable {
     #[serde(default)]
     algorithms: Vec<Spanned<String>>,
     tenant: Option<Spanned<String>>,
-    ca_file: Option<PathBuf>,
+    ca_file: Option<Spanned<PathBuf>>,
     groups_claim: Option<Spanned<String>>,
     subject_claim: Option<Spanned<String>>,
     serve_stale: Option<Spanned<u32>>,
@@ -110,6 +110,10 @@ impl Source<'_> {
         if let Some(wrong) = table.algorithms.iter().find(|name| !ALGORITHMS.contains(&name.get_ref().as_str())) {
             return Err(self.value(wrong.span(), "algorithms", nearest(wrong.get_ref(), ALGORITHMS)));
         }
+        if let Some(file) = table.ca_file.as_ref().filter(|_| url.starts_with("http:")) {
+            let problem = "the issuer's address begins with http://, where nobody shows a certificate: use https://";
+            return Err(self.value(file.span(), "ca_file", problem.into()));
+        }
         let hours = match &table.serve_stale {
             Some(hours) if *hours.get_ref() > SERVE_STALE_MAX => {
                 let problem = format!("it is a number of hours, at most {SERVE_STALE_MAX}");
@@ -127,7 +131,7 @@ impl Source<'_> {
             audience: table.audience.into_iter().map(Spanned::into_inner).collect(),
             algorithms,
             tenant: table.tenant.map(Spanned::into_inner),
-            ca_file: table.ca_file.map(|file| self.absolute(&file)),
+            ca_file: table.ca_file.map(|file| self.absolute(file.get_ref())),
             groups_claim: table.groups_claim.map(Spanned::into_inner),
             subject_claim: table.subject_claim.map_or_else(|| "sub".to_owned(), Spanned::into_inner),
             serve_stale: Duration::from_secs(u64::from(hours) * 3600),

@@ -14,16 +14,17 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::Server;
 use super::call::Query;
 use super::identity::{self, Client};
 use super::listen::{Origin, Peer};
 use super::names::{host_of, split_port};
-use super::token::{OlderAnswer, TokenError, written};
+use super::token::{Issuer, OlderAnswer, TokenError, written};
 
 /// Who asks for their own token was asked by nobody.
-const OF_PROXIES: [&str; 9] = [
+const OF_PROXIES: [&str; 17] = [
     "forwarded",
     "via",
     "x-real-ip",
@@ -31,12 +32,20 @@ const OF_PROXIES: [&str; 9] = [
     "client-ip",
     "true-client-ip",
     "x-original-host",
+    "x-originating-ip",
+    "x-cluster-client-ip",
+    "x-remote-ip",
+    "x-azure-clientip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "cdn-loop",
+    "max-forwards",
     "proxy-connection",
     "proxy-authorization",
 ];
 
 /// What the headers of proxies begin with besides.
-const OF_PROXIES_BEGIN: &str = "x-forwarded";
+const OF_PROXIES_BEGIN: [&str; 2] = ["x-forwarded", "x-envoy-"];
 
 /// Parameters that say which identity is meant, by its client id or object id.
 const WHOSE: [&str; 3] = ["client_id", "object_id", "principal_id"];
@@ -66,10 +75,10 @@ async fn of_the_machine(State(server): State<Arc<Server>>, request: Request) -> 
     if text(request.headers(), "metadata").is_none_or(|given| !given.eq_ignore_ascii_case("true")) {
         return Err(TokenError::new("invalid_request", 90014, "the header Metadata: true is missing."));
     }
-    answer(server, request, |server, _| {
-        let named = server.imds_identity.as_deref().and_then(|name| server.known().named(name).cloned());
-        Ok(named
-            .ok_or_else(|| not_here("no identity is given to this machine: `imds_identity` names one that is enabled")))
+    let name = server.imds_identity.clone();
+    answer(server, request, move |issuer| {
+        let named = name.and_then(|name| issuer.known.named(&name).cloned());
+        named.ok_or_else(|| not_here("no identity is given to this machine: `imds_identity` names one that is enabled"))
     })
     .await
 }
@@ -77,35 +86,35 @@ async fn of_the_machine(State(server): State<Arc<Server>>, request: Request) -> 
 /// As App Service does it.
 async fn of_a_header(State(server): State<Arc<Server>>, request: Request) -> Result<Response, TokenError> {
     check_direct(&request)?;
-    answer(server, request, |server, headers| {
-        let given = text(headers, "x-identity-header").unwrap_or_default();
-        let key = identity::hash_key(&*server.home.vault)?;
-        let found = server.known().with_header(&key, given, server.clock.now()).cloned();
-        Ok(found.ok_or_else(|| {
+    let given = Zeroizing::new(text(request.headers(), "x-identity-header").unwrap_or_default().to_owned());
+    answer(server, request, move |issuer| {
+        let key = identity::hash_key(issuer.vault)?;
+        issuer.known.with_header(&key, &given, issuer.now).cloned().ok_or_else(|| {
             let what =
                 "the header X-IDENTITY-HEADER is missing or nobody's: `strongroom identity header add` makes one.";
             TokenError::new("invalid_client", 7000215, what)
-        }))
+        })
     })
     .await
 }
 
-/// Finds out who asks, and makes the token. Only a failure of the vault's is one of the outer kind.
+/// Finds out who asks, and makes the token, where that may wait for the vault.
 async fn answer(
     server: Arc<Server>,
     request: Request,
-    who: impl FnOnce(&Server, &HeaderMap) -> crate::vault::Result<Result<Arc<Client>, TokenError>>,
+    who: impl FnOnce(&Issuer<'_>) -> Result<Arc<Client>, TokenError> + Send + 'static,
 ) -> Result<Response, TokenError> {
     server.logins.attempt(request.extensions().get::<Peer>()).map_err(TokenError::too_many)?;
-    server.newest_known().await?;
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    let client = who(&server, request.headers())??;
-    check_whose(&query, &client)?;
-    let missing = || TokenError::new("invalid_request", 900144, "the query must have the parameter 'resource'.");
-    let resource = query.get("resource").ok_or_else(missing)?.to_owned();
-    let appid = client.identity.appid.clone();
-    let issued = server.issue(None, move |issuer| issuer.for_client(&client, &resource)).await?;
-    Ok(written(&Answer { token: OlderAnswer::of(&issued), client_id: &appid }))
+    let make = move |issuer: &Issuer<'_>| {
+        let client = who(issuer)?;
+        check_whose(&query, &client)?;
+        let missing = || TokenError::new("invalid_request", 900144, "the query must have the parameter 'resource'.");
+        let issued = issuer.for_client(&client, query.get("resource").ok_or_else(missing)?)?;
+        Ok((issued, client))
+    };
+    let (issued, client) = server.issue(None, make).await?;
+    Ok(written(&Answer { token: OlderAnswer::of(&issued), client_id: &client.identity.appid }))
 }
 
 /// Everything is a text; clients of one form need `expires_in`, of the other `expires_on`.
@@ -118,8 +127,10 @@ struct Answer<'a> {
 /// Refuses what doesn't come straight from a program of this machine to this address.
 fn check_direct(request: &Request) -> Result<(), TokenError> {
     let refused = |what: String| TokenError::new("access_denied", 530003, what).with_status(StatusCode::FORBIDDEN);
-    let is_of_proxy =
-        |name: &&HeaderName| OF_PROXIES.contains(&name.as_str()) || name.as_str().starts_with(OF_PROXIES_BEGIN);
+    let is_of_proxy = |name: &&HeaderName| {
+        let name = name.as_str();
+        OF_PROXIES.contains(&name) || OF_PROXIES_BEGIN.iter().any(|begin| name.starts_with(begin))
+    };
     if let Some(name) = request.headers().keys().find(is_of_proxy) {
         return Err(refused(format!(
             "the request was forwarded (it has {name}), and nobody's token is given through others."
@@ -138,7 +149,10 @@ fn check_direct(request: &Request) -> Result<(), TokenError> {
 }
 
 fn is_loopback(authority: &str) -> bool {
-    let (host, _) = split_port(authority);
+    let (host, port) = split_port(authority);
+    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        return false;
+    }
     let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
@@ -181,6 +195,8 @@ mod tests {
             "[2001:db8::1]",
             "127.0.0.1.evil.example",
             "127.0.0.1@evil.example",
+            "localhost:80@evil.example",
+            "localhost:",
             "0.0.0.0:8480",
             "2130706433",
         ] {

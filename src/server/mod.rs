@@ -250,6 +250,11 @@ impl Server {
         self.issuers.prepare().await;
     }
 
+    /// The same once more, though it was done a moment ago.
+    pub async fn look_at_issuers_again(&self) {
+        self.issuers.look_again().await;
+    }
+
     /// The vault that a host names. Without a name: the one that has our address to itself, else the only one; beside
     /// Managed HSMs the only key vault.
     fn served(&self, host: &str, local: Option<SocketAddr>) -> Option<Arc<Served>> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::bearer::{group_with, refused, scene, with};
 use super::federated::login;
 use super::issuer::{Issuer, Manner, Signer};
-use super::serving::{Answer, Client, NOW, World};
+use super::serving::{Answer, Client, NOW, RESOURCE, World};
 
 const HOUR: i64 = 3600;
 
@@ -57,8 +57,10 @@ fn an_issuer_that_was_never_reached_is_asked_again_soon_and_others_are_served() 
 fn what_is_no_issuers_answer_gives_no_keys_and_the_right_one_later_does() {
     let (signer, issuer, world) = scene();
     everything(&world, &issuer);
-    let many: Vec<Value> = (0..10_000).map(|number| Signer::new(&number.to_string()).jwk()).take(2).collect();
-    let many: Vec<Value> = many.iter().cycle().take(10_000).cloned().collect();
+    // More than are taken, in far less than the bytes that are read. The right one is the first.
+    let many: Vec<Value> = (0..300).map(|number| Signer::new(&number.to_string()).jwk()).collect();
+    let many = [&[signer.jwk()], &*many].concat();
+    assert!(json!({ "keys": many }).to_string().len() < 100_000);
     let json_type = "200 OK\r\ncontent-type: application/json";
     let good = json!({ "keys": [signer.jwk()] }).to_string();
     let own = |keys: &str| json!({ "issuer": issuer.url, "jwks_uri": keys });
@@ -196,4 +198,58 @@ fn a_clock_that_goes_backward_neither_asks_more_often_nor_forgets_keys() {
     world.clock.set(NOW - 10 * HOUR);
     assert_eq!(get(&mut client, &token(&signer, &issuer, NOW - 10 * HOUR)).status, 200);
     assert_eq!(issuer.asked(), 2);
+}
+
+#[test]
+fn a_key_that_can_not_be_looked_for_yet_is_not_said_to_be_missing() {
+    let (signer, issuer, world) = scene();
+    everything(&world, &issuer);
+    let (newer, mut client) = (Signer::new("two"), world.connect());
+    assert_eq!(get(&mut client, &token(&signer, &issuer, NOW)).status, 200);
+    issuer.publish(&[&signer, &newer]);
+    world.clock.set(NOW + 20);
+    let later = |answer: &Answer, seconds: &str| {
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some(seconds)), "{answer:?}");
+        assert!(answer.body.contains("may have"), "{answer:?}");
+    };
+    later(&get(&mut client, &token(&newer, &issuer, NOW + 20)), "40");
+    let answer = login(&world, &world.somebody("app").identity.appid, &token(&newer, &issuer, NOW + 20));
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("40")), "{answer:?}");
+    issuer.be(Manner::Keys("500 Oops\r\ncontent-type: text/html", String::new()));
+    world.clock.set(NOW + 60);
+    later(&get(&mut client, &token(&newer, &issuer, NOW + 60)), "60");
+    issuer.be(Manner::Good);
+    world.clock.set(NOW + 120);
+    refused(&world, &mut client, &token(&Signer::new("nobodys"), &issuer, NOW + 120), "doesn't have");
+    assert_eq!(get(&mut client, &token(&newer, &issuer, NOW + 120)).status, 200);
+}
+
+#[test]
+fn a_withdrawn_key_counts_no_longer_once_the_server_is_told_to_look_again() {
+    let (signer, issuer, world) = scene();
+    everything(&world, &issuer);
+    let (newer, mut client) = (Signer::new("two"), world.connect());
+    let kept = token(&signer, &issuer, NOW);
+    assert_eq!(get(&mut client, &kept).status, 200);
+    issuer.publish(&[&newer]);
+    assert_eq!(get(&mut client, &kept).status, 200, "nobody has looked yet");
+    tokio::runtime::Runtime::new().unwrap().block_on(world.server.look_at_issuers_again());
+    refused(&world, &mut client, &kept, "doesn't have");
+    assert_eq!(get(&mut client, &token(&newer, &issuer, NOW)).status, 200);
+}
+
+#[test]
+fn a_token_of_more_audiences_or_groups_than_anybody_has_is_refused() {
+    let (signer, issuer, world) = scene();
+    everything(&world, &issuer);
+    let mut client = world.connect();
+    let of = |claim: &str, first: &str, count: usize| {
+        let texts: Vec<String> = (1..count).map(|number| number.to_string()).collect();
+        let claims = with(issuer.claims("ada"), "groups", json!(["all"]));
+        signer.sign(&with(claims, claim, json!([&[first.to_owned()], &*texts].concat())))
+    };
+    for (claim, first, most) in [("aud", RESOURCE, 64), ("groups", "all", 512)] {
+        assert_eq!(get(&mut client, &of(claim, first, most)).status, 200, "{claim}");
+        refused(&world, &mut client, &of(claim, first, most + 1), "64 audiences or 512 groups");
+    }
 }

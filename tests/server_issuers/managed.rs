@@ -97,11 +97,27 @@ fn what_was_forwarded_comes_from_a_browser_or_lacks_its_header_gets_no_token() {
             ("Via", "1.1 proxy"),
             ("X-Real-IP", "192.0.2.1"),
             ("Proxy-Connection", "keep-alive"),
+            ("CF-Connecting-IP", "192.0.2.1"),
+            ("X-Cluster-Client-IP", "192.0.2.1"),
+            ("X-Originating-IP", "192.0.2.1"),
+            ("X-Envoy-External-Address", "192.0.2.1"),
+            ("X-Azure-ClientIP", "192.0.2.1"),
+            ("X-Remote-IP", "192.0.2.1"),
+            ("Fastly-Client-IP", "192.0.2.1"),
+            ("CDN-Loop", "proxy"),
+            ("Max-Forwards", "10"),
         ] {
             let (status, answer) = place.get(&path, &[(name, &value), (forwarding, text)]);
             assert_eq!((status, answer["access_token"].is_null()), (403, true), "{path} {forwarding} {answer}");
         }
-        for host in ["evil.example", "localhost.evil.example:80", "169.254.169.254", "10.0.0.1", ""] {
+        for host in [
+            "localhost:80@evil.example",
+            "evil.example",
+            "localhost.evil.example:80",
+            "169.254.169.254",
+            "10.0.0.1",
+            "",
+        ] {
             let (status, answer) = place.ask("GET", &path, host, &[(name, &value)]);
             assert!((400..404).contains(&status) && answer["access_token"].is_null(), "{path} {host:?} {answer}");
         }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::super::{Context, Error, Result, issuer, time};
 use super::named;
-use crate::server::identity::{self, EXCHANGE_AUDIENCE, FederatedCredential};
+use crate::server::identity::{self, EXCHANGE_AUDIENCE, FederatedCredential, group};
+use crate::vault::Image;
 
 /// What is done with federated credentials.
 #[derive(Subcommand)]
@@ -20,7 +21,8 @@ pub(in super::super) enum Verb {
         #[arg(long, default_value = EXCHANGE_AUDIENCE)]
         audience: String,
     },
-    /// Refuse them from now on, also with the tokens that they have
+    /// Refuse them as this identity from now on, also with the tokens that they have. Who is in one of the issuer's groups that
+    /// count here keeps what that may do: `identity disable` keeps out altogether
     Remove {
         /// The identity's name, object id or client id
         identity: String,
@@ -91,13 +93,15 @@ fn add(context: &Context, identity: &str, given: Subject, audience: String) -> R
 fn remove(context: &Context, identity: &str, subject: &Subject) -> Result<()> {
     let Subject { issuer, subject } = subject;
     let opened = context.unlocked()?;
-    let found = named(&opened.vault.image(), identity)?;
+    let image = opened.vault.image();
+    let found = named(&image, identity)?;
     if !found.federated.iter().any(|known| known.is_of(issuer, subject)) {
         return Err(Error::refused(format!(
             "{} isn't {subject:?} of {issuer:?}: `strongroom identity show` says what it is.",
             found.name
         )));
     }
+    note_strangers(context, &image, &found.name, &[issuer.as_str()]);
     context.confirm(&format!("Refuse {subject} of {issuer} as {}?", found.name))?;
     identity::change(&*opened.vault, &found.oid, &mut |identity| {
         identity.federated.retain(|known| !known.is_of(issuer, subject));
@@ -106,4 +110,16 @@ fn remove(context: &Context, identity: &str, subject: &Subject) -> Result<()> {
         &format!("{} isn't {subject} of {issuer} any more.", found.name),
         &json!({ "name": found.name, "issuer": issuer, "subject": subject }),
     )
+}
+
+/// Who is an identity no longer, only somebody whom an issuer knows, still is in the groups that the issuer says.
+pub(super) fn note_strangers(context: &Context, image: &Image, name: &str, issuers: &[&str]) {
+    let groups = group::all(image);
+    let mapped = |issuer: &&&str| groups.iter().flat_map(|group| &group.foreign).any(|of| of.issuer == **issuer);
+    if let Some(issuer) = issuers.iter().find(mapped) {
+        context.output.note(&format!(
+            "Groups of {issuer} count here: whoever it puts into one goes on having that group's roles, as a stranger. To keep \
+             {name} out altogether, leave the identity with its federated credential and `strongroom identity disable` it."
+        ));
+    }
 }

@@ -49,7 +49,7 @@ pub(super) enum Verb {
     Enable(Which),
     /// Refuse an identity at once, also with the tokens that it has
     Disable(Which),
-    /// Delete an identity for good
+    /// Delete an identity for good; to keep out whom an issuer vouches for, disable it instead
     Delete(Which),
     /// Client secrets: add, remove
     #[command(subcommand)]
@@ -239,7 +239,10 @@ fn set_enabled(context: &Context, which: &Which, enabled: bool) -> Result<()> {
 
 fn delete(context: &Context, which: &Which) -> Result<()> {
     let opened = context.unlocked()?;
-    let found = named(&opened.vault.image(), &which.identity)?;
+    let image = opened.vault.image();
+    let found = named(&image, &which.identity)?;
+    let issuers: Vec<&str> = found.federated.iter().map(|known| &*known.issuer).collect();
+    federation::note_strangers(context, &image, &found.name, &issuers);
     context.confirm(&format!(
         "Delete the identity {} from {}? Its secrets and certificates go with it, and this can't be undone.",
         found.name, opened.info.label

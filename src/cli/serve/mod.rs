@@ -23,6 +23,7 @@ use crate::server::access::{Model, has_administrator};
 use crate::server::authority::Authority;
 use crate::server::client_certificate::AuthoritiesFiles;
 use crate::server::clock::Clock;
+use crate::server::identity::{self, Identity};
 use crate::server::listen::{self, Limits, Listeners, Proxies};
 use crate::server::names::Names;
 use crate::server::tls::Tls;
@@ -178,11 +179,14 @@ impl Serve {
     }
 
     /// Where programs of this machine get tokens of it, if anywhere.
-    fn listen_for_this_machine(&self, context: &Context) -> Result<Listeners> {
+    fn listen_for_this_machine(&self, context: &Context, home: &Image) -> Result<Listeners> {
         let mut listeners = Listeners::new();
         if let Some(managed) = &self.managed_identity {
             let address = listeners.loopback(managed.listen).map_err(failed)?;
             context.output.note(&format!("Managed identities at http://{address}."));
+            if let Some(missing) = gives_no_tokens(managed, &identity::all(home)) {
+                context.output.note(&missing);
+            }
         }
         Ok(listeners)
     }
@@ -218,7 +222,7 @@ impl Running {
         // As many connections as the limits allow; what the system refuses ends single connections only.
         let _ = crate::sys::open_files::raise_limit();
         let (listeners, addresses) = serve.listen_at(wanted, &tls, proxies)?;
-        let of_this_machine = serve.listen_for_this_machine(context)?;
+        let of_this_machine = serve.listen_for_this_machine(context, &home.image())?;
         if serve.dev {
             dev::explain(context, serve, &vaults, &names, addresses.first().map(SocketAddr::port), clock.now())?;
         } else if lacks_administrator(&home.image(), vaults[0].manner) {
@@ -242,10 +246,7 @@ impl Running {
         if let Some(files) = self.client_authorities {
             tokio::spawn(authorities::read_regularly(files, signal(SignalKind::hangup())?));
         }
-        tokio::spawn({
-            let server = Arc::clone(&self.server);
-            async move { server.prepare_issuers().await }
-        });
+        tokio::spawn(look_at_issuers(Arc::clone(&self.server), signal(SignalKind::hangup())?));
         let (end, mut ended) = tokio::sync::watch::channel(());
         let others_end = async move { drop(ended.changed().await) };
         let shutdown = async move {
@@ -257,6 +258,33 @@ impl Running {
         let everybody = listen::serve(self.server.router(), self.listeners, Limits::default(), shutdown);
         tokio::try_join!(everybody, of_this_machine).map(drop)
     }
+}
+
+/// Fetches other issuers' keys at the start, and at `SIGHUP`: for a key that was stolen and withdrawn an hour is long.
+async fn look_at_issuers(server: Arc<Server>, mut asked: Signal) {
+    server.prepare_issuers().await;
+    while asked.recv().await.is_some() {
+        server.look_at_issuers_again().await;
+    }
+}
+
+/// Why programs of this machine get no tokens, though there is a place where they may ask.
+fn gives_no_tokens(managed: &ManagedIdentityConfig, identities: &[Identity]) -> Option<String> {
+    let Some(name) = &managed.imds_identity else {
+        let has_header = identities.iter().any(|identity| !identity.headers.is_empty());
+        return (!has_header).then(|| {
+            "Nobody gets a token there yet: `strongroom identity header add NAME` makes a header for a program, or \
+             `imds_identity` in the configuration says who this machine is."
+                .to_owned()
+        });
+    };
+    let is_there = identities.iter().any(|identity| identity.enabled && identity.is_called(name));
+    (!is_there).then(|| {
+        format!(
+            "`imds_identity` is {name:?} in the configuration, and no identity that is enabled is called so: who asks as a \
+             virtual machine does gets no token. `strongroom identity list` shows them."
+        )
+    })
 }
 
 /// Whether nobody may do everything; where policies count, nobody shall.
@@ -397,5 +425,30 @@ fn failed(error: impl std::fmt::Display) -> Error {
 impl From<ServeError> for Error {
     fn from(error: ServeError) -> Self {
         Self::refused(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::identity::ClientSecret;
+
+    #[test]
+    fn an_operator_is_told_when_managed_identities_give_nobody_a_token() {
+        let managed = |name: Option<&str>| ManagedIdentityConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8480)),
+            imds_identity: name.map(str::to_owned),
+        };
+        let of = |enabled| Identity { name: "machine".to_owned(), enabled, ..Identity::default() };
+        let header = ClientSecret { id: String::new(), hash: String::new(), created: 0, expires: None };
+        let with_header = Identity { headers: vec![header], ..of(true) };
+        assert_eq!(gives_no_tokens(&managed(Some("Machine")), &[of(true)]), None);
+        assert_eq!(gives_no_tokens(&managed(None), &[with_header]), None);
+        for (managed, enabled, said) in
+            [(Some("machine"), false, "\"machine\""), (Some("machin"), true, "\"machin\""), (None, true, "header add")]
+                .map(|(name, enabled, said)| (managed(name), enabled, said))
+        {
+            assert!(gives_no_tokens(&managed, &[of(enabled)]).unwrap().contains(said), "{said}");
+        }
     }
 }

@@ -20,7 +20,7 @@ mod standing;
 mod wish;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 
@@ -141,13 +141,17 @@ fn together(roles: &[RoleDefinition], manner: Manner) -> ActionSet {
 
 type Records = Arc<std::collections::BTreeMap<ObjectNumber, Arc<Object>>>;
 
-/// Something that is made of a vault's records, and made anew only when one of them changed.
+/// Something that is made of a vault's records, and made anew only when one of them changed: by one thread, for which the
+/// others wait, since each would do the same work.
 #[derive(Debug)]
-pub struct Compiled<T>(ArcSwapOption<(Records, Arc<T>)>);
+pub struct Compiled<T> {
+    newest: ArcSwapOption<(Records, Arc<T>)>,
+    making: Mutex<()>,
+}
 
 impl<T> Default for Compiled<T> {
     fn default() -> Self {
-        Self(ArcSwapOption::empty())
+        Self { newest: ArcSwapOption::empty(), making: Mutex::default() }
     }
 }
 
@@ -155,13 +159,49 @@ impl<T> Compiled<T> {
     /// What this image's records make; `make` is called if they are others than last time.
     pub fn of(&self, image: &Image, make: impl FnOnce(&Image) -> T) -> Arc<T> {
         let records = image.service();
-        if let Some(known) = &*self.0.load()
-            && Arc::ptr_eq(&known.0, records)
-        {
-            return Arc::clone(&known.1);
+        if let Some(known) = self.made_of(records) {
+            return known;
+        }
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = self.made_of(records) {
+            return known;
         }
         let made = Arc::new(make(image));
-        self.0.store(Some(Arc::new((Arc::clone(records), Arc::clone(&made)))));
+        self.newest.store(Some(Arc::new((Arc::clone(records), Arc::clone(&made)))));
         made
+    }
+
+    fn made_of(&self, records: &Records) -> Option<Arc<T>> {
+        let newest = self.newest.load();
+        newest.as_ref().filter(|newest| Arc::ptr_eq(&newest.0, records)).map(|newest| Arc::clone(&newest.1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_changed_is_worked_out_once_however_many_ask() {
+        let (compiled, image, made) = (Compiled::default(), Image::default(), AtomicUsize::new(0));
+        let all_there = Barrier::new(8);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    all_there.wait();
+                    compiled.of(&image, |_| {
+                        // Long enough for the others to come meanwhile.
+                        thread::sleep(Duration::from_millis(50));
+                        made.fetch_add(1, Ordering::SeqCst)
+                    })
+                });
+            }
+        });
+        assert_eq!(made.load(Ordering::SeqCst), 1);
     }
 }

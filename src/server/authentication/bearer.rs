@@ -16,7 +16,7 @@ impl Server {
         }
         let digest = token::digest(token.as_bytes());
         if !self.verifier.knows(&digest)
-            && let Some(foreign) = self.foreign(token, &digest).await?
+            && let Some(foreign) = self.foreign(token, &digest, audience).await?
         {
             return self.by_foreign(&foreign, audience);
         }
@@ -40,26 +40,19 @@ impl Server {
     }
 
     /// What it says, if it is another issuer's.
-    async fn foreign(&self, token: &str, digest: &[u8; 32]) -> Result<Option<Arc<ForeignToken>>> {
+    async fn foreign(&self, token: &str, digest: &[u8; 32], audience: Audience) -> Result<Option<Arc<ForeignToken>>> {
         if let Some(seen) = self.issuers.seen_before(digest)? {
             return Ok(Some(seen));
         }
         let Some(provider) = self.issuers.named_by(token) else { return Ok(None) };
-        Ok(Some(self.issuers.check(provider, token, digest).await?))
+        let is_meant = |token: &ForeignToken| self.is_meant(token, audience);
+        Ok(Some(self.issuers.check(provider, token, digest, is_meant).await?))
     }
 
     /// The identity that the issuer's subject is here; else a stranger, who has what their groups have. At the resource manager
     /// nobody counts whom only their issuer knows: it may be an issuer that gives tokens to anybody.
     fn by_foreign(&self, token: &ForeignToken, audience: Audience) -> Result<Caller> {
-        let configured = &token.provider.trust.audience;
-        let is_meant = match audience {
-            Audience::ResourceManager => false,
-            Audience::Vaults(manner) if configured.is_empty() => {
-                token.audiences.iter().any(|audience| self.names.is_resource(manner, audience))
-            }
-            Audience::Vaults(_) => configured.iter().any(|audience| token.is_for(audience)),
-        };
-        if !is_meant {
+        if !self.is_meant(token, audience) {
             return Err(issuers::Refusal::Audience.into());
         }
         let (issuer, known) = (&*token.provider.url, self.known());
@@ -71,6 +64,17 @@ impl Server {
         };
         Ok(known.caller_from(oid.clone(), issuer, &token.groups))
     }
+
+    fn is_meant(&self, token: &ForeignToken, audience: Audience) -> bool {
+        let configured = &token.provider.trust.audience;
+        match audience {
+            Audience::ResourceManager => false,
+            Audience::Vaults(manner) if configured.is_empty() => {
+                token.audiences.iter().any(|audience| self.names.is_resource(manner, audience))
+            }
+            Audience::Vaults(_) => configured.iter().any(|audience| token.is_for(audience)),
+        }
+    }
 }
 
 impl From<Refusal> for ServiceError {
@@ -81,9 +85,9 @@ impl From<Refusal> for ServiceError {
 
 impl From<issuers::Refusal> for ServiceError {
     fn from(refusal: issuers::Refusal) -> Self {
-        match refusal {
-            issuers::Refusal::Unreachable => Self::unavailable(sentence(&refusal.to_string())),
-            _ => Self::unauthorized(format!("AKV10032: {refusal}.")),
+        match refusal.retry_after() {
+            Some(seconds) => Self { retry_after: Some(seconds), ..Self::unavailable(sentence(&refusal.to_string())) },
+            None => Self::unauthorized(format!("AKV10032: {refusal}.")),
         }
     }
 }

@@ -109,11 +109,8 @@ impl Known {
 
     /// The enabled identity with this name, object id or client id.
     pub fn named(&self, text: &str) -> Option<&Arc<Client>> {
-        let is_called = |client: &&Arc<Client>| {
-            let Identity { oid, appid, name, .. } = &client.identity;
-            [oid, appid, name].iter().any(|known| known.eq_ignore_ascii_case(text))
-        };
-        self.by_client_id.values().find(is_called).filter(|client| client.identity.enabled)
+        let mut clients = self.by_client_id.values();
+        clients.find(|client| client.identity.is_called(text)).filter(|client| client.identity.enabled)
     }
 
     /// All identities.

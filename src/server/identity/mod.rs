@@ -94,6 +94,13 @@ impl Record for Identity {
     }
 }
 
+impl Identity {
+    /// Whether this is its name, object id or client id.
+    pub fn is_called(&self, text: &str) -> bool {
+        [&self.oid, &self.appid, &self.name].iter().any(|known| known.eq_ignore_ascii_case(text))
+    }
+}
+
 /// The label of the record whose secret part is the key under which client secrets are hashed.
 pub(super) const HASH_KEY: &[u8] = b"secret-hash-key/1";
 
@@ -126,10 +133,7 @@ pub fn all(image: &Image) -> Vec<Identity> {
 
 /// The identity with this name, object id or client id.
 pub fn find(image: &Image, text: &str) -> Option<Stored<Identity>> {
-    record::all::<Identity>(image).find(|stored| {
-        let identity = &stored.record;
-        [&identity.oid, &identity.appid, &identity.name].iter().any(|known| known.eq_ignore_ascii_case(text))
-    })
+    record::all::<Identity>(image).find(|stored| stored.record.is_called(text))
 }
 
 /// Changes an identity, which must exist. Whether it may log in stays as it is: that is [`set_enabled`]'s.

@@ -4,7 +4,7 @@
 //! thread that may wait.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ const MAX_KEYS: u64 = 1024 * 1024;
 
 /// Where one issuer's keys come from.
 pub struct Source {
-    agent: Agent,
     url: String,
+    ca_file: Option<PathBuf>,
 }
 
 /// What is read of the document.
@@ -38,10 +38,21 @@ struct Discovery {
 }
 
 impl Source {
-    /// An issuer at this address, whose certificate is of one of the authorities in this file, else of the system's.
-    pub fn new(url: &str, ca_file: Option<&Path>) -> Result<Self, String> {
-        let is_plain = url.starts_with("http:");
-        let roots = match ca_file {
+    /// An issuer at this address, whose certificate is of one of the authorities in this file, else of the system's. The file is
+    /// read at each look, and now, to say what is wrong with it.
+    pub fn new(url: &str, ca_file: Option<PathBuf>) -> Result<Self, String> {
+        let source = Self { url: url.to_owned(), ca_file };
+        source.agent()?;
+        Ok(source)
+    }
+
+    fn is_plain(&self) -> bool {
+        self.url.starts_with("http:")
+    }
+
+    fn agent(&self) -> Result<Agent, String> {
+        let is_plain = self.is_plain();
+        let roots = match &self.ca_file {
             _ if is_plain => Vec::new(),
             Some(file) => in_file(file)?,
             None => of_the_system()?,
@@ -65,46 +76,54 @@ impl Source {
         if is_plain {
             config = config.proxy(None);
         }
-        Ok(Self { agent: config.build().into(), url: url.to_owned() })
+        Ok(config.build().into())
     }
 
     /// The issuer's keys as they are now. The text of a failure ends a sentence.
     pub fn keys(&self, allowed: &[Algorithm], now: i64) -> Result<KeySet, String> {
         let document = format!("{}/.well-known/openid-configuration", self.url.trim_end_matches('/'));
-        let Discovery { issuer, jwks_uri } = serde_json::from_slice(&self.get(&document, MAX_DOCUMENT)?)
+        let agent = self.agent()?;
+        let Discovery { issuer, jwks_uri } = serde_json::from_slice(&get(&agent, &document, MAX_DOCUMENT)?)
             .map_err(|_| format!("{document} answers no discovery document"))?;
         if issuer != self.url {
             return Err(format!("{document} is about another issuer, {}", shown(&issuer)));
         }
-        // Plain http stays on this machine.
-        if !jwks_uri.starts_with("https:") && origin(&jwks_uri) != origin(&self.url) {
+        // Plain http stays on this machine, and says of no other what its certificate must be.
+        let is_own = origin(&jwks_uri) == origin(&self.url);
+        if !is_own && self.is_plain() {
+            return Err(format!(
+                "its keys are at {}: those of an issuer over http must be at its own address",
+                shown(&jwks_uri)
+            ));
+        }
+        if !is_own && !jwks_uri.starts_with("https:") {
             return Err(format!("its keys are at {}, which isn't https", shown(&jwks_uri)));
         }
-        let keys = self.get(&jwks_uri, MAX_KEYS)?;
+        let keys = get(&agent, &jwks_uri, MAX_KEYS)?;
         KeySet::read(&keys, allowed, now).map_err(|problem| format!("{}: {problem}", shown(&jwks_uri)))
     }
+}
 
-    fn get(&self, url: &str, most: u64) -> Result<Vec<u8>, String> {
-        let url_shown = shown(url);
-        let mut response = self.agent.get(url).call().map_err(|error| format!("{url_shown}: {error}"))?;
-        let status = response.status();
-        if status.is_redirection() {
-            return Err(format!("{url_shown} answers {status}, and no redirection is followed"));
-        }
-        if !status.is_success() {
-            return Err(format!("{url_shown} answers {status}"));
-        }
-        let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if essence != "application/json" && !essence.ends_with("+json") {
-            return Err(format!("{url_shown} answers {}, not JSON", shown(&essence)));
-        }
-        let read = response.body_mut().with_config().limit(most).read_to_vec();
-        read.map_err(|error| match error {
-            ureq::Error::BodyExceedsLimit(_) => format!("{url_shown} answers more than {most} bytes"),
-            error => format!("{url_shown}: {error}"),
-        })
+fn get(agent: &Agent, url: &str, most: u64) -> Result<Vec<u8>, String> {
+    let url_shown = shown(url);
+    let mut response = agent.get(url).call().map_err(|error| format!("{url_shown}: {error}"))?;
+    let status = response.status();
+    if status.is_redirection() {
+        return Err(format!("{url_shown} answers {status}, and no redirection is followed"));
     }
+    if !status.is_success() {
+        return Err(format!("{url_shown} answers {status}"));
+    }
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence != "application/json" && !essence.ends_with("+json") {
+        return Err(format!("{url_shown} answers {}, not JSON", shown(&essence)));
+    }
+    let read = response.body_mut().with_config().limit(most).read_to_vec();
+    read.map_err(|error| match error {
+        ureq::Error::BodyExceedsLimit(_) => format!("{url_shown} answers more than {most} bytes"),
+        error => format!("{url_shown}: {error}"),
+    })
 }
 
 /// Scheme, host and port.

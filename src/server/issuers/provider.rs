@@ -62,13 +62,27 @@ struct Fetching {
     running: Option<watch::Receiver<()>>,
 }
 
+impl Fetching {
+    /// When the last one began, and from when on another may.
+    fn next(&self, pause: i64) -> Option<(i64, i64)> {
+        self.begun.map(|begun| (begun, begun.saturating_add(pause)))
+    }
+}
+
+/// Whether a fetch waits for its time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Haste {
+    InTurn,
+    AtOnce,
+}
+
 impl Provider {
     /// Nothing is fetched yet.
     pub fn new(config: IssuerConfig, clock: Clock) -> Result<Self, String> {
         let algorithms =
             config.algorithms.iter().map(|name| name.parse().map_err(|_| format!("{name} is no algorithm")));
         Ok(Self {
-            source: Source::new(&config.url, config.ca_file.as_deref())?,
+            source: Source::new(&config.url, config.ca_file)?,
             url: config.url.into(),
             trust: Trust {
                 algorithms: algorithms.collect::<Result<_, _>>()?,
@@ -84,28 +98,48 @@ impl Provider {
         })
     }
 
+    /// As if it had been asked already.
+    #[cfg(test)]
+    pub(super) fn knowing(self, keys: KeySet) -> Self {
+        self.keys.store(Some(Arc::new(keys)));
+        self
+    }
+
     /// Whether this very key is still one of the issuer's, as far as is known without waiting.
     pub fn still_has(self: &Arc<Self>, fingerprint: &[u8; 32]) -> bool {
         self.standing().is_some_and(|keys| keys.has(fingerprint))
     }
 
-    /// The issuer's keys, with this one among them if it has it.
+    /// The issuer's keys, with this one among them. That it doesn't have it is said only by what was fetched since: it may be
+    /// newer than what is known.
     pub async fn keys_with(self: &Arc<Self>, kid: &str, algorithm: Algorithm) -> Result<Arc<KeySet>, Refusal> {
-        if let Some(keys) = self.standing()
-            && keys.find(kid, algorithm).is_some()
-        {
+        let came = self.clock.now();
+        let has_it = |keys: &Arc<KeySet>| keys.find(kid, algorithm).is_some();
+        if let Some(keys) = self.standing().filter(has_it) {
             return Ok(keys);
         }
-        if let Some(mut running) = self.fetch() {
+        if let Some(mut running) = self.fetch(Haste::InTurn) {
             // Closed, not changed: either way it is over, or takes too long.
             let _ = timeout(WAIT, running.changed()).await;
         }
-        self.standing().ok_or(Refusal::Unreachable)
+        match self.standing().ok_or(Refusal::Unreachable)? {
+            keys if has_it(&keys) => Ok(keys),
+            keys if keys.fetched >= came => Err(Refusal::UnknownKey),
+            _ => Err(Refusal::NotSeenYet { seconds: self.until_next_fetch() }),
+        }
     }
 
     /// Fetches the keys, and waits for them: to say at the start what is wrong.
     pub async fn prepare(self: &Arc<Self>) {
-        if let Some(mut running) = self.fetch() {
+        if let Some(mut running) = self.fetch(Haste::InTurn) {
+            let _ = running.changed().await;
+        }
+    }
+
+    /// Fetches the keys though it may be too soon, once what runs already is over: that may have read what was there before.
+    pub async fn look_again(self: &Arc<Self>) {
+        self.prepare().await;
+        if let Some(mut running) = self.fetch(Haste::AtOnce) {
             let _ = running.changed().await;
         }
     }
@@ -115,20 +149,21 @@ impl Provider {
         let keys = self.keys.load_full()?;
         let age = self.clock.now().saturating_sub(keys.fetched);
         if age > FRESH {
-            drop(self.fetch());
+            drop(self.fetch(Haste::InTurn));
         }
         (age <= FRESH.saturating_add(self.serve_stale)).then_some(keys)
     }
 
     /// Begins a fetch, unless one runs, for whose end the answer waits, or it is too soon.
-    fn fetch(self: &Arc<Self>) -> Option<watch::Receiver<()>> {
+    fn fetch(self: &Arc<Self>, haste: Haste) -> Option<watch::Receiver<()>> {
         let now = self.clock.now();
         let mut fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(running) = &fetching.running {
             return Some(running.clone());
         }
-        let pause = if self.keys.load().is_some() { PAUSE } else { PAUSE_WITHOUT_KEYS };
-        if fetching.begun.is_some_and(|begun| (begun..begun.saturating_add(pause)).contains(&now)) {
+        if haste == Haste::InTurn
+            && fetching.next(self.pause()).is_some_and(|(begun, next)| (begun..next).contains(&now))
+        {
             return None;
         }
         let (over, running) = watch::channel(());
@@ -141,6 +176,17 @@ impl Provider {
             provider.fetch_now(now);
         });
         Some(running)
+    }
+
+    fn pause(&self) -> i64 {
+        if self.keys.load().is_some() { PAUSE } else { PAUSE_WITHOUT_KEYS }
+    }
+
+    /// Seconds after which a fetch may begin; not less than one.
+    fn until_next_fetch(&self) -> u32 {
+        let next = self.fetching.lock().unwrap_or_else(PoisonError::into_inner).next(self.pause());
+        let seconds = next.map_or(0, |(_, next)| next.saturating_sub(self.clock.now()));
+        u32::try_from(seconds.clamp(1, PAUSE)).unwrap_or(1)
     }
 
     fn fetch_now(&self, now: i64) {

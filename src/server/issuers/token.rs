@@ -10,9 +10,14 @@ use serde_json::{Map, Value};
 use super::keys::fingerprint;
 use super::{Provider, Refusal};
 use crate::server::guid;
+use crate::server::identity::FederatedCredential;
 
 /// Longest token.
 pub const MAX_LEN: usize = 16 * 1024;
+
+/// Audiences, and groups, that a token may have.
+const MOST_AUDIENCES: usize = 64;
+const MOST_GROUPS: usize = 512;
 
 /// Longest name of somebody at their issuer, in bytes.
 const MAX_SUBJECT: usize = 1024;
@@ -60,6 +65,7 @@ pub async fn read(provider: &Arc<Provider>, token: &str) -> Result<ForeignToken,
     }
     let kid = header.kid.ok_or(Refusal::Malformed)?;
     let keys = provider.keys_with(&kid, header.alg).await?;
+    // There, as was just seen.
     let key = keys.find(&kid, header.alg).ok_or(Refusal::UnknownKey)?;
     let decoded = jsonwebtoken::decode::<Map<String, Value>>(token, &key.decoding, &validation(header.alg));
     let claims = decoded.map_err(|error| match error.kind() {
@@ -86,6 +92,9 @@ impl ForeignToken {
         let subject = subject.ok_or(Refusal::Claims)?.to_owned();
         let audiences = texts(&claims["aud"]);
         let groups = trust.groups_claim.as_deref().and_then(|name| claim(&claims, name)).map(texts).unwrap_or_default();
+        if audiences.len() > MOST_AUDIENCES || groups.len() > MOST_GROUPS {
+            return Err(Refusal::TooMany);
+        }
         let date = |name: &str| match &claims[name] {
             Value::Null => Ok(None),
             value => value.as_f64().map(Some).ok_or(Refusal::Claims),
@@ -121,6 +130,18 @@ impl ForeignToken {
             return Err(Refusal::TooLasting);
         }
         Ok(())
+    }
+
+    /// Bytes that it takes in memory, roughly: each text has a place of its own.
+    pub fn weight(&self) -> u64 {
+        let texts = self.audiences.iter().map(String::len).chain(self.groups.iter().map(|group| group.len()));
+        let bytes: usize = texts.map(|len| len + 48).sum();
+        (512 + self.subject.len() + bytes) as u64
+    }
+
+    /// Whether it is what this federated credential asks for.
+    pub fn fits(&self, credential: &FederatedCredential) -> bool {
+        credential.is_of(&self.provider.url, &self.subject) && self.is_for(&credential.audience)
     }
 
     /// Whether it is for this.

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::issue::LIFETIME;
 use super::{Issued, Issuer, Proof, TokenError, TokenRequest, digest};
 use crate::server::Server;
+use crate::server::issuers::ForeignToken;
 use crate::server::listen::{BodyError, Peer, read_body};
 use crate::server::names::port_of;
 
@@ -147,11 +148,11 @@ async fn issue(server: Arc<Server>, tenant: &str, request: Request) -> Result<Is
 
 impl Server {
     /// Has a token made. That may wait for the disk, for a new key to sign with.
-    pub(in crate::server) async fn issue(
+    pub(in crate::server) async fn issue<T: Send + 'static>(
         self: &Arc<Self>,
         port: Option<u16>,
-        make: impl FnOnce(&Issuer<'_>) -> Result<Issued, TokenError> + Send + 'static,
-    ) -> Result<Issued, TokenError> {
+        make: impl FnOnce(&Issuer<'_>) -> Result<T, TokenError> + Send + 'static,
+    ) -> Result<T, TokenError> {
         let server = Arc::clone(self);
         let issued = self.pools.login(move || {
             server.home.vault.refresh()?;
@@ -173,7 +174,12 @@ impl Server {
     async fn check_federated(&self, proof: &mut Proof) -> Result<(), TokenError> {
         let Proof::Assertion(assertion) = proof else { return Ok(()) };
         let Some(provider) = self.issuers.named_by(assertion) else { return Ok(()) };
-        let checked = self.issuers.check(provider, assertion, &digest(assertion.as_bytes())).await;
+        let (known, issuer) = (self.known(), &provider.url);
+        let is_meant = |token: &ForeignToken| {
+            let mut clients = known.federated(issuer, &token.subject).iter();
+            clients.any(|client| client.identity.federated.iter().any(|known| token.fits(known)))
+        };
+        let checked = self.issuers.check(provider, assertion, &digest(assertion.as_bytes()), is_meant).await;
         *proof = Proof::Federated(checked?);
         Ok(())
     }

@@ -56,10 +56,12 @@ impl TokenError {
 
 impl From<issuers::Refusal> for TokenError {
     fn from(refusal: issuers::Refusal) -> Self {
-        use issuers::Refusal::{Expired, NotYetValid, TooLasting, Unreachable};
+        use issuers::Refusal::{Expired, NotYetValid, TooLasting};
         let what = format!("the client assertion is not valid: {refusal}.");
+        if let Some(seconds) = refusal.retry_after() {
+            return Self { retry_after: Some(seconds), ..Self::unavailable(what) };
+        }
         match refusal {
-            Unreachable => Self::unavailable(what),
             Expired | NotYetValid | TooLasting => Self::new("invalid_client", 700024, what),
             _ => Self::new("invalid_client", 50013, what),
         }

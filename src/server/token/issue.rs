@@ -95,10 +95,7 @@ impl Issuer<'_> {
     /// the token says, which they hold, and nothing of the identity.
     fn by_federation(&self, client_id: &str, token: &ForeignToken, resource: &str) -> Result<Issued, TokenError> {
         let (issuer, subject) = (&*token.provider.url, &*token.subject);
-        let is_meant = |client: &&Arc<Client>| {
-            let mut credentials = client.identity.federated.iter();
-            credentials.any(|known| known.is_of(issuer, subject) && token.is_for(&known.audience))
-        };
+        let is_meant = |client: &&Arc<Client>| client.identity.federated.iter().any(|known| token.fits(known));
         let client = self.known.client(client_id).filter(is_meant).ok_or_else(|| {
             let what = format!(
                 "no federated credential of this client matches the assertion: issuer {issuer:?}, subject {subject:?}, \

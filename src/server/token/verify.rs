@@ -7,14 +7,16 @@
 use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, Validation};
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::{Claims, SigningKeys};
 use crate::config::Manner;
 use crate::server::names::Names;
 
-/// Tokens whose signature is known to be right.
+/// Tokens whose signature is known to be right: how many are expected, and bytes that they may take.
 const REMEMBERED: usize = 10_000;
+const REMEMBERED_BYTES: u64 = 32 << 20;
 
 /// Longest token; those of others may carry many groups.
 pub const MAX_LEN: usize = 16 * 1024;
@@ -52,6 +54,18 @@ pub struct Checked {
     pub claims: Claims,
 }
 
+/// Tokens count by their size: one that was given on another issuer's word carries groups.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<[u8; 32], Arc<Checked>> for Bytes {
+    fn weight(&self, _: &[u8; 32], checked: &Arc<Checked>) -> u64 {
+        let groups = checked.claims.fed.iter().flat_map(|fed| fed.groups.iter().map(|group| group.len() + 48));
+        // The other claims are ids and names of this server.
+        1024 + groups.sum::<usize>() as u64
+    }
+}
+
 /// Where a token is shown.
 pub struct Place<'a> {
     /// The server's names.
@@ -73,7 +87,7 @@ pub enum Audience {
 
 /// Checks tokens.
 pub struct Verifier {
-    seen: Cache<[u8; 32], Arc<Checked>>,
+    seen: Cache<[u8; 32], Arc<Checked>, Bytes>,
     validation: Validation,
 }
 
@@ -84,7 +98,7 @@ impl Default for Verifier {
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        Self { seen: Cache::new(REMEMBERED), validation }
+        Self { seen: Cache::with_weighter(REMEMBERED, REMEMBERED_BYTES, Bytes), validation }
     }
 }
 
