@@ -138,7 +138,7 @@ fn a_workload_identity_signs_with_the_token_that_lies_there_at_the_moment() {
     let scene = Scene::with(&format!("[[issuer]]\nurl = \"{url}\"\nalgorithms = [\"ES256\"]\n"));
     let key = make_key(&scene.session(), "www");
     let made = scene.somebody("workload");
-    scene.local(&["identity", "federation", "add", "workload", "--issuer", &url, "--subject", subject]);
+    scene.local(&["identity", "federation", "add", "workload", &url, subject]);
     let token_file = scene.path("projected");
     let credential = AzureCredential::WorkloadIdentity { client_id: id(&made), token_file: token_file.clone() };
     let config = scene.config_of(credential);
