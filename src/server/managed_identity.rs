@@ -124,6 +124,7 @@ struct Answer<'a> {
     token: OlderAnswer<'a>,
     client_id: &'a str,
 }
+
 /// Refuses what doesn't come straight from a program of this machine to this address.
 fn check_direct(request: &Request) -> Result<(), TokenError> {
     let refused = |what: String| TokenError::new("access_denied", 530003, what).with_status(StatusCode::FORBIDDEN);

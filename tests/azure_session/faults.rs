@@ -47,7 +47,7 @@ fn a_connection_that_is_reset_costs_one_repetition() {
     let scene = Scene::new();
     let (session, key) = warm(&scene, &scene.config());
     for fault in [Fault::Reset, Fault::ResetAfter, Fault::Truncate] {
-        scene.proxy.plan(&[fault.clone()]);
+        scene.proxy.plan(std::slice::from_ref(&fault));
         sign(&session, &key).unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!(scene.proxy.seen().len(), 2, "{fault:?}");
     }
@@ -62,7 +62,7 @@ fn what_may_not_happen_twice_is_not_sent_twice() {
         session.call("POST", &format!("/keys/{name}/create"), Some(body), Repeat::Never)
     };
     for fault in [Fault::ResetAfter, Fault::Truncate, Fault::Answer(502, "Content-Type: text/html\r\n", "x")] {
-        scene.proxy.plan(&[fault.clone()]);
+        scene.proxy.plan(std::slice::from_ref(&fault));
         unreachable(create("twice"));
         assert_eq!(scene.proxy.seen().len(), 1, "{fault:?}");
     }
@@ -147,7 +147,7 @@ fn a_token_that_is_refused_is_fetched_anew_once() {
         scene.tenant
     );
     let refused = Fault::Answer(401, Box::leak(challenge.clone().into_boxed_str()), "");
-    scene.proxy.plan(&[refused.clone()]);
+    scene.proxy.plan(std::slice::from_ref(&refused));
     sign(&session, &key).unwrap();
     let seen: Vec<bool> = scene.proxy.seen().iter().map(|seen| seen.target.contains("/oauth2/")).collect();
     assert_eq!(seen, [false, true, false]);
