@@ -157,10 +157,8 @@ fn a_token_that_is_forged_or_signed_in_another_way_does_not_count() {
         refused(&world, &mut client, &forged, why);
     }
     assert_eq!(set(&mut client, &good).status, 200);
-    let headers =
-        [("authorization", &*format!("Bearer {}", "x".repeat(64 * 1024))), ("content-type", "application/json")];
-    let answer = client.send("PUT", VAULT, "/secrets/never?api-version=7.5", &headers, "{}");
-    assert_eq!(answer.status, 431, "a token of 64 KiB isn't even read");
+    let header = ("authorization", &*format!("Bearer {}", "x".repeat(64 * 1024)));
+    assert!(client.is_too_large("GET", "/secrets/never?api-version=7.5", header), "a token of 64 KiB isn't even read");
 }
 
 #[test]

@@ -274,6 +274,20 @@ impl Client {
         self.answer()
     }
 
+    /// Whether a request whose head is too large is refused: with 431, or with the connection's end, which may come before
+    /// all of it was sent.
+    pub fn is_too_large(&mut self, method: &str, path: &str, header: (&str, &str)) -> bool {
+        let (host, (name, value)) = (&self.host, header);
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{name}: {value}\r\ncontent-length: 0\r\n\r\n");
+        let mut line = String::new();
+        let sent = self.stream.get_mut().write_all(request.as_bytes());
+        match sent.and_then(|()| self.stream.read_line(&mut line)) {
+            Ok(0) | Err(_) => true,
+            Ok(_) => line.split(' ').nth(1) == Some("431"),
+        }
+    }
+
     /// Sends a request to the vault whose body stands as it is written.
     pub fn send_raw(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.host);
