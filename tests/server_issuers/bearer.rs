@@ -7,7 +7,7 @@ use strongroom::vault::Collection;
 
 use super::issuer::{Issuer, Signer};
 use super::jwt::{Certificate, Key, token};
-use super::serving::{Answer, Client, HSM_RESOURCE, LOGIN, NOW, RESOURCE, Somebody, VAULT, World};
+use super::serving::{Answer, Client, HSM_RESOURCE, LOGIN, NOW, RESOURCE, Somebody, World};
 
 /// An issuer with one key, and a server that takes its tokens.
 pub fn scene() -> (Signer, Issuer, World) {
