@@ -1,11 +1,14 @@
 //! `strongroom identity` and `strongroom role` as an operator uses them: the real program on a vault of its own.
 #![cfg(feature = "server")]
 
+mod command_line;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use command_line::CommandLine;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -32,34 +35,18 @@ impl Vault {
         self.folder.path().join(name)
     }
 
+    fn refused(&self, arguments: &[&str]) -> String {
+        self.fails(1, arguments)
+    }
+}
+
+impl CommandLine for Vault {
     fn output(&self, arguments: &[&str]) -> Output {
         let program = std::env::var_os("STRONGROOM_CLI").unwrap_or_else(|| env!("CARGO_BIN_EXE_strongroom").into());
         let mut command = Command::new(program);
         command.args(arguments).args(["--yes", "--pin-file", "pin"]).current_dir(self.folder.path());
         command.env_clear().env("STRONGROOM_VAULT", self.path("vault")).stdin(Stdio::null());
         command.output().unwrap()
-    }
-
-    fn run(&self, arguments: &[&str]) -> String {
-        let output = self.output(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&self.run(&[&["--json"], arguments].concat())).unwrap()
-    }
-
-    /// What the command says when it fails with this code.
-    fn fails(&self, code: i32, arguments: &[&str]) -> String {
-        let output = self.output(arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
-        said
-    }
-
-    fn refused(&self, arguments: &[&str]) -> String {
-        self.fails(1, arguments)
     }
 }
 

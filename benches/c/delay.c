@@ -11,8 +11,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 enum { MOST = 256 };
 
@@ -23,12 +24,6 @@ typedef struct { int client, server; Held *first, **last; } Pair;
 static Pair pairs[MOST];
 static int count;
 static struct sockaddr_un server = {.sun_family = AF_UNIX};
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 static void die(const char *what) {
     perror(what);

@@ -19,8 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 enum { MOST = 64, STUCK_SECONDS = 10 };
 static const char REQUEST[] = "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n";
@@ -33,12 +34,6 @@ static SSL_CTX *context;
 static int fetch;
 static long begun, done, failed;
 static char kind[32] = "none";
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 static void die(const char *what) {
     perror(what);

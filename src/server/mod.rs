@@ -67,7 +67,6 @@ use self::pool::Pools;
 use self::seldom::Seldom;
 use self::settings::Settings;
 use self::throttle::Throttle;
-pub use self::token::LoginLimit;
 use self::token::{Logins, Seen, Verifier};
 use crate::config::{AllowFrom, IssuerConfig, Manner, Rate};
 use crate::vault::{Image, VaultAdmin};
@@ -101,8 +100,8 @@ pub struct Server {
 /// What a server's operator decides beside its vaults and names.
 #[derive(Default)]
 pub struct Configuration {
-    /// How often one address may log in.
-    pub login_limit: LoginLimit,
+    /// How often one client may log in; as the server sees fit without.
+    pub login_limit: Option<Rate>,
     /// Where clients may have backups written.
     pub backup_targets: Targets,
     /// Whose tokens count besides its own.

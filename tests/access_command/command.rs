@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::command_line::CommandLine;
 use super::{Place, cells};
 
 fn web() -> Place {

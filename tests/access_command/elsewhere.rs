@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::Place;
+use super::command_line::CommandLine;
 
 #[test]
 fn identities_and_groups_of_the_first_vault_are_known_when_another_is_asked() {

@@ -3,6 +3,8 @@
 #![cfg(feature = "server")]
 
 mod command;
+#[path = "../command_line/mod.rs"]
+mod command_line;
 mod elsewhere;
 mod page;
 
@@ -11,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use command_line::CommandLine;
 use tempfile::TempDir;
 
 /// A folder with vaults that open by themselves, and their configuration.
@@ -75,27 +77,11 @@ impl Place {
         command.env("PATH", std::env::var_os("PATH").unwrap());
         command
     }
+}
 
+impl CommandLine for Place {
     fn output(&self, arguments: &[&str]) -> Output {
         self.command(&Self::program()).args(arguments).arg("--yes").output().unwrap()
-    }
-
-    fn run(&self, arguments: &[&str]) -> String {
-        let output = self.output(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&self.run(&[&["--json"], arguments].concat())).unwrap()
-    }
-
-    /// What the command says when it fails with this code.
-    fn fails(&self, code: i32, arguments: &[&str]) -> String {
-        let output = self.output(arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
-        said
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::command_line::CommandLine;
 use super::{Place, cells};
 
 /// Only against hangs.

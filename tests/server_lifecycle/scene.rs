@@ -7,12 +7,12 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
 use serde_json::Value;
-use strongroom::config::Manner;
+use strongroom::config::{Manner, Rate};
 use strongroom::server::access::{ADMINISTRATOR, Scope, assign};
 use strongroom::server::clock::Clock;
 use strongroom::server::identity;
 use strongroom::server::names::Names;
-use strongroom::server::{Configuration, LoginLimit, Offered, Server};
+use strongroom::server::{Configuration, Offered, Server};
 use strongroom::vault::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -168,7 +168,7 @@ fn server_of(vault: &Arc<dyn VaultAdmin>, clock: &Clock) -> Arc<Server> {
     let names = Names::below("vault.example.com");
     // Every request has a token of its own.
     let many = NonZeroU32::new(1_000_000).unwrap();
-    let login_limit = LoginLimit { per_second: many, burst: many };
+    let login_limit = Some(Rate { per_second: many, burst: many });
     let offered =
         Offered { name: "web".to_owned(), vault: Arc::clone(vault), manner: Manner::KeyVault, allow_from: None };
     let configuration = Configuration { login_limit, ..Configuration::default() };

@@ -34,8 +34,7 @@ fn an_authority_counts_within_its_own_dates_alone() {
     let ends = Authority::within("Ends", NOW - DAY, NOW + 20);
     let begins = Authority::within("Begins", NOW + 10, NOW + DAY);
     let scene = Scene::of_several(&[&ends, &begins], None);
-    let identity = scene.somebody("web");
-    scene.change(&identity, |identity| identity.names.push("dns:one.test".into()));
+    scene.somebody_named("web", "dns:one.test");
     let mut of_ends = scene.connect(Some(&ends.issue(&Says::names(&["dns:one.test"]))));
     let mut of_begins = scene.connect(Some(&begins.issue(&Says::names(&["dns:one.test"]))));
     for (moment, first, second) in
@@ -58,8 +57,7 @@ fn an_authority_counts_within_its_own_dates_alone() {
 fn of_authorities_that_have_all_ended_none_counts() {
     let ended = Authority::within("Ended", NOW - 2 * DAY, NOW - DAY);
     let scene = Scene::of(&ended, Some(ended.list(&[], NOW + DAY)));
-    let identity = scene.somebody("web");
-    scene.change(&identity, |identity| identity.names.push("dns:one.test".into()));
+    scene.somebody_named("web", "dns:one.test");
     let answer = scene.connect(Some(&ended.issue(&Says::names(&["dns:one.test"])))).ask("GET", "/secrets", "");
     assert!(answer.status == 401 && answer.body.contains("authority whose own certificate"), "{answer:?}");
 }

@@ -68,8 +68,7 @@ fn a_certificate_that_is_revoked_stops_counting_on_the_connection_that_it_began(
 fn a_file_that_cannot_be_read_leaves_what_was_read_before() {
     let authority = Authority::new("Clients");
     let scene = Scene::of(&authority, Some(authority.list(&[], NOW + DAY)));
-    let identity = scene.somebody("web");
-    scene.change(&identity, |identity| identity.names.push("dns:one.test".into()));
+    scene.somebody_named("web", "dns:one.test");
     let one = authority.issue(&Says::names(&["dns:one.test"]));
     scene.revoke(authority.list(&[&one.serial], NOW + DAY));
     let files = scene.files.as_ref().unwrap();
@@ -89,8 +88,7 @@ fn a_file_that_cannot_be_read_leaves_what_was_read_before() {
 fn a_list_that_is_too_old_vouches_for_nobody() {
     let (authority, other) = (Authority::new("Clients"), Authority::new("Others"));
     let scene = Scene::of(&authority, Some(authority.list(&[], NOW + 3600)));
-    let identity = scene.somebody("web");
-    scene.change(&identity, |identity| identity.names.push("dns:one.test".into()));
+    scene.somebody_named("web", "dns:one.test");
     let mut client = scene.connect(Some(&authority.issue(&Says::names(&["dns:one.test"]))));
     assert_eq!(list(&mut client).status, 200);
     scene.world.clock.set(NOW + 3601);
@@ -181,8 +179,7 @@ fn a_certificate_for_servers_or_with_the_names_of_two_identities_is_nobodys() {
 fn with_a_certificate_and_a_token_the_token_decides() {
     let authority = Authority::new("Clients");
     let scene = Scene::of(&authority, None);
-    let identity = scene.somebody("web");
-    scene.change(&identity, |identity| identity.names.push("dns:one.test".into()));
+    scene.somebody_named("web", "dns:one.test");
     let certified = authority.issue(&Says::names(&["dns:one.test"]));
     let (_, reader) = scene.world.token_with("Key Vault Secrets User");
     let mut client = scene.connect(Some(&certified));
@@ -205,8 +202,7 @@ fn with_a_certificate_and_a_token_the_token_decides() {
 fn a_probe_is_challenged_and_never_carried_out() {
     let authority = Authority::new("Clients");
     let scene = Scene::of(&authority, None);
-    let identity = scene.somebody("web");
-    scene.change(&identity, |identity| identity.names.push("dns:one.test".into()));
+    scene.somebody_named("web", "dns:one.test");
     let stranger = scene.world.somebody("stranger").identity;
     scene.change(&stranger, |identity| identity.names.push("dns:other.test".into()));
     for name in ["dns:one.test", "dns:other.test"] {
@@ -246,8 +242,7 @@ fn the_login_host_knows_nobody_by_a_certificate() {
 fn a_session_that_is_resumed_goes_by_the_certificate_that_began_it() {
     let authority = Authority::new("Clients");
     let scene = Scene::of(&authority, Some(authority.list(&[], NOW + DAY)));
-    let identity = scene.somebody("web");
-    scene.change(&identity, |identity| identity.names.push("dns:one.test".into()));
+    scene.somebody_named("web", "dns:one.test");
     let one = authority.issue(&Says::names(&["dns:one.test"]));
     let config = scene.client_config(Some(&one), "http/1.1");
     assert_eq!(list(&mut scene.connect_as(config.clone())).status, 200);

@@ -36,8 +36,7 @@ async fn status(requests: &mut SendRequest<Bytes>, method: &str, path: &str, par
 fn a_probe_is_challenged_and_a_revoked_certificate_stops_counting() {
     let authority = Authority::new("Clients");
     let scene = Scene::of(&authority, Some(authority.list(&[], NOW + DAY)));
-    let identity = scene.somebody("web");
-    scene.change(&identity, |identity| identity.names.push("dns:one.test".into()));
+    scene.somebody_named("web", "dns:one.test");
     let one = authority.issue(&Says::names(&["dns:one.test"]));
     scene.world.runtime().block_on(async {
         let run = async {

@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use strongroom::config::{Forwarding, Rate, TrustedProxies};
+use strongroom::server::Configuration;
 use strongroom::server::identity::LocalPeer;
 use strongroom::server::listen::{Limits, Proxies};
-use strongroom::server::{Configuration, LoginLimit};
 use strongroom::sys::env::effective_uid;
 
 use crate::scene::Scene;
@@ -70,10 +70,13 @@ fn an_identity_without_a_token_is_counted_too() {
 #[test]
 fn clients_behind_a_proxy_are_counted_each_by_itself_when_they_log_in() {
     let listed = TrustedProxies { networks: vec!["127.0.0.1".parse().unwrap()], by: Forwarding::Header };
-    let few = LoginLimit { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(3).unwrap() };
+    let few = Rate { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(3).unwrap() };
     let proxies = Arc::new(Proxies::from(listed));
-    let scene =
-        Scene::behind(None, Configuration { proxies, login_limit: few, ..Configuration::default() }, Limits::default());
+    let scene = Scene::behind(
+        None,
+        Configuration { proxies, login_limit: Some(few), ..Configuration::default() },
+        Limits::default(),
+    );
     let mut client = scene.connect(None);
     let mut status = |from: &str| {
         let headers = [("x-forwarded-for", from), ("content-type", "application/x-www-form-urlencoded")];

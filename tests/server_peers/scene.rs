@@ -217,6 +217,12 @@ impl Scene {
         identity
     }
 
+    /// The same, known by this name in certificates.
+    pub fn somebody_named(&self, name: &str, in_certificates: &str) {
+        let identity = self.somebody(name);
+        self.change(&identity, |identity| identity.names.push(in_certificates.to_owned()));
+    }
+
     pub fn change(&self, identity: &Identity, mut edit: impl FnMut(&mut Identity)) {
         identity::change(&*self.world.vault, &identity.oid, &mut edit).unwrap();
     }

@@ -3,8 +3,7 @@
 use std::num::NonZeroU32;
 
 use base64ct::{Base64, Encoding};
-use strongroom::config::Manner;
-use strongroom::server::LoginLimit;
+use strongroom::config::{Manner, Rate};
 use strongroom::server::identity;
 
 use super::jwt;
@@ -116,7 +115,7 @@ fn a_secret_that_expired_was_removed_or_belongs_to_a_disabled_identity_gives_no_
 
 #[test]
 fn logins_beyond_the_limit_are_told_when_to_come_back() {
-    let limit = LoginLimit { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(3).unwrap() };
+    let limit = Rate { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(3).unwrap() };
     let world = World::with_login_limit(limit);
     let somebody = world.somebody("app");
     let mut client = world.connect();

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use strongroom::backend::local::LocalVault;
-use strongroom::config::{AllowFrom, IssuerConfig, Manner, VaultConfig};
+use strongroom::config::{AllowFrom, IssuerConfig, Manner, Rate, VaultConfig};
 use strongroom::server::access::{RoleDefinition, Scope, assign};
 use strongroom::server::administration::full_backup::{Target, Targets};
 use strongroom::server::clock::Clock;
 use strongroom::server::identity::{self, Identity};
 use strongroom::server::listen::{Limits, Listeners, SOCKET_MODE, serve};
 use strongroom::server::names::Names;
-use strongroom::server::{Configuration, LoginLimit, Offered, Server};
+use strongroom::server::{Configuration, Offered, Server};
 use strongroom::vault::{Pin, Role, Unlock, VaultAdmin};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -56,23 +56,23 @@ pub struct Somebody {
 impl World {
     pub fn new() -> Self {
         let many = NonZeroU32::new(100_000).unwrap();
-        Self::with_login_limit(LoginLimit { per_second: many, burst: many })
+        Self::with_login_limit(Rate { per_second: many, burst: many })
     }
 
     /// The vault is served as a Managed HSM.
     pub fn of_hsm() -> Self {
         let many = NonZeroU32::new(100_000).unwrap();
-        Self::made(LoginLimit { per_second: many, burst: many }, Manner::ManagedHsm)
+        Self::made(Rate { per_second: many, burst: many }, Manner::ManagedHsm)
     }
 
-    pub fn with_login_limit(limit: LoginLimit) -> Self {
+    pub fn with_login_limit(limit: Rate) -> Self {
         Self::made(limit, Manner::KeyVault)
     }
 
     /// With what a server's operator decides; logins are not limited, and targets of backups are as everywhere.
     pub fn configured(configuration: Configuration) -> Self {
         let many = NonZeroU32::new(100_000).unwrap();
-        let login_limit = LoginLimit { per_second: many, burst: many };
+        let login_limit = Some(Rate { per_second: many, burst: many });
         Self::made_with(Configuration { login_limit, ..configuration }, Manner::KeyVault, None)
     }
 
@@ -87,7 +87,8 @@ impl World {
         Self::configured(Configuration { issuers, imds_identity, ..Configuration::default() })
     }
 
-    fn made(login_limit: LoginLimit, manner: Manner) -> Self {
+    fn made(login_limit: Rate, manner: Manner) -> Self {
+        let login_limit = Some(login_limit);
         Self::made_with(Configuration { login_limit, ..Configuration::default() }, manner, None)
     }
 

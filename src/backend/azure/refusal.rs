@@ -23,14 +23,27 @@ struct Reason {
     innererror: Option<Box<Reason>>,
 }
 
+/// What a vault says of a refusal.
+pub struct Said {
+    /// Its innermost code; empty without one.
+    pub code: String,
+    /// Its sentence on one line, without the full stop; never empty.
+    pub message: String,
+}
+
+impl Said {
+    pub(super) fn in_reply(reply: &Reply) -> Self {
+        let Refusal { error } = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let message = error.message.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+        let message = message.trim_end_matches('.');
+        let message = if message.is_empty() { format!("it answered {}", reply.status) } else { message.to_owned() };
+        Self { code: innermost(error.innererror).or(error.code).unwrap_or_default(), message }
+    }
+}
+
 /// What a status that isn't one of success means.
 pub(super) fn of(reply: &Reply, method: &str, target: &str, vault: &Origin) -> VaultError {
-    let Refusal { error } = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let message = error.message.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-    let message = message.trim_end_matches('.');
-    let message = if message.is_empty() { format!("it answered {}", reply.status) } else { message.to_owned() };
-    let outer = error.code.unwrap_or_default();
-    let inner = innermost(error.innererror).unwrap_or_else(|| outer.clone());
+    let Said { code: inner, message } = Said::in_reply(reply);
     let location = vault.to_string();
     match (reply.status, inner.as_str()) {
         (401, _) => VaultError::CredentialRefused {

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::challenge::{Challenge, wanted_claims};
 use super::credential::{self, Asking, Denied};
 use super::refusal;
+pub use super::refusal::Said;
 pub use crate::backend::remote::Repeat;
 use crate::backend::remote::{Budget, Client, Endpoint, Request, Resolver, Response, Token, TokenKeeper, Trust};
 use crate::config::{AzureConfig, AzureCredential, Origin, SecretText};
@@ -46,6 +47,13 @@ pub struct Reply {
     pub status: u16,
     /// The body.
     pub body: Zeroizing<Vec<u8>>,
+}
+
+impl Reply {
+    /// Why the vault refused, in its own words.
+    pub fn refusal(&self) -> Said {
+        Said::in_reply(self)
+    }
 }
 
 impl Session {

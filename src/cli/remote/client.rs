@@ -1,7 +1,7 @@
 //! Requests to a vault by its backend's own session, and a refusal in one sentence that says what the service said.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::super::{Error, Result};
@@ -9,7 +9,7 @@ use super::Access;
 use super::address::Address;
 use super::login;
 use super::wire::Page;
-use crate::backend::azure::session::{Repeat, Reply, Session};
+use crate::backend::azure::session::{Repeat, Reply, Said, Session};
 use crate::vault::VaultError;
 
 /// Room for a body that holds a secret: it is written without a buffer that grows.
@@ -30,23 +30,6 @@ const WORDS: [(&str, &str); 5] = [
 pub(super) struct Client {
     pub address: Address,
     session: Session,
-}
-
-/// The service's error body.
-#[derive(Deserialize, Default)]
-struct Refusal {
-    #[serde(default)]
-    error: Reason,
-}
-
-#[derive(Deserialize, Default)]
-struct Reason {
-    #[serde(default)]
-    code: String,
-    #[serde(default)]
-    message: String,
-    #[serde(default)]
-    innererror: Option<Box<Reason>>,
 }
 
 impl Client {
@@ -128,12 +111,8 @@ impl Client {
     }
 
     fn refused(&self, answer: &Reply) -> Error {
-        let Refusal { error } = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let message = error.message.split_whitespace().collect::<Vec<_>>().join(" ");
-        let message = message.trim_end_matches('.');
-        let message = if message.is_empty() { format!("it answered {}", answer.status) } else { message.to_owned() };
-        let inner = error.innererror.map(|inner| inner.code).unwrap_or(error.code);
-        let advice = match (answer.status, inner.as_str()) {
+        let Said { code, message } = answer.refusal();
+        let advice = match (answer.status, code.as_str()) {
             (401, _) => ": get a new token, or check that the identity is enabled",
             (409, "ObjectIsDeletedButRecoverable") => {
                 ": `strongroom deleted recover` brings it back, `strongroom deleted purge` frees its name"

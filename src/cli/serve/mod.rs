@@ -27,7 +27,7 @@ use crate::server::identity::{self, Identity};
 use crate::server::listen::{self, Limits, Listeners, Proxies};
 use crate::server::names::Names;
 use crate::server::tls::Tls;
-use crate::server::{Configuration, LoginLimit, Offered, ServeError, Server};
+use crate::server::{Configuration, Offered, ServeError, Server};
 use crate::vault::{Image, Name, VaultAdmin};
 
 /// Where the server is reached, and for what.
@@ -122,7 +122,7 @@ impl Serve {
             imds_identity: self.managed_identity.as_ref().and_then(|managed| managed.imds_identity.clone()),
             client_authorities,
             proxies: Arc::new(self.trusted_proxies.clone().map(Proxies::from).unwrap_or_default()),
-            login_limit: self.logins.map(LoginLimit::from).unwrap_or_default(),
+            login_limit: self.logins,
             request_limit: self.requests,
         })
     }

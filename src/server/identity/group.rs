@@ -157,20 +157,23 @@ pub(super) fn leave_all(image: &Image, oid: &str) -> Vec<Change> {
 #[derive(Debug, Default)]
 pub(super) struct Memberships {
     by_member: HashMap<Box<str>, Arc<[Box<str>]>>,
-    by_foreign: HashMap<ForeignGroup, Box<str>>,
+    /// By issuer, then by what it calls the group.
+    by_foreign: HashMap<Box<str>, HashMap<Box<str>, Box<str>>>,
     none: Arc<[Box<str>]>,
 }
 
 impl Memberships {
     pub(super) fn of(groups: &[Group]) -> Self {
         let mut by_member: HashMap<Box<str>, Vec<Box<str>>> = HashMap::new();
-        let mut by_foreign = HashMap::new();
+        let mut by_foreign: HashMap<Box<str>, HashMap<Box<str>, Box<str>>> = HashMap::new();
         for group in groups {
             let oid = || Box::from(group.oid.as_str());
             for member in &group.members {
                 by_member.entry(member.as_str().into()).or_default().push(oid());
             }
-            by_foreign.extend(group.foreign.iter().map(|foreign| (foreign.clone(), oid())));
+            for ForeignGroup { issuer, value } in &group.foreign {
+                by_foreign.entry(issuer.as_str().into()).or_default().insert(value.as_str().into(), oid());
+            }
         }
         let by_member = by_member.into_iter().map(|(member, groups)| (member, groups.into())).collect();
         Self { by_member, by_foreign, none: Arc::default() }
@@ -183,7 +186,6 @@ impl Memberships {
 
     /// The object id of the group as which an issuer's group counts.
     pub(super) fn foreign(&self, issuer: &str, value: &str) -> Option<&str> {
-        let foreign = ForeignGroup { issuer: issuer.to_owned(), value: value.to_owned() };
-        self.by_foreign.get(&foreign).map(|oid| &**oid)
+        self.by_foreign.get(issuer)?.get(value).map(|oid| &**oid)
     }
 }

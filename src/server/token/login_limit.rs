@@ -11,29 +11,8 @@ use crate::config::Rate;
 use crate::server::listen::{Origin, Peer};
 use crate::server::throttle::Throttle;
 
-/// How many logins one client may try.
-#[derive(Clone, Copy, Debug)]
-pub struct LoginLimit {
-    /// In a second, for as long as it likes.
-    pub per_second: NonZeroU32,
-    /// At once, after a pause.
-    pub burst: NonZeroU32,
-}
-
-impl Default for LoginLimit {
-    fn default() -> Self {
-        Self {
-            per_second: NonZeroU32::new(20).unwrap_or(NonZeroU32::MIN),
-            burst: NonZeroU32::new(100).unwrap_or(NonZeroU32::MIN),
-        }
-    }
-}
-
-impl From<Rate> for LoginLimit {
-    fn from(Rate { per_second, burst }: Rate) -> Self {
-        Self { per_second, burst }
-    }
-}
+/// How many logins one client may try, if nothing else is said.
+const USUAL: Rate = Rate { per_second: NonZeroU32::new(20).unwrap(), burst: NonZeroU32::new(100).unwrap() };
 
 /// Whose attempts are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,8 +42,8 @@ pub struct Logins(Throttle<Client>);
 
 impl Logins {
     /// Nobody has tried yet.
-    pub fn new(LoginLimit { per_second, burst }: LoginLimit) -> Self {
-        Self(Throttle::new(Rate { per_second, burst }))
+    pub fn new(limit: Option<Rate>) -> Self {
+        Self(Throttle::new(limit.unwrap_or(USUAL)))
     }
 
     /// Counts one attempt. If it is one too many: after how many seconds the next may be made.
@@ -88,7 +67,7 @@ mod tests {
     }
 
     fn strict() -> Logins {
-        Logins::new(LoginLimit { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(2).unwrap() })
+        Logins::new(Some(Rate { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(2).unwrap() }))
     }
 
     #[test]

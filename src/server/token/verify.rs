@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, Validation};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::{Claims, SigningKeys};
+use super::{Claims, SigningKeys, signature_only};
 use crate::config::Manner;
 use crate::server::names::Names;
 
@@ -93,12 +93,8 @@ pub struct Verifier {
 
 impl Default for Verifier {
     fn default() -> Self {
-        let mut validation = Validation::new(Algorithm::ES256);
-        // Checked below, by the server's clock.
-        validation.required_spec_claims.clear();
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        Self { seen: Cache::with_weighter(REMEMBERED, REMEMBERED_BYTES, Bytes), validation }
+        let seen = Cache::with_weighter(REMEMBERED, REMEMBERED_BYTES, Bytes);
+        Self { seen, validation: signature_only(Algorithm::ES256) }
     }
 }
 
