@@ -74,6 +74,8 @@ pub struct AzureConfig {
     pub tenant: Option<String>,
     /// `authority`: the only host that a credential is shown to; `None`: one beside the vault, or Azure's.
     pub authority: Option<Origin>,
+    /// `managed_hsm = true`: it is one, though its host's name doesn't say so.
+    pub managed_hsm: bool,
     /// `secrets = true`: they are objects too.
     pub secrets: bool,
     /// `random = "vault"`.
@@ -175,6 +177,13 @@ impl Origin {
         self.port
     }
 
+    /// Whether it is a Managed HSM's, below a domain that says so: as Azure's is and, unless it is configured otherwise, a
+    /// server's of ours.
+    pub fn is_managed_hsm(&self) -> bool {
+        // The first label is the vault's own name, which may be any.
+        self.host.split('.').skip(1).any(|label| label == "managedhsm")
+    }
+
     /// Host and, where it isn't 443, port: as `Host` has them.
     pub fn authority(&self) -> String {
         if self.port == 443 { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
@@ -257,10 +266,16 @@ impl AzureConfig {
             credential,
             tenant: None,
             authority: None,
+            managed_hsm: false,
             secrets: false,
             random_from_vault: false,
             verify_challenge_resource: true,
         }
+    }
+
+    /// Whether it is a Managed HSM.
+    pub fn is_managed_hsm(&self) -> bool {
+        self.managed_hsm || self.remote.origins[0].is_managed_hsm()
     }
 }
 

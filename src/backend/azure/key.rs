@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::algorithm::{self, Service};
 use super::session::{Repeat, Reply, Session};
-use super::wire::{OperationResult, invalid, parts_of, read, secret_base64url};
+use super::wire::{OperationResult, base64url, invalid, parts_of, read, secret_base64url};
 use crate::backend::now;
 use crate::crypto::{
     CipherScheme, CryptoError, Direction, EncryptScheme, KeyAlgorithm, KeyWrapScheme, PublicKey, SecretBytes,
@@ -105,13 +105,15 @@ impl AzureKey {
         Ok(self.public.get_or_init(|| parsed))
     }
 
-    fn call(&self, operation: &Operation<'_>, input: &[u8]) -> Result<Reply> {
+    /// The one request, and the value that comes of it.
+    fn ask(&self, operation: &Operation<'_>, input: &[u8]) -> Result<SecretBytes> {
         let path = format!("/keys/{}/{}/{}", self.name, self.version, operation.verb);
-        self.session.call("POST", &path, Some(&body(operation, input)), Repeat::Safe)
+        let reply = self.session.call("POST", &path, Some(&body(operation, input)), Repeat::Safe)?;
+        self.value(operation, &reply)
     }
 
-    /// The value that the service answered, if it is this version's.
-    fn value(&self, reply: &Reply) -> Result<SecretBytes> {
+    /// The value that the service answered, if it is this version's and made as it was asked for.
+    fn value(&self, operation: &Operation<'_>, reply: &Reply) -> Result<SecretBytes> {
         let result: OperationResult<'_> = read(&self.location, &reply.body)?;
         let own = parts_of(&result.kid).is_some_and(|(collection, name, version)| {
             let same_version = version.is_some_and(|version| version.eq_ignore_ascii_case(&self.version));
@@ -123,7 +125,20 @@ impl AzureKey {
                 format!("it used another key than version {} of {}", self.version, self.name),
             ));
         }
+        if let (Some(wanted), Some(used)) = (operation.iv, result.iv.as_deref())
+            && base64url(used).as_deref() != Some(wanted)
+        {
+            return Err(invalid(&self.location, "it used another initialisation vector than it was given"));
+        }
         secret_base64url(&result.value).ok_or_else(|| invalid(&self.location, "its value isn't base64url"))
+    }
+
+    /// A result of this many bytes, if that is what the scheme makes.
+    fn of_length(&self, result: SecretBytes, is_right: impl Fn(usize) -> bool) -> Result<SecretBytes> {
+        match is_right(result.len()) {
+            true => Ok(result),
+            false => Err(invalid(&self.location, format!("what {} made isn't as long as it must be", self.name))),
+        }
     }
 
     fn key_wrap(&self, scheme: &KeyWrapScheme) -> Result<&'static str> {
@@ -133,7 +148,7 @@ impl AzureKey {
 
     fn open(&self, operation: &Operation<'_>, input: &[u8]) -> Result<SecretBytes> {
         self.check()?;
-        self.value(&self.call(operation, input).map_err(of_ciphertext)?)
+        self.ask(operation, input).map_err(of_ciphertext)
     }
 
     fn decrypt_rsa(
@@ -166,7 +181,7 @@ impl PrivateKey for AzureKey {
     fn sign(&self, scheme: &SignScheme, input: &[u8], out: &mut [u8]) -> Result<usize> {
         self.check()?;
         let (alg, digest) = self.service.signature(self.algorithm, scheme, input)?;
-        let signature = self.value(&self.call(&Operation::new("sign", alg), &digest)?)?;
+        let signature = self.ask(&Operation::new("sign", alg), &digest)?;
         // A vault that passed a parameter over, or used another key, signed something else.
         if self.public()?.verify(scheme, input, signature.expose()).is_err() {
             return Err(invalid(
@@ -222,15 +237,20 @@ impl RemoteKey for AzureKey {
         if whole_blocks && !input.len().is_multiple_of(BLOCK_LEN) {
             return Err(CryptoError::InputLength.into());
         }
-        match (direction, scheme) {
+        let result = match (direction, scheme) {
             // Nothing to encrypt is nothing; the service refuses an empty value.
-            (_, CipherScheme::AesCbc { .. }) if input.is_empty() => Ok(SecretBytes::from_slice(&[])),
+            (_, CipherScheme::AesCbc { .. }) if input.is_empty() => return Ok(SecretBytes::from_slice(&[])),
             (Direction::Encrypt, _) => {
                 self.check()?;
-                self.value(&self.call(&operation, input)?)
+                self.ask(&operation, input)?
             }
-            (Direction::Decrypt, _) => self.open(&operation, input),
-        }
+            (Direction::Decrypt, _) => self.open(&operation, input)?,
+        };
+        self.of_length(result, |len| match (scheme, direction) {
+            (CipherScheme::AesCbcPad { .. }, Direction::Encrypt) => len == padded_len(input.len()),
+            (CipherScheme::AesCbcPad { .. }, Direction::Decrypt) => padded_len(len) == input.len(),
+            _ => len == input.len(),
+        })
     }
 
     fn wrap(&self, scheme: &KeyWrapScheme, value: &[u8]) -> Result<Vec<u8>> {
@@ -243,7 +263,8 @@ impl RemoteKey for AzureKey {
             return Err(CryptoError::InputLength.into());
         }
         self.check()?;
-        Ok(self.value(&self.call(&Operation::new("wrapkey", alg), value)?)?.expose().to_vec())
+        let wrapped = self.ask(&Operation::new("wrapkey", alg), value)?;
+        Ok(self.of_length(wrapped, |len| len == wrapped_len(value.len()))?.expose().to_vec())
     }
 
     fn unwrap(&self, scheme: &KeyWrapScheme, wrapped: &[u8]) -> Result<SecretBytes> {
@@ -251,12 +272,24 @@ impl RemoteKey for AzureKey {
         if wrapped.len() < BLOCK_LEN || !wrapped.len().is_multiple_of(8) {
             return Err(CryptoError::InputLength.into());
         }
-        self.open(&Operation::new("unwrapkey", alg), wrapped)
+        let value = self.open(&Operation::new("unwrapkey", alg), wrapped)?;
+        let whole = matches!(scheme, KeyWrapScheme::AesKw { .. });
+        self.of_length(value, |len| wrapped_len(len) == wrapped.len() && (!whole || len.is_multiple_of(8)))
     }
 }
 
 /// Bytes of AES's block.
 const BLOCK_LEN: usize = 16;
+
+/// How long so many bytes are with their padding (RFC 5652 §6.3).
+fn padded_len(len: usize) -> usize {
+    len + BLOCK_LEN - len % BLOCK_LEN
+}
+
+/// How long so many bytes are when they are wrapped (RFC 3394 §2, RFC 5649 §3).
+fn wrapped_len(len: usize) -> usize {
+    len.next_multiple_of(8) + 8
+}
 
 /// `KeySignParameters` or `KeyOperationsParameters`: names and base64url, of which nothing needs an escape. Written at once
 /// into memory that is wiped and doesn't grow.

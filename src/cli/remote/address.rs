@@ -32,7 +32,7 @@ impl Address {
 
     /// Whether it is a Managed HSM, whose domain begins so at Azure and, unless it is configured otherwise, here.
     pub(super) fn is_managed_hsm(&self) -> bool {
-        self.0.host().split('.').nth(1) == Some("managedhsm")
+        self.0.is_managed_hsm()
     }
 
     /// What the server calls one of its backup targets: a host beside the vault's.
