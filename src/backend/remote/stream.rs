@@ -59,7 +59,7 @@ impl Stream {
                 Some(tls) if tls.is_handshaking() => {}
                 _ => return Ok(stream),
             }
-            if let Err(stopped) = stream.take_in(until) {
+            if let Err(stopped) = stream.wait_and_take_in(until) {
                 // The alert that says why, if there is room for it.
                 let _ = stream.flush(Instant::now());
                 return Err(stopped);
@@ -87,26 +87,28 @@ impl Stream {
                 }
             };
             match tls.reader().read(into) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.take_in(until)?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait_and_take_in(until)?,
                 outcome => return Ok(outcome?),
             }
         }
     }
 
-    /// Whether nothing has happened on it while nobody used it.
+    /// Whether nothing has happened on it while nobody used it, and nothing is left of what came before.
     pub(super) fn is_quiet(&mut self) -> bool {
-        if self.socket.is_quiet() {
-            return true;
-        }
         // TLS has messages of its own, such as tickets for a later session.
-        if self.tls.is_none() || self.take_in(Instant::now()).is_err() {
+        if !self.socket.is_quiet() && (self.tls.is_none() || self.take_in().is_err() || !self.socket.is_quiet()) {
             return false;
         }
-        let mut none = [0; 1];
-        let silent = |tls: &mut Box<ClientConnection>| {
-            tls.reader().read(&mut none).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
-        };
-        self.tls.as_mut().is_some_and(silent) && self.socket.is_quiet()
+        // What was opened and read by nobody would be the next request's answer.
+        let mut one = [0];
+        self.tls
+            .as_mut()
+            .is_none_or(|tls| tls.reader().read(&mut one).is_err_and(|error| error.kind() == ErrorKind::WouldBlock))
+    }
+
+    /// Whether everything that was sent has come to the other side's system.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.socket.is_acknowledged()
     }
 
     /// Lets the connection end by itself when what is sent isn't acknowledged.
@@ -114,10 +116,14 @@ impl Stream {
         self.socket.give_up_after(time);
     }
 
-    /// Receives records and opens them.
-    fn take_in(&mut self, until: Instant) -> Result<(), Stopped> {
-        let Some(tls) = &mut self.tls else { return Ok(()) };
+    fn wait_and_take_in(&mut self, until: Instant) -> Result<(), Stopped> {
         wait_for(&self.socket, Ready::ToRead, until)?;
+        self.take_in()
+    }
+
+    /// Receives the records that are there, and opens them.
+    fn take_in(&mut self) -> Result<(), Stopped> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
         match tls.read_tls(&mut Ends(&self.socket)) {
             Ok(0) if tls.is_handshaking() => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
@@ -172,5 +178,62 @@ impl Write for Ends<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rustls::crypto::aws_lc_rs::default_provider;
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+    use super::super::tls::Trust;
+    use super::*;
+    use crate::config::{Origin, RemoteConfig};
+
+    /// A server that says this after the handshake, and no more; and whom it is trusted by.
+    fn saying(words: &'static [u8]) -> (TcpListener, Trust, impl FnOnce(std::net::TcpStream)) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate =
+            rcgen::CertificateParams::new(vec!["v.example".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let mut config = RemoteConfig::at(Origin::parse("https://v.example").unwrap());
+        config.authorities = Some(certificate.pem().into_bytes());
+        let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let tls = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], private)
+            .unwrap();
+        let serve = move |stream| {
+            let mut client = StreamOwned::new(ServerConnection::new(Arc::new(tls)).unwrap(), stream);
+            client.write_all(words).unwrap();
+            // Until the client is gone.
+            let _ = client.read(&mut [0]);
+        };
+        (TcpListener::bind("127.0.0.1:0").unwrap(), Trust::of_vault(&config), serve)
+    }
+
+    #[test]
+    fn what_came_and_was_read_by_nobody_is_not_taken_for_the_next_answer() {
+        let (listener, trust, serve) = saying(b"hello!");
+        let until = Instant::now() + Duration::from_secs(60);
+        let (socket, _) = Socket::connect(&listener.local_addr().unwrap()).unwrap();
+        let server = std::thread::spawn(move || serve(listener.accept().unwrap().0));
+        wait(&[&socket], Ready::ToWrite, until).unwrap();
+        let tls = trust.connection("v.example", "v.example").unwrap();
+        let mut stream = Stream::plain(socket).shake_hands(tls, until).unwrap();
+        let mut three = [0; 3];
+        assert_eq!(stream.receive(&mut three, until).unwrap(), 3);
+        assert!(!stream.is_quiet(), "\"lo!\" is left");
+        let mut two = [0; 2];
+        assert_eq!(stream.receive(&mut two, until).unwrap(), 2);
+        assert!(stream.is_quiet());
+        drop(stream);
+        server.join().unwrap();
     }
 }
