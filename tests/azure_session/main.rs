@@ -8,9 +8,11 @@ mod child;
 mod proxy;
 mod scene;
 
+mod between;
 mod credentials;
 mod doctor;
 mod faults;
 mod forks;
+mod inherited;
 mod requests;
 mod silence;
