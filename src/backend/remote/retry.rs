@@ -25,10 +25,14 @@ pub(super) fn pause(response: &Response, attempt: u32, failures: u32, may_repeat
         500 | 502 | 504 => may_repeat && failures < PATIENCE,
         _ => false,
     };
-    again.then(|| match told {
-        Some(told) => told + fraction(FIRST),
-        None => doubled(attempt),
-    })
+    again.then(|| after(told, attempt))
+}
+
+/// The pause of a server that says so long. One that says "at once", or whose clock is behind, is left alone longer each
+/// time all the same.
+fn after(told: Option<Duration>, attempt: u32) -> Duration {
+    let own = doubled(attempt);
+    told.map_or(own, |told| own.max(told + fraction(FIRST)))
 }
 
 /// The pause before the given attempt, where nobody says how long.
@@ -62,6 +66,8 @@ mod tests {
         assert_eq!(told("7"), Some(Duration::from_secs(7)));
         assert_eq!(told("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(told("soon"), None);
+        assert!(after(told("0"), 5) >= LONGEST / 2, "who says 0 for ever is asked less and less");
+        assert!(after(told("7"), 0) >= Duration::from_secs(7));
         for attempt in 0..40 {
             assert!(doubled(attempt) <= LONGEST && doubled(attempt) >= FIRST / 2);
         }
