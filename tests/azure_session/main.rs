@@ -8,9 +8,11 @@ mod child;
 mod proxy;
 mod scene;
 
+mod command;
 mod credentials;
 mod doctor;
 mod faults;
 mod forks;
 mod requests;
 mod silence;
+mod vault;
