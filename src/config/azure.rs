@@ -52,6 +52,7 @@ impl Source<'_> {
             credential,
             tenant: table.tenant.as_ref().map(|tenant| tenant.get_ref().clone()),
             authority: authority.transpose()?,
+            managed_hsm: table.managed_hsm,
             secrets: table.secrets,
             random_from_vault,
             verify_challenge_resource: table.verify_challenge_resource.unwrap_or(true),

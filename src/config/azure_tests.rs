@@ -73,6 +73,7 @@ fn every_key_of_the_way_there_is_read() {
         "urls = [\"https://a.example\", \"https://b.example:8443\"]\nsocket = \"sock\"\nca_file = \"ca.pem\"\n\
          tls_pins = [\"sha256/oTrDN6pTXOmdwFwq5H2fdmSXVZZYGcyrR6tHu3TGJC0=\"]\nclient_certificate = \"me.pem\"\n\
          client_key = \"me.key\"\nproxy = \"http://u:p@proxy:3128\"\ntimeout = \"2500ms\"\nrefresh = 5\nsecrets = true\n\
+         managed_hsm = true\n\
          random = \"vault\"\nverify_challenge_resource = false\ntenant = \"t\"\nauthority = \"login.example\"\n\
          credential = \"tls\"",
     );
@@ -86,6 +87,7 @@ fn every_key_of_the_way_there_is_read() {
     assert_eq!(remote.proxy.as_ref().unwrap().port, 3128);
     assert_eq!(azure.authority.unwrap().to_string(), "https://login.example");
     assert!(azure.secrets && azure.random_from_vault && !azure.verify_challenge_resource);
+    assert!(azure.managed_hsm && !azure.remote.origins[0].is_managed_hsm());
     assert!(matches!(azure.credential, AzureCredential::Tls));
 }
 

@@ -74,6 +74,8 @@ pub struct AzureConfig {
     pub tenant: Option<String>,
     /// `authority`: the only host that a credential is shown to; `None`: one beside the vault, or Azure's.
     pub authority: Option<Origin>,
+    /// `managed_hsm = true`: it is one, though its host's name doesn't say so.
+    pub managed_hsm: bool,
     /// `secrets = true`: they are objects too.
     pub secrets: bool,
     /// `random = "vault"`.
@@ -175,6 +177,13 @@ impl Origin {
         self.port
     }
 
+    /// Whether it is a Managed HSM's, below a domain that says so: as Azure's is and, unless it is configured otherwise, a
+    /// server's of ours.
+    pub fn is_managed_hsm(&self) -> bool {
+        // The first label is the vault's own name, which may be any.
+        self.host.split('.').skip(1).any(|label| label == "managedhsm")
+    }
+
     /// Host and, where it isn't 443, port: as `Host` has them.
     pub fn authority(&self) -> String {
         if self.port == 443 { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
@@ -257,10 +266,16 @@ impl AzureConfig {
             credential,
             tenant: None,
             authority: None,
+            managed_hsm: false,
             secrets: false,
             random_from_vault: false,
             verify_challenge_resource: true,
         }
+    }
+
+    /// Whether it is a Managed HSM.
+    pub fn is_managed_hsm(&self) -> bool {
+        self.managed_hsm || self.remote.origins[0].is_managed_hsm()
     }
 }
 
@@ -285,6 +300,18 @@ impl fmt::Debug for SecretText {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_managed_hsm_is_known_by_its_domain() {
+        for (address, is_hsm) in [
+            ("https://a.managedhsm.azure.net", true),
+            ("https://a.managedhsm.localhost:8443", true),
+            ("https://managedhsm.vault.azure.net", false),
+            ("https://a.vault.azure.net", false),
+        ] {
+            assert_eq!(Origin::parse(address).unwrap().is_managed_hsm(), is_hsm, "{address}");
+        }
+    }
 
     #[test]
     fn a_vault_is_an_origin_and_never_a_path() {

@@ -60,6 +60,8 @@ pub(super) struct VaultTable {
     pub(super) identity_endpoint: Option<Spanned<String>>,
     pub(super) identity_header_file: Option<Spanned<PathBuf>>,
     #[serde(default)]
+    pub(super) managed_hsm: bool,
+    #[serde(default)]
     pub(super) secrets: bool,
     pub(super) random: Option<Spanned<String>>,
     pub(super) verify_challenge_resource: Option<bool>,
@@ -124,6 +126,7 @@ const OF_AZURE: &[&str] = &[
     "imds_endpoint",
     "identity_endpoint",
     "identity_header_file",
+    "managed_hsm",
     "secrets",
     "random",
     "verify_challenge_resource",

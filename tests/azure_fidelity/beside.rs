@@ -10,7 +10,7 @@ use std::{env, fs};
 use serde_json::{Value, json};
 
 use crate::proxy::Seen;
-use crate::scene::{LOGIN, Scene, VAULT};
+use crate::scene::{HSM, LOGIN, Scene};
 
 /// What is said of a name that each has its own of.
 const OURS: &str = "module-";
@@ -109,7 +109,8 @@ impl Sdk {
         let port = scene.proxy.port();
         let mut command = python(scene, "fidelity.py");
         command.envs([
-            ("VAULT_URL", format!("https://{VAULT}:{port}")),
+            ("VAULT_URL", format!("https://{}:{port}", scene.host)),
+            ("MANAGED_HSM", if scene.host == HSM { "1" } else { "" }.to_owned()),
             ("API_VERSION", api_version.to_owned()),
             ("AZURE_AUTHORITY_HOST", format!("https://{LOGIN}:{port}")),
             ("AZURE_TENANT_ID", tenant.to_owned()),
@@ -141,7 +142,7 @@ impl Drop for Sdk {
 fn python(scene: &Scene, script: &str) -> Command {
     let ca = file(scene, "proxy.pem", scene.proxy.ca());
     let known = fs::read_to_string("/etc/hosts").unwrap();
-    let hosts = file(scene, "hosts", &format!("{known}\n127.0.0.1 {VAULT} {LOGIN}\n"));
+    let hosts = file(scene, "hosts", &format!("{known}\n127.0.0.1 {} {LOGIN}\n", scene.host));
     let mut command = Command::new("unshare");
     let alone: &[&str] = if is_root() { &["--mount"] } else { &["--mount", "--map-root-user"] };
     command.args(alone).args(["sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""]).arg(hosts);

@@ -10,4 +10,5 @@ mod scene;
 
 mod answers;
 mod beside;
+mod managed_hsm;
 mod operations;

@@ -15,7 +15,7 @@ use strongroom::crypto::{self, CipherScheme, Curve, Direction, KeyAlgorithm, Pri
 use strongroom::vault::{Class, Content, Unlock, VaultAdmin};
 
 use crate::beside::{Both, Sdk, bodies, models, ours};
-use crate::scene::{LOGIN, Scene, VAULT, write};
+use crate::scene::{LOGIN, Scene, write};
 
 const MESSAGE: &[u8] = b"a message";
 /// The AES key that the SDK brings.
@@ -43,10 +43,12 @@ fn what_the_module_sends_is_what_the_sdk_sends_and_the_models_know_every_member(
     both.same("random 24", || session.generate_random_vec(24).unwrap());
     creates(&mut both, &session);
     imports(&mut both, &session);
-    changes(&mut both, &session);
+    renames(&mut both, &session);
+    renames_certificate(&mut both, &session);
     keeps_secrets(&mut both, &session);
     changes_by_the_vault(&mut both);
     deletes(&mut both, &session);
+    deletes_certificate(&mut both, &session);
 
     assert!(both.different.is_empty(), "{}", both.different.join("\n\n"));
     assert!(both.sent.len() > 25, "{}", both.sent.len());
@@ -54,19 +56,9 @@ fn what_the_module_sends_is_what_the_sdk_sends_and_the_models_know_every_member(
 }
 
 /// The module in this process, with the proxy as its vault.
-fn module(scene: &Scene) -> Session {
-    write(scene.path("proxy.pem"), scene.proxy.ca());
-    write(scene.path("secret"), &scene.secret);
-    let configuration = format!(
-        "[[vault]]\nname = \"web\"\nbackend = \"azure\"\nurl = \"https://{VAULT}:{}\"\nca_file = {:?}\n\
-         credential = \"client-secret\"\nclient_id = \"{}\"\nclient_secret_file = {:?}\nrefresh = 3600\nsecrets = true\n\
-         random = \"vault\"\n",
-        scene.proxy.port(),
-        scene.path("proxy.pem"),
-        scene.client_id,
-        scene.path("secret"),
-    );
-    write(scene.path("module.toml"), &configuration);
+pub fn module(scene: &Scene) -> Session {
+    let lines = "refresh = 3600\nsecrets = true\nrandom = \"vault\"\n";
+    write(scene.path("module.toml"), &scene.table(&scene.client_id, &scene.secret, lines));
     // SAFETY: nothing else in this process reads its environment now; nextest runs each test in a process of its own.
     #[allow(unsafe_code)]
     unsafe {
@@ -81,7 +73,7 @@ fn module(scene: &Scene) -> Session {
 }
 
 /// Logs in; the request for a token, and the version of the interface that the module speaks.
-fn log_in(scene: &Scene, session: &Session) -> (crate::proxy::Seen, String) {
+pub fn log_in(scene: &Scene, session: &Session) -> (crate::proxy::Seen, String) {
     scene.proxy.seen();
     session.login(UserType::User, Some(&scene.secret.clone().into())).unwrap();
     let seen = scene.proxy.seen();
@@ -101,12 +93,12 @@ fn same_token_request(ours: &crate::proxy::Seen, theirs: &crate::proxy::Seen) {
     }
 }
 
-fn find(session: &Session, class: ObjectClass, label: &str) -> ObjectHandle {
+pub fn find(session: &Session, class: ObjectClass, label: &str) -> ObjectHandle {
     let template = [Attribute::Class(class), Attribute::Label(label.into())];
     *session.find_objects(&template).unwrap().first().unwrap_or_else(|| panic!("{label} isn't found"))
 }
 
-fn private(session: &Session, label: &str) -> ObjectHandle {
+pub fn private(session: &Session, label: &str) -> ObjectHandle {
     find(session, ObjectClass::PRIVATE_KEY, label)
 }
 
@@ -118,7 +110,7 @@ fn pss(hash: MechanismType, mgf: PkcsMgfType, len: u64) -> PkcsPssParams {
     PkcsPssParams { hash_alg: hash, mgf, s_len: len.into() }
 }
 
-fn signs(both: &mut Both, session: &Session) {
+pub fn signs(both: &mut Both, session: &Session) {
     let sizes = [
         (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256, 32),
         (MechanismType::SHA384, PkcsMgfType::MGF1_SHA384, 48),
@@ -144,7 +136,7 @@ fn signs(both: &mut Both, session: &Session) {
     }
 }
 
-fn opens_and_unwraps(both: &mut Both, session: &Session) {
+pub fn opens_and_unwraps(both: &mut Both, session: &Session) {
     let oaep = |hash, mgf| Mechanism::RsaPkcsOaep(PkcsOaepParams::new(hash, mgf, PkcsOaepSource::empty()));
     let (key, public) = (private(session, "rsa"), find(session, ObjectClass::PUBLIC_KEY, "rsa"));
     let cases = [
@@ -165,7 +157,7 @@ fn opens_and_unwraps(both: &mut Both, session: &Session) {
     }
 }
 
-fn uses_aes(both: &mut Both, session: &Session) {
+pub fn uses_aes(both: &mut Both, session: &Session) {
     let key = find(session, ObjectClass::SECRET_KEY, "aes");
     let iv = [1; 16];
     for (algorithm, mechanism) in [("A256CBC", Mechanism::AesCbc(iv)), ("A256CBCPAD", Mechanism::AesCbcPad(iv))] {
@@ -197,7 +189,7 @@ fn token_object(label: &str) -> Vec<Attribute> {
     vec![Attribute::Token(true), Attribute::Label(ours(label).into())]
 }
 
-fn creates(both: &mut Both, session: &Session) {
+pub fn creates(both: &mut Both, session: &Session) {
     let uses = |label: &str, uses: &[Attribute]| [&token_object(label)[..], uses].concat();
     let public = uses("ec", &[Attribute::Verify(true), Attribute::EcParams(PRIME256V1.into())]);
     let secret = uses("ec", &[Attribute::Sign(true), Attribute::Private(true)]);
@@ -216,7 +208,7 @@ fn creates(both: &mut Both, session: &Session) {
     });
 }
 
-fn imports(both: &mut Both, session: &Session) {
+pub fn imports(both: &mut Both, session: &Session) {
     let base = |label: &str, class, kind| {
         let own = [Attribute::Class(class), Attribute::KeyType(kind), Attribute::Private(true)];
         [&token_object(label)[..], &own].concat()
@@ -254,16 +246,20 @@ fn imports(both: &mut Both, session: &Session) {
     both.same(&line, || session.create_object(&template).unwrap());
 }
 
-fn changes(both: &mut Both, session: &Session) {
+pub fn renames(both: &mut Both, session: &Session) {
     let key = private(session, &ours("rsa"));
     let label = [Attribute::Label(b"another".into())];
     both.same("rename_key {}rsa another", || session.update_attributes(key, &label).unwrap());
+}
+
+fn renames_certificate(both: &mut Both, session: &Session) {
+    let label = [Attribute::Label(b"another".into())];
     let certificate = find(session, ObjectClass::CERTIFICATE, &ours("site"));
     both.same("rename_certificate {}site another", || session.update_attributes(certificate, &label).unwrap());
 }
 
 /// What no attribute of PKCS#11 says, as the command changes it.
-fn changes_by_the_vault(both: &mut Both) {
+pub fn changes_by_the_vault(both: &mut Both) {
     let config = both.scene.config();
     let place = VaultConfig { backend: Backend::Azure(config.clone()), ..VaultConfig::local("web", "/nonexistent") };
     let vault: Arc<dyn VaultAdmin> = AzureVault::open(&place, &config).unwrap();
@@ -295,9 +291,12 @@ fn keeps_secrets(both: &mut Both, session: &Session) {
     both.same("delete_secret {}note", || session.destroy_object(secret).unwrap());
 }
 
-fn deletes(both: &mut Both, session: &Session) {
+pub fn deletes(both: &mut Both, session: &Session) {
     let key = private(session, &ours("own-rsa"));
     both.same("delete_key {}own-rsa", || session.destroy_object(key).unwrap());
+}
+
+fn deletes_certificate(both: &mut Both, session: &Session) {
     let certificate = find(session, ObjectClass::CERTIFICATE, "another");
     both.same("delete_certificate {}site", || session.destroy_object(certificate).unwrap());
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -13,14 +13,15 @@ use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHan
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
 
+use crate::program::turn;
 use crate::stage::served::{Served, Way};
 use crate::stage::{Stage, is_ours, module};
 
 /// Passes connections on and keeps the first line of every request.
-struct Relay(Arc<Mutex<Vec<String>>>);
+pub struct Relay(Arc<Mutex<Vec<String>>>);
 
 impl Relay {
-    fn start(at: &Path, to: PathBuf) -> Self {
+    pub fn start(at: &Path, to: PathBuf) -> Self {
         let listener = UnixListener::bind(at).unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&seen);
@@ -54,7 +55,7 @@ impl Relay {
     }
 
     /// What was asked since this was called last.
-    fn requests(&self) -> Vec<String> {
+    pub fn requests(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
@@ -81,8 +82,7 @@ struct Client {
 
 impl Client {
     fn new(refresh: &str, prepare: impl FnOnce(&Stage)) -> Self {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn();
         let mut stage = Stage::at_server(Way::Socket, &["Key Vault Administrator"]);
         prepare(&stage);
         let served: &Served = stage.served.as_ref().unwrap();

@@ -3,9 +3,11 @@
 use std::process::Command;
 
 use serde_json::Value;
+use strongroom::backend::azure::session::Session;
+use strongroom::config::Origin;
 
 use crate::proxy::{Fault, Proxy};
-use crate::scene::{LOGIN, Scene, VAULT, make_key, write};
+use crate::scene::{LOGIN, Scene, VAULT, make, make_key, write};
 
 /// What it says of a configuration with these lines, as ids of what is wrong and of what holds.
 struct Said {
@@ -17,7 +19,7 @@ struct Said {
 fn doctor(scene: &Scene, lines: &str) -> Said {
     write(scene.path("secret"), &format!("{}\n", scene.secret));
     write(scene.path("proxy-ca.pem"), scene.proxy.ca());
-    let url = format!("https://{VAULT}:{}", scene.proxy.port());
+    let url = format!("https://{}:{}", scene.host, scene.proxy.port());
     let conf = scene.path("client.toml");
     let who = format!("credential = \"client-secret\"\nclient_id = \"{}\"\n", scene.client_id);
     let all =
@@ -84,4 +86,35 @@ fn the_step_that_fails_is_named_and_nothing_behind_it_is_tried() {
     let lines = format!("client_id = \"{id}\"\nclient_secret_file = \"nobody\"");
     let denied = only(&lines, "remote-permission");
     assert!(denied.text.contains("Microsoft.KeyVault/vaults/") && denied.text.contains(id), "{}", denied.text);
+}
+
+#[test]
+fn what_a_managed_hsm_does_not_allow_is_mended_with_a_role_of_its_own() {
+    let scene = Scene::of_hsm();
+    make(&scene.session(), "www", r#"{"kty":"EC-HSM","crv":"P-256"}"#);
+    assert_eq!(doctor(&scene, "").wrong, Vec::<String>::new());
+    let (client_id, secret) = scene.client("nobody", &[]);
+    write(scene.path("nobody"), &secret);
+    let said = doctor(&scene, &format!("client_id = \"{client_id}\"\nclient_secret_file = \"nobody\""));
+    assert_eq!(said.wrong, ["remote-permission"], "{}", said.text);
+    assert!(said.text.contains("Microsoft.KeyVault/managedHsm/keys/read/action"), "{}", said.text);
+    assert!(said.text.contains(&format!("role assign 'Managed HSM Crypto User' {client_id}")), "{}", said.text);
+}
+
+/// One whose server was given another domain for them.
+#[test]
+fn a_managed_hsm_whose_host_does_not_say_so_is_one_by_the_configuration() {
+    let scene =
+        Scene::served("managed-hsm", "dev.keys.localhost", LOGIN, "[server]\nhsm_domain = \"keys.localhost\"\n");
+    let lines = format!("managed_hsm = true\nauthority = \"https://{LOGIN}:{}\"", scene.proxy.port());
+    let mut config = scene.config();
+    config.managed_hsm = true;
+    config.authority = Some(Origin::parse(&format!("https://{LOGIN}:{}", scene.proxy.port())).unwrap());
+    make(&Session::new(&config).unwrap(), "www", r#"{"kty":"EC-HSM","crv":"P-256"}"#);
+    let said = doctor(&scene, &lines);
+    assert_eq!(said.wrong, Vec::<String>::new(), "{}", said.text);
+    let (client_id, secret) = scene.client("nobody", &[]);
+    write(scene.path("nobody"), &secret);
+    let said = doctor(&scene, &format!("{lines}\nclient_id = \"{client_id}\"\nclient_secret_file = \"nobody\""));
+    assert!(said.text.contains("role assign 'Managed HSM Crypto User'"), "{}", said.text);
 }

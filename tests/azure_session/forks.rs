@@ -8,7 +8,7 @@ use strongroom::config::{AzureCredential, SecretText};
 use strongroom::sys::{fork as forks, socket};
 
 use crate::child::fork;
-use crate::scene::{Scene, make_key, sign};
+use crate::scene::{Scene, is_signed_by, make_key, sign};
 
 /// The inodes of the sockets that this process has.
 fn sockets() -> Vec<PathBuf> {
@@ -32,7 +32,7 @@ fn child_of(parents: &Session, inherited: &[PathBuf], key: &str) -> i32 {
         return 1;
     }
     let ours = parents.in_forked_child();
-    if sign(&ours, key).is_err() {
+    if !signs(&ours, key) {
         return 2;
     }
     let own = socket::open();
@@ -40,7 +40,12 @@ fn child_of(parents: &Session, inherited: &[PathBuf], key: &str) -> i32 {
     if own == 0 || socket::open() != 0 {
         return 3;
     }
-    if sign(&ours, key).is_ok() { 0 } else { 4 }
+    if signs(&ours, key) { 0 } else { 4 }
+}
+
+/// Rightly.
+fn signs(session: &Session, key: &str) -> bool {
+    sign(session, key).is_ok_and(|answer| is_signed_by(session, key, &answer))
 }
 
 #[test]
@@ -73,7 +78,7 @@ fn rounds_of_forks_in_the_middle_of_requests() {
         for _ in 0..4 {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    sign(&session, &key).unwrap();
+                    assert!(signs(&session, &key));
                     signed.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -82,7 +87,7 @@ fn rounds_of_forks_in_the_middle_of_requests() {
             let before = signed.load(Ordering::Relaxed);
             let code = fork(|| {
                 let ours = session.in_forked_child();
-                if sign(&ours, &key).is_ok() { 0 } else { 1 }
+                if signs(&ours, &key) { 0 } else { 1 }
             })
             .code();
             assert_eq!(code, 0);

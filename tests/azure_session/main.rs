@@ -6,11 +6,13 @@
 mod child;
 #[path = "../proxy/mod.rs"]
 mod proxy;
+#[allow(dead_code, reason = "a part of it is used")]
 mod scene;
 
 mod command;
 mod credentials;
 mod doctor;
+mod fail_over;
 mod faults;
 mod forks;
 mod requests;

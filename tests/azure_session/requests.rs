@@ -3,6 +3,7 @@
 use strongroom::backend::azure::session::{Repeat, Session};
 use strongroom::vault::{Pin, VaultError};
 
+use crate::proxy::Fault;
 use crate::scene::{LOGIN, Scene, VAULT, make_key, sign};
 
 #[test]
@@ -53,14 +54,19 @@ fn threads_ask_side_by_side_and_share_one_token() {
 #[test]
 fn a_challenge_for_another_resource_gets_no_secret() {
     let scene = Scene::new();
-    let mut config = scene.config();
-    // A name of the same server that its resource doesn't cover.
-    config.remote.origins[0] =
-        strongroom::config::Origin::parse(&format!("https://{LOGIN}:{}", scene.proxy.port())).unwrap();
-    let session = Session::new(&config).unwrap();
-    let error = session.call("GET", "/keys", None, Repeat::Safe).err().unwrap();
-    assert!(matches!(error, VaultError::CredentialRefused { .. }), "{error:?}");
-    assert!(scene.proxy.seen().iter().all(|seen| !seen.has_token && seen.method == "GET"));
+    let port = scene.proxy.port();
+    for resource in ["https://vault.example".to_owned(), format!("https://other.vault.localhost:{port}")] {
+        let challenge = format!(
+            "WWW-Authenticate: Bearer authorization=\"https://{LOGIN}:{port}/{}\", resource=\"{resource}\"\r\n",
+            scene.tenant
+        );
+        scene.proxy.plan(&[Fault::Answer(401, challenge.leak(), "")]);
+        let error = scene.session().call("GET", "/keys", None, Repeat::Safe).err().unwrap();
+        assert!(matches!(error, VaultError::CredentialRefused { .. }), "{error:?}");
+        assert!(error.to_string().contains("doesn't cover"), "{error}");
+        let seen = scene.proxy.seen();
+        assert!(seen.len() == 1 && !seen[0].has_token && seen[0].method == "GET", "{seen:?}");
+    }
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::Value;
 use strongroom::backend::azure::session::{Repeat, Reply, Session};
 use strongroom::config::{AzureConfig, AzureCredential, Origin, SecretText};
+use strongroom::crypto::{Curve, PublicKey, SignScheme};
 use strongroom::vault::VaultError;
 use tempfile::TempDir;
 
@@ -16,8 +18,9 @@ use crate::proxy::Proxy;
 
 /// Only against hangs.
 pub const HANG: Duration = Duration::from_secs(60);
-/// The vault's host, and the authority's.
+/// The vault's host, the one that it has as a Managed HSM, and the authority's.
 pub const VAULT: &str = "dev.vault.localhost";
+pub const HSM: &str = "dev.managedhsm.localhost";
 pub const LOGIN: &str = "login.vault.localhost";
 
 /// A vault, its server, the proxy before it, and an identity with every right.
@@ -25,6 +28,9 @@ pub struct Scene {
     pub folder: TempDir,
     server: Option<Child>,
     pub proxy: Proxy,
+    /// The vault's.
+    pub host: String,
+    serve_as: &'static str,
     /// What the configuration of the server says besides.
     extra: String,
     pub tenant: String,
@@ -43,14 +49,26 @@ impl Scene {
 
     /// The server's configuration has these lines more.
     pub fn with(extra: &str) -> Self {
+        Self::served("key-vault", VAULT, LOGIN, extra)
+    }
+
+    /// The vault is served as a Managed HSM.
+    pub fn of_hsm() -> Self {
+        Self::served("managed-hsm", HSM, LOGIN, "")
+    }
+
+    /// The vault is served as this, at these hosts, and the server's configuration has these lines more.
+    pub fn served(serve_as: &'static str, host: &str, login: &str, extra: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path().join("pin"), "a good PIN");
         succeeded(local(&folder, &["init", "--label", "Test"]));
-        let proxy = Proxy::before(folder.path().join("socket-1"), &[VAULT, LOGIN]);
+        let proxy = Proxy::before(folder.path().join("socket-1"), &[host, login]);
         let mut scene = Self {
             folder,
             server: None,
             proxy,
+            host: host.to_owned(),
+            serve_as,
             extra: extra.to_owned(),
             tenant: String::new(),
             client_id: String::new(),
@@ -65,28 +83,9 @@ impl Scene {
     /// Starts the server, which gives its administrator a new secret.
     pub fn start(&mut self) {
         self.starts += 1;
-        let conf = self.path("server.toml");
-        write(
-            conf.clone(),
-            &format!("vaults_dir = \"none\"\n{}\n[[vault]]\nname = \"dev\"\npath = \"dev\"\n", self.extra),
-        );
-        let log = self.path("log");
-        let socket = self.path(&format!("socket-{}", self.starts));
-        let mut command = local(&self.folder, &["serve", "--dev", "--vault", "dev", "--listen", "127.0.0.1:0"]);
-        command.arg("--socket").arg(&socket).args(["--write-ca", "ca.pem"]);
-        command.env("STRONGROOM_CONF", conf).env_remove("STRONGROOM_VAULT");
-        let server = command.stderr(File::create(&log).unwrap()).stdout(Stdio::null()).spawn().unwrap();
+        let socket = self.socket();
+        let (server, printed) = self.run(&["--dev", "--write-ca", "ca.pem"], &socket);
         self.server = Some(server);
-        let begun = Instant::now();
-        let printed = loop {
-            let printed = fs::read_to_string(&log).unwrap();
-            if printed.contains("Listening at") && socket.exists() {
-                break printed;
-            }
-            let running = self.server.as_mut().unwrap().try_wait().unwrap().is_none();
-            assert!(running && begun.elapsed() < HANG, "{printed}");
-            std::thread::sleep(Duration::from_millis(5));
-        };
         let listening = printed.lines().find_map(|line| line.split_once("Listening at ")).unwrap().1;
         self.port = listening.trim_end_matches('.').rsplit_once(':').unwrap().1.parse().unwrap();
         let exported = |name: &str| {
@@ -97,6 +96,36 @@ impl Scene {
         self.client_id = exported("AZURE_CLIENT_ID");
         self.secret = exported("AZURE_CLIENT_SECRET");
         self.proxy.go_to(socket);
+    }
+
+    /// Another server of the same vault, and the socket at which it listens.
+    pub fn another_server(&self) -> Another {
+        let socket = self.path("another-socket");
+        let (server, _) = self.run(&[], &socket);
+        Another { server, socket }
+    }
+
+    /// Starts a server, and waits until it listens; what it printed.
+    fn run(&self, options: &[&str], socket: &Path) -> (Child, String) {
+        let conf = self.path("server.toml");
+        let (extra, serve_as) = (&self.extra, self.serve_as);
+        let vault = format!("[[vault]]\nname = \"dev\"\npath = \"dev\"\nserve_as = \"{serve_as}\"\n");
+        write(conf.clone(), &format!("vaults_dir = \"none\"\n{extra}\n{vault}"));
+        let log = socket.with_extension("log");
+        let mut command = local(&self.folder, &["serve", "--vault", "dev", "--listen", "127.0.0.1:0"]);
+        command.arg("--socket").arg(socket).args(options);
+        command.env("STRONGROOM_CONF", conf).env_remove("STRONGROOM_VAULT");
+        let mut server = command.stderr(File::create(&log).unwrap()).stdout(Stdio::null()).spawn().unwrap();
+        let begun = Instant::now();
+        loop {
+            let printed = fs::read_to_string(&log).unwrap();
+            if printed.contains("Listening at") && socket.exists() {
+                return (server, printed);
+            }
+            let running = server.try_wait().unwrap().is_none();
+            assert!(running && begun.elapsed() < HANG, "{printed}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Ends the server at once.
@@ -120,7 +149,7 @@ impl Scene {
     }
 
     pub fn config_of(&self, credential: AzureCredential) -> AzureConfig {
-        let origin = Origin::parse(&format!("https://{VAULT}:{}", self.proxy.port())).unwrap();
+        let origin = Origin::parse(&format!("https://{}:{}", self.host, self.proxy.port())).unwrap();
         let mut config = AzureConfig::at(origin, credential);
         config.remote.authorities = Some(self.proxy.ca().as_bytes().to_vec());
         config
@@ -128,7 +157,7 @@ impl Scene {
 
     /// The vault at the server itself, without the proxy.
     pub fn config_at_server(&self, credential: AzureCredential) -> AzureConfig {
-        let origin = Origin::parse(&format!("https://{VAULT}:{}", self.port)).unwrap();
+        let origin = Origin::parse(&format!("https://{}:{}", self.host, self.port)).unwrap();
         let mut config = AzureConfig::at(origin, credential);
         config.remote.authorities = Some(fs::read(self.path("ca.pem")).unwrap());
         config
@@ -137,6 +166,20 @@ impl Scene {
     /// What the server's configuration says besides, from the next start on.
     pub fn reconfigure(&mut self, extra: &str) {
         self.extra = extra.to_owned();
+    }
+
+    /// The module's table of the vault through the proxy, for who knows this secret; with these lines more.
+    pub fn table(&self, client_id: &str, secret: &str, lines: &str) -> String {
+        write(self.path("proxy.pem"), self.proxy.ca());
+        write(self.path("secret"), secret);
+        format!(
+            "[[vault]]\nname = \"web\"\nbackend = \"azure\"\nurl = \"https://{}:{}\"\nca_file = {:?}\n\
+             credential = \"client-secret\"\nclient_id = \"{client_id}\"\nclient_secret_file = {:?}\n{lines}",
+            self.host,
+            self.proxy.port(),
+            self.path("proxy.pem"),
+            self.path("secret"),
+        )
     }
 
     pub fn session(&self) -> Session {
@@ -149,6 +192,17 @@ impl Scene {
         serde_json::from_str(&printed).unwrap()
     }
 
+    /// An identity with these roles: its id and a secret, which stay the same when the server starts anew.
+    pub fn client(&self, name: &str, roles: &[&str]) -> (String, String) {
+        let made = self.local(&["identity", "create", name]);
+        for role in roles {
+            self.local(&["role", "assign", role, name]);
+        }
+        let secret = self.local(&["identity", "secret", "add", name]);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&made["client_id"]), text(&secret["client_secret"]))
+    }
+
     /// An identity that may use keys.
     pub fn somebody(&self, name: &str) -> Value {
         let made = self.local(&["identity", "create", name]);
@@ -158,6 +212,19 @@ impl Scene {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+}
+
+/// A server beside the first.
+pub struct Another {
+    server: Child,
+    pub socket: PathBuf,
+}
+
+impl Drop for Another {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
     }
 }
 
@@ -194,17 +261,34 @@ pub fn write(path: PathBuf, contents: &str) {
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Makes a P-256 key and gives its path, version included.
+/// Makes a P-256 key, or a further version of it, and gives its path, version included.
 pub fn make_key(session: &Session, name: &str) -> String {
-    let reply =
-        session.call("POST", &format!("/keys/{name}/create"), Some(br#"{"kty":"EC","crv":"P-256"}"#), Repeat::Never);
+    make(session, name, r#"{"kty":"EC","crv":"P-256"}"#)
+}
+
+/// The same for another kind.
+pub fn make(session: &Session, name: &str, kind: &str) -> String {
+    let reply = session.call("POST", &format!("/keys/{name}/create"), Some(kind.as_bytes()), Repeat::Never);
     let made: Value = serde_json::from_slice(&reply.unwrap().body).unwrap();
     let kid = made["key"]["kid"].as_str().unwrap();
     kid.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap()
 }
 
+/// What is signed: zeros.
+pub const DIGEST: [u8; 32] = [0; 32];
+
+/// Whether an answer holds a signature by the key at this path, as the vault itself tells its public part.
+pub fn is_signed_by(session: &Session, key: &str, answer: &Reply) -> bool {
+    let told = |reply: &Reply| serde_json::from_slice::<Value>(&reply.body).unwrap();
+    let bytes = |text: &Value| Base64UrlUnpadded::decode_vec(text.as_str().unwrap()).unwrap();
+    let jwk = told(&session.call("GET", key, None, Repeat::Safe).unwrap())["key"].take();
+    let point = [&[4][..], &bytes(&jwk["x"]), &bytes(&jwk["y"])].concat();
+    let public = PublicKey::from_ec_point(Curve::P256, &point).unwrap();
+    public.verify(&SignScheme::Ecdsa, &DIGEST, &bytes(&told(answer)["value"])).is_ok()
+}
+
 /// A signature of a digest.
 pub fn sign(session: &Session, key: &str) -> Result<Reply, VaultError> {
-    let body = format!(r#"{{"alg":"ES256","value":"{}"}}"#, "A".repeat(43));
+    let body = format!(r#"{{"alg":"ES256","value":"{}"}}"#, Base64UrlUnpadded::encode_string(&DIGEST));
     session.call("POST", &format!("{key}/sign"), Some(body.as_bytes()), Repeat::Safe)
 }

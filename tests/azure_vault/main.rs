@@ -178,6 +178,41 @@ fn aes_works_where_the_key_is_as_it_does_here() {
 }
 
 #[test]
+fn a_managed_hsm_makes_takes_lists_and_uses_its_own_kinds_of_keys() {
+    let world = World::of_hsm();
+    let (somebody, _) = world.token_with("Managed HSM Crypto User");
+    let token = world.token_of(&somebody);
+    let vault = open_at(&world, HSM, &token, |_| {});
+    let kinds = [KeyAlgorithm::Rsa { bits: 2048 }, KeyAlgorithm::Ec(Curve::P384)];
+    for kind in kinds {
+        make_pair(&*vault, "made", kind);
+        let (own, pkcs8) = crypto::PrivateKey::generate(kind).unwrap();
+        let mut brought = draft(Class::PrivateKey, "brought", Usage::SIGN);
+        brought.content.key = Some(KeyDescription { algorithm: kind, public: own.public_key().spki().into() });
+        brought.secret = Some(pkcs8);
+        vault.create(vec![brought]).unwrap();
+    }
+    let other = open_at(&world, HSM, &token, |_| {});
+    other.refresh().unwrap();
+    let image = other.image();
+    assert_eq!((image.count_class(Class::PrivateKey), image.count_class(Class::PublicKey)), (4, 4));
+    for object in image.with_class(Class::PrivateKey) {
+        let (key, public) = (other.private_key(object.number).unwrap(), public_key(object));
+        let scheme = match key.algorithm() {
+            KeyAlgorithm::Rsa { .. } => SignScheme::RsaPkcs1Digest(DigestAlgorithm::Sha384),
+            _ => SignScheme::Ecdsa,
+        };
+        let mut signature = vec![0; key.algorithm().signature_len()];
+        key.sign(&scheme, &digest(DigestAlgorithm::Sha384), &mut signature).unwrap();
+        public.verify(&scheme, &digest(DigestAlgorithm::Sha384), &signature).unwrap();
+    }
+    let mut note = draft(Class::Data, "note", Usage::empty());
+    note.content.private = true;
+    note.secret = Some(SecretBytes::from_slice(b"a value"));
+    assert!(matches!(other.create(vec![note]), Err(VaultError::Unsupported(_))));
+}
+
+#[test]
 fn an_aes_key_that_is_made_there_keeps_its_size() {
     let world = World::of_hsm();
     let vault = open_hsm(&world);

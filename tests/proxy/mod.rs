@@ -31,12 +31,34 @@ pub enum Fault {
     Truncate,
     /// The answer is whole JSON no more, though as long as it says.
     Garble,
+    /// The body of the answer becomes another, whose length is said.
+    Body(fn(&str) -> String),
+    /// Texts of the request become others before the server sees it, and texts of what it answers before the client does.
+    /// Each is as long as what it stands for.
+    Forge(Vec<(String, String)>, Vec<(String, String)>),
     /// A page of HTML with status 200.
     Html,
     /// A status with headers and a body, without asking the server.
     Answer(u16, &'static str, &'static str),
     /// It is passed on after this time.
     Delay(Duration),
+}
+
+impl Fault {
+    /// The answer says the second text in the place of the first.
+    pub fn says(said: &str, instead: &str) -> Self {
+        Self::Forge(Vec::new(), vec![(said.into(), instead.into())])
+    }
+
+    /// The server is asked for the second text in the place of the first, and seems to have been asked for the first.
+    pub fn uses(meant: &str, instead: &str) -> Self {
+        Self::Forge(vec![(meant.into(), instead.into())], vec![(instead.into(), meant.into())])
+    }
+
+    /// The server is asked for the second text in the place of the first, and says what it says.
+    pub fn asks(meant: &str, instead: &str) -> Self {
+        Self::Forge(vec![(meant.into(), instead.into())], Vec::new())
+    }
 }
 
 /// A request that came.
@@ -54,14 +76,23 @@ pub struct Seen {
 pub struct Proxy {
     shared: Arc<Shared>,
     address: SocketAddr,
-    authority: String,
-    /// SHA-256 of its key, in base64.
+    names: Vec<String>,
+    authority: Authority,
+    ca: String,
+    /// What it showed at first.
+    first: Arc<ServerConfig>,
+    /// SHA-256 of its first key, in base64.
     pub pin: String,
 }
 
+/// Who signs certificates.
+type Authority = rcgen::CertifiedIssuer<'static, rcgen::KeyPair>;
+
 struct Shared {
     upstream: Mutex<PathBuf>,
-    tls: Arc<ServerConfig>,
+    /// What is shown to who connects.
+    tls: Mutex<Arc<ServerConfig>>,
+    streams: Mutex<BTreeMap<u64, TcpStream>>,
     plan: Mutex<VecDeque<Fault>>,
     always: Mutex<Fault>,
     seen: Mutex<Vec<Seen>>,
@@ -77,27 +108,18 @@ struct Shared {
 impl Proxy {
     /// For these host names.
     pub fn before(upstream: PathBuf, names: &[&str]) -> Self {
-        let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
-        // Of another name than what it signs, which OpenSSL would take for self-signed.
-        authority.distinguished_name.push(rcgen::DnType::CommonName, "the proxy's authority");
-        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let authority_key = rcgen::KeyPair::generate().unwrap();
-        let authority = rcgen::CertifiedIssuer::self_signed(authority, authority_key).unwrap();
-        let key = rcgen::KeyPair::generate().unwrap();
+        Self::at("127.0.0.1:0", upstream, names)
+    }
+
+    /// The same at this address.
+    pub fn at(address: &str, upstream: PathBuf, names: &[&str]) -> Self {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let certificate = rcgen::CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let mut tls = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], private)
-            .unwrap();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let authority = authority();
+        let (first, pin) = shown(&names, &authority);
         let shared = Arc::new(Shared {
             upstream: Mutex::new(upstream),
-            tls: Arc::new(tls),
+            tls: Mutex::new(Arc::clone(&first)),
+            streams: Mutex::default(),
             plan: Mutex::default(),
             always: Mutex::new(Fault::None),
             seen: Mutex::default(),
@@ -108,11 +130,11 @@ impl Proxy {
             down: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         });
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || accept(&listener, &accepting));
-        Self { shared, address, authority: authority.pem(), pin: pin_of(&key) }
+        Self { shared, address, names, ca: authority.pem(), authority, first, pin }
     }
 
     pub fn port(&self) -> u16 {
@@ -121,7 +143,31 @@ impl Proxy {
 
     /// The certificate to trust, in PEM.
     pub fn ca(&self) -> &str {
-        &self.authority
+        &self.ca
+    }
+
+    /// Shows a certificate for another key, signed by the same authority or by one that nobody knows.
+    pub fn changes_its_key(&self, by_stranger: bool) {
+        let stranger = by_stranger.then(authority);
+        let (tls, _) = shown(&self.names, stranger.as_ref().unwrap_or(&self.authority));
+        self.shows(tls);
+    }
+
+    /// Shows again what it showed at first.
+    pub fn has_its_first_key(&self) {
+        self.shows(Arc::clone(&self.first));
+    }
+
+    fn shows(&self, tls: Arc<ServerConfig>) {
+        *self.shared.tls.lock().unwrap() = tls;
+        self.close_connections();
+    }
+
+    /// Closes those that there are, as a server does that starts anew.
+    pub fn close_connections(&self) {
+        for stream in self.shared.streams.lock().unwrap().values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 
     /// What becomes of the next requests, in turn.
@@ -178,6 +224,30 @@ impl Drop for Proxy {
     }
 }
 
+fn authority() -> Authority {
+    let mut says = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    // Of another name than what it signs, which OpenSSL would take for self-signed.
+    says.distinguished_name.push(rcgen::DnType::CommonName, "the proxy's authority");
+    says.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    Authority::self_signed(says, rcgen::KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A new key and its certificate for these names, and the key's pin.
+fn shown(names: &[String], authority: &Authority) -> (Arc<ServerConfig>, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(names.to_vec()).unwrap().signed_by(&key, authority).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let mut tls = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], private)
+        .unwrap();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    (Arc::new(tls), pin_of(&key))
+}
+
 fn pin_of(key: &rcgen::KeyPair) -> String {
     use base64ct::{Base64, Encoding};
     use rcgen::PublicKeyData;
@@ -201,6 +271,8 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let shared = Arc::clone(shared);
         std::thread::spawn(move || {
             let _ = serve(stream, number, &shared);
+            // Only now it is closed.
+            shared.streams.lock().unwrap().remove(&number);
             shared.open.fetch_sub(1, Ordering::SeqCst);
         });
     }
@@ -215,7 +287,9 @@ fn reset(stream: &TcpStream) {
 fn serve(stream: TcpStream, number: u64, shared: &Shared) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let raw = stream.try_clone()?;
-    let session = ServerConnection::new(Arc::clone(&shared.tls)).map_err(io::Error::other)?;
+    shared.streams.lock().unwrap().insert(number, stream.try_clone()?);
+    let tls = Arc::clone(&shared.tls.lock().unwrap());
+    let session = ServerConnection::new(tls).map_err(io::Error::other)?;
     let mut client = StreamOwned::new(session, stream);
     let mut upstream: Option<UnixStream> = None;
     loop {
@@ -227,6 +301,10 @@ fn serve(stream: TcpStream, number: u64, shared: &Shared) -> io::Result<()> {
         shared.seen.lock().unwrap().push(seen(&request));
         let planned = shared.plan.lock().unwrap().pop_front();
         let fault = planned.unwrap_or_else(|| shared.always.lock().unwrap().clone());
+        let (request, answers) = match &fault {
+            Fault::Forge(asked, said) => (forged(&request, asked), said.as_slice()),
+            _ => (request, &[][..]),
+        };
         let mut ask = |shared: &Shared| -> io::Result<Vec<u8>> {
             let mut stream = match upstream.take() {
                 Some(stream) => stream,
@@ -268,6 +346,12 @@ fn serve(stream: TcpStream, number: u64, shared: &Shared) -> io::Result<()> {
                 answer[body..].fill(b'{');
                 client.write_all(&answer)?;
             }
+            Fault::Body(change) => {
+                let answer = ask(shared)?;
+                let body = change(&String::from_utf8_lossy(&answer[head_len(&answer)..]));
+                client.write_all(page(200, "Content-Type: application/json; charset=utf-8\r\n", &body).as_bytes())?;
+            }
+            Fault::Forge(..) => client.write_all(&forged(&ask(shared)?, answers))?,
             Fault::Html => {
                 client.write_all(page(200, "Content-Type: text/html\r\n", "<html>Log in</html>").as_bytes())?
             }
@@ -278,6 +362,16 @@ fn serve(stream: TcpStream, number: u64, shared: &Shared) -> io::Result<()> {
 
 fn page(status: u16, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// With the second of each pair in the place of the first.
+fn forged(message: &[u8], pairs: &[(String, String)]) -> Vec<u8> {
+    let mut text = String::from_utf8(message.to_vec()).unwrap();
+    for (from, to) in pairs {
+        assert!(from.len() == to.len() && text.contains(from.as_str()), "{to} in the place of {from} in {text}");
+        text = text.replace(from.as_str(), to);
+    }
+    text.into_bytes()
 }
 
 fn head_len(message: &[u8]) -> usize {

@@ -7,14 +7,14 @@
 
 use std::borrow::Cow;
 
-use crate::config::Origin;
+use crate::config::AzureConfig;
 use crate::crypto::{
     CipherScheme, CryptoError, Curve, DigestAlgorithm, Direction, EncryptScheme, KeyAlgorithm, KeyWrapScheme,
     SignScheme,
 };
 use crate::vault::{Ability, Matter};
 
-/// Which of the services it is, as far as its host's name tells: they differ in what they have.
+/// Which of the services it is, as its host's name or the configuration tells: they differ in what they have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Service {
     /// Keys are of the kinds `…-HSM` only, and there is nothing but keys.
@@ -32,12 +32,11 @@ const KEY_VAULTS: [&str; 4] =
 const MANAGED_HSMS: [&str; 3] = [".managedhsm.azure.net", ".managedhsm.azure.cn", ".managedhsm.usgovcloudapi.net"];
 
 impl Service {
-    /// The one at this host. Whoever is no host of Azure's is taken for a server of ours, which has all.
-    pub fn at(origin: &Origin) -> Self {
-        let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| origin.host().ends_with(suffix));
-        let hsm = ends(&MANAGED_HSMS);
-        let ours = origin.host().split('.').any(|label| label == "managedhsm");
-        Self { hsm: hsm || ours, aes: !ends(&KEY_VAULTS), bare_pkcs1: !hsm }
+    /// The one of a configuration. Whoever is no host of Azure's is taken for a server of ours, which has all.
+    pub fn of(config: &AzureConfig) -> Self {
+        let host = config.remote.origins[0].host();
+        let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| host.ends_with(suffix));
+        Self { hsm: config.is_managed_hsm(), aes: !ends(&KEY_VAULTS), bare_pkcs1: !ends(&MANAGED_HSMS) }
     }
 
     /// Whether its keys do this.
@@ -178,9 +177,14 @@ pub fn key_wrap(scheme: &KeyWrapScheme, bits: u32) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{AzureCredential, Origin};
+
+    fn config(host: &str) -> AzureConfig {
+        AzureConfig::at(Origin::parse(&format!("https://{host}")).unwrap(), AzureCredential::Peer)
+    }
 
     fn service(host: &str) -> Service {
-        Service::at(&Origin::parse(&format!("https://{host}")).unwrap())
+        Service::of(&config(host))
     }
 
     const RSA: KeyAlgorithm = KeyAlgorithm::Rsa { bits: 2048 };
@@ -223,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn services_are_told_by_their_hosts() {
+    fn services_are_told_by_their_hosts_or_by_the_configuration() {
         let aes = Ability::Generate(KeyAlgorithm::Aes { bits: 256 });
         let sha1 = Ability::Sign(RSA, SignScheme::RsaPkcs1Digest(DigestAlgorithm::Sha1));
         let told = |host| {
@@ -234,6 +238,9 @@ mod tests {
         assert_eq!(told("web.managedhsm.azure.net"), (true, true, false));
         assert_eq!(told("web.vault.localhost:8443"), (false, true, true));
         assert_eq!(told("web.managedhsm.localhost:8443"), (true, true, true));
+        assert_eq!(told("managedhsm.vault.azure.net"), (false, false, true));
+        let named = AzureConfig { managed_hsm: true, ..config("web.keys.example") };
+        assert!(Service::of(&named).hsm);
     }
 
     #[test]

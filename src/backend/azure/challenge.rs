@@ -44,10 +44,14 @@ impl Challenge {
     }
 
     /// Whether the authority lies beside the vault, under its own domain. Not under the resource's: a vault could name one
-    /// as wide as `com`.
+    /// as wide as `com`. A server of ours has its Managed HSMs below `managedhsm.DOMAIN`, and its authority at
+    /// `login.vault.DOMAIN` or `login.DOMAIN`.
     pub(super) fn is_beside(&self, vault: &Origin) -> bool {
         let domain = vault.host().split_once('.').map_or("", |(_, domain)| domain);
-        !domain.is_empty() && self.authority.host().ends_with(&format!(".{domain}"))
+        let authority = self.authority.host();
+        let of_hsm = |rest: &str| authority == format!("login.vault.{rest}") || authority == format!("login.{rest}");
+        !domain.is_empty() && authority.ends_with(&format!(".{domain}"))
+            || domain.strip_prefix("managedhsm.").is_some_and(of_hsm)
     }
 
     /// Whether a secret, or an assertion made with one, may go to the authority.
@@ -180,6 +184,17 @@ mod tests {
         let azure =
             of("https://a.vault.azure.net", "https://login.microsoftonline.com/t", "https://vault.azure.net/", None);
         assert_eq!(azure.unwrap(), "https://login.microsoftonline.com t");
+    }
+
+    #[test]
+    fn the_authority_beside_a_managed_hsm_of_ours_is_that_of_the_key_vaults() {
+        let beside = |authority: &str| {
+            of("https://a.managedhsm.v.example", authority, "https://managedhsm.v.example", None).is_ok()
+        };
+        assert!(beside("https://login.vault.v.example/t") && beside("https://login.v.example/t"));
+        for other in ["evil.vault.v.example", "login.evil.v.example", "loginv.example", "login.vault.example"] {
+            assert!(!beside(&format!("https://{other}/t")), "{other}");
+        }
     }
 
     #[test]

@@ -45,6 +45,7 @@ impl AzureVault {
             }
             Class::SecretKey => self.import_secret_key(draft),
             Class::PublicKey => self.existing_public(&draft.content),
+            Class::Data if self.service.hsm => Err(VaultError::Unsupported("secrets, which a Managed HSM has none of")),
             Class::Data if draft.content.private && self.config.secrets => self.set_secret(draft),
             Class::Data => {
                 Err(VaultError::Unsupported("data that isn't a secret, or secrets without `secrets = true`"))
@@ -141,7 +142,9 @@ impl AzureVault {
                 }
             }
         })?;
-        pair(self.adopt(Collection::Keys, objects::of_key(&bundle))?)
+        let is_the_same = |object: &Object| public_of(&object.content) == Some(spki.spki());
+        let shape = objects::of_key(&bundle).filter(|shape| shape.objects.iter().all(is_the_same));
+        pair(self.adopt(Collection::Keys, shape)?)
     }
 
     fn import_secret_key(&self, draft: &Draft) -> Result<Arc<Object>> {

@@ -3,7 +3,6 @@
 //! What comes back is checked before it is handed on: that it is this version's, and of a signature that the public key,
 //! which is here, verifies it.
 
-use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::algorithm::{self, Service};
 use super::session::{Repeat, Reply, Session};
-use super::wire::{KeyBundle, OperationResult, invalid, is_of, read, secret_base64url};
+use super::wire::{KeyBundle, OperationResult, base64url, invalid, is_of, read, secret_base64url};
 use crate::backend::now;
 use crate::crypto::{
     CipherScheme, CryptoError, Direction, EncryptScheme, KeyAlgorithm, KeyWrapScheme, PublicKey, SecretBytes,
@@ -151,10 +150,11 @@ impl AzureKey {
         Ok(self.public.get_or_init(|| parsed))
     }
 
-    fn call(&self, operation: &Operation<'_>, input: &[u8]) -> Result<Reply> {
+    /// The one request, and the value that comes of it.
+    fn ask(&self, operation: &Operation<'_>, input: &[u8]) -> Result<SecretBytes> {
         let path = format!("/keys/{}/{}/{}", self.name, self.version, operation.verb);
-        let outcome = self.session.call("POST", &path, Some(&body(operation, input)), Repeat::Safe);
-        outcome.map_err(|error| self.of_its_time(error))
+        let reply = self.session.call("POST", &path, Some(&body(operation, input)), Repeat::Safe);
+        self.value(operation, &reply.map_err(|error| self.of_its_time(error))?)
     }
 
     /// Where the service says that the key's time isn't now: which time that is.
@@ -172,8 +172,8 @@ impl AzureKey {
         }
     }
 
-    /// The value that the service answered, if it is this version's.
-    fn value(&self, reply: &Reply) -> Result<SecretBytes> {
+    /// The value that the service answered, if it is this version's and made as it was asked for.
+    fn value(&self, operation: &Operation<'_>, reply: &Reply) -> Result<SecretBytes> {
         let result: OperationResult<'_> = read(&self.location, &reply.body)?;
         if !self.is_its(&result.kid) {
             return Err(invalid(
@@ -181,7 +181,20 @@ impl AzureKey {
                 format!("it used another key than version {} of {}", self.version, self.name),
             ));
         }
+        if let (Some(wanted), Some(used)) = (operation.iv, result.iv.as_deref())
+            && base64url(used).as_deref() != Some(wanted)
+        {
+            return Err(invalid(&self.location, "it used another initialisation vector than it was given"));
+        }
         secret_base64url(&result.value).ok_or_else(|| invalid(&self.location, "its value isn't base64url"))
+    }
+
+    /// A result of this many bytes, if that is what the scheme makes.
+    fn of_length(&self, result: SecretBytes, is_right: impl Fn(usize) -> bool) -> Result<SecretBytes> {
+        match is_right(result.len()) {
+            true => Ok(result),
+            false => Err(invalid(&self.location, format!("what {} made isn't as long as it must be", self.name))),
+        }
     }
 
     fn key_wrap(&self, scheme: &KeyWrapScheme) -> Result<&'static str> {
@@ -191,7 +204,7 @@ impl AzureKey {
 
     fn open(&self, operation: &Operation<'_>, input: &[u8]) -> Result<SecretBytes> {
         self.check()?;
-        self.value(&self.call(operation, input).map_err(|error| self.of_ciphertext(error))?)
+        self.ask(operation, input).map_err(|error| self.of_ciphertext(error))
     }
 
     /// A ciphertext that the service calls a bad parameter is one that its key didn't make; or something else is wrong with
@@ -205,14 +218,6 @@ impl AzureKey {
                 CryptoError::CiphertextInvalid.into()
             }
             _ => error,
-        }
-    }
-
-    /// What has another length than the operation gives is no result.
-    fn of_length(&self, result: SecretBytes, lengths: RangeInclusive<usize>) -> Result<SecretBytes> {
-        match lengths.contains(&result.len()) {
-            true => Ok(result),
-            false => Err(invalid(&self.location, format!("a result of {} has {} bytes", self.name, result.len()))),
         }
     }
 
@@ -252,7 +257,7 @@ impl PrivateKey for AzureKey {
     fn sign(&self, scheme: &SignScheme, input: &[u8], out: &mut [u8]) -> Result<usize> {
         self.check()?;
         let (alg, digest) = self.service.signature(self.algorithm, scheme, input)?;
-        let signature = self.value(&self.call(&Operation::new("sign", alg), &digest)?)?;
+        let signature = self.ask(&Operation::new("sign", alg), &digest)?;
         // A vault that passed a parameter over, or used another key, signed something else.
         if self.public()?.verify(scheme, input, signature.expose()).is_err() {
             return Err(invalid(
@@ -308,23 +313,23 @@ impl RemoteKey for AzureKey {
         if whole_blocks && !input.len().is_multiple_of(BLOCK_LEN) {
             return Err(CryptoError::InputLength.into());
         }
-        let lengths = result_lengths(scheme, direction, input.len());
-        // The service takes no empty value.
-        match (direction, scheme) {
-            // Nothing to encrypt is nothing, and with a padding it is a block of that.
+        let result = match (direction, scheme) {
+            // The service refuses an empty value. Nothing to encrypt is nothing, and with a padding it is a block of that.
             (_, CipherScheme::AesCbc { .. }) if input.is_empty() => return Ok(SecretBytes::from_slice(&[])),
             (Direction::Encrypt, CipherScheme::AesCbcPad { iv }) if input.is_empty() => {
                 return self.apply(&CipherScheme::AesCbc { iv: *iv }, direction, &[BLOCK_LEN as u8; BLOCK_LEN]);
             }
-            _ => {}
-        }
-        let result = if direction == Direction::Decrypt {
-            self.open(&operation, input)?
-        } else {
-            self.check()?;
-            self.value(&self.call(&operation, input)?)?
+            (Direction::Encrypt, _) => {
+                self.check()?;
+                self.ask(&operation, input)?
+            }
+            (Direction::Decrypt, _) => self.open(&operation, input)?,
         };
-        self.of_length(result, lengths)
+        self.of_length(result, |len| match (scheme, direction) {
+            (CipherScheme::AesCbcPad { .. }, Direction::Encrypt) => len == padded_len(input.len()),
+            (CipherScheme::AesCbcPad { .. }, Direction::Decrypt) => padded_len(len) == input.len(),
+            _ => len == input.len(),
+        })
     }
 
     fn wrap(&self, scheme: &KeyWrapScheme, value: &[u8]) -> Result<Vec<u8>> {
@@ -337,9 +342,8 @@ impl RemoteKey for AzureKey {
             return Err(CryptoError::InputLength.into());
         }
         self.check()?;
-        let wrapped = self.value(&self.call(&Operation::new("wrapkey", alg), value)?)?;
-        let len = value.len().next_multiple_of(8) + 8;
-        Ok(self.of_length(wrapped, len..=len)?.expose().to_vec())
+        let wrapped = self.ask(&Operation::new("wrapkey", alg), value)?;
+        Ok(self.of_length(wrapped, |len| len == wrapped_len(value.len()))?.expose().to_vec())
     }
 
     fn unwrap(&self, scheme: &KeyWrapScheme, wrapped: &[u8]) -> Result<SecretBytes> {
@@ -348,9 +352,8 @@ impl RemoteKey for AzureKey {
             return Err(CryptoError::InputLength.into());
         }
         let value = self.open(&Operation::new("unwrapkey", alg), wrapped)?;
-        let most = wrapped.len() - 8;
-        let least = if matches!(scheme, KeyWrapScheme::AesKw { .. }) { most } else { most - 7 };
-        self.of_length(value, least..=most)
+        let whole = matches!(scheme, KeyWrapScheme::AesKw { .. });
+        self.of_length(value, |len| wrapped_len(len) == wrapped.len() && (!whole || len.is_multiple_of(8)))
     }
 }
 
@@ -360,6 +363,16 @@ const BLOCK_LEN: usize = 16;
 const AGAIN: Duration = Duration::from_secs(5);
 /// Seconds by which two clocks may be apart.
 const APART: i64 = 60;
+
+/// How long so many bytes are with their padding (RFC 5652 §6.3).
+fn padded_len(len: usize) -> usize {
+    len + BLOCK_LEN - len % BLOCK_LEN
+}
+
+/// How long so many bytes are when they are wrapped (RFC 3394 §2, RFC 5649 §3).
+fn wrapped_len(len: usize) -> usize {
+    len.next_multiple_of(8) + 8
+}
 
 /// `KeySignParameters` or `KeyOperationsParameters`: names and base64url, of which nothing needs an escape. Written at once
 /// into memory that is wiped and doesn't grow.
@@ -383,18 +396,6 @@ fn body(operation: &Operation<'_>, input: &[u8]) -> Zeroizing<Vec<u8>> {
     }
     body.push(b'}');
     body
-}
-
-/// What comes out of so many bytes (of GCM without the tag).
-fn result_lengths(scheme: &CipherScheme<'_>, direction: Direction, len: usize) -> RangeInclusive<usize> {
-    match (scheme, direction) {
-        (CipherScheme::AesCbcPad { .. }, Direction::Encrypt) => {
-            let padded = len + BLOCK_LEN - len % BLOCK_LEN;
-            padded..=padded
-        }
-        (CipherScheme::AesCbcPad { .. }, Direction::Decrypt) => len.saturating_sub(BLOCK_LEN)..=len.saturating_sub(1),
-        _ => len..=len,
-    }
 }
 
 fn validity((start, end): (Option<i64>, Option<i64>)) -> Result<()> {

@@ -78,7 +78,7 @@ impl AzureVault {
         Ok(Arc::new(Self {
             config: config.clone(),
             name: vault.name.clone(),
-            service: Service::at(session.origin()),
+            service: Service::of(config),
             location: location.into(),
             filter: super::globs(&vault.objects)?,
             names: vault.objects.iter().filter_map(|name| Name::new(name).ok()).collect(),

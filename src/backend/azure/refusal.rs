@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::session::Reply;
-use crate::config::Origin;
+use crate::config::AzureConfig;
 use crate::vault::VaultError;
 
 /// The service's error body.
@@ -42,9 +42,9 @@ impl Said {
 }
 
 /// What a status that isn't one of success means.
-pub(super) fn of(reply: &Reply, method: &str, target: &str, vault: &Origin) -> VaultError {
+pub(super) fn of(reply: &Reply, method: &str, target: &str, vault: &AzureConfig) -> VaultError {
     let Said { code: inner, message } = Said::in_reply(reply);
-    let location = vault.to_string();
+    let location = vault.remote.origins[0].to_string();
     match (reply.status, inner.as_str()) {
         (401, _) => VaultError::CredentialRefused {
             location,
@@ -52,7 +52,7 @@ pub(super) fn of(reply: &Reply, method: &str, target: &str, vault: &Origin) -> V
         },
         (403, "KeyDisabled" | "SecretDisabled" | "CertificateDisabled") => VaultError::Disabled,
         (403, "AccessDenied" | "ForbiddenByPolicy" | "ForbiddenByRbac" | "Forbidden" | "") => {
-            VaultError::NotPermitted { action: action(method, target, vault), location }
+            VaultError::NotPermitted { action: action(method, target, vault.is_managed_hsm()), location }
         }
         (404, _) => VaultError::NotFound,
         (409, "ObjectIsDeletedButRecoverable" | "ObjectIsBeingDeleted") => {
@@ -87,8 +87,7 @@ fn name_in(target: &str) -> &str {
 }
 
 /// The data action that a request needs, as roles name it.
-fn action(method: &str, target: &str, vault: &Origin) -> String {
-    let is_hsm = vault.host().split('.').nth(1) == Some("managedhsm");
+fn action(method: &str, target: &str, is_hsm: bool) -> String {
     let parts: Vec<&str> = segments(target).filter(|part| !part.is_empty()).collect();
     let last = parts.last().copied().unwrap_or_default();
     let verb = match (method, parts.first().copied().unwrap_or_default(), last) {
@@ -133,10 +132,12 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
+    use crate::config::{AzureCredential, Origin};
 
     fn refused(status: u16, body: &str, method: &str, target: &str) -> VaultError {
         let reply = Reply { status, body: Zeroizing::new(body.as_bytes().to_vec()) };
-        of(&reply, method, target, &Origin::parse("https://a.vault.azure.net").unwrap())
+        let vault = Origin::parse("https://a.vault.azure.net").unwrap();
+        of(&reply, method, target, &AzureConfig::at(vault, AzureCredential::Peer))
     }
 
     #[test]
@@ -158,9 +159,8 @@ mod tests {
             let text = refused(403, denied, method, target).to_string();
             assert!(text.ends_with(action), "{target}: {text}");
         }
-        let hsm = Origin::parse("https://a.managedhsm.azure.net").unwrap();
-        assert_eq!(action("PATCH", "/keys/www/1", &hsm), "Microsoft.KeyVault/managedHsm/keys/write/action");
-        assert_eq!(action("GET", "/keys", &hsm), "Microsoft.KeyVault/managedHsm/keys/read/action");
+        assert_eq!(action("PATCH", "/keys/www/1", true), "Microsoft.KeyVault/managedHsm/keys/write/action");
+        assert_eq!(action("GET", "/keys", true), "Microsoft.KeyVault/managedHsm/keys/read/action");
     }
 
     #[test]

@@ -181,7 +181,7 @@ impl Session {
     ) -> Result<Reply> {
         let reply = self.authorized(method, &with_version(target), body, repeat, budget)?;
         if !(200..300).contains(&reply.status) {
-            return Err(refusal::of(&reply, method, target, self.origin()));
+            return Err(refusal::of(&reply, method, target, &self.config));
         }
         Ok(reply)
     }
@@ -207,7 +207,7 @@ impl Session {
         // Who may not list may still sign.
         match reply.status {
             200..=299 | 403 => Ok(()),
-            _ => Err(refusal::of(&reply, "GET", &target, self.origin())),
+            _ => Err(refusal::of(&reply, "GET", &target, &self.config)),
         }
     }
 
@@ -291,31 +291,49 @@ impl Session {
         if pin.is_none() && !self.needs_no_pin() {
             return Err(Denied::Locked);
         }
-        let login = self.login(budget)?;
-        credential::token(&Asking {
-            config: &self.config,
-            challenge: &login.challenge,
-            authority: &login.authority,
-            resolver: &self.resolver,
-            pin,
-            claims,
-            budget,
-        })
+        let known = self.login.load_full();
+        let login = known.as_ref().map_or_else(|| self.challenged(budget), |login| Ok(Arc::clone(login)))?;
+        let ask = |login: &Login, budget: &Budget| {
+            credential::token(&Asking {
+                config: &self.config,
+                challenge: &login.challenge,
+                authority: &login.authority,
+                resolver: &self.resolver,
+                pin,
+                claims,
+                budget,
+            })
+        };
+        if known.is_none() || self.config.remote.origins.len() == 1 {
+            return ask(&login, budget);
+        }
+        // Each of several servers may name an authority of its own: the one that is known can be down with its server.
+        match ask(&login, &budget.share(2)) {
+            Err(unreachable @ Denied::Unreachable(_)) => match self.challenged(budget) {
+                Ok(other) if other.challenge != login.challenge => ask(&other, budget),
+                _ => Err(unreachable),
+            },
+            outcome => outcome,
+        }
     }
 
-    /// What the vault says to a request without a token and without a body.
-    fn login(&self, budget: &Budget) -> std::result::Result<Arc<Login>, Denied> {
-        if let Some(login) = self.login.load_full() {
-            return Ok(login);
-        }
+    /// What the vault says to a request without a token and without a body, which is known from then on.
+    fn challenged(&self, budget: &Budget) -> std::result::Result<Arc<Login>, Denied> {
         let target = with_version("/keys?maxresults=1");
         let request = Request { method: "GET", target: &target, headers: &[], bearer: None, body: None };
         let response = self.client.send(&request, Repeat::Safe, budget)?;
-        if response.status != 401 {
-            return Err(Denied::Refused(format!(
-                "it answered {} to a request without a token, where a vault says where tokens come from: check its address",
-                response.status
-            )));
+        // Nothing of this is about what it was shown, for that was nothing.
+        match response.status {
+            401 => {}
+            busy @ (429 | 500..=599) => {
+                return Err(Denied::Unreachable(format!("it answered {busy}: check its own log and health")));
+            }
+            status => {
+                return Err(Denied::Invalid(format!(
+                    "{status} to a request without a token, where a vault says where tokens come from: check its address, \
+                     and what lies between"
+                )));
+            }
         }
         let challenge =
             Challenge::checked(response.headers_named("www-authenticate"), &self.config).map_err(Denied::Refused)?;

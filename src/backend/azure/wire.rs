@@ -142,6 +142,8 @@ pub struct OperationResult<'a> {
     pub kid: Cow<'a, str>,
     #[serde(borrow)]
     pub value: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub iv: Option<Cow<'a, str>>,
 }
 
 /// `RandomBytes`.

@@ -83,14 +83,15 @@ fn use_it(examination: &mut Examination, azure: &AzureConfig, name: &str, vault:
             None => return,
         },
     };
-    examination.report.looked(&["remote-token"]);
+    // What fails for another reason than the check's own doesn't say that it holds.
     if let Err(error) = vault.unlock(&how) {
         return examination.report.found(failed(examination, azure, name, &error));
     }
-    examination.report.looked(&["remote-permission"]);
+    examination.report.looked(&["remote-token"]);
     if let Err(error) = vault.refresh() {
         return examination.report.found(failed(examination, azure, name, &error));
     }
+    examination.report.looked(&["remote-permission"]);
     let image = vault.image();
     let signing = |object: &&std::sync::Arc<Object>| {
         object.content.usage.contains(Usage::SIGN) && vault.private_key(object.number).is_ok()
@@ -101,11 +102,11 @@ fn use_it(examination: &mut Examination, azure: &AzureConfig, name: &str, vault:
         let why = format!("{name} has no key that signs and that is enabled: no signature was tried");
         return examination.report.left_out(Area::Vault, why);
     };
-    examination.report.looked(&["remote-signature"]);
     let mut signature = [0; 1024];
     let signed = vault.private_key(key.number).and_then(|key| key.sign(&scheme, &DIGEST[..len], &mut signature));
-    if let Err(error) = signed {
-        examination.report.found(failed(examination, azure, name, &error));
+    match signed {
+        Ok(_) => examination.report.looked(&["remote-signature"]),
+        Err(error) => examination.report.found(failed(examination, azure, name, &error)),
     }
 }
 
@@ -137,9 +138,11 @@ fn failed(examination: &Examination, azure: &AzureConfig, name: &str, error: &Va
         VaultError::NotPermitted { action, .. } => finding("remote-permission")
             .with("vault", name)
             .with("action", action)
+            .with("role", if azure.is_managed_hsm() { "Managed HSM Crypto User" } else { "Key Vault Crypto User" })
             .maybe("client", client(&azure.credential))
-            .maybe("azure", name_at_azure(azure)),
-        VaultError::Unreachable { what, .. } => {
+            .maybe("azure", name_below(azure, ".vault.azure.net"))
+            .maybe("hsm", name_below(azure, ".managedhsm.azure.net")),
+        VaultError::Unreachable { what, .. } | VaultError::AnswerInvalid { what, .. } => {
             let place = azure.remote.origins[0].authority();
             let host = azure.remote.origins[0].bare_host();
             let found = finding("remote-answer").with("vault", name).with("problem", problem(what));
@@ -162,7 +165,7 @@ fn client(credential: &AzureCredential) -> Option<&str> {
     }
 }
 
-/// The vault's name there, if Azure keeps it.
-fn name_at_azure(azure: &AzureConfig) -> Option<&str> {
-    azure.remote.origins[0].host().strip_suffix(".vault.azure.net")
+/// The vault's name, if it is one of Azure's below this domain.
+fn name_below<'a>(azure: &'a AzureConfig, domain: &str) -> Option<&'a str> {
+    azure.remote.origins[0].host().strip_suffix(domain)
 }

@@ -35,11 +35,6 @@ impl Address {
         &self.0
     }
 
-    /// Whether it is a Managed HSM, whose domain begins so at Azure and, unless it is configured otherwise, here.
-    pub(super) fn is_managed_hsm(&self) -> bool {
-        self.0.host().split('.').nth(1) == Some("managedhsm")
-    }
-
     /// What the server calls one of its backup targets: a host beside the vault's.
     pub(super) fn backup_target(&self, name: &str) -> String {
         let authority = self.0.authority();
@@ -57,18 +52,6 @@ impl fmt::Display for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_managed_hsm_is_known_by_its_domain() {
-        for (address, is_hsm) in [
-            ("https://a.managedhsm.azure.net", true),
-            ("https://a.managedhsm.localhost:8443", true),
-            ("https://managedhsm.vault.azure.net", false),
-            ("https://a.vault.azure.net", false),
-        ] {
-            assert_eq!(Address::parse(address).unwrap().is_managed_hsm(), is_hsm, "{address}");
-        }
-    }
 
     #[test]
     fn a_vault_is_an_origin_and_never_a_path() {

@@ -32,6 +32,8 @@ const WORDS: [(&str, &str); 5] = [
 /// A vault at a server.
 pub(super) struct Client {
     pub address: Address,
+    /// Whether it is a Managed HSM, by its address or by what the configuration says.
+    pub is_managed_hsm: bool,
     session: Session,
     /// What the command calls what the backend knows by other words.
     words: &'static [(&'static str, &'static str)],
@@ -40,7 +42,8 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(address: Address, access: &Access) -> Result<Self> {
         let config = login::configuration(&address, access)?;
-        Ok(Self { address, session: Session::new(&config)?, words: &WORDS })
+        let is_managed_hsm = config.is_managed_hsm();
+        Ok(Self { address, is_managed_hsm, session: Session::new(&config)?, words: &WORDS })
     }
 
     /// A vault of the configuration; `pin` is asked where that alone doesn't log in.
@@ -51,7 +54,8 @@ impl Client {
         if !session.needs_no_pin() {
             session.log_in(Some(&pin()?))?;
         }
-        Ok(Self { address: Address::of(session.origin()), session, words: &[] })
+        let (address, is_managed_hsm) = (Address::of(session.origin()), config.is_managed_hsm());
+        Ok(Self { address, is_managed_hsm, session, words: &[] })
     }
 
     /// A GET of something that must exist.

@@ -1,7 +1,7 @@
 """Does with Azure's SDKs what the module does, one operation for each line of standard input, and says when it is done.
 
 A line is the operation's name and its arguments, of which bytes are base64url. API_VERSION is what the module says; the SDKs
-must know it.
+must know it. MANAGED_HSM says that the vault is one, whose keys are all protected by hardware, and which has nothing else.
 """
 
 import datetime
@@ -35,6 +35,10 @@ certificates = CertificateClient(URL, credential, api_version=VERSION)
 
 MESSAGE = b"a message"
 PAGE = 25
+HSM = bool(os.environ["MANAGED_HSM"])
+PROTECTED = {"hardware_protected": True} if HSM else {}
+# What is written behind the kind of a key that is imported.
+SUFFIX = "-HSM" if HSM else ""
 # What the module's own tags say of keys that were made there.
 MADE = {"p11_pri_CKA_LOCAL": "true"}
 
@@ -72,11 +76,13 @@ def number(value):
 
 def prepare():
     """What there is before both begin."""
-    kept(keys.create_rsa_key("rsa", size=2048))
+    kept(keys.create_rsa_key("rsa", size=2048, **PROTECTED))
     for name, curve in [("p256", "P-256"), ("p384", "P-384"), ("p521", "P-521"), ("p256k", "P-256K")]:
-        kept(keys.create_ec_key(name, curve=curve))
+        kept(keys.create_ec_key(name, curve=curve, **PROTECTED))
     every = ["encrypt", "decrypt", "wrapKey", "unwrapKey"]
-    kept(keys.import_key("aes", JsonWebKey(kty="oct-HSM", k=b"\x09" * 32, key_ops=every)))
+    kept(keys.import_key("aes", JsonWebKey(kty="oct-HSM", k=b"\x09" * 32, key_ops=every), **PROTECTED))
+    if HSM:
+        return
     for name in ("module-site", "python-site"):
         made = certificates.begin_create_certificate(name, CertificatePolicy.get_default()).result()
         ids["certificate " + name] = made.id
@@ -87,6 +93,8 @@ def listing():
     for key in list(keys.list_properties_of_keys(max_page_size=PAGE)):
         for each in list(keys.list_properties_of_key_versions(key.name, max_page_size=PAGE)):
             keys.get_key(each.name, each.version)
+    if HSM:
+        return
     for certificate in list(certificates.list_properties_of_certificates(max_page_size=PAGE)):
         versions = certificates.list_properties_of_certificate_versions(certificate.name, max_page_size=PAGE)
         for each in list(versions):
@@ -132,13 +140,13 @@ def random(count):
 
 def create_ec(name):
     is_free(keys.get_key, name)
-    kept(keys.create_ec_key(name, curve="P-256", key_operations=["sign", "verify"], tags=MADE))
+    kept(keys.create_ec_key(name, curve="P-256", key_operations=["sign", "verify"], tags=MADE, **PROTECTED))
 
 
 def create_rsa(name):
     is_free(keys.get_key, name)
     every = ["sign", "verify", "encrypt", "decrypt", "wrapKey", "unwrapKey"]
-    kept(keys.create_rsa_key(name, size=2048, key_operations=every, tags=MADE))
+    kept(keys.create_rsa_key(name, size=2048, key_operations=every, tags=MADE, **PROTECTED))
 
 
 def create_oct(name):
@@ -153,9 +161,9 @@ def import_rsa(name, pkcs8):
     private = serialization.load_der_private_key(un64u(pkcs8), None).private_numbers()
     public = private.public_numbers
     kept(keys.import_key(name, JsonWebKey(
-        kty="RSA", key_ops=["sign", "verify"], n=number(public.n), e=number(public.e), d=number(private.d),
+        kty="RSA" + SUFFIX, key_ops=["sign", "verify"], n=number(public.n), e=number(public.e), d=number(private.d),
         p=number(private.p), q=number(private.q), dp=number(private.dmp1), dq=number(private.dmq1),
-        qi=number(private.iqmp))))
+        qi=number(private.iqmp)), **PROTECTED))
 
 
 def import_ec(name, pkcs8):
@@ -163,13 +171,14 @@ def import_ec(name, pkcs8):
     private = serialization.load_der_private_key(un64u(pkcs8), None).private_numbers()
     public = private.public_numbers
     x, y, d = (n.to_bytes(32, "big") for n in (public.x, public.y, private.private_value))
-    kept(keys.import_key(name, JsonWebKey(kty="EC", crv="P-256", key_ops=["sign", "verify"], x=x, y=y, d=d)))
+    jwk = JsonWebKey(kty="EC" + SUFFIX, crv="P-256", key_ops=["sign", "verify"], x=x, y=y, d=d)
+    kept(keys.import_key(name, jwk, **PROTECTED))
 
 
 def import_oct(name, value):
     is_free(keys.get_key, name)
     jwk = JsonWebKey(kty="oct-HSM", key_ops=["encrypt", "decrypt"], k=un64u(value))
-    kept(keys.import_key(name, jwk, tags={"p11_pri_CKA_ID": "ab01", "p11_pri_CKA_VALUE_LEN": "32"}))
+    kept(keys.import_key(name, jwk, tags={"p11_pri_CKA_ID": "ab01", "p11_pri_CKA_VALUE_LEN": "32"}, **PROTECTED))
 
 
 def rename_key(name, label):

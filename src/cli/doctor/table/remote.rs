@@ -77,9 +77,10 @@ pub(super) const CHECKS: &[Check] = &[
         ],
         finding: "{vault} doesn't allow {action} to this machine's programs.",
         remedies: &[
-            "az role assignment create --role 'Key Vault Crypto User' --assignee {client} --scope \"$(az keyvault show --name {azure} --query id --output tsv)\"",
-            "strongroom role assign 'Key Vault Crypto User' {client}",
-            "strongroom role assign 'Key Vault Crypto User' IDENTITY",
+            "az role assignment create --role {role} --assignee {client} --scope \"$(az keyvault show --name {azure} --query id --output tsv)\"",
+            "az keyvault role assignment create --role {role} --assignee {client} --hsm-name {hsm} --scope /",
+            "strongroom role assign {role} {client}",
+            "strongroom role assign {role} IDENTITY",
         ],
     },
     Check {
