@@ -345,6 +345,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_managed_hsm_is_known_by_its_domain() {
+        for (address, is_hsm) in [
+            ("https://a.managedhsm.azure.net", true),
+            ("https://a.managedhsm.localhost:8443", true),
+            ("https://managedhsm.vault.azure.net", false),
+            ("https://a.vault.azure.net", false),
+        ] {
+            assert_eq!(Origin::parse(address).unwrap().is_managed_hsm(), is_hsm, "{address}");
+        }
+    }
+
+    #[test]
     fn a_vault_is_an_origin_and_never_a_path() {
         let parsed = |text: &str| Origin::parse(text).map(|origin| origin.to_string()).ok();
         assert_eq!(parsed("https://Web.Vault.example.com:443/").as_deref(), Some("https://web.vault.example.com"));

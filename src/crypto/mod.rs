@@ -37,6 +37,7 @@ pub use message::{GcmMessages, GcmWork, Text};
 pub use message_iv::{IvForm, IvSource, Ivs};
 pub use private_key::{PrivateKey, PrivateParts, RSA_BITS};
 pub use public_key::PublicKey;
+pub use rsa_encryption::RejectionKey;
 pub use scheme::{Curve, EncryptScheme, KeyAlgorithm, SignScheme};
 pub use secret::SecretBytes;
 pub use secret_key::SecretKey;

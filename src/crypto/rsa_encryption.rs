@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::aws_lc_raw::{OaepScheme, RsaKey, RsaPadding};
 use super::mac::Hmac;
 use super::rsa_scheme::{self, MAX_MODULUS_LEN, MAX_SIGNING_LEN, PKCS1_OVERHEAD};
-use super::{CryptoError, Digest, DigestAlgorithm, EncryptScheme, Result, SecretBytes};
+use super::{CryptoError, Digest, DigestAlgorithm, EncryptScheme, Result, SecretBytes, random};
 
 /// Encrypts with a key of at most [`MAX_MODULUS_LEN`] bytes into the start of `out`.
 pub(super) fn encrypt(key: &RsaKey, scheme: &EncryptScheme<'_>, input: &[u8], out: &mut [u8]) -> Result<usize> {
@@ -73,7 +73,8 @@ fn oaep_room(key: &RsaKey, digest: DigestAlgorithm) -> Result<usize> {
 
 /// The key from which come the messages that wrongly padded ciphertexts decrypt to: implicit rejection, as in
 /// draft-irtf-cfrg-rsa-guidance, so that other implementations answer alike with the same private key.
-pub(super) struct RejectionKey(SecretBytes);
+#[derive(Clone)]
+pub struct RejectionKey(SecretBytes);
 
 impl RejectionKey {
     /// SHA-256 over the private exponent, as long as the modulus.
@@ -83,11 +84,28 @@ impl RejectionKey {
         SecretBytes::filled(DigestAlgorithm::Sha256.len(), |out| digest.finish(out).map(|_| ())).map(Self)
     }
 
+    /// One at random, for private keys that are elsewhere, where a wrong padding is answered by an error.
+    pub fn random() -> Result<Self> {
+        SecretBytes::filled(DigestAlgorithm::Sha256.len(), random).map(Self)
+    }
+
+    /// What a ciphertext decrypts to that the key which is called so refused: the same each time.
+    pub fn message(&self, key: &[u8], ciphertext: &[u8], out: &mut [u8]) -> Result<usize> {
+        let seed = self.seed(&[key, ciphertext])?;
+        let mut block = Zeroizing::new([0; MAX_SIGNING_LEN]);
+        let len = ciphertext.len();
+        let block = block.get_mut(..len).filter(|_| len > PKCS1_OVERHEAD).ok_or(CryptoError::InputLength)?;
+        expand(&seed, b"message", block)?;
+        let message = &block[len - rejected_len(&seed, len)? as usize..];
+        out.get_mut(..message.len()).ok_or(CryptoError::OutputLength)?.copy_from_slice(message);
+        Ok(message.len())
+    }
+
     /// Takes PKCS#1 v1.5's padding off a decrypted block: returns the length of the message, which is the block's end. If
     /// the padding is wrong, the message is another, and nothing is done otherwise for that, neither in time nor in
     /// memory: both are always computed, and one is chosen bit by bit.
     fn message_len(&self, ciphertext: &[u8], block: &mut [u8]) -> Result<usize> {
-        let seed = self.seed(ciphertext)?;
+        let seed = self.seed(&[ciphertext])?;
         let mut other = Zeroizing::new([0; MAX_SIGNING_LEN]);
         let other = &mut other[..block.len()];
         expand(&seed, b"message", other)?;
@@ -100,10 +118,10 @@ impl RejectionKey {
         Ok(u32::conditional_select(&other_len, &len, valid) as usize)
     }
 
-    fn seed(&self, ciphertext: &[u8]) -> Result<Box<Hmac>> {
+    fn seed(&self, parts: &[&[u8]]) -> Result<Box<Hmac>> {
         let mut key = Zeroizing::new([0; DigestAlgorithm::MAX_LEN]);
         let mut hmac = Hmac::new(DigestAlgorithm::Sha256, self.0.expose());
-        hmac.update(ciphertext);
+        parts.iter().for_each(|part| hmac.update(part));
         let len = hmac.finish(&mut *key)?;
         Ok(Hmac::new(DigestAlgorithm::Sha256, &key[..len]))
     }

@@ -20,6 +20,8 @@ pub enum Ability<'a> {
     Derive,
     /// AES-GCM message by message.
     Messages,
+    /// Letting the value of a key out that was made so.
+    Export,
     /// Making a key of this kind and size.
     Generate(KeyAlgorithm),
 }

@@ -6,6 +6,7 @@
 
 mod ability;
 mod backup;
+mod call;
 mod certificate;
 mod chain;
 mod deletion;
@@ -27,6 +28,7 @@ pub use backup::{
     BackupKey, BackupLabel, BackupRequest, BackupSource, BackupWay, Losses, MIN_PASSPHRASE_LEN, NamedInBackup,
     RestoreWish, Restored, Rollback, Tally,
 };
+pub use call::Call;
 pub use certificate::CertificateFields;
 pub use deletion::{RETENTION_DAYS, Retention, delete_softly, ended_by, ended_with, is_due, purge, purge_due, recover};
 pub use error::VaultError;

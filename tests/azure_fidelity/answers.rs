@@ -206,12 +206,13 @@ fn changes(service: &Service, bundle: &Value, certificate: &Value) {
         service.vault.change(&[service.only(class).number], &mut label).unwrap();
     }
     let gone = [
-        (Class::PrivateKey, "KeyItem", "DeletedKeyBundle"),
-        (Class::Certificate, "CertificateItem", "DeletedCertificateBundle"),
-        (Class::Data, "SecretItem", "DeletedSecretBundle"),
+        (Class::PrivateKey, "KeyItem", "kid", "keys/k", "DeletedKeyBundle"),
+        (Class::Certificate, "CertificateItem", "id", "certificates/c", "DeletedCertificateBundle"),
+        (Class::Data, "SecretItem", "id", "secrets/s", "DeletedSecretBundle"),
     ];
-    for (class, item, deleted) in gone {
-        service.answer(200, &json!({"value": [service.models[item]], "nextLink": ""}));
+    for (class, item, id, path, deleted) in gone {
+        let only = service.model(item, json!({id: service.id(&format!("{path}/{VERSION}"))}));
+        service.answer(200, &json!({"value": [only], "nextLink": ""}));
         service.answer(200, &service.models[deleted]);
         service.vault.delete(&[service.only(class).number]).unwrap();
         assert_eq!(service.vault.image().with_class(class).count(), 0);

@@ -215,6 +215,14 @@ fn aes_in_parts_is_one_request_and_keys_are_wrapped_where_the_key_is() {
         [Attribute::Value(value)] => assert_eq!(value, &[5; 32]),
         other => panic!("{other:?}"),
     }
+    // What could not be kept there is refused before it is here.
+    relay.requests();
+    let there = [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::KeyType(KeyType::AES), Attribute::Token(true)];
+    let refused = session.unwrap_key(&Mechanism::AesKeyWrap, wrapping, &wrapped, &there);
+    assert!(matches!(refused, Err(Error::Pkcs11(RvError::TemplateInconsistent, _))), "{refused:?}");
+    assert_eq!(relay.requests(), Vec::<String>::new());
+    let kept = [&there[..], &[Attribute::Extractable(false), Attribute::Encrypt(true)]].concat();
+    session.unwrap_key(&Mechanism::AesKeyWrap, wrapping, &wrapped, &kept).unwrap();
     // An ordinary question about the key there finds no value and no error.
     session.get_attributes(key, &[AttributeType::CheckValue, AttributeType::Id]).unwrap();
 }

@@ -10,6 +10,7 @@ mod proxy;
 mod scene;
 
 mod between;
+mod command;
 mod credentials;
 mod doctor;
 mod fail_over;
@@ -18,3 +19,4 @@ mod forks;
 mod inherited;
 mod requests;
 mod silence;
+mod vault;

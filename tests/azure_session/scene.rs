@@ -235,11 +235,18 @@ impl Drop for Scene {
 }
 
 pub fn local(folder: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = program(folder);
+    command.args(arguments).args(["--yes", "--pin-file", "pin"]);
+    command.env("STRONGROOM_VAULT", folder.path().join("dev"));
+    command
+}
+
+/// The command without any vault.
+pub fn program(folder: &TempDir) -> Command {
     let cli = std::env::var_os("STRONGROOM_CLI").filter(|path| !path.is_empty());
     let mut command = Command::new(cli.unwrap_or_else(|| env!("CARGO_BIN_EXE_strongroom").into()));
-    command.args(arguments).args(["--yes", "--pin-file", "pin"]).current_dir(folder.path()).stdin(Stdio::null());
+    command.current_dir(folder.path()).stdin(Stdio::null());
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-    command.env("STRONGROOM_VAULT", folder.path().join("dev"));
     command
 }
 

@@ -3,6 +3,7 @@
 
 #[path = "../serving/mod.rs"]
 mod serving;
+mod together;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -48,7 +48,7 @@ impl Service {
             Ability::Cipher(scheme, direction, Matter::Bytes) => self.aes && cipher(&scheme, direction).is_some(),
             Ability::Cipher(_, _, Matter::Key) | Ability::KeyWrap(_, Matter::Bytes) => false,
             Ability::KeyWrap(scheme, Matter::Key) => self.aes && key_wrap(&scheme, 256).is_some(),
-            Ability::Mac | Ability::Derive | Ability::Messages => false,
+            Ability::Mac | Ability::Derive | Ability::Messages | Ability::Export => false,
             Ability::Generate(KeyAlgorithm::Rsa { bits }) => matches!(bits, 2048 | 3072 | 4096),
             Ability::Generate(KeyAlgorithm::Ec(_)) => true,
             Ability::Generate(KeyAlgorithm::Aes { .. }) => self.aes,

@@ -114,6 +114,10 @@ pub fn write(content: &Content, plain: &Content, half: Half, tags: &mut Tags) ->
         tags.insert(format!("{}{name}", half.prefix()), text);
         Ok(())
     };
+    // That of a key which nobody sees before a login anyway goes without saying.
+    if content.private && !plain.private {
+        return Err(VaultError::Unsupported("a public key or certificate that is hidden before a login (CKA_PRIVATE)"));
+    }
     if content.label != plain.label {
         put(LABEL, &content.label)?;
     }
@@ -207,6 +211,11 @@ pub fn usage(key_ops: &[String]) -> Usage {
     named.fold(Usage::empty(), |all, (_, usage)| all | *usage)
 }
 
+/// What stands in these `key_ops` and is no usage here: whoever gave the key that keeps it.
+pub fn other_ops(key_ops: &[String]) -> impl Iterator<Item = &str> {
+    key_ops.iter().map(String::as_str).filter(|given| OPERATIONS.iter().all(|(name, _)| name != given))
+}
+
 /// `key_ops` for a usage. What has no operation there isn't asked for: the key says of itself that it doesn't do it.
 pub fn key_ops(usage: Usage) -> Vec<&'static str> {
     OPERATIONS.iter().filter(|(_, operation)| usage.contains(*operation)).map(|(name, _)| *name).collect()
@@ -283,5 +292,8 @@ mod tests {
         assert_eq!(usage_of_half(&ops, Half::Private), PRIVATE);
         assert_eq!(usage_of_half(&ops, Half::Public), PUBLIC);
         assert_eq!(key_ops(Usage::DERIVE | Usage::SIGN), ["sign"]);
+        assert_eq!(other_ops(&ops).count(), 0);
+        let given = ["sign", "import", "export"].map(str::to_owned);
+        assert_eq!(other_ops(&given).collect::<Vec<_>>(), ["import", "export"]);
     }
 }

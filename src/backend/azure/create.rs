@@ -11,10 +11,11 @@ use zeroize::Zeroizing;
 
 use super::AzureVault;
 use super::attributes::{self, Half, LOCAL_TAG};
-use super::listing::is_missing;
+use super::listing::Noted;
 use super::objects::{self, AES_LEN_TAG, Shape, curve_name};
-use super::session::Repeat;
-use super::wire::{CreateParameters, Item, KeyBundle, Tags, WantedAttributes, invalid, read};
+use super::refusal::is_missing;
+use super::session::{Repeat, Reply};
+use super::wire::{CreateParameters, Item, KeyBundle, Tags, WantedAttributes, invalid, is_of, read};
 use crate::crypto::{self, PrivateKey, PrivateParts, PublicKey};
 use crate::vault::{
     Ability, Class, Collection, Content, Draft, KeyAlgorithm, Name, Naming, Object, Result, Usage, Vault, VaultError,
@@ -104,7 +105,7 @@ impl AzureVault {
             let body = CreateParameters { kty, key_size, key_ops, attributes, tags, crv };
             let body = serde_json::to_vec(&body).map_err(|_| VaultError::Unsupported("a request that isn't JSON"))?;
             let reply = self.session.call("POST", &format!("/keys/{name}/create"), Some(&body), Repeat::Never)?;
-            read(&self.location, &reply.body)
+            self.key_called(name, &reply)
         })
     }
 
@@ -188,7 +189,7 @@ impl AzureVault {
             }
             let body = body.finish();
             let reply = self.session.call("PUT", &format!("/keys/{name}"), Some(&body), Repeat::Never)?;
-            read(&self.location, &reply.body)
+            self.key_called(name, &reply)
         })
     }
 
@@ -203,9 +204,24 @@ impl AzureVault {
             let body = body.finish();
             let reply = self.session.call("PUT", &format!("/secrets/{name}"), Some(&body), Repeat::Never)?;
             let item: Item = read(&self.location, &reply.body)?;
+            self.expect_called(Collection::Secrets, name, item.id())?;
             Ok(objects::of_secret(&item))
         })?;
         first(self.adopt(Collection::Secrets, shape)?)
+    }
+
+    /// The key that was made, if it has the name that it was to have.
+    fn key_called(&self, name: &Name, reply: &Reply) -> Result<KeyBundle> {
+        let bundle: KeyBundle = read(&self.location, &reply.body)?;
+        self.expect_called(Collection::Keys, name, &bundle.key.kid)?;
+        Ok(bundle)
+    }
+
+    fn expect_called(&self, collection: Collection, name: &Name, id: &str) -> Result<()> {
+        match is_of(id, collection.segment(), name.as_str(), None) {
+            true => Ok(()),
+            false => Err(invalid(&self.location, format!("it made something else than {name}"))),
+        }
     }
 
     /// A public key that is to be written where its key pair is already, as clients do that write both halves.
@@ -238,7 +254,7 @@ impl AzureVault {
         match naming {
             Naming::FromLabel | Naming::None => {
                 if let Some(name) = by_label()
-                    && self.is_free(collection, &name)?
+                    && self.is_surely_free(collection, &name)?
                 {
                     match make(&name) {
                         Err(error) if is_taken(&error) => {}
@@ -260,9 +276,16 @@ impl AzureVault {
         match self.session.call("GET", &format!("/{}/{name}/", collection.segment()), None, Repeat::Safe) {
             Ok(_) => Ok(false),
             Err(error) if is_missing(&error) => Ok(true),
-            // Who may make keys need not be one who may read them; the service answers for itself.
-            Err(VaultError::NotPermitted { .. }) => Ok(true),
             Err(error) => Err(error),
+        }
+    }
+
+    /// The same of a name that another one may stand for. Who may make keys need not be one who may read them: then nobody
+    /// knows, and what is taken would get another version.
+    fn is_surely_free(&self, collection: Collection, name: &Name) -> Result<bool> {
+        match self.is_free(collection, name) {
+            Err(VaultError::NotPermitted { .. }) => Ok(false),
+            known => known,
         }
     }
 
@@ -270,8 +293,7 @@ impl AzureVault {
     fn adopt(&self, collection: Collection, shape: Option<Shape>) -> Result<Vec<Arc<Object>>> {
         let shape = shape.ok_or_else(|| invalid(&self.location, "what it made isn't what was asked for"))?;
         let made: Vec<_> = shape.objects.iter().cloned().map(Arc::new).collect();
-        let _attempt = self.reading();
-        self.note(|contents| contents.with(collection, shape));
+        self.note(Noted::Version(collection, shape));
         Ok(made)
     }
 
@@ -338,6 +360,7 @@ fn tags(name: &Name, halves: &[(&Content, Half)], extra: &Tags) -> Result<Tags> 
         tags.extend(content.tags.clone());
         // What isn't said is what it is without a tag; nobody knows a key's own id before it is made.
         let mut plain = Content::new(content.class);
+        plain.private |= content.class == Class::Data;
         if !content.label.is_empty() {
             plain.label = name.as_str().into();
         }

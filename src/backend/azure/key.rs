@@ -3,14 +3,16 @@
 //! What comes back is checked before it is handed on: that it is this version's, and of a signature that the public key,
 //! which is here, verifies it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use zeroize::Zeroizing;
 
 use super::algorithm::{self, Service};
 use super::session::{Repeat, Reply, Session};
-use super::wire::{OperationResult, base64url, invalid, parts_of, read, secret_base64url};
+use super::wire::{KeyBundle, OperationResult, base64url, invalid, is_of, read, secret_base64url};
 use crate::backend::now;
 use crate::crypto::{
     CipherScheme, CryptoError, Direction, EncryptScheme, KeyAlgorithm, KeyWrapScheme, PublicKey, SecretBytes,
@@ -32,6 +34,18 @@ pub struct AzureKey {
     enabled: bool,
     not_before: Option<i64>,
     expires: Option<i64>,
+    /// What the service said of these dates since.
+    since: Mutex<Since>,
+    /// Whether the log has what the service said to a ciphertext that it didn't take.
+    told: AtomicBool,
+}
+
+/// Dates of a key that were asked for because those that are known refuse it.
+#[derive(Clone, Copy, Default)]
+struct Since {
+    asked: Option<Instant>,
+    /// `nbf` and `exp`.
+    dates: Option<(Option<i64>, Option<i64>)>,
 }
 
 /// What is asked of a key.
@@ -67,6 +81,8 @@ impl AzureKey {
             enabled: object.content.enabled,
             not_before: object.content.not_before,
             expires: object.content.expires,
+            since: Mutex::default(),
+            told: AtomicBool::new(false),
         })
     }
 
@@ -82,19 +98,48 @@ impl AzureKey {
             public,
             not_before: None,
             expires: None,
+            since: Mutex::default(),
+            told: AtomicBool::new(false),
             ..*self
         }
     }
 
-    /// What is known here; the service checks again.
+    /// What is known here; the service checks again. Dates that refuse are looked up there once more: whoever holds a key
+    /// for long never lists it again.
     pub fn check(&self) -> Result<()> {
         if !self.enabled {
             return Err(VaultError::Disabled);
         }
-        if self.not_before.is_none() && self.expires.is_none() {
+        let listed = validity((self.not_before, self.expires));
+        if listed.is_ok() {
             return Ok(());
         }
-        Content::validity(self.not_before, self.expires, now())
+        self.dates_there().map_or(listed, validity)
+    }
+
+    /// `nbf` and `exp` as the service says them, asked for every few seconds at most.
+    fn dates_there(&self) -> Option<(Option<i64>, Option<i64>)> {
+        let since = || self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = since();
+        if known.asked.is_some_and(|asked| asked.elapsed() < AGAIN) {
+            return known.dates;
+        }
+        known.asked = Some(Instant::now());
+        drop(known);
+        let path = format!("/keys/{}/{}", self.name, self.version);
+        // Who may sign need not be one who may read: then it stays at what was listed.
+        let asked = self.session.call("GET", &path, None, Repeat::Safe);
+        let bundle = asked.and_then(|reply| read::<KeyBundle>(&self.location, &reply.body));
+        let bundle = bundle.ok().filter(|bundle| self.is_its(&bundle.key.kid));
+        let mut known = since();
+        if let Some(attributes) = bundle.map(|bundle| bundle.attributes) {
+            known.dates = Some((attributes.nbf, attributes.exp));
+        }
+        known.dates
+    }
+
+    fn is_its(&self, id: &str) -> bool {
+        is_of(id, "keys", &self.name, Some(&self.version))
     }
 
     fn public(&self) -> Result<&PublicKey> {
@@ -108,18 +153,29 @@ impl AzureKey {
     /// The one request, and the value that comes of it.
     fn ask(&self, operation: &Operation<'_>, input: &[u8]) -> Result<SecretBytes> {
         let path = format!("/keys/{}/{}/{}", self.name, self.version, operation.verb);
-        let reply = self.session.call("POST", &path, Some(&body(operation, input)), Repeat::Safe)?;
-        self.value(operation, &reply)
+        let reply = self.session.call("POST", &path, Some(&body(operation, input)), Repeat::Safe);
+        self.value(operation, &reply.map_err(|error| self.of_its_time(error))?)
+    }
+
+    /// Where the service says that the key's time isn't now: which time that is.
+    fn of_its_time(&self, error: VaultError) -> VaultError {
+        let VaultError::RefusedThere { status: 403, code, .. } = &error else { return error };
+        let is_over = code == "KeyExpired";
+        if !is_over && code != "KeyNotYetValid" {
+            return error;
+        }
+        let (start, end) = self.dates_there().unwrap_or((self.not_before, self.expires));
+        if is_over {
+            VaultError::Expired(end.unwrap_or_else(now))
+        } else {
+            VaultError::NotYetValid(start.unwrap_or_else(now))
+        }
     }
 
     /// The value that the service answered, if it is this version's and made as it was asked for.
     fn value(&self, operation: &Operation<'_>, reply: &Reply) -> Result<SecretBytes> {
         let result: OperationResult<'_> = read(&self.location, &reply.body)?;
-        let own = parts_of(&result.kid).is_some_and(|(collection, name, version)| {
-            let same_version = version.is_some_and(|version| version.eq_ignore_ascii_case(&self.version));
-            collection == "keys" && name.eq_ignore_ascii_case(&self.name) && same_version
-        });
-        if !own {
+        if !self.is_its(&result.kid) {
             return Err(invalid(
                 &self.location,
                 format!("it used another key than version {} of {}", self.version, self.name),
@@ -148,7 +204,21 @@ impl AzureKey {
 
     fn open(&self, operation: &Operation<'_>, input: &[u8]) -> Result<SecretBytes> {
         self.check()?;
-        self.ask(operation, input).map_err(of_ciphertext)
+        self.ask(operation, input).map_err(|error| self.of_ciphertext(error))
+    }
+
+    /// A ciphertext that the service calls a bad parameter is one that its key didn't make; or something else is wrong with
+    /// the request, which only its own words tell.
+    fn of_ciphertext(&self, error: VaultError) -> VaultError {
+        match &error {
+            VaultError::RefusedThere { status: 400, code, .. } if code == "BadParameter" => {
+                if !self.told.swap(true, Ordering::Relaxed) {
+                    tracing::warn!("{error}; this is taken for a ciphertext that {} didn't make", self.name);
+                }
+                CryptoError::CiphertextInvalid.into()
+            }
+            _ => error,
+        }
     }
 
     fn decrypt_rsa(
@@ -162,7 +232,13 @@ impl AzureKey {
         if input.len() != self.algorithm.signature_len() {
             return Err(CryptoError::InputLength.into());
         }
-        let opened = self.open(&Operation::new(verb, alg), input)?;
+        let opened = match self.open(&Operation::new(verb, alg), input) {
+            // Who may send ciphertexts would learn from the difference what others say (Bleichenbacher 1998).
+            Err(VaultError::Crypto(CryptoError::CiphertextInvalid)) if matches!(scheme, EncryptScheme::RsaPkcs1) => {
+                return Ok(self.session.rejection().message(self.version.as_bytes(), input, out)?);
+            }
+            opened => opened?,
+        };
         let too_long = || invalid(&self.location, "it decrypted more than the key holds");
         out.get_mut(..opened.len()).ok_or_else(too_long)?.copy_from_slice(opened.expose());
         Ok(opened.len())
@@ -238,8 +314,11 @@ impl RemoteKey for AzureKey {
             return Err(CryptoError::InputLength.into());
         }
         let result = match (direction, scheme) {
-            // Nothing to encrypt is nothing; the service refuses an empty value.
+            // The service refuses an empty value. Nothing to encrypt is nothing, and with a padding it is a block of that.
             (_, CipherScheme::AesCbc { .. }) if input.is_empty() => return Ok(SecretBytes::from_slice(&[])),
+            (Direction::Encrypt, CipherScheme::AesCbcPad { iv }) if input.is_empty() => {
+                return self.apply(&CipherScheme::AesCbc { iv: *iv }, direction, &[BLOCK_LEN as u8; BLOCK_LEN]);
+            }
             (Direction::Encrypt, _) => {
                 self.check()?;
                 self.ask(&operation, input)?
@@ -280,6 +359,10 @@ impl RemoteKey for AzureKey {
 
 /// Bytes of AES's block.
 const BLOCK_LEN: usize = 16;
+/// How long nobody asks again for dates that refused.
+const AGAIN: Duration = Duration::from_secs(5);
+/// Seconds by which two clocks may be apart.
+const APART: i64 = 60;
 
 /// How long so many bytes are with their padding (RFC 5652 §6.3).
 fn padded_len(len: usize) -> usize {
@@ -315,12 +398,9 @@ fn body(operation: &Operation<'_>, input: &[u8]) -> Zeroizing<Vec<u8>> {
     body
 }
 
-/// A ciphertext that the service calls a bad parameter is one that its key didn't make.
-fn of_ciphertext(error: VaultError) -> VaultError {
-    match error {
-        VaultError::RefusedThere { status: 400, .. } => CryptoError::CiphertextInvalid.into(),
-        other => other,
-    }
+fn validity((start, end): (Option<i64>, Option<i64>)) -> Result<()> {
+    // The service's clock counts, and may be ahead of this one.
+    Content::validity(start.map(|start| start.saturating_sub(APART)), end, now())
 }
 
 /// A version as it stands in paths.

@@ -6,7 +6,8 @@
 //! kept: the challenge is checked before a token is sent, tokens are renewed ahead of their end, and requests have the
 //! shapes of their models.
 //!
-//! [`session`] makes the requests; [`listing`] keeps what lies there; [`key`] uses it, [`create`] and [`change`] change it.
+//! [`session`] makes the requests; [`listing`] keeps what lies there, [`reading`] reads it and [`refresh`] says when; [`key`]
+//! uses it, [`create`] and [`change`] change it.
 
 mod algorithm;
 mod attributes;
@@ -18,23 +19,28 @@ mod key;
 mod listing;
 mod objects;
 pub mod reach;
+mod reading;
+mod refresh;
 mod refusal;
 mod secret_text;
 pub mod session;
 mod wire;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use globset::GlobSet;
 
 use self::algorithm::Service;
 use self::key::{AzureKey, hexadecimal};
-use self::listing::{Contents, Listing, Source};
+use self::listing::{Contents, Listing};
+use self::reading::Source;
+use self::refresh::Refreshing;
 use self::session::{Repeat, Session};
 use self::wire::{RandomBytes, SecretBundle, invalid, read, secret_base64, secret_base64url};
+use crate::backend::remote::Budget;
 use crate::config::{AzureConfig, VaultConfig};
 use crate::crypto::{self, Digest, DigestAlgorithm};
 use crate::vault::*;
@@ -54,20 +60,10 @@ pub struct AzureVault {
     session: Arc<Session>,
     unlocked: AtomicBool,
     published: ArcSwapOption<Listing>,
-    /// Held by whoever reads the lists or changes something.
-    reading: Mutex<Attempt>,
+    refreshing: Refreshing,
     /// What a parent knew, until this process uses it.
     inherited: Mutex<Option<(Contents, Option<Instant>)>>,
 }
-
-/// How the last reading went.
-#[derive(Default)]
-struct Attempt {
-    failed: Option<Instant>,
-}
-
-/// How long nobody asks again for lists that couldn't be read, while older ones are there.
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// Bytes of random that the interface gives at once.
 const MOST_RANDOM: usize = 128;
@@ -92,12 +88,12 @@ impl AzureVault {
             session: Arc::new(session),
             unlocked: AtomicBool::new(false),
             published: ArcSwapOption::empty(),
-            reading: Mutex::default(),
+            refreshing: Refreshing::default(),
             inherited: Mutex::default(),
         }))
     }
 
-    fn source(&self) -> Source<'_> {
+    fn source(&self, budget: Option<Budget>) -> Source<'_> {
         Source {
             session: &self.session,
             service: self.service,
@@ -105,6 +101,7 @@ impl AzureVault {
             filter: self.filter.as_ref(),
             names: &self.names,
             secrets: self.config.secrets,
+            budget,
         }
     }
 
@@ -124,43 +121,6 @@ impl AzureVault {
         }
         drop(inherited);
         self.published.load_full()
-    }
-
-    fn reading(&self) -> MutexGuard<'_, Attempt> {
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads the lists. What is there already serves on where they can't be read now.
-    fn read_lists(&self, attempt: &mut Attempt, known: Option<&Listing>) -> Result<()> {
-        let pausing = attempt.failed.is_some_and(|failed| failed.elapsed() < PAUSE);
-        if known.is_some() && pausing {
-            return Ok(());
-        }
-        let none = Contents::default();
-        let contents = known.map_or(&none, |known| &known.contents);
-        // The age counts from before the first request: what changes meanwhile isn't missed.
-        let begun = Instant::now();
-        match contents.read(&self.source()) {
-            Ok(contents) => {
-                attempt.failed = None;
-                self.publish(contents, Some(begun));
-                Ok(())
-            }
-            Err(error) if known.is_some() => {
-                attempt.failed = Some(begun);
-                tracing::warn!("{error}; what was listed before is served on");
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Puts in what was just made or changed there.
-    fn note(&self, change: impl FnOnce(&Contents) -> Contents) {
-        match self.listing() {
-            Some(listing) => self.publish(change(&listing.contents), listing.taken),
-            None => self.publish(change(&Contents::default()), None),
-        }
     }
 
     fn key(&self, number: ObjectNumber) -> Result<Arc<AzureKey>> {
@@ -246,17 +206,7 @@ impl Vault for AzureVault {
         if self.is_fresh() {
             return Ok(());
         }
-        let read = || self.listing().filter(|listing| listing.taken.is_some());
-        let mut attempt = match (read(), self.reading.try_lock()) {
-            (_, Ok(attempt)) => attempt,
-            (_, Err(TryLockError::Poisoned(poisoned))) => poisoned.into_inner(),
-            (Some(_), Err(TryLockError::WouldBlock)) => return Ok(()),
-            (None, Err(TryLockError::WouldBlock)) => self.reading(),
-        };
-        if self.is_fresh() {
-            return Ok(());
-        }
-        self.read_lists(&mut attempt, read().as_deref())
+        self.read_lists()
     }
 
     fn is_fresh(&self) -> bool {
@@ -343,11 +293,11 @@ impl Vault for AzureVault {
         numbers: &[ObjectNumber],
         edit: &mut dyn FnMut(&mut Content) -> Result<()>,
     ) -> Result<Vec<Arc<Object>>> {
-        numbers.iter().map(|number| self.change_one(*number, edit)).collect()
+        self.change_all(numbers, edit)
     }
 
     fn delete(&self, numbers: &[ObjectNumber]) -> Result<()> {
-        numbers.iter().try_for_each(|number| self.delete_one(*number))
+        self.delete_all(numbers)
     }
 
     fn transact(&self, _decide: &mut dyn FnMut(&Image) -> Result<Vec<Change>>) -> Result<Vec<Arc<Object>>> {
@@ -374,7 +324,7 @@ impl Vault for AzureVault {
             session: Arc::new(self.session.in_forked_child()),
             unlocked: AtomicBool::new(false),
             published: ArcSwapOption::empty(),
-            reading: Mutex::default(),
+            refreshing: Refreshing::default(),
             inherited: Mutex::new(inherited),
         }))
     }

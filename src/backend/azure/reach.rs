@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::session::API_VERSION;
 use crate::backend::remote::{Budget, Client, Request, Resolver, Step};
 use crate::config::AzureConfig;
 
@@ -42,8 +43,8 @@ pub struct Apart {
 pub fn reach(config: &AzureConfig) -> Vec<Reached> {
     let resolver = Arc::new(Resolver::of_system());
     let client = Client::of_vault(&config.remote, &resolver);
-    let target = "/keys?maxresults=1&api-version=7.5";
-    let request = Request { method: "GET", target, headers: &[], bearer: None, body: None };
+    let target = format!("/keys?maxresults=1&api-version={API_VERSION}");
+    let request = Request { method: "GET", target: &target, headers: &[], bearer: None, body: None };
     let answers = client.at_each(&request, || Budget::of(config.remote.timeout));
     let told = |(place, answer): (String, _)| match answer {
         Err(failure) => {

@@ -51,7 +51,7 @@ pub(super) fn of(reply: &Reply, method: &str, target: &str, vault: &AzureConfig)
             what: format!("{message}: check that the identity exists there, is enabled, and is of the vault's tenant"),
         },
         (403, "KeyDisabled" | "SecretDisabled" | "CertificateDisabled") => VaultError::Disabled,
-        (403, "AccessDenied" | "ForbiddenByPolicy" | "ForbiddenByRbac") => {
+        (403, "AccessDenied" | "ForbiddenByPolicy" | "ForbiddenByRbac" | "Forbidden" | "") => {
             VaultError::NotPermitted { action: action(method, target, vault.is_managed_hsm()), location }
         }
         (404, _) => VaultError::NotFound,
@@ -65,6 +65,11 @@ pub(super) fn of(reply: &Reply, method: &str, target: &str, vault: &AzureConfig)
         },
         _ => VaultError::RefusedThere { location, status: reply.status, code: inner, message },
     }
+}
+
+/// Whether it says that there is nothing of this name.
+pub fn is_missing(error: &VaultError) -> bool {
+    matches!(error, VaultError::NotFound | VaultError::RefusedThere { status: 404, .. })
 }
 
 fn innermost(reason: Option<Box<Reason>>) -> Option<String> {
@@ -164,6 +169,10 @@ mod tests {
             |code: &str| format!(r#"{{"error":{{"code":"X","message":"why.","innererror":{{"code":"{code}"}}}}}}"#);
         let target = "/keys/www/create?api-version=7.5";
         assert!(matches!(refused(403, &inner("KeyDisabled"), "POST", target), VaultError::Disabled));
+        // A Managed HSM's own roles say it without an inner code.
+        let outer = r#"{"error":{"code":"Forbidden","message":"no."}}"#;
+        assert!(matches!(refused(403, outer, "POST", target), VaultError::NotPermitted { .. }));
+        assert!(matches!(refused(403, &inner("ForbiddenByFirewall"), "POST", target), VaultError::RefusedThere { .. }));
         assert!(matches!(refused(404, &inner("KeyNotFound"), "POST", target), VaultError::NotFound));
         assert!(matches!(
             refused(409, &inner("ObjectIsDeletedButRecoverable"), "POST", target),

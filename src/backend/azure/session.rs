@@ -6,6 +6,7 @@
 //! socket's peer is the identity there is neither challenge nor token.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use subtle::ConstantTimeEq;
@@ -20,10 +21,11 @@ use crate::backend::remote::{
     Budget, Client, Endpoint, OwnText, Request, Resolver, Response, Token, TokenKeeper, Trust,
 };
 use crate::config::{AzureConfig, AzureCredential, Origin};
-use crate::vault::{Pin, Result, VaultError};
+use crate::crypto::RejectionKey;
+use crate::vault::{Call, Pin, Result, VaultError};
 
 /// What every request says; Azure's services and ours know it. Earlier ones have no key wrap with padding.
-const API_VERSION: &str = "7.6";
+pub(super) const API_VERSION: &str = "7.6";
 
 /// A vault at Azure's interface, as one process reaches it.
 pub struct Session {
@@ -35,6 +37,9 @@ pub struct Session {
     tokens: TokenKeeper<Denied>,
     /// The PIN that was given, where it is the client's secret.
     pin: ArcSwapOption<OwnText>,
+    /// From which comes what refused ciphertexts decrypt to. A forked child has its parent's: of two that differ, the
+    /// difference would tell.
+    rejection: RejectionKey,
 }
 
 /// A challenge that was checked, and the way to its authority.
@@ -66,10 +71,16 @@ impl Session {
         }
         let resolver = Arc::new(Resolver::of_system());
         let client = Client::of_vault(&config.remote, &resolver);
-        Ok(Self::with(Arc::new(config.clone()), client, resolver, None))
+        Ok(Self::with(Arc::new(config.clone()), client, resolver, None, RejectionKey::random()?))
     }
 
-    fn with(config: Arc<AzureConfig>, client: Client, resolver: Arc<Resolver>, login: Option<Arc<Login>>) -> Self {
+    fn with(
+        config: Arc<AzureConfig>,
+        client: Client,
+        resolver: Arc<Resolver>,
+        login: Option<Arc<Login>>,
+        rejection: RejectionKey,
+    ) -> Self {
         Self {
             config,
             client,
@@ -77,6 +88,7 @@ impl Session {
             login: ArcSwapOption::from(login),
             tokens: TokenKeeper::default(),
             pin: ArcSwapOption::empty(),
+            rejection,
         }
     }
 
@@ -92,7 +104,12 @@ impl Session {
                 authority: login.authority.in_forked_child(&resolver),
             })
         });
-        Self::with(Arc::clone(&self.config), client, resolver, login)
+        Self::with(Arc::clone(&self.config), client, resolver, login, self.rejection.clone())
+    }
+
+    /// From which comes what a refused ciphertext decrypts to, where nobody may learn that it was refused.
+    pub(super) fn rejection(&self) -> &RejectionKey {
+        &self.rejection
     }
 
     /// The vault's first address: what it is called in messages.
@@ -114,7 +131,7 @@ impl Session {
     ///
     /// [`VaultError::CredentialRefused`] if the authority or the vault refuses it, or if a PIN is given where none is known.
     pub fn log_in(&self, pin: Option<&Pin>) -> Result<()> {
-        let budget = Budget::of(self.config.remote.timeout);
+        let budget = self.budget();
         let refused = |what: &str| Denied::Refused(what.to_owned());
         match (&self.config.credential, pin) {
             (AzureCredential::ClientSecret { secret: None, .. }, Some(pin)) => {
@@ -153,7 +170,19 @@ impl Session {
     /// One request and its answer: `target` is path and query without `api-version`, `body` is JSON. A status that isn't one
     /// of success is an error.
     pub fn call(&self, method: &'static str, target: &str, body: Option<&[u8]>, repeat: Repeat) -> Result<Reply> {
-        let reply = self.exchange(method, target, body, repeat)?;
+        self.call_within(method, target, body, repeat, &self.budget())
+    }
+
+    /// The same, in a time that others may have a part of.
+    pub fn call_within(
+        &self,
+        method: &'static str,
+        target: &str,
+        body: Option<&[u8]>,
+        repeat: Repeat,
+        budget: &Budget,
+    ) -> Result<Reply> {
+        let reply = self.authorized(method, &with_version(target), body, repeat, budget)?;
         if !(200..300).contains(&reply.status) {
             return Err(refusal::of(&reply, method, target, &self.config));
         }
@@ -162,8 +191,13 @@ impl Session {
 
     /// The same, but any answer of the vault is one, for who tells of refusals in its own words.
     pub fn exchange(&self, method: &'static str, target: &str, body: Option<&[u8]>, repeat: Repeat) -> Result<Reply> {
-        let budget = Budget::of(self.config.remote.timeout);
-        self.authorized(method, &with_version(target), body, repeat, &budget)
+        self.authorized(method, &with_version(target), body, repeat, &self.budget())
+    }
+
+    /// What is left of the time that the program's call may take; outside of one, a request's own.
+    pub fn budget(&self) -> Budget {
+        let spent = Call::begun().map_or(Duration::ZERO, |begun| begun.elapsed());
+        Budget::of(self.config.remote.timeout.saturating_sub(spent))
     }
 
     /// Shows that the vault takes what this process is: by a token, or by an answer that isn't "who are you?".
@@ -343,4 +377,34 @@ fn with_version(target: &str) -> String {
     }
     let separator = if target.contains('?') { '&' } else { '?' };
     format!("{target}{separator}api-version={API_VERSION}")
+}
+
+/// Path and query of a link to the rest of a list, without `api-version`: whatever host stands in it, the rest is asked of
+/// the vault itself, and by the way that leads to it.
+pub fn rest_of(link: &str) -> Option<String> {
+    let (_, rest) = link.split_once("://")?;
+    let rest = &rest[rest.find('/')?..];
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let kept: Vec<_> = query.split('&').filter(|part| !part.is_empty() && !is_version(part)).collect();
+    Some(if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) })
+}
+
+fn is_version(parameter: &str) -> bool {
+    let name = parameter.split('=').next().unwrap_or_default();
+    name.replace("%2D", "-").replace("%2d", "-").eq_ignore_ascii_case("api-version")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_a_list_is_asked_of_the_vault_itself() {
+        assert_eq!(
+            rest_of("https://a:1/keys?api-version=7.5&$skiptoken=x%3D&maxresults=25").as_deref(),
+            Some("/keys?$skiptoken=x%3D&maxresults=25")
+        );
+        assert_eq!(rest_of("https://elsewhere/keys?api%2Dversion=7.5").as_deref(), Some("/keys"));
+        assert_eq!(rest_of("nonsense"), None);
+    }
 }

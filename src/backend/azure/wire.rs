@@ -173,7 +173,7 @@ pub struct CreateParameters<'a> {
 #[derive(Serialize)]
 pub struct UpdateParameters<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_ops: Option<&'a [&'static str]>,
+    pub key_ops: Option<&'a [&'a str]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attributes: Option<&'a WantedAttributes>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -192,6 +192,14 @@ pub fn parts_of(id: &str) -> Option<(&str, &str, Option<&str>)> {
     let (collection, name) = (parts.next()?, parts.next()?);
     let version = parts.next().filter(|version| !version.is_empty());
     if name.is_empty() || parts.next().is_some() { None } else { Some((collection, name, version)) }
+}
+
+/// Whether this identifier is of this name in the collection, and of this version where one is meant.
+pub fn is_of(id: &str, collection: &str, name: &str, version: Option<&str>) -> bool {
+    parts_of(id).is_some_and(|(of, called, listed)| {
+        let same = |version: &str| listed.is_some_and(|listed| listed.eq_ignore_ascii_case(version));
+        of == collection && called.eq_ignore_ascii_case(name) && version.is_none_or(same)
+    })
 }
 
 /// Bytes of base64url.
@@ -242,6 +250,17 @@ mod tests {
         for wrong in ["https://a", "keys/www", "https://a/v/keys/www/0f", "https://a/keys/"] {
             assert_eq!(parts_of(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_identifier_is_of_what_was_asked_for_or_of_something_else() {
+        let id = "https://a/keys/Www/0F";
+        assert!(is_of(id, "keys", "www", None) && is_of(id, "keys", "WWW", Some("0f")));
+        for (collection, name, version) in [("secrets", "www", None), ("keys", "w", None), ("keys", "www", Some("1f"))]
+        {
+            assert!(!is_of(id, collection, name, version));
+        }
+        assert!(!is_of("https://a/keys/www", "keys", "www", Some("0f")));
     }
 
     #[test]

@@ -25,14 +25,14 @@ impl Address {
         })
     }
 
+    /// Of a vault that the configuration names.
+    pub(super) fn of(origin: &Origin) -> Self {
+        Self(origin.clone())
+    }
+
     /// The origin.
     pub(super) fn origin(&self) -> &Origin {
         &self.0
-    }
-
-    /// Whether it is a Managed HSM, whose domain begins so at Azure and, unless it is configured otherwise, here.
-    pub(super) fn is_managed_hsm(&self) -> bool {
-        self.0.is_managed_hsm()
     }
 
     /// What the server calls one of its backup targets: a host beside the vault's.
@@ -40,13 +40,6 @@ impl Address {
         let authority = self.0.authority();
         let (_, domain) = authority.split_once('.').unwrap_or_default();
         format!("https://backup.{domain}/{name}")
-    }
-
-    /// What stands behind the origin in an address that the server gave; `None` if it is of another origin.
-    pub(super) fn path_of(&self, given: &str) -> Option<String> {
-        let (at, _) = given.match_indices('/').nth(2)?;
-        let (origin, path) = given.split_at(at);
-        (Self::parse(origin).ok()? == *self).then(|| path.to_owned())
     }
 }
 
@@ -61,18 +54,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_managed_hsm_is_known_by_its_domain() {
-        for (address, is_hsm) in [
-            ("https://a.managedhsm.azure.net", true),
-            ("https://a.managedhsm.localhost:8443", true),
-            ("https://managedhsm.vault.azure.net", false),
-            ("https://a.vault.azure.net", false),
-        ] {
-            assert_eq!(Address::parse(address).unwrap().is_managed_hsm(), is_hsm, "{address}");
-        }
-    }
-
-    #[test]
     fn a_vault_is_an_origin_and_never_a_path() {
         let address = |text: &str| Address::parse(text).map(|address| address.to_string()).ok();
         assert_eq!(address("https://Web.Vault.example.com:443/").as_deref(), Some("https://web.vault.example.com"));
@@ -82,15 +63,5 @@ mod tests {
         }
         assert!(Address::meant("/srv/vault").is_none() && Address::meant("web").is_none());
         assert!(matches!(Address::meant("http://a"), Some(Err(_))));
-    }
-
-    #[test]
-    fn a_link_to_another_origin_is_not_followed() {
-        let address = Address::parse("https://a.example.com:8443").unwrap();
-        assert_eq!(address.path_of("https://A.example.com:8443/keys?x=1").as_deref(), Some("/keys?x=1"));
-        for other in ["https://a.example.com/keys", "http://a.example.com:8443/keys", "https://b.example.com:8443/keys"]
-        {
-            assert_eq!(address.path_of(other), None, "{other}");
-        }
     }
 }

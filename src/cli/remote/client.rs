@@ -1,5 +1,7 @@
 //! Requests to a vault by its backend's own session, and a refusal in one sentence that says what the service said.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -9,13 +11,14 @@ use super::Access;
 use super::address::Address;
 use super::login;
 use super::wire::Page;
-use crate::backend::azure::session::{Repeat, Reply, Said, Session};
-use crate::vault::VaultError;
+use crate::backend::azure::session::{Repeat, Reply, Said, Session, rest_of};
+use crate::config::AzureConfig;
+use crate::vault::{Pin, VaultError};
 
 /// Room for a body that holds a secret: it is written without a buffer that grows.
 const BODY_ROOM: usize = 256 << 10;
 /// Pages of a list: a server that never ends is cut off.
-const MOST_PAGES: usize = 100_000;
+const MOST_PAGES: usize = 4_000;
 
 /// What the command calls what the backend knows by the keys of a configuration; longer ones first.
 const WORDS: [(&str, &str); 5] = [
@@ -29,13 +32,30 @@ const WORDS: [(&str, &str); 5] = [
 /// A vault at a server.
 pub(super) struct Client {
     pub address: Address,
+    /// Whether it is a Managed HSM, by its address or by what the configuration says.
+    pub is_managed_hsm: bool,
     session: Session,
+    /// What the command calls what the backend knows by other words.
+    words: &'static [(&'static str, &'static str)],
 }
 
 impl Client {
     pub(super) fn new(address: Address, access: &Access) -> Result<Self> {
         let config = login::configuration(&address, access)?;
-        Ok(Self { address, session: Session::new(&config)? })
+        let is_managed_hsm = config.is_managed_hsm();
+        Ok(Self { address, is_managed_hsm, session: Session::new(&config)?, words: &WORDS })
+    }
+
+    /// A vault of the configuration; `pin` is asked where that alone doesn't log in.
+    pub(super) fn configured(config: &AzureConfig, pin: impl FnOnce() -> Result<Pin>) -> Result<Self> {
+        let mut config = config.clone();
+        config.remote.timeout = config.remote.timeout.max(login::PATIENCE);
+        let session = Session::new(&config)?;
+        if !session.needs_no_pin() {
+            session.log_in(Some(&pin()?))?;
+        }
+        let (address, is_managed_hsm) = (Address::of(session.origin()), config.is_managed_hsm());
+        Ok(Self { address, is_managed_hsm, session, words: &[] })
     }
 
     /// A GET of something that must exist.
@@ -55,6 +75,7 @@ impl Client {
     /// Everything that a list has, page after page.
     pub(super) fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>> {
         let mut all = Vec::new();
+        let mut followed = HashSet::from([path.to_owned()]);
         let mut next = Some(path.to_owned());
         for _ in 0..MOST_PAGES {
             let Some(path) = next else { return Ok(all) };
@@ -62,11 +83,8 @@ impl Client {
             all.extend(page.value);
             next = match page.next_link.filter(|link| !link.is_empty()) {
                 None => None,
-                Some(link) => Some(self.address.path_of(&link).ok_or_else(|| {
-                    Error::refused(format!(
-                        "{} continues its list at another host: nothing was sent there.",
-                        self.address
-                    ))
+                Some(link) => Some(rest_of(&link).filter(|path| followed.insert(path.clone())).ok_or_else(|| {
+                    Error::refused(format!("{} continues its list nowhere, or where it was before.", self.address))
                 })?),
             };
         }
@@ -98,7 +116,7 @@ impl Client {
 
     fn send(&self, method: &'static str, path: &str, body: Option<&[u8]>) -> Result<Reply> {
         let repeat = if method == "GET" { Repeat::Safe } else { Repeat::Never };
-        self.session.exchange(method, path, body, repeat).map_err(|error| in_our_words(&error))
+        self.session.exchange(method, path, body, repeat).map_err(|error| self.in_our_words(&error))
     }
 
     fn read<T: DeserializeOwned>(&self, answer: &Reply) -> Result<T> {
@@ -122,10 +140,10 @@ impl Client {
         };
         Error::refused(format!("{} refused: {message}{advice}.", self.address))
     }
-}
 
-/// The backend's sentence, with the command's names for what can be set.
-fn in_our_words(error: &VaultError) -> Error {
-    let text = WORDS.iter().fold(error.to_string(), |text, (key, word)| text.replace(key, word));
-    Error::refused(format!("{}.", text.trim_end_matches('.')))
+    /// The backend's sentence, with the command's names for what can be set.
+    fn in_our_words(&self, error: &VaultError) -> Error {
+        let text = self.words.iter().fold(error.to_string(), |text, (key, word)| text.replace(key, word));
+        Error::refused(format!("{}.", text.trim_end_matches('.')))
+    }
 }

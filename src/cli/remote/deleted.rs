@@ -102,7 +102,7 @@ fn list(context: &Context, client: &Client) -> Result<()> {
 
 /// A Managed HSM has no secrets.
 fn collections(client: &Client) -> impl Iterator<Item = Collection> {
-    let is_hsm = client.address.is_managed_hsm();
+    let is_hsm = client.is_managed_hsm;
     COLLECTIONS.into_iter().filter(move |collection| !is_hsm || *collection == Collection::Keys)
 }
 

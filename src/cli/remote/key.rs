@@ -42,7 +42,7 @@ fn create(context: &Context, client: &Client, wish: &Create) -> Result<()> {
     let properties = Properties::of(context, &wish.properties)?;
     let name = Name::new(&wish.name)?;
     let names = KindNames::of(wish.kind)?;
-    let names = if client.address.is_managed_hsm() { names.in_hsm() } else { names };
+    let names = if client.is_managed_hsm { names.in_hsm() } else { names };
     // What a server makes of a key that both wraps and decrypts is the server's matter.
     let usage = wish.properties.usage(wish.kind, true)?;
     refuse_taken(client, &name)?;

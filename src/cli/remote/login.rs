@@ -10,7 +10,7 @@ use crate::certificate::pem;
 use crate::config::{self, AzureConfig, AzureCredential, Origin, SecretText};
 
 /// Time for a request and its repetitions: an RSA key of 4096 bits is made within one.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A vault at an address, for who is named by the options or by the environment.
 pub(super) fn configuration(address: &Address, access: &Access) -> Result<AzureConfig> {

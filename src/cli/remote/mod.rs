@@ -1,5 +1,5 @@
 //! `--vault https://VAULT.DOMAIN`: keys, secrets, what was deleted, roles and backups of a vault that a server keeps, ours or
-//! Azure Key Vault, over its REST API.
+//! Azure Key Vault, over its REST API. Keys, secrets and what was deleted also where the configuration names such a vault.
 //!
 //! The verbs, their options and what they print are those of a local vault. What the API has no word for is refused by
 //! name and never left out silently. A token goes only to the host that was named, a client secret only to the authority
@@ -23,7 +23,8 @@ use clap::Args;
 use self::address::Address;
 use self::client::Client;
 use self::wire::Key;
-use super::{Context, Error, Result, Verb};
+use super::{Context, Error, Result, Verb, ask, open};
+use crate::config::{Backend, Config, VaultConfig};
 use crate::crypto::PublicKey;
 use crate::vault::Name;
 
@@ -43,7 +44,7 @@ pub(super) struct Access {
 pub(super) fn run(context: &Context, verb: Verb) -> Result<Option<Verb>> {
     let Some(address) = context.global.vault.as_deref().and_then(Address::meant) else {
         return match (&context.global.access.ca, &context.global.access.token_file) {
-            (None, None) => Ok(Some(verb)),
+            (None, None) => at_configured(context, verb),
             // The key that it wraps for may lie at a server.
             _ if matches!(verb, Verb::Byok(_)) => Ok(Some(verb)),
             _ => Err(Error::Usage(
@@ -70,6 +71,26 @@ pub(super) fn run(context: &Context, verb: Verb) -> Result<Option<Verb>> {
                  lies and name that with --vault NAME_OR_PATH."
             )));
         }
+    }
+    Ok(None)
+}
+
+/// Does a verb on a vault that the configuration names and that is elsewhere. What is there is more than its objects are to
+/// programs (disabled versions, what was deleted), and a verb means all of it.
+fn at_configured(context: &Context, verb: Verb) -> Result<Option<Verb>> {
+    if !matches!(verb, Verb::Key(_) | Verb::Secret(_) | Verb::Deleted(_)) {
+        return Ok(Some(verb));
+    }
+    // What is wrong with the configuration is told where the vault is opened.
+    let place = Config::load().ok().and_then(|config| open::select(&config, context.global.vault.as_deref()).ok());
+    let Some(VaultConfig { backend: Backend::Azure(config), name, .. }) = place else { return Ok(Some(verb)) };
+    let pin = || ask::pin(context.pin_source(), &format!("PIN of {name}"));
+    let client = Client::configured(&config, pin)?;
+    match verb {
+        Verb::Key(verb) => key::run(context, &client, verb)?,
+        Verb::Secret(verb) => secret::run(context, &client, verb)?,
+        Verb::Deleted(verb) => deleted::run(context, &client, verb)?,
+        other => return Ok(Some(other)),
     }
     Ok(None)
 }

@@ -57,6 +57,7 @@ pub use pointers::{AttributeBuffers, CallerBytes};
 
 use super::error::Rv;
 use crate::sys::exit;
+use crate::vault::Call;
 
 /// Handles and lengths are 64 bits here: an object's number is its handle.
 const _: () = assert!(size_of::<CK_ULONG>() == 8);
@@ -66,6 +67,7 @@ fn enter(name: &'static str, body: impl FnOnce() -> Result<(), Rv>) -> CK_RV {
     if exit::began() {
         return CKR_GENERAL_ERROR;
     }
+    let _call = Call::begin();
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => CKR_OK,
         Ok(Err(Rv(code))) => code,

@@ -43,14 +43,13 @@ impl Session {
         self.expect_offered(&wrapping_key, &plan, Direction::Encrypt)?;
         let key = self.key_to_wrap(&wrapping_key, &plan, key)?;
         let value = self.secret(&key).map_err(|error| of_key_to_wrap(error.into()))?;
-        // The length is the same each time, so it may be asked by wrapping for nothing; but of a vault elsewhere that is a
-        // request.
+        // The length is the same each time, so it may be asked, and found too short, by wrapping for nothing; but of a vault
+        // elsewhere that is a request.
         if let TransformPlan::KeyWrap(scheme) = &plan
-            && out.is_query()
             && !is_session_object(wrapping_key.number)
             && let UsableKey::There(_) = self.slot.secret_key(&wrapping_key).map_err(of_wrapping_key)?.usable()?
+            && out.room(wrapped_len(scheme, value.len()))?.is_none()
         {
-            out.room(wrapped_len(scheme, value.len()))?;
             return Ok(Step::Pending);
         }
         out.give(&self.wrap(&wrapping_key, &plan, &value)?)
@@ -155,6 +154,10 @@ impl Session {
         }
         let (token, private) = expected.place();
         self.check_write(token, private)?;
+        // Before the key is here that could then not be kept.
+        if token && expected.is_extractable() && !self.slot.vault.offers(&Ability::Export) {
+            return Err(VaultError::Unsupported("a key whose value may leave (CKA_EXTRACTABLE)").into());
+        }
         self.store(expected.unwrapped(self.unwrap(&unwrapping_key, &plan, wrapped)?)?)
     }
 

@@ -1,14 +1,14 @@
 //! A slot: one vault as PKCS#11 sees it, with the application's login state and session objects (PKCS#11 v3.2 §5.5).
 //!
 //! What signing and finding read here is atomics and immutable images. The one mutex, over the counts of sessions and the
-//! login, is never held together with a session's lock.
+//! login, is never held together with a session's lock, nor while a vault is asked for a login, which may be far away.
 
 pub mod keys;
 pub mod session_objects;
 pub mod token;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use cryptoki_sys::*;
 
@@ -37,13 +37,19 @@ pub struct Slot {
     all_versions: AtomicBool,
     allow_conflicting_usage: AtomicBool,
     admission: Mutex<Admission>,
+    /// A login came to its end.
+    entered: Condvar,
 }
 
-/// How many sessions of which kind are open.
+/// How many sessions of which kind are open, and who is about to log in.
 #[derive(Default)]
 struct Admission {
     read_only: usize,
     read_write: usize,
+    /// Logins that the vault is asked for at this moment.
+    entering: usize,
+    /// How often the last session was closed, which ends every login.
+    endings: u64,
 }
 
 const NOBODY: u8 = 0;
@@ -64,6 +70,7 @@ impl Slot {
             all_versions: AtomicBool::new(info.show_all_versions),
             allow_conflicting_usage: AtomicBool::new(info.allow_conflicting_usage),
             admission: Mutex::default(),
+            entered: Condvar::new(),
         }
     }
 
@@ -182,8 +189,11 @@ impl Slot {
     pub fn leave(&self, read_write: bool) {
         let mut admission = self.admission();
         *admission.count(read_write) -= 1;
-        if admission.total() == 0 && self.role().is_some() {
-            self.end_login();
+        if admission.total() == 0 {
+            admission.endings += 1;
+            if self.role().is_some() {
+                self.end_login();
+            }
         }
     }
 
@@ -196,7 +206,8 @@ impl Slot {
 
     /// `C_Finalize`.
     pub fn close(&self) {
-        let _admission = self.admission();
+        let mut admission = self.admission();
+        admission.endings += 1;
         self.end_login();
     }
 

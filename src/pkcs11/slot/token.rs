@@ -1,10 +1,12 @@
 //! The token in a slot: what it says of itself, its PINs, logging in and out (PKCS#11 v3.2 §5.5, §5.6.8 to §5.6.10).
 
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
 
 use cryptoki_sys::*;
 
-use super::{SECURITY_OFFICER, Slot, USER};
+use super::{Admission, SECURITY_OFFICER, Slot, USER};
 use crate::pkcs11::error::Rv;
 use crate::vault::{Pin, PinState, Role, Unlock, VaultInfo};
 
@@ -90,7 +92,31 @@ impl Slot {
             CKU_SO => (Role::SecurityOfficer, SECURITY_OFFICER),
             _ => return Err(Rv(CKR_USER_TYPE_INVALID)),
         };
-        let admission = self.admission();
+        // Another thread's login usually answers for this one too.
+        let waited = self.entered.wait_timeout_while(self.admission(), FOR_ANOTHER, |admission| admission.entering > 0);
+        let mut admission = waited.unwrap_or_else(PoisonError::into_inner).0;
+        self.expect_login(&admission, role)?;
+        let endings = admission.endings;
+        admission.entering += 1;
+        drop(admission);
+        let entering = Entering(self);
+        let unlocked = self.way_in(role, pin).and_then(|way| self.vault.unlock(&way).map_err(Rv::at_login));
+        let admission = entering.end();
+        unlocked?;
+        let allowed = match admission.endings == endings {
+            true => self.expect_login(&admission, role),
+            false => Err(Rv(CKR_SESSION_HANDLE_INVALID)),
+        };
+        match allowed {
+            Ok(()) => self.role.store(mark, Ordering::Release),
+            Err(_) if self.role().is_none() && admission.entering == 0 => self.vault.lock(),
+            Err(_) => {}
+        }
+        allowed
+    }
+
+    /// Whether somebody may log in so now: asked before the vault is, and again afterwards.
+    fn expect_login(&self, admission: &Admission, role: Role) -> Result<(), Rv> {
         // The caller's session was found before, and another thread may have closed it since. If it was the last one, a
         // login would outlive every session: the next to open one would be logged in without a PIN.
         if admission.total() == 0 {
@@ -104,8 +130,6 @@ impl Slot {
         if role == Role::SecurityOfficer && admission.read_only > 0 {
             return Err(Rv(CKR_SESSION_READ_ONLY_EXISTS));
         }
-        self.vault.unlock(&self.way_in(role, pin)?).map_err(Rv::at_login)?;
-        self.role.store(mark, Ordering::Release);
         Ok(())
     }
 
@@ -140,6 +164,35 @@ impl Slot {
                 }
             }
         }
+    }
+}
+
+/// How long a login waits for another thread's.
+const FOR_ANOTHER: Duration = Duration::from_secs(1);
+
+/// A login that the vault is asked for, with no lock held: it may take the time of a whole call.
+struct Entering<'a>(&'a Slot);
+
+impl<'a> Entering<'a> {
+    /// Its end, from where the lock is held.
+    fn end(self) -> MutexGuard<'a, Admission> {
+        let slot = self.0;
+        std::mem::forget(self);
+        Self::left(slot)
+    }
+
+    fn left(slot: &'a Slot) -> MutexGuard<'a, Admission> {
+        let mut admission = slot.admission();
+        admission.entering -= 1;
+        slot.entered.notify_all();
+        admission
+    }
+}
+
+impl Drop for Entering<'_> {
+    /// After a panic.
+    fn drop(&mut self) {
+        drop(Self::left(self.0));
     }
 }
 
@@ -189,7 +242,10 @@ pub fn padded<const N: usize>(text: &str) -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+    use crate::config::{AzureConfig, AzureCredential, Backend, Config, Origin, VaultConfig};
     use crate::pkcs11::mechanism::Allowed;
 
     #[test]
@@ -207,11 +263,10 @@ mod tests {
         assert_eq!(flags(10), CKF_USER_PIN_INITIALIZED | CKF_USER_PIN_LOCKED);
     }
 
-    #[test]
-    fn who_has_no_session_any_more_can_not_log_in() {
-        let config = crate::config::Config {
+    fn slot(vault: VaultConfig) -> Slot {
+        let config = Config {
             source: None,
-            vaults: vec![crate::config::VaultConfig::local("vault", "/nonexistent/vault")],
+            vaults: vec![vault],
             vaults_dir: "/nonexistent".into(),
             log: None,
             server: None,
@@ -219,7 +274,36 @@ mod tests {
             passed_over: None,
         };
         let vault = crate::backend::open_all(&config).unwrap().remove(0);
-        let slot = Slot::new(1, vault, Allowed::default(), &VaultInfo { initialized: true, ..VaultInfo::default() });
+        Slot::new(1, vault, Allowed::default(), &VaultInfo { initialized: true, ..VaultInfo::default() })
+    }
+
+    #[test]
+    fn nobody_stands_behind_a_login_to_a_vault_that_is_silent() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("https://{}", silent.local_addr().unwrap());
+        let credential = AzureCredential::ClientSecret { client_id: "us".into(), secret: None };
+        let azure = AzureConfig::at(Origin::parse(&origin).unwrap(), credential);
+        let slot = slot(VaultConfig { backend: Backend::Azure(azure), ..VaultConfig::local("web", "/nonexistent") });
+        slot.admit(false).unwrap();
+        let log_in = || slot.login(CKU_USER, Some(Pin::new(b"a secret".to_vec())));
+        std::thread::scope(|scope| {
+            let entering = scope.spawn(log_in);
+            let asked = silent.accept().unwrap();
+            assert_eq!(slot.token_info().unwrap().ulSessionCount, 1);
+            assert_eq!(slot.logout(), Err(Rv(CKR_USER_NOT_LOGGED_IN)));
+            slot.admit(true).unwrap();
+            slot.leave(true);
+            slot.leave(false);
+            assert!(!entering.is_finished(), "they waited for it");
+            drop((asked, silent));
+            assert_eq!(entering.join().unwrap(), Err(Rv(CKR_DEVICE_ERROR)));
+        });
+        assert_eq!(log_in(), Err(Rv(CKR_SESSION_HANDLE_INVALID)));
+    }
+
+    #[test]
+    fn who_has_no_session_any_more_can_not_log_in() {
+        let slot = slot(VaultConfig::local("vault", "/nonexistent/vault"));
         let log_in = || slot.login(CKU_USER, Some(Pin::new(b"12345678".to_vec())));
         slot.admit(false).unwrap();
         assert_eq!(log_in(), Err(Rv(CKR_TOKEN_NOT_RECOGNIZED)), "the vault was asked");

@@ -81,6 +81,12 @@ impl<'a> Expected<'a> {
         self.kind == Kinds::AES
     }
 
+    /// Whether a key that is unwrapped so may leave again.
+    pub fn is_extractable(&self) -> bool {
+        let (sensitive, extractable) = self.given.guard();
+        Guard::unwrapped(sensitive, extractable).extractable
+    }
+
     /// The length that the template asks for.
     pub fn value_len(&self) -> Result<Option<usize>, Rv> {
         let len = self.given.ulong(CKA_VALUE_LEN).map(usize::try_from);
