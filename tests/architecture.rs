@@ -70,7 +70,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("aws_lc_sys", &["crypto::aws_lc_raw"]),
     ("clap", &["cli"]),
     // The tests' second opinion.
-    ("rcgen", &["server::identity::certificate", "server::issuers"]),
+    ("rcgen", &["backend::remote", "server::identity::certificate", "server::issuers"]),
     ("x509_cert", &["certificate", "server::identity::certificate", "cli::backup::check"]),
     // What a host process never loads: a runtime, and a second TLS library beside its own.
     ("tokio", &["server", "cli::serve"]),

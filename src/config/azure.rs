@@ -11,7 +11,8 @@ use super::ConfigError;
 use super::file::{Source, nearest};
 use super::protected::{ProtectedFile, Trusted, read_secret, without_line_end};
 use super::remote::{
-    AzureConfig, AzureCredential, ClientCertificate, ManagedIdentity, Origin, ProxyAddress, RemoteConfig, SecretText,
+    AzureConfig, AzureCredential, ClientCertificate, ManagedIdentity, Origin, PlainAddress, ProxyAddress, RemoteConfig,
+    SecretText,
 };
 use super::vault_table::{Seconds, VaultTable};
 use crate::crypto::SecretBytes;
@@ -93,7 +94,7 @@ impl Source<'_> {
             authorities: table.ca_file.as_ref().map(|file| self.public_file(file, "ca_file")).transpose()?,
             pins: table.tls_pins.iter().map(pin).collect::<Result<_, _>>()?,
             client: self.client_certificate(table)?,
-            proxy: self.proxy(table.proxy.as_ref(), &origins[0])?,
+            proxy: self.proxy(table.proxy.as_ref())?,
             timeout: self.time(table.timeout.as_ref(), "timeout", defaults.timeout)?,
             refresh: self.time(table.refresh.as_ref(), "refresh", defaults.refresh)?,
             origins,
@@ -216,31 +217,54 @@ impl Source<'_> {
         let contents = self.secret_file(file, "certificate_file")?;
         let certificate =
             ClientCertificate { chain: certificates_in(&contents), key: SecretBytes::from_slice(&contents) };
-        Ok(AzureCredential::ClientCertificate { client_id, certificate })
+        let wrong = match (certificate.chain.is_empty(), key_in(&contents)) {
+            (true, _) => "certificate",
+            (_, None) => "private key",
+            (false, Some("ENCRYPTED PRIVATE KEY")) => "private key that isn't encrypted",
+            (false, Some(_)) => return Ok(AzureCredential::ClientCertificate { client_id, certificate }),
+        };
+        let path = self.absolute(file.get_ref());
+        Err(self.value(file.span(), "certificate_file", format!("{} holds no {wrong} in PEM", path.display())))
     }
 
     /// App Service tells its programs where to ask in their environment; elsewhere it is the machine's metadata service.
     fn managed_credential(&self, table: &VaultTable) -> Result<AzureCredential, ConfigError> {
         let client_id = table.client_id.as_ref().map(|id| id.get_ref().clone());
-        let text = |given: &Spanned<String>| given.get_ref().clone();
-        let endpoint = table.identity_endpoint.as_ref().map(text);
+        let endpoint = self.plain_address(table.identity_endpoint.as_ref(), "identity_endpoint", "IDENTITY_ENDPOINT");
+        let imds =
+            self.plain_address(table.imds_endpoint.as_ref(), "imds_endpoint", "AZURE_POD_IDENTITY_AUTHORITY_HOST");
+        // What the configuration names goes before what the environment does.
+        let endpoint =
+            if table.identity_endpoint.is_none() && table.imds_endpoint.is_some() { None } else { endpoint? };
         let header = self.secret_text(table.identity_header_file.as_ref(), "identity_header_file")?;
-        let services = || self.set_by_service("IDENTITY_ENDPOINT", table.imds_endpoint.is_none());
         let header = header.or_else(|| self.set_by_service("IDENTITY_HEADER", true).map(SecretText::new));
-        let from = match (endpoint.or_else(services), header) {
+        let from = match (endpoint, header) {
             (Some(endpoint), Some(header)) => ManagedIdentity::AppService(endpoint, header),
             (Some(_), None) if table.identity_endpoint.is_some() && self.environment.reads_secrets => {
                 let span = table.identity_endpoint.as_ref().map(Spanned::span).unwrap_or_default();
                 let problem = "name the file with its header's value too, with `identity_header_file`".to_owned();
                 return Err(self.value(span, "identity_endpoint", problem));
             }
-            _ => {
-                let base = table.imds_endpoint.as_ref().map(text);
-                let base = base.or_else(|| self.set_by_service("AZURE_POD_IDENTITY_AUTHORITY_HOST", true));
-                ManagedIdentity::Imds(base.unwrap_or_else(|| IMDS.to_owned()).trim_end_matches('/').to_owned())
-            }
+            _ => ManagedIdentity::Imds(imds?.unwrap_or_else(|| IMDS.to_owned()).trim_end_matches('/').to_owned()),
         };
         Ok(AzureCredential::ManagedIdentity { from, client_id })
+    }
+
+    /// What a key names, or else what a platform's variable does.
+    fn plain_address(
+        &self,
+        given: Option<&Spanned<String>>,
+        key: &str,
+        variable: &'static str,
+    ) -> Result<Option<String>, ConfigError> {
+        if let Some(given) = given {
+            let parsed = PlainAddress::parse(given.get_ref());
+            return parsed.map(|_| Some(given.get_ref().clone())).map_err(|what| self.value(given.span(), key, what));
+        }
+        let Some(text) = self.set_by_service(variable, true) else { return Ok(None) };
+        PlainAddress::parse(&text)
+            .map_err(|what| ConfigError::Environment { variable, problem: format!("is wrong: {what}") })?;
+        Ok(Some(text))
     }
 
     /// A variable that a platform sets for its programs.
@@ -249,20 +273,17 @@ impl Source<'_> {
     }
 
     /// `http://[USER:PASSWORD@]HOST:PORT`, or what the environment says now.
-    fn proxy(&self, given: Option<&Spanned<String>>, vault: &Origin) -> Result<Option<ProxyAddress>, ConfigError> {
+    fn proxy(&self, given: Option<&Spanned<String>>) -> Result<Option<ProxyAddress>, ConfigError> {
         let Some(given) = given else { return Ok(None) };
-        let wrong = |problem: String| self.value(given.span(), "proxy", problem);
         if given.get_ref() != "environment" {
+            let wrong = |problem: String| self.value(given.span(), "proxy", problem);
             return ProxyAddress::parse(given.get_ref()).map(Some).map_err(wrong);
         }
         let named = |names: [&str; 2]| names.into_iter().find_map(|name| self.set_by_service(name, true));
-        let excepted = named(["NO_PROXY", "no_proxy"]).is_some_and(|list| is_excepted(&list, vault.bare_host()));
-        match named(["HTTPS_PROXY", "https_proxy"]).filter(|_| !excepted) {
-            None => Ok(None),
-            Some(address) => ProxyAddress::parse(&address)
-                .map(Some)
-                .map_err(|problem| ConfigError::Environment { variable: "HTTPS_PROXY", problem }),
-        }
+        let Some(address) = named(["HTTPS_PROXY", "https_proxy"]) else { return Ok(None) };
+        let except = named(["NO_PROXY", "no_proxy"]).unwrap_or_default();
+        let proxy = ProxyAddress::parse(&address).map(|proxy| Some(ProxyAddress { except, ..proxy }));
+        proxy.map_err(|problem| ConfigError::Environment { variable: "HTTPS_PROXY", problem })
     }
 
     fn time(&self, given: Option<&Spanned<Seconds>>, key: &str, default: Duration) -> Result<Duration, ConfigError> {
@@ -321,17 +342,19 @@ fn certificates_in(contents: &[u8]) -> Vec<u8> {
     found
 }
 
+/// The kind of the first private key of a file, as its first line says it.
+fn key_in(contents: &[u8]) -> Option<&str> {
+    fn kind(line: &[u8]) -> Option<&[u8]> {
+        let line = line.strip_prefix(b"-----BEGIN ")?.trim_ascii_end().strip_suffix(b"-----")?;
+        line.ends_with(b"PRIVATE KEY").then_some(line)
+    }
+    std::str::from_utf8(contents.split(|byte| *byte == b'\n').find_map(kind)?).ok()
+}
+
 fn in_seconds(text: &str) -> Option<f64> {
     let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
     let (number, factor) = units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)))?;
     number.trim().parse::<f64>().ok().map(|number| number * factor)
-}
-
-/// Whether `NO_PROXY` names this host, or a domain that it lies in.
-fn is_excepted(list: &str, host: &str) -> bool {
-    list.split(',')
-        .map(|part| part.trim().trim_start_matches('.').to_ascii_lowercase())
-        .any(|part| part == "*" || !part.is_empty() && (host == part || host.ends_with(&format!(".{part}"))))
 }
 
 fn quoted(words: &[&str]) -> String {

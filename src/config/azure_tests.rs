@@ -20,6 +20,7 @@ impl Written {
             written.put(name, text);
         }
         written.put("both.pem", &format!("{KEY}{CERTIFICATE}"));
+        written.put("locked.pem", &format!("{}{CERTIFICATE}", KEY.replace("PRIVATE", "ENCRYPTED PRIVATE")));
         written.put("config.toml", &format!("[[vault]]\nbackend = \"azure\"\n{lines}\n"));
         written
     }
@@ -163,6 +164,32 @@ fn what_does_not_go_together_is_refused_with_its_line() {
             "url = \"https://a\"\ncredential = \"command\"\ntoken_command = [\"x\"]\nclient_key = \"me.key\"",
             6,
             "its certificate",
+        ),
+        (
+            "url = \"https://a\"\ncredential = \"client-certificate\"\nclient_id = \"a\"\ncertificate_file = \"me.pem\"",
+            6,
+            "me.pem holds no private key",
+        ),
+        (
+            "url = \"https://a\"\ncredential = \"client-certificate\"\nclient_id = \"a\"\ncertificate_file = \"me.key\"",
+            6,
+            "me.key holds no certificate",
+        ),
+        (
+            "url = \"https://a\"\ncredential = \"client-certificate\"\nclient_id = \"a\"\ncertificate_file = \"locked.pem\"",
+            6,
+            "isn't encrypted",
+        ),
+        (
+            "url = \"https://a\"\ncredential = \"managed-identity\"\nimds_endpoint = \"169.254.169.254\"",
+            5,
+            "write http://",
+        ),
+        (
+            "url = \"https://a\"\ncredential = \"managed-identity\"\nidentity_endpoint = \"https://a\"\n\
+             identity_header_file = \"secret\"",
+            5,
+            "write http://",
         ),
         ("url = \"https://a\"\npin = \"12345678\"", 4, "a vault on this machine's disk"),
         ("url = \"https://a\"\nclient_ids = \"x\"", 4, "did you mean `client_id`?"),

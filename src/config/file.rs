@@ -20,6 +20,7 @@ use super::server::{BesideServer, SERVER_KEYS, ServerTable};
 use super::vault_table::{Group, VAULT_KEYS, VaultTable};
 use super::{Backend, ConfigError, Listed, LocalConfig, ServerConfig, UnlockConfig, VaultConfig};
 use crate::sys;
+use crate::sys::program::check_starter;
 
 /// What a file says.
 #[derive(Default)]
@@ -96,6 +97,7 @@ pub(super) fn check_log_level(level: &str) -> Result<(), String> {
 /// What the command prints, without the line's end.
 pub(super) fn command_output(command: &[String]) -> Result<Zeroizing<Vec<u8>>, String> {
     let [program, arguments @ ..] = command else { return Err("is empty: name a program".into()) };
+    check_starter(program)?;
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())

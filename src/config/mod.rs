@@ -29,7 +29,8 @@ pub use issuer::{IssuerConfig, ManagedIdentityConfig};
 pub use network::{AllowFrom, Network};
 pub use protected::{Trusted, read_secret};
 pub use remote::{
-    AzureConfig, AzureCredential, ClientCertificate, ManagedIdentity, Origin, ProxyAddress, RemoteConfig, SecretText,
+    AzureConfig, AzureCredential, ClientCertificate, ManagedIdentity, Origin, PlainAddress, ProxyAddress, RemoteConfig,
+    SecretText,
 };
 pub use server::{Manner, ServerConfig};
 

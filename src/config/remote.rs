@@ -57,6 +57,19 @@ pub struct ProxyAddress {
     pub port: u16,
     /// `Basic` credentials, if its address has some: user and password with a colon between.
     pub user: Option<SecretText>,
+    /// Hosts and domains that are reached without it, with commas between: what `NO_PROXY` says.
+    pub except: String,
+}
+
+/// An address without TLS, `http://HOST[:PORT]/PATH`: of what vouches for this machine's programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlainAddress {
+    /// Its host; an IPv6 address stands in brackets.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Path and query.
+    pub path: String,
 }
 
 /// A text that is never shown.
@@ -221,7 +234,31 @@ impl ProxyAddress {
         let origin = Origin::parse(&format!("https://{place}")).map_err(|_| wrong())?;
         let has_port = place.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
         let port = if has_port { origin.port() } else { 80 };
-        Ok(Self { host: origin.bare_host().to_owned(), port, user })
+        Ok(Self { host: origin.bare_host().to_owned(), port, user, except: String::new() })
+    }
+
+    /// Whether a host is reached by it: not where [`except`](Self::except) names the host, or a domain that it lies in.
+    pub fn is_for(&self, host: &str) -> bool {
+        let parts = self.except.split(',').map(|part| part.trim().trim_start_matches('.').to_ascii_lowercase());
+        let lies_in =
+            |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        !parts.filter(|part| !part.is_empty()).any(|part| part == "*" || lies_in(&part))
+    }
+}
+
+impl PlainAddress {
+    /// From its text; an error says what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no endpoint of managed identities: write http://HOST:PORT/PATH");
+        let rest = text.strip_prefix("http://").ok_or_else(wrong)?;
+        let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let origin = Origin::parse(&format!("https://{place}")).map_err(|_| wrong())?;
+        let has_port = place.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+        let port = if has_port { origin.port() } else { 80 };
+        match path.bytes().all(|byte| byte.is_ascii_graphic()) {
+            true => Ok(Self { host: origin.host().to_owned(), port, path: format!("/{path}") }),
+            false => Err(wrong()),
+        }
     }
 }
 
@@ -291,6 +328,12 @@ impl SecretText {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for SecretText {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(Self::new)
+    }
+}
+
 impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretText(..)")
@@ -335,6 +378,19 @@ mod tests {
         assert_eq!(ProxyAddress::parse("http://[::1]:8080").unwrap().host, "::1");
         for wrong in ["https://proxy.example", "socks5://a:1", "http://", "http://a b", "http://u%zz@a"] {
             assert!(ProxyAddress::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_vouches_for_a_machine_has_a_host_and_a_path() {
+        let parsed = |text: &str| PlainAddress::parse(text).map(|it| (it.host, it.port, it.path)).ok();
+        let of = |host: &str, port, path: &str| Some((host.to_owned(), port, path.to_owned()));
+        assert_eq!(parsed("http://169.254.169.254/metadata?x=y"), of("169.254.169.254", 80, "/metadata?x=y"));
+        assert_eq!(parsed("http://[::1]:8480"), of("[::1]", 8480, "/"));
+        for wrong in
+            ["https://a", "http://", "http://u@a/", "http://a b/", "http://a/b c", "http://a:x/", "169.254.169.254"]
+        {
+            assert_eq!(parsed(wrong), None, "{wrong}");
         }
     }
 

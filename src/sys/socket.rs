@@ -119,6 +119,14 @@ impl Socket {
         matches!(self.receive_with(&mut one, libc::MSG_PEEK), Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 
+    /// Whether everything that was sent has come to the system at the other end.
+    pub fn is_acknowledged(&self) -> bool {
+        let mut waiting: libc::c_int = 0;
+        // SAFETY: the descriptor is open as long as `self`, and the request writes one number.
+        let asked = unsafe { libc::ioctl(self.inner.as_raw_fd(), libc::TIOCOUTQ, &mut waiting) };
+        asked != 0 || waiting == 0
+    }
+
     fn receive_with(&self, into: &mut [u8], flags: i32) -> io::Result<usize> {
         // SAFETY: `MaybeUninit<u8>` has the layout of `u8`, and `recv` only writes initialised bytes into it.
         let room = unsafe { &mut *(std::ptr::from_mut(into) as *mut [MaybeUninit<u8>]) };
@@ -140,7 +148,8 @@ impl Drop for Socket {
     }
 }
 
-/// Waits until one of the sockets is ready, and says which; `None` when the moment has come.
+/// Waits until one of the sockets is ready, and says which; `None` when the moment has come, also where more is ready: who
+/// is spoken to without end would wait without one.
 pub fn wait(sockets: &[&Socket], ready: Ready, until: Instant) -> io::Result<Option<usize>> {
     let events = match ready {
         Ready::ToRead => libc::POLLIN,
@@ -150,6 +159,9 @@ pub fn wait(sockets: &[&Socket], ready: Ready, until: Instant) -> io::Result<Opt
         sockets.iter().map(|socket| libc::pollfd { fd: socket.inner.as_raw_fd(), events, revents: 0 }).collect();
     loop {
         let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
         let time = libc::timespec {
             tv_sec: libc::time_t::try_from(left.as_secs()).unwrap_or(libc::time_t::MAX),
             tv_nsec: left.subsec_nanos().into(),
@@ -244,6 +256,26 @@ mod tests {
         drop(peer);
         wait(&[&socket], Ready::ToRead, soon()).unwrap().unwrap();
         assert!(!socket.is_quiet());
+    }
+
+    #[test]
+    fn waiting_ends_at_its_moment_also_where_the_other_side_never_stops() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (socket, mut peer) = connected(&listener);
+        peer.write_all(b"x").unwrap();
+        wait(&[&socket], Ready::ToRead, soon()).unwrap().unwrap();
+        assert_eq!(wait(&[&socket], Ready::ToRead, Instant::now()).unwrap(), None);
+    }
+
+    #[test]
+    fn what_the_other_side_has_no_room_for_is_not_acknowledged() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (socket, mut peer) = connected(&listener);
+        socket.send(b"x").unwrap();
+        peer.read_exact(&mut [0]).unwrap();
+        assert!(socket.is_acknowledged());
+        while socket.send(&[0; 1 << 16]).is_ok() {}
+        assert!(!socket.is_acknowledged());
     }
 
     #[test]

@@ -173,7 +173,7 @@ fn a_command_prints_the_token_unless_this_program_may_start_none() {
 }
 
 /// A token of the administrator's, as another program would get it.
-fn token_of(scene: &Scene) -> String {
+pub fn token_of(scene: &Scene) -> String {
     let resource = format!("https://vault.localhost:{}", scene.proxy.port());
     let form = format!(
         "grant_type=client_credentials&client_id={}&client_secret={}&scope={resource}/.default",

@@ -9,10 +9,12 @@ mod proxy;
 #[allow(dead_code, reason = "a part of it is used")]
 mod scene;
 
+mod between;
 mod credentials;
 mod doctor;
 mod fail_over;
 mod faults;
 mod forks;
+mod inherited;
 mod requests;
 mod silence;

@@ -3,6 +3,8 @@
 //! A vault names both in its answer to a request without a token. Its resource must cover the vault's own host, as the
 //! official SDKs require, or a server could ask for tokens that count at others. And it can't send a secret to an
 //! authority of its choice: that must be the configured one, or lie beside the vault, under its own domain, or be Azure's.
+//! Which domains are shared by strangers isn't known here, but that every top level is: whoever keeps a vault under any
+//! other such domain configures the authority.
 //! A challenge is used, and kept, only after these checks.
 
 use crate::config::{AzureConfig, Origin};
@@ -43,15 +45,19 @@ impl Challenge {
         Ok(Self { authority, tenant: tenant.to_owned(), resource: resource.to_owned() })
     }
 
-    /// Whether the authority lies beside the vault, under its own domain. Not under the resource's: a vault could name one
-    /// as wide as `com`. A server of ours has its Managed HSMs below `managedhsm.DOMAIN`, and its authority at
-    /// `login.vault.DOMAIN` or `login.DOMAIN`.
+    /// Whether the authority lies beside the vault, under its own domain, which is no top level and no part of an address.
+    /// Not under the resource's: a vault could name one as wide as `com`. A server of ours has its Managed HSMs below
+    /// `managedhsm.DOMAIN`, and its authority at `login.vault.DOMAIN` or `login.DOMAIN`.
     pub(super) fn is_beside(&self, vault: &Origin) -> bool {
-        let domain = vault.host().split_once('.').map_or("", |(_, domain)| domain);
-        let authority = self.authority.host();
-        let of_hsm = |rest: &str| authority == format!("login.vault.{rest}") || authority == format!("login.{rest}");
-        !domain.is_empty() && authority.ends_with(&format!(".{domain}"))
-            || domain.strip_prefix("managedhsm.").is_some_and(of_hsm)
+        let host = vault.host().trim_end_matches('.');
+        let authority = self.authority.host().trim_end_matches('.');
+        let domain = host.split_once('.').map_or("", |(_, domain)| domain);
+        let is_own = domain.contains('.') && host.parse::<std::net::Ipv4Addr>().is_err();
+        let of_hsm = |rest: &str| {
+            (rest.contains('.') || rest == "localhost")
+                && (authority == format!("login.vault.{rest}") || authority == format!("login.{rest}"))
+        };
+        is_own && authority.ends_with(&format!(".{domain}")) || domain.strip_prefix("managedhsm.").is_some_and(of_hsm)
     }
 
     /// Whether a secret, or an assertion made with one, may go to the authority.
@@ -195,6 +201,8 @@ mod tests {
         for other in ["evil.vault.v.example", "login.evil.v.example", "loginv.example", "login.vault.example"] {
             assert!(!beside(&format!("https://{other}/t")), "{other}");
         }
+        let (vault, resource) = ("https://a.managedhsm.com", "https://managedhsm.com");
+        assert!(of(vault, "https://login.com/t", resource, None).is_err(), "a top level is nobody's");
     }
 
     #[test]
@@ -228,6 +236,20 @@ mod tests {
         );
         assert!(!taken("https://login.v.example/t", Some("https://login.microsoftonline.com")));
         assert!(taken("https://sso.example/t", Some("https://sso.example/")));
+    }
+
+    #[test]
+    fn a_top_level_is_no_vaults_own_domain() {
+        for (vault, authority, resource) in [
+            ("https://vault.com", "https://login.evil.com/t", "https://com"),
+            ("https://vault.com.", "https://login.evil.com./t", "https://com."),
+            ("https://10.0.0.1", "https://99.0.0.1/t", "https://0.0.1"),
+        ] {
+            let refused = of(vault, authority, resource, None).unwrap_err();
+            assert!(refused.contains("name it with `authority`"), "{refused}");
+            let (named, _) = authority.rsplit_once('/').unwrap();
+            of(vault, authority, resource, Some(named)).unwrap();
+        }
     }
 
     #[test]

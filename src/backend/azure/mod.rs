@@ -19,6 +19,7 @@ mod listing;
 mod objects;
 pub mod reach;
 mod refusal;
+mod secret_text;
 pub mod session;
 mod wire;
 

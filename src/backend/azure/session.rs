@@ -16,8 +16,10 @@ use super::credential::{self, Asking, Denied};
 use super::refusal;
 pub use super::refusal::Said;
 pub use crate::backend::remote::Repeat;
-use crate::backend::remote::{Budget, Client, Endpoint, Request, Resolver, Response, Token, TokenKeeper, Trust};
-use crate::config::{AzureConfig, AzureCredential, Origin, SecretText};
+use crate::backend::remote::{
+    Budget, Client, Endpoint, OwnText, Request, Resolver, Response, Token, TokenKeeper, Trust,
+};
+use crate::config::{AzureConfig, AzureCredential, Origin};
 use crate::vault::{Pin, Result, VaultError};
 
 /// What every request says; Azure's services and ours know it. Earlier ones have no key wrap with padding.
@@ -32,7 +34,7 @@ pub struct Session {
     login: ArcSwapOption<Login>,
     tokens: TokenKeeper<Denied>,
     /// The PIN that was given, where it is the client's secret.
-    pin: ArcSwapOption<SecretText>,
+    pin: ArcSwapOption<OwnText>,
 }
 
 /// A challenge that was checked, and the way to its authority.
@@ -116,10 +118,11 @@ impl Session {
         let refused = |what: &str| Denied::Refused(what.to_owned());
         match (&self.config.credential, pin) {
             (AzureCredential::ClientSecret { secret: None, .. }, Some(pin)) => {
-                let pin = std::str::from_utf8(pin.expose()).map(|text| SecretText::new(text.to_owned()));
+                let pin = std::str::from_utf8(pin.expose());
                 let pin = pin.map_err(|_| self.tell(refused("the PIN is no text, and so no client secret")))?;
-                let token = self.fetch(&budget, Some(&pin), None).map_err(|denied| self.tell(denied))?;
-                self.pin.store(Some(Arc::new(pin)));
+                let token = self.fetch(&budget, Some(pin), None).map_err(|denied| self.tell(denied))?;
+                let kept = OwnText::new(pin).map_err(|error| self.tell(error.into()))?;
+                self.pin.store(Some(Arc::new(kept)));
                 self.tokens.keep(token);
                 Ok(())
             }
@@ -194,7 +197,7 @@ impl Session {
         let mut token = if self.has_tokens() { Some(self.token(budget)?) } else { None };
         let mut tries = 0;
         loop {
-            let bearer = token.as_deref().map(Token::expose);
+            let bearer = token.as_deref().and_then(Token::expose);
             let request = Request { method, target, headers: &[], bearer, body };
             let response =
                 self.client.send(&request, repeat, budget).map_err(|failure| failure.of_vault(self.origin()))?;
@@ -236,24 +239,23 @@ impl Session {
             None => self.token(budget).map(Some),
             Some(claims) => {
                 let pin = self.pin.load_full();
-                let token = self.fetch(budget, pin.as_deref(), Some(&claims)).map_err(|denied| self.tell(denied))?;
+                let pin = pin.as_deref().and_then(OwnText::expose);
+                let token = self.fetch(budget, pin, Some(&claims)).map_err(|denied| self.tell(denied))?;
                 Ok(Some(self.tokens.keep(token)))
             }
         }
     }
 
     fn token(&self, budget: &Budget) -> Result<Arc<Token>> {
-        let fetch = || self.fetch(budget, self.pin.load_full().as_deref(), None);
+        let fetch = |budget: &Budget| {
+            let pin = self.pin.load_full();
+            self.fetch(budget, pin.as_deref().and_then(OwnText::expose), None)
+        };
         let late = || Denied::Unreachable("no token came in time: check the authority that gives them".into());
         self.tokens.get(budget, fetch, late).map_err(|denied| self.tell(denied))
     }
 
-    fn fetch(
-        &self,
-        budget: &Budget,
-        pin: Option<&SecretText>,
-        claims: Option<&str>,
-    ) -> std::result::Result<Token, Denied> {
+    fn fetch(&self, budget: &Budget, pin: Option<&str>, claims: Option<&str>) -> std::result::Result<Token, Denied> {
         if pin.is_none() && !self.needs_no_pin() {
             return Err(Denied::Locked);
         }

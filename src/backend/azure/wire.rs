@@ -8,6 +8,7 @@ use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use super::secret_text::SecretStr;
 use crate::crypto::SecretBytes;
 use crate::vault::{Result, VaultError};
 
@@ -130,7 +131,7 @@ pub struct CertificateBundle {
 #[derive(Deserialize)]
 pub struct SecretBundle<'a> {
     #[serde(borrow)]
-    pub value: Cow<'a, str>,
+    pub value: SecretStr<'a>,
     #[serde(rename = "contentType", default)]
     pub content_type: Option<String>,
 }

@@ -39,7 +39,7 @@ pub enum Repeat {
     Never,
 }
 
-/// A kept connection's first answer is waited for so long, where the request may be sent again on a new one.
+/// So long a request on a kept connection may stay unacknowledged, where it may be sent again on a new one.
 const SILENCE: Duration = Duration::from_secs(3);
 /// A request that may be sent only once goes over a connection that was alive a moment ago.
 const ALIVE: Duration = Duration::from_secs(5);
@@ -111,7 +111,7 @@ impl Client {
             let bytes = http::encoded(request, &place.endpoint.authority);
             let generation = place.pool.generation();
             let stream = place.endpoint.open(&self.trust, &self.resolver, self.patience, &budget)?;
-            exchange(place, stream, generation, &bytes, &budget, &budget)
+            exchange(place, stream, generation, &bytes, Deadlines::at(budget.end()))
         };
         self.endpoints.iter().map(|place| (place.endpoint.name.clone(), ask(place))).collect()
     }
@@ -230,16 +230,30 @@ impl Client {
         let safe = repeat == Repeat::Safe;
         let generation = place.pool.generation();
         if let Some(stream) = place.pool.take(if safe { Duration::MAX } else { ALIVE }) {
-            let first = if safe { budget.share(3).at_most(SILENCE) } else { *budget };
-            match exchange(place, stream, generation, &bytes, &first, budget) {
-                Err(failure) if !budget.is_spent() && (safe || !failure.sent) => place.pool.clear(),
+            let may_be_lost = safe && place.endpoint.is_over_a_network();
+            let deadlines = if may_be_lost { on_kept(budget) } else { Deadlines::at(budget.end()) };
+            match exchange(place, stream, generation, &bytes, deadlines) {
+                Err(failure) if !budget.is_spent() && (safe || !failure.sent) => {
+                    // Those beside it are as dead, unless it was silent only.
+                    if !failure.timed_out {
+                        place.pool.clear();
+                    }
+                }
                 outcome => return outcome,
             }
         }
         let generation = place.pool.generation();
         let stream = place.endpoint.open(&self.trust, &self.resolver, self.patience, budget)?;
-        exchange(place, stream, generation, &bytes, budget, budget)
+        exchange(place, stream, generation, &bytes, Deadlines::at(budget.end()))
     }
+}
+
+/// How long an answer on a kept connection is waited for before the request is sent again on a new one. A server that has
+/// acknowledged it may be at work, and a second request would only add to that; but something between may have
+/// acknowledged it and forgotten the server, and so a third of the time is left.
+fn on_kept(budget: &Budget) -> Deadlines {
+    let third = budget.share(3);
+    Deadlines { first: third.at_most(SILENCE).end(), patient: third.end() + third.left(), last: budget.end() }
 }
 
 fn exchange(
@@ -247,17 +261,15 @@ fn exchange(
     mut stream: Stream,
     generation: u64,
     bytes: &[u8],
-    first: &Budget,
-    budget: &Budget,
+    deadlines: Deadlines,
 ) -> Result<Response, Failure> {
     let name = &place.endpoint.name;
     let stopped = |stopped: Stopped, what: &str| match stopped {
         Stopped::TimedOut => Failure::timed_out(Step::Http, name),
         other => Failure::at(Step::Http, name, format!("{what} ({other})")),
     };
-    let sent = stream.send(bytes, budget.end());
+    let sent = stream.send(bytes, deadlines.last);
     sent.map_err(|error| stopped(error, "the request couldn't be sent").after_sending())?;
-    let deadlines = Deadlines { first: first.end(), last: budget.end() };
     match http::answer(&mut stream, deadlines) {
         Ok(response) => {
             if response.stays_open {

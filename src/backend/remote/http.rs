@@ -16,7 +16,13 @@ const MOST_HEAD: usize = 64 << 10;
 const MOST_HEADERS: usize = 100;
 /// Longest body.
 const MOST_BODY: usize = 8 << 20;
-/// What is read at once.
+/// What may come in all: a body, and with it heads, interim answers, the lengths of chunks and what stands behind those.
+const MOST: usize = MOST_BODY + (1 << 20);
+/// Most interim answers before the one that counts.
+const MOST_INTERIM: usize = 10;
+/// What is read at first: most answers fit.
+const FIRST_ROOM: usize = 2 << 10;
+/// What is read at once after that.
 const ROOM: usize = 8 << 10;
 
 /// What a server answered.
@@ -54,10 +60,19 @@ pub(super) enum Unanswered {
 /// Until when each part of an answer is waited for.
 #[derive(Clone, Copy)]
 pub(super) struct Deadlines {
-    /// Its first byte.
+    /// Its first byte, where the other side hasn't even acknowledged the request.
     pub first: Instant,
+    /// Its first byte, where it has.
+    pub patient: Instant,
     /// Its last.
     pub last: Instant,
+}
+
+impl Deadlines {
+    /// The same for all.
+    pub(super) fn at(end: Instant) -> Self {
+        Self { first: end, patient: end, last: end }
+    }
 }
 
 /// The request's bytes, its body behind its head.
@@ -96,8 +111,8 @@ const AGENT: &str = concat!("strongroom/", env!("CARGO_PKG_VERSION"));
 
 /// Reads the answer to a request that was sent.
 pub(super) fn answer(stream: &mut Stream, deadlines: Deadlines) -> Result<Response, Unanswered> {
-    let mut input = Input { stream, bytes: Zeroizing::new(Vec::with_capacity(ROOM)), read: 0, deadlines };
-    loop {
+    let mut input = Input { stream, bytes: Zeroizing::default(), read: 0, received: 0, deadlines };
+    for _ in 0..=MOST_INTERIM {
         let head = input.head()?;
         // An interim answer (RFC 9110 §15.2).
         if (100..200).contains(&head.status) && head.status != 101 {
@@ -107,6 +122,7 @@ pub(super) fn answer(stream: &mut Stream, deadlines: Deadlines) -> Result<Respon
         let stays_open = !head.closes && !ended && input.read == input.bytes.len();
         return Ok(Response { status: head.status, body, headers: head.headers, stays_open });
     }
+    Err(malformed("it has interim answers without end"))
 }
 
 /// The status of a proxy's answer, behind which the tunnel begins.
@@ -140,7 +156,16 @@ struct Input<'a> {
     bytes: Zeroizing<Vec<u8>>,
     /// So many of them are done with.
     read: usize,
+    /// So many came in all.
+    received: usize,
     deadlines: Deadlines,
+}
+
+impl Drop for Input<'_> {
+    fn drop(&mut self) {
+        // What is only room is wiped at once, and what is filled byte by byte.
+        self.bytes.clear();
+    }
 }
 
 impl Input<'_> {
@@ -248,41 +273,86 @@ impl Input<'_> {
 
     /// Moves so many bytes to `body`.
     fn take(&mut self, length: usize, body: &mut Zeroizing<Vec<u8>>) -> Result<(), Unanswered> {
-        while self.bytes.len() - self.read < length {
+        let mut missing = length;
+        loop {
+            let piece = missing.min(self.bytes.len() - self.read);
+            append(body, &self.bytes[self.read..self.read + piece]);
+            self.read += piece;
+            missing -= piece;
+            if missing == 0 {
+                return Ok(());
+            }
             if !self.more()? {
                 return Err(self.ended());
             }
         }
-        append(body, &self.bytes[self.read..self.read + length]);
-        self.read += length;
-        Ok(())
     }
 
     /// Receives more; false at the end.
     fn more(&mut self) -> Result<bool, Unanswered> {
-        let begun = !self.bytes.is_empty();
-        let until = if begun { self.deadlines.last } else { self.deadlines.first };
-        let mut room = Zeroizing::new([0; ROOM]);
-        let received = self.stream.receive(&mut *room, until).map_err(|stopped| Unanswered::Stopped(stopped, begun))?;
-        append(&mut self.bytes, &room[..received]);
-        Ok(received > 0)
+        if self.read == self.bytes.len() {
+            self.bytes.clear();
+            self.read = 0;
+        }
+        let kept = self.bytes.len();
+        let room = if self.has_begun() { ROOM } else { FIRST_ROOM };
+        make_room(&mut self.bytes, room);
+        self.bytes.resize(kept + room, 0);
+        let outcome = self.receive(kept);
+        self.bytes.truncate(kept + *outcome.as_ref().unwrap_or(&0));
+        let begun = self.has_begun();
+        let received = outcome.map_err(|stopped| Unanswered::Stopped(stopped, begun))?;
+        self.received += received;
+        match self.received > MOST {
+            true => Err(malformed("it has no end")),
+            false => Ok(received > 0),
+        }
+    }
+
+    /// Receives into the room behind what is kept. Who has acknowledged the request and says nothing yet may be at work.
+    fn receive(&mut self, kept: usize) -> Result<usize, Stopped> {
+        let Deadlines { first, patient, last } = self.deadlines;
+        let room = &mut self.bytes[kept..];
+        if self.received > 0 {
+            return self.stream.receive(room, last);
+        }
+        match self.stream.receive(room, first) {
+            Err(Stopped::TimedOut) if first < patient && self.stream.is_acknowledged() => {
+                self.stream.receive(room, patient)
+            }
+            Err(Stopped::TimedOut) if first < patient => Err(lost().into()),
+            outcome => outcome,
+        }
+    }
+
+    fn has_begun(&self) -> bool {
+        self.received > 0
     }
 
     fn ended(&self) -> Unanswered {
         let ended =
             std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the connection ended before the answer did");
-        Unanswered::Stopped(ended.into(), !self.bytes.is_empty())
+        Unanswered::Stopped(ended.into(), self.has_begun())
     }
+}
+
+fn lost() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "what was sent wasn't acknowledged")
 }
 
 /// Appends, and wipes what a buffer leaves that becomes too small.
 fn append(buffer: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
-    if buffer.capacity() - buffer.len() < bytes.len() {
-        let mut larger = Zeroizing::new(Vec::with_capacity((buffer.len() + bytes.len()).max(2 * buffer.capacity())));
+    make_room(buffer, bytes.len());
+    buffer.extend_from_slice(bytes);
+}
+
+/// Room for so many bytes more; what a buffer leaves that is too small is wiped.
+fn make_room(buffer: &mut Zeroizing<Vec<u8>>, len: usize) {
+    if buffer.capacity() - buffer.len() < len {
+        let mut larger = Zeroizing::new(Vec::with_capacity((buffer.len() + len).max(2 * buffer.capacity())));
         larger.extend_from_slice(buffer);
         *buffer = larger;
     }
-    buffer.extend_from_slice(bytes);
 }
 
 /// A head and its length, if all of it is there.

@@ -19,7 +19,7 @@ fn read(pieces: &[&[u8]]) -> Result<Response, String> {
             std::thread::sleep(Duration::from_millis(2));
         }
     });
-    let outcome = answer(&mut Stream::plain(socket), Deadlines { first: until, last: until });
+    let outcome = answer(&mut Stream::plain(socket), Deadlines::at(until));
     sent.join().unwrap();
     outcome.map_err(|unanswered| match unanswered {
         Unanswered::Malformed(what) => what,
@@ -65,6 +65,51 @@ fn an_answer_that_ends_with_its_connection_is_the_last_one_there() {
 #[test]
 fn an_interim_answer_is_passed_over() {
     assert_eq!(read(&[b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 204 No\r\n\r\n"]).unwrap().status, 204);
+}
+
+/// What comes of a server that says something and then the same again and again.
+fn without_end(begin: &'static [u8], again: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (socket, _) = Socket::connect(&listener.local_addr().unwrap()).unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    wait(&[&socket], Ready::ToWrite, until).unwrap();
+    let sending = std::thread::spawn(move || {
+        let many = again.repeat(1 + (64 << 10) / again.len());
+        peer.write_all(begin).and_then(|()| {
+            loop {
+                peer.write_all(&many)?;
+            }
+        })
+    });
+    let outcome: Result<Response, Unanswered> = answer(&mut Stream::plain(socket), Deadlines::at(until));
+    let said: Result<(), std::io::Error> = sending.join().unwrap();
+    assert!(said.is_err(), "it goes on until nobody listens");
+    match outcome {
+        Err(Unanswered::Malformed(what)) => what,
+        Err(Unanswered::Stopped(stopped, _)) => panic!("{stopped}"),
+        Ok(_) => panic!("it has an end"),
+    }
+}
+
+#[test]
+fn an_answer_without_end_is_given_up_before_it_fills_the_memory() {
+    let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let trailers = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+    assert!(without_end(b"", b"HTTP/1.1 100 Continue\r\n\r\n").contains("interim"));
+    assert!(without_end(trailers, b"Trailer: x\r\n").contains("no end"));
+    const LONG: &[u8] = &{
+        let mut chunk = [b'x'; 4096];
+        chunk[0] = b'1';
+        chunk[1] = b';';
+        chunk[4091] = b'\r';
+        chunk[4092] = b'\n';
+        chunk[4094] = b'\r';
+        chunk[4095] = b'\n';
+        chunk
+    };
+    assert!(without_end(chunked, LONG).contains("no end"));
+    assert!(without_end(b"HTTP/1.1 200 OK\r\n\r\n", b"x").contains("too long"));
 }
 
 #[test]

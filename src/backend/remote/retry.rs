@@ -25,10 +25,15 @@ pub(super) fn pause(response: &Response, attempt: u32, failures: u32, may_repeat
         500 | 502 | 504 => may_repeat && failures < PATIENCE,
         _ => false,
     };
-    again.then(|| match told {
-        Some(told) => told + fraction(FIRST),
+    again.then(|| pause_of(told, attempt))
+}
+
+/// As long as it says, but no shorter than where it says nothing: `0`, or a date that has passed, asks for no rush.
+fn pause_of(told: Option<Duration>, attempt: u32) -> Duration {
+    match told {
+        Some(told) => told.max(doubled(attempt)) + fraction(FIRST),
         None => doubled(attempt),
-    })
+    }
 }
 
 /// The pause before the given attempt, where nobody says how long.
@@ -62,6 +67,8 @@ mod tests {
         assert_eq!(told("7"), Some(Duration::from_secs(7)));
         assert_eq!(told("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(told("soon"), None);
+        assert!(pause_of(Some(Duration::from_secs(7)), 0) >= Duration::from_secs(7));
+        assert!(pause_of(Some(Duration::ZERO), 5) >= LONGEST / 2, "it asks to come at once, again and again");
         for attempt in 0..40 {
             assert!(doubled(attempt) <= LONGEST && doubled(attempt) >= FIRST / 2);
         }

@@ -29,16 +29,14 @@ const SCHEMES: [(SignatureScheme, &str); 5] = [
 impl Signer {
     /// From PEM. An error says what is wrong with the file.
     pub fn of(certificate: &ClientCertificate) -> Result<Self, String> {
-        let (chain, key) = tls::parsed(certificate).ok_or("holds no certificate with its key in PEM")?;
-        let _section = Section::enter();
-        let key = tls::provider().key_provider.load_private_key(key);
-        let key = key.map_err(|error| format!("holds a key that can't be used: {error}"))?;
+        let pair = tls::parsed(certificate).ok_or("holds no certificate with its key in PEM")?;
+        let pair = pair.map_err(|error| format!("holds a key that can't be used: {error}"))?;
         let offered: Vec<SignatureScheme> = SCHEMES.iter().map(|(scheme, _)| *scheme).collect();
         let signer =
-            key.choose_scheme(&offered).ok_or("holds a key of a kind that isn't used for this: RSA or P-256")?;
+            pair.key.choose_scheme(&offered).ok_or("holds a key of a kind that isn't used for this: RSA or P-256")?;
         let scheme = signer.scheme();
-        let certificate = chain.into_iter().next().ok_or("holds no certificate")?;
-        Ok(Self { certificate, key, scheme })
+        let certificate = pair.cert.into_iter().next().ok_or("holds no certificate")?;
+        Ok(Self { certificate, key: pair.key, scheme })
     }
 
     /// The certificate, in DER.

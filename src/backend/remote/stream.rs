@@ -59,7 +59,7 @@ impl Stream {
                 Some(tls) if tls.is_handshaking() => {}
                 _ => return Ok(stream),
             }
-            if let Err(stopped) = stream.take_in(until) {
+            if let Err(stopped) = stream.wait_and_take_in(until) {
                 // The alert that says why, if there is room for it.
                 let _ = stream.flush(Instant::now());
                 return Err(stopped);
@@ -87,26 +87,28 @@ impl Stream {
                 }
             };
             match tls.reader().read(into) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.take_in(until)?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait_and_take_in(until)?,
                 outcome => return Ok(outcome?),
             }
         }
     }
 
-    /// Whether nothing has happened on it while nobody used it.
+    /// Whether nothing has happened on it while nobody used it, and nothing is left of what came before.
     pub(super) fn is_quiet(&mut self) -> bool {
-        if self.socket.is_quiet() {
-            return true;
-        }
         // TLS has messages of its own, such as tickets for a later session.
-        if self.tls.is_none() || self.take_in(Instant::now()).is_err() {
+        if !self.socket.is_quiet() && (self.tls.is_none() || self.take_in().is_err() || !self.socket.is_quiet()) {
             return false;
         }
-        let mut none = [0; 1];
-        let silent = |tls: &mut Box<ClientConnection>| {
-            tls.reader().read(&mut none).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
-        };
-        self.tls.as_mut().is_some_and(silent) && self.socket.is_quiet()
+        // What was opened and read by nobody would be the next request's answer.
+        let mut one = [0];
+        self.tls
+            .as_mut()
+            .is_none_or(|tls| tls.reader().read(&mut one).is_err_and(|error| error.kind() == ErrorKind::WouldBlock))
+    }
+
+    /// Whether everything that was sent has come to the other side's system.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.socket.is_acknowledged()
     }
 
     /// Lets the connection end by itself when what is sent isn't acknowledged.
@@ -114,10 +116,14 @@ impl Stream {
         self.socket.give_up_after(time);
     }
 
-    /// Receives records and opens them.
-    fn take_in(&mut self, until: Instant) -> Result<(), Stopped> {
-        let Some(tls) = &mut self.tls else { return Ok(()) };
+    fn wait_and_take_in(&mut self, until: Instant) -> Result<(), Stopped> {
         wait_for(&self.socket, Ready::ToRead, until)?;
+        self.take_in()
+    }
+
+    /// Receives the records that are there, and opens them.
+    fn take_in(&mut self) -> Result<(), Stopped> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
         match tls.read_tls(&mut Ends(&self.socket)) {
             Ok(0) if tls.is_handshaking() => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
@@ -174,3 +180,7 @@ impl Write for Ends<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

@@ -6,13 +6,21 @@
 
 use std::sync::{Arc, OnceLock};
 
+use base64ct::{Base64, Encoding};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer, ServerName, UnixTime,
+};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, InconsistentKeys, RootCertStore,
+    SignatureScheme,
+};
+use zeroize::Zeroizing;
 
 use super::error::{Failure, Step};
 use crate::config::{ClientCertificate, RemoteConfig};
@@ -102,15 +110,8 @@ impl Trust {
             .with_custom_certificate_verifier(verifier);
         let mut config = match &self.client {
             None => builder.with_no_client_auth(),
-            Some(client) => {
-                let (chain, key) = parsed(client).ok_or_else(|| {
-                    fails(&"`client_certificate` or `client_key` holds nothing in PEM that can be used")
-                        .advise("name a certificate and its key")
-                })?;
-                builder.with_client_auth_cert(chain, key).map_err(|error| {
-                    fails(&error).advise("check that `client_key` is the key of `client_certificate`")
-                })?
-            }
+            Some(client) => builder
+                .with_client_cert_resolver(identity(client).map_err(|(error, advice)| fails(&error).advise(advice))?),
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
@@ -149,11 +150,49 @@ fn of_system() -> Vec<CertificateDer<'static>> {
     BUNDLES.into_iter().map(in_file).find(|found| !found.is_empty()).unwrap_or_default()
 }
 
-/// Chain and key as rustls takes them.
-pub(super) fn parsed(client: &ClientCertificate) -> Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+/// Who we are in TLS; the error is what is wrong, and what to do.
+fn identity(client: &ClientCertificate) -> Result<Arc<SingleCertAndKey>, (String, &'static str)> {
+    let nothing = || "`client_certificate` or `client_key` holds nothing in PEM that can be used".to_owned();
+    let pair = parsed(client).ok_or_else(|| (nothing(), "name a certificate and its key"))?;
+    let pair = pair.and_then(|pair| match pair.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(pair),
+        Err(error) => Err(error),
+    });
+    let pair =
+        pair.map_err(|error| (error.to_string(), "check that `client_key` is the key of `client_certificate`"))?;
+    Ok(Arc::new(SingleCertAndKey::from(pair)))
+}
+
+/// The chain with the key, or why rustls can't use that; `None` if one of them isn't there.
+pub(super) fn parsed(client: &ClientCertificate) -> Option<Result<CertifiedKey, rustls::Error>> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&client.chain).filter_map(Result::ok).collect();
-    let key = PrivateKeyDer::from_pem_slice(client.key.expose()).ok()?;
-    (!chain.is_empty()).then_some((chain, key))
+    let (kind, der) = private_key_in(client.key.expose()).filter(|_| !chain.is_empty())?;
+    let der = der.as_slice();
+    let key = match kind {
+        "PRIVATE KEY" => PrivateKeyDer::from(PrivatePkcs8KeyDer::from(der)),
+        "RSA PRIVATE KEY" => PrivatePkcs1KeyDer::from(der).into(),
+        "EC PRIVATE KEY" => PrivateSec1KeyDer::from(der).into(),
+        _ => return None,
+    };
+    let _section = Section::enter();
+    Some(any_supported_type(&key).map(|key| CertifiedKey::new(chain, key)))
+}
+
+/// The first private key in PEM and what kind it says that it is, in memory that is wiped, as rustls's own reader's isn't.
+fn private_key_in(pem: &[u8]) -> Option<(&str, Zeroizing<Vec<u8>>)> {
+    let mut lines = std::str::from_utf8(pem).ok()?.lines().map(str::trim);
+    let kind = lines.find_map(|line| {
+        let kind = line.strip_prefix("-----BEGIN ")?.strip_suffix("-----")?;
+        kind.ends_with("PRIVATE KEY").then_some(kind)
+    })?;
+    let mut text = Zeroizing::new(String::with_capacity(pem.len()));
+    for line in lines.take_while(|line| !line.starts_with("-----END")) {
+        text.push_str(line);
+    }
+    let mut der = Zeroizing::new(vec![0; text.len()]);
+    let len = Base64::decode(text.as_bytes(), &mut der).ok()?.len();
+    der.truncate(len);
+    Some((kind, der))
 }
 
 /// What the handshake's error was about.
@@ -223,7 +262,6 @@ fn pin_of(certificate: &ParsedCertificate<'_>) -> Option<[u8; 32]> {
     Some(sum)
 }
 
-/// The provider, for who signs with a key of a configuration.
-pub(in crate::backend) fn provider() -> CryptoProvider {
-    rustls::crypto::aws_lc_rs::default_provider()
-}
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;

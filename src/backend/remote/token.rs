@@ -1,22 +1,25 @@
 //! The life of a token: fetched once, shared by all threads, renewed ahead of its end.
 //!
-//! While a token lives, nobody waits: when its last part begins, one thread renews it within its own call, and the others
-//! go on with the old one. Without a token one thread fetches and the others wait for what comes of it, a refusal too, each
+//! While a token lives, nobody waits long: when its last part begins, one thread renews it within a part of its own call,
+//! and the others go on with the old one. Without a token one thread fetches and the others wait for what comes of it, a refusal too, each
 //! no longer than its own budget.
 
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 
 use super::budget::Budget;
-use crate::config::SecretText;
+use super::own_text::OwnText;
 
 /// What is shown with each request.
 pub struct Token {
-    text: SecretText,
+    text: Arc<OwnText>,
     renew_at: Instant,
     ends_at: Instant,
+    /// When it couldn't be renewed, the next try is so much later.
+    again: Duration,
 }
 
 /// One token at a time; `E` is why there is none.
@@ -36,23 +39,26 @@ struct Flight<E> {
 
 /// It is renewed when this much is left of it, or half of it if that is less.
 const AHEAD: Duration = Duration::from_secs(300);
-/// When it couldn't be renewed, the next try is so much later.
+/// The first pause after it couldn't be renewed; each further one is twice as long.
 const AGAIN: Duration = Duration::from_secs(20);
+/// Renewing what still lives takes no longer, and no more than a third of the call's time: the rest is for what was asked.
+const RENEWING: Duration = Duration::from_secs(3);
 /// A service that says nothing of the end means this.
 const USUAL: Duration = Duration::from_secs(600);
 
 impl Token {
-    /// One that lives for so long from now.
-    pub fn new(text: SecretText, lives: Option<Duration>) -> Self {
+    /// One that lives for so long from now. Fails as [`OwnText::new`] does.
+    pub fn new(text: &str, lives: Option<Duration>) -> io::Result<Self> {
         let now = Instant::now();
         // Nobody gives one for a year; what can't be added to a moment is one.
         let lives = lives.unwrap_or(USUAL).min(Duration::from_secs(31_536_000));
         let ahead = AHEAD.min(lives / 2);
-        Self { text, renew_at: now + (lives - ahead), ends_at: now + lives }
+        let text = Arc::new(OwnText::new(text)?);
+        Ok(Self { text, renew_at: now + (lives - ahead), ends_at: now + lives, again: AGAIN })
     }
 
-    /// The token.
-    pub fn expose(&self) -> &str {
+    /// The token; `None` in a process that was forked off since.
+    pub fn expose(&self) -> Option<&str> {
         self.text.expose()
     }
 
@@ -66,7 +72,8 @@ impl Token {
 
     /// The same, to be renewed later.
     fn put_off(&self) -> Self {
-        Self { text: self.text.clone(), renew_at: Instant::now() + AGAIN, ends_at: self.ends_at }
+        let (renew_at, again) = (Instant::now() + self.again, 2 * self.again);
+        Self { text: Arc::clone(&self.text), renew_at, ends_at: self.ends_at, again }
     }
 }
 
@@ -81,25 +88,20 @@ impl<E> Default for TokenKeeper<E> {
 }
 
 impl<E: Clone> TokenKeeper<E> {
-    /// The token, fetched with `fetch` if there is none or its end is near; `late` is the error when the budget is spent
-    /// with waiting.
+    /// The token, fetched with `fetch` if there is none or its end is near, in the time that it is given; `late` is the error
+    /// when the budget is spent with waiting.
     pub fn get(
         &self,
         budget: &Budget,
-        fetch: impl FnOnce() -> Result<Token, E>,
+        fetch: impl FnOnce(&Budget) -> Result<Token, E>,
         late: impl FnOnce() -> E,
     ) -> Result<Arc<Token>, E> {
         let present = self.current.load_full().filter(|token| token.is_alive());
         match present {
             Some(token) if token.is_fresh() => Ok(token),
-            Some(token) => Ok(self.renewed(token, fetch)),
+            Some(token) => Ok(self.renewed(token, &budget.share(3).at_most(RENEWING), fetch)),
             None => self.fetched(budget, fetch, late),
         }
-    }
-
-    /// Whether there is one that lives.
-    pub fn is_held(&self) -> bool {
-        self.current.load().as_ref().is_some_and(|token| token.is_alive())
     }
 
     /// Forgets this one, which was refused; another that came meanwhile stays.
@@ -122,7 +124,7 @@ impl<E: Clone> TokenKeeper<E> {
         self.current.store(None);
     }
 
-    fn renewed(&self, old: Arc<Token>, fetch: impl FnOnce() -> Result<Token, E>) -> Arc<Token> {
+    fn renewed(&self, old: Arc<Token>, budget: &Budget, fetch: impl FnOnce(&Budget) -> Result<Token, E>) -> Arc<Token> {
         {
             let mut flight = self.flight();
             let is_newest = self.current.load().as_ref().is_some_and(|newest| Arc::ptr_eq(newest, &old));
@@ -132,7 +134,7 @@ impl<E: Clone> TokenKeeper<E> {
             flight.under_way = true;
         }
         let landing = Landing { keeper: self, failure: None };
-        let token = self.keep(fetch().unwrap_or_else(|_| old.put_off()));
+        let token = self.keep(fetch(budget).unwrap_or_else(|_| old.put_off()));
         drop(landing);
         token
     }
@@ -140,7 +142,7 @@ impl<E: Clone> TokenKeeper<E> {
     fn fetched(
         &self,
         budget: &Budget,
-        fetch: impl FnOnce() -> Result<Token, E>,
+        fetch: impl FnOnce(&Budget) -> Result<Token, E>,
         late: impl FnOnce() -> E,
     ) -> Result<Arc<Token>, E> {
         let mut flight = self.flight();
@@ -164,7 +166,7 @@ impl<E: Clone> TokenKeeper<E> {
         flight.under_way = true;
         drop(flight);
         let mut landing = Landing { keeper: self, failure: None };
-        match fetch() {
+        match fetch(budget) {
             Ok(token) => Ok(self.keep(token)),
             Err(error) => {
                 landing.failure = Some(error.clone());
@@ -205,7 +207,7 @@ mod tests {
     type Keeper = TokenKeeper<&'static str>;
 
     fn token(text: &str, lives: u64) -> Token {
-        Token::new(SecretText::new(text.into()), Some(Duration::from_secs(lives)))
+        Token::new(text, Some(Duration::from_secs(lives))).unwrap()
     }
 
     fn budget() -> Budget {
@@ -213,7 +215,7 @@ mod tests {
     }
 
     fn get(keeper: &Keeper, fetch: impl FnOnce() -> Result<Token, &'static str>) -> Result<String, &'static str> {
-        keeper.get(&budget(), fetch, || "late").map(|token| token.expose().to_owned())
+        keeper.get(&budget(), |_| fetch(), || "late").map(|token| token.expose().unwrap().to_owned())
     }
 
     #[test]
@@ -273,15 +275,30 @@ mod tests {
     }
 
     #[test]
+    fn renewing_in_vain_takes_a_part_of_the_call_and_is_tried_again_ever_later() {
+        let keeper = Keeper::default();
+        let mut ending = token("old", 3600);
+        ending.renew_at = Instant::now();
+        keeper.keep(ending);
+        let whole = Budget::of(Duration::from_millis(300));
+        let silent = |part: &Budget| {
+            assert!(part.left() <= Duration::from_millis(100));
+            Err("it says nothing")
+        };
+        let first = keeper.get(&whole, silent, || "late").unwrap();
+        let second = first.put_off();
+        assert!(second.renew_at > first.renew_at + AGAIN / 2 && second.again == 4 * AGAIN);
+    }
+
+    #[test]
     fn a_refused_token_is_forgotten_but_not_one_that_came_meanwhile() {
         let keeper = Keeper::default();
         let old = keeper.keep(token("old", 3600));
         keeper.keep(token("new", 3600));
         keeper.refused(&old);
         assert_eq!(get(&keeper, || Err("none")).unwrap(), "new");
-        let new = keeper.get(&budget(), || Err("none"), || "late").unwrap();
+        let new = keeper.get(&budget(), |_| Err("none"), || "late").unwrap();
         keeper.refused(&new);
-        assert!(!keeper.is_held());
         assert_eq!(get(&keeper, || Err("none")), Err("none"));
     }
 
@@ -299,7 +316,7 @@ mod tests {
             });
             inside.wait();
             let short = Budget::of(Duration::from_millis(30));
-            let waited = keeper.get(&short, || Ok(token("x", 1)), || "late").map(|_| ());
+            let waited = keeper.get(&short, |_| Ok(token("x", 1)), || "late").map(|_| ());
             assert_eq!(waited, Err("late"));
             go_on.wait();
         });

@@ -5,12 +5,13 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::admission::Admission;
 use super::connection::{From, Router, Serving, Stage};
+use super::lanes::Lanes;
 use super::limits::Limits;
 use super::peer::Origin;
 use super::proxy::Proxies;
@@ -23,6 +24,8 @@ pub(super) struct Acceptor<R> {
     router: R,
     limits: Arc<Limits>,
     admission: Arc<Admission>,
+    lanes: Arc<Lanes>,
+    /// Dropped after the lanes: whoever waits for its end has them alone then.
     stage: watch::Receiver<Stage>,
     failures: Seldom,
     /// Processes of which the kernel doesn't say who they are.
@@ -34,12 +37,14 @@ impl<R: Router> Acceptor<R> {
         router: &R,
         limits: &Arc<Limits>,
         admission: &Arc<Admission>,
+        lanes: &Arc<Lanes>,
         stage: &watch::Receiver<Stage>,
     ) -> Self {
         Self {
             router: router.clone(),
             limits: limits.clone(),
             admission: admission.clone(),
+            lanes: lanes.clone(),
             stage: stage.clone(),
             failures: Seldom::default(),
             unknown: Seldom::default(),
@@ -65,7 +70,9 @@ impl<R: Router> Acceptor<R> {
                 let Some(place) = place else { continue };
                 let Ok(local) = stream.local_addr() else { continue };
                 let from = From { address, local, begins_with_header: proxies.begins_with_header(address.ip()) };
-                tokio::spawn(self.serving().network(stream, from, tls.clone(), place));
+                let Ok(stream) = stream.into_std() else { continue };
+                let (serving, tls) = (self.serving(), tls.clone());
+                self.lanes.run(move || Ok(serving.network(TcpStream::from_std(stream)?, from, tls, place)));
             }
         });
     }
@@ -79,7 +86,9 @@ impl<R: Router> Acceptor<R> {
                         let Some(place) = self.admission.network(address.ip()) else { continue };
                         let Ok(local) = stream.local_addr() else { continue };
                         let origin = Origin::Network { address, local, is_client: true };
-                        tokio::spawn(self.serving().loopback(stream, origin, place));
+                        let Ok(stream) = stream.into_std() else { continue };
+                        let serving = self.serving();
+                        self.lanes.run(move || Ok(serving.loopback(TcpStream::from_std(stream)?, origin, place)));
                     }
                     Err(error) => self.pause_after(&error).await,
                 }
@@ -95,7 +104,9 @@ impl<R: Router> Acceptor<R> {
                     Ok((stream, _)) => {
                         let Some(place) = self.admission.local() else { continue };
                         let Some(origin) = self.process(&stream) else { continue };
-                        tokio::spawn(self.serving().machine(stream, origin, place));
+                        let Ok(stream) = stream.into_std() else { continue };
+                        let serving = self.serving();
+                        self.lanes.run(move || Ok(serving.machine(UnixStream::from_std(stream)?, origin, place)));
                     }
                     Err(error) => self.pause_after(&error).await,
                 }

@@ -4,12 +4,13 @@
 //! What is promised: a client that is slow, silent, greedy or gone costs one connection for a bounded time. Plain HTTP is
 //! spoken on the Unix socket and on loopback addresses only. What a request means is the router's business.
 //!
-//! A connection is one task. It runs the handshake and every request of HTTP/1.1, so such a request starts no task, sets no
+//! A connection is one task, on one thread. It runs the handshake and every request of HTTP/1.1, so such a request starts no task, sets no
 //! timer and allocates little; on HTTP/2 each request is a task of its own.
 
 mod accept;
 mod admission;
 mod connection;
+mod lanes;
 mod limits;
 mod peer;
 mod proxy;
@@ -30,6 +31,7 @@ use tokio::time::timeout;
 use accept::Acceptor;
 use admission::Admission;
 use connection::Stage;
+use lanes::Lanes;
 use socket::SocketFile;
 
 pub use connection::Router;
@@ -151,19 +153,20 @@ pub async fn serve<R: Router>(
 ) -> io::Result<()> {
     let limits = Arc::new(limits);
     let admission = Admission::new(&limits);
+    let lanes = Arc::new(Lanes::start()?);
     let (stages, stage) = watch::channel(Stage::Serving);
     let mut files = Vec::new();
     for (listener, tls) in listeners.network {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        Acceptor::new(&router, &limits, &admission, &stage).network(listener, tls, &listeners.proxies);
+        Acceptor::new(&router, &limits, &admission, &lanes, &stage).network(listener, tls, &listeners.proxies);
     }
     for listener in listeners.loopback {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        Acceptor::new(&router, &limits, &admission, &stage).loopback(listener);
+        Acceptor::new(&router, &limits, &admission, &lanes, &stage).loopback(listener);
     }
     for (listener, file) in listeners.machine {
         let listener = tokio::net::UnixListener::from_std(listener)?;
-        Acceptor::new(&router, &limits, &admission, &stage).machine(listener);
+        Acceptor::new(&router, &limits, &admission, &lanes, &stage).machine(listener);
         files.push(file);
     }
     drop(stage);
@@ -174,6 +177,10 @@ pub async fn serve<R: Router>(
     if timeout(limits.grace, stages.closed()).await.is_err() {
         let _ = stages.send(Stage::Closing);
         stages.closed().await;
+    }
+    // Whoever accepted has ended, so that nobody else has them.
+    if let Some(lanes) = Arc::into_inner(lanes) {
+        lanes.end().await;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{Denied, MOST_TOKEN, checked, lifetime_of};
 use crate::backend::remote::{Budget, Token};
+use crate::config::SecretText;
 use crate::sys::program;
 
 /// What `az` prints, and what its own tools print.
@@ -14,7 +15,7 @@ use crate::sys::program;
 struct Printed {
     #[serde(alias = "access_token", alias = "token")]
     #[serde(rename = "accessToken")]
-    access_token: String,
+    access_token: SecretText,
 }
 
 /// Runs it.
@@ -29,10 +30,9 @@ pub(super) fn run(command: &[String], allowed: bool, budget: &Budget) -> Result<
         .map_err(|problem| Denied::Refused(format!("`token_command`: {problem}")))?;
     let text = std::str::from_utf8(&printed).unwrap_or_default();
     let token = match serde_json::from_str::<Printed>(text) {
-        Ok(printed) => checked(&printed.access_token),
+        Ok(printed) => checked(printed.access_token.expose()),
         Err(_) => checked(text),
     };
     let token = token.ok_or_else(|| Denied::Refused("`token_command` printed no token".into()))?;
-    let lives = lifetime_of(token.expose());
-    Ok(Token::new(token, lives))
+    Ok(Token::new(token.expose(), lifetime_of(token.expose()))?)
 }

@@ -5,14 +5,14 @@ use zeroize::Zeroizing;
 
 use super::{Asking, Denied, Granted};
 use crate::backend::remote::{Repeat, Request, Response, Token};
-use crate::config::{Origin, SecretText};
+use crate::config::Origin;
 
 /// How a client shows who it is.
 pub(super) enum Proof<'a> {
     /// It knows a secret.
-    Secret(&'a SecretText),
+    Secret(&'a str),
     /// A JWT that it, or an issuer that the authority trusts, has signed.
-    Assertion(&'a SecretText),
+    Assertion(&'a str),
 }
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -42,10 +42,10 @@ pub(super) fn ask(asking: &Asking<'_>, client_id: &str, proof: &Proof<'_>) -> Re
     let scope = format!("{}/.default", asking.challenge.resource);
     let mut fields = vec![("grant_type", "client_credentials"), ("client_id", client_id), ("scope", &scope)];
     match proof {
-        Proof::Secret(secret) => fields.push(("client_secret", secret.expose())),
+        Proof::Secret(secret) => fields.push(("client_secret", secret)),
         Proof::Assertion(assertion) => {
             fields.push(("client_assertion_type", JWT_BEARER));
-            fields.push(("client_assertion", assertion.expose()));
+            fields.push(("client_assertion", assertion));
         }
     }
     fields.extend(asking.claims.map(|claims| ("claims", claims)));
@@ -64,7 +64,7 @@ pub(super) fn ask(asking: &Asking<'_>, client_id: &str, proof: &Proof<'_>) -> Re
     if response.status == 200 {
         let granted: Granted = serde_json::from_slice(&response.body)
             .map_err(|_| Denied::Invalid(format!("{authority} answered a request for a token with something else")))?;
-        return Ok(granted.token());
+        return granted.token();
     }
     Err(denied(authority, client_id, &response))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::grant::escape;
 use super::{Asking, Denied, Granted};
 use crate::backend::remote::{Client, Endpoint, Repeat, Request, Token, Trust};
-use crate::config::ManagedIdentity;
+use crate::config::{ManagedIdentity, PlainAddress};
 
 /// A token for the resource of the challenge.
 pub(super) fn ask(asking: &Asking<'_>, from: &ManagedIdentity, client_id: Option<&str>) -> Result<Token, Denied> {
@@ -18,7 +18,8 @@ pub(super) fn ask(asking: &Asking<'_>, from: &ManagedIdentity, client_id: Option
             (endpoint.clone(), "2019-08-01", ("X-IDENTITY-HEADER", secret.expose()))
         }
     };
-    let (endpoint, mut target) = parsed(&address)?;
+    let PlainAddress { host, port, path: mut target } = PlainAddress::parse(&address).map_err(Denied::Refused)?;
+    let endpoint = Endpoint::without_tls(&host, port);
     let separator = if target.contains('?') { '&' } else { '?' };
     target.push_str(&format!("{separator}api-version={version}&resource="));
     escape(&asking.challenge.resource, &mut target);
@@ -32,8 +33,8 @@ pub(super) fn ask(asking: &Asking<'_>, from: &ManagedIdentity, client_id: Option
     let response = client.send(&request, Repeat::Safe, asking.budget)?;
     match response.status {
         200 => serde_json::from_slice::<Granted>(&response.body)
-            .map(Granted::token)
-            .map_err(|_| Denied::Invalid(format!("{address} answered a request for a token with something else"))),
+            .map_err(|_| Denied::Invalid(format!("{address} answered a request for a token with something else")))
+            .and_then(Granted::token),
         status @ 400..=499 => Err(Denied::Refused(format!(
             "{address} gives no token (it answered {status}{}): check that this machine or service has a managed identity, \
              and `client_id` if it has several",
@@ -51,20 +52,4 @@ fn reason(body: &[u8]) -> String {
     text.and_then(|text| text.lines().next())
         .map(|line| format!(": {}", line.trim_end_matches('.')))
         .unwrap_or_default()
-}
-
-/// `http://HOST[:PORT]/PATH`.
-fn parsed(address: &str) -> Result<(Endpoint, String), Denied> {
-    let wrong = || Denied::Refused(format!("{address:?} is no endpoint of managed identities: it begins with http://"));
-    let rest = address.strip_prefix("http://").ok_or_else(wrong)?;
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| wrong())?),
-        _ => (authority, 80),
-    };
-    let harmless = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-    if host.is_empty() || host.contains('@') || !harmless(host) || !harmless(path) {
-        return Err(wrong());
-    }
-    Ok((Endpoint::without_tls(host, port), format!("/{path}")))
 }

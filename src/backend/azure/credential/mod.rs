@@ -28,7 +28,7 @@ pub(super) struct Asking<'a> {
     pub authority: &'a Client,
     pub resolver: &'a std::sync::Arc<Resolver>,
     /// The PIN, where it is the secret.
-    pub pin: Option<&'a SecretText>,
+    pub pin: Option<&'a str>,
     /// What the vault wants in the token.
     pub claims: Option<&'a str>,
     pub budget: &'a Budget,
@@ -59,6 +59,12 @@ impl Denied {
     }
 }
 
+impl From<std::io::Error> for Denied {
+    fn from(error: std::io::Error) -> Self {
+        Self::Invalid(format!("a token, and there is no memory for it that a fork wipes: {error}"))
+    }
+}
+
 impl From<Failure> for Denied {
     fn from(failure: Failure) -> Self {
         Self::Unreachable(failure.to_string())
@@ -69,21 +75,21 @@ impl From<Failure> for Denied {
 pub(super) fn token(asking: &Asking<'_>) -> Result<Token, Denied> {
     match &asking.config.credential {
         AzureCredential::ClientSecret { client_id, secret } => {
-            let secret = asking.pin.or(secret.as_ref()).ok_or(Denied::Locked)?;
+            let secret = asking.pin.or(secret.as_ref().map(SecretText::expose)).ok_or(Denied::Locked)?;
             grant::ask(asking, client_id, &grant::Proof::Secret(secret))
         }
         AzureCredential::ClientCertificate { client_id, certificate } => {
             let endpoint = grant::endpoint(asking)?;
             let assertion = assertion::signed(certificate, client_id, &endpoint)?;
-            grant::ask(asking, client_id, &grant::Proof::Assertion(&assertion))
+            grant::ask(asking, client_id, &grant::Proof::Assertion(assertion.expose()))
         }
         AzureCredential::WorkloadIdentity { client_id, token_file } => {
             let assertion = workload::projected(token_file)?;
-            grant::ask(asking, client_id, &grant::Proof::Assertion(&assertion))
+            grant::ask(asking, client_id, &grant::Proof::Assertion(assertion.expose()))
         }
         AzureCredential::ManagedIdentity { from, client_id } => managed::ask(asking, from, client_id.as_deref()),
         AzureCredential::Command { command, allowed } => command::run(command, *allowed, asking.budget),
-        AzureCredential::Token(text) => Ok(Token::new(text.clone(), lifetime_of(text.expose()))),
+        AzureCredential::Token(text) => Ok(Token::new(text.expose(), lifetime_of(text.expose()))?),
         AzureCredential::Tls | AzureCredential::Peer => Err(Denied::Invalid("this credential needs no token".into())),
     }
 }
@@ -91,7 +97,7 @@ pub(super) fn token(asking: &Asking<'_>) -> Result<Token, Denied> {
 /// The members of an answer that hold a token: numbers come as numbers or as text.
 #[derive(Deserialize)]
 struct Granted {
-    access_token: String,
+    access_token: SecretText,
     #[serde(default)]
     expires_in: Option<serde_json::Value>,
     #[serde(default)]
@@ -99,17 +105,17 @@ struct Granted {
 }
 
 impl Granted {
-    fn token(self) -> Token {
+    fn token(self) -> Result<Token, Denied> {
         let number = |value: Option<serde_json::Value>| match value? {
             serde_json::Value::Number(number) => number.as_f64(),
             serde_json::Value::String(text) => text.parse().ok(),
             _ => None,
         };
         let seconds = |number: f64| (number.is_finite() && number >= 0.0).then(|| Duration::from_secs(number as u64));
-        let text = SecretText::new(self.access_token);
+        let text = self.access_token.expose();
         let ends = number(self.expires_on).and_then(seconds).map(until);
-        let lives = number(self.expires_in).and_then(seconds).or(ends).or_else(|| lifetime_of(text.expose()));
-        Token::new(text, lives)
+        let lives = number(self.expires_in).and_then(seconds).or(ends).or_else(|| lifetime_of(text));
+        Ok(Token::new(text, lives)?)
     }
 }
 

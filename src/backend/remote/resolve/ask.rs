@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use simple_dns::rdata::RData;
-use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE};
+use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, ResourceRecord, TYPE};
 
 use super::super::budget::Budget;
 use crate::crypto;
@@ -16,13 +16,15 @@ use crate::sys::socket::{Ready, Socket, wait};
 const OTHER_KIND: Duration = Duration::from_millis(200);
 /// Longest answer.
 const MOST: usize = 65_535;
+/// Names that a name may stand for, one by way of the other.
+const MOST_ALIASES: usize = 16;
 
 /// A question that was sent.
 struct Asked {
     id: u16,
     kind: TYPE,
     packet: Vec<u8>,
-    answer: Option<Vec<IpAddr>>,
+    answer: Option<Result<Vec<IpAddr>, String>>,
 }
 
 /// What an answer came to.
@@ -52,26 +54,35 @@ pub(super) fn addresses(server: &SocketAddr, name: &str, budget: &Budget) -> Res
         };
         // What belongs to no question of ours is somebody else's.
         let Some((index, answer)) = understood(&asked, name, &room[..len]) else { continue };
-        asked[index].answer = Some(match answer? {
-            Answer::Addresses(found) => found,
-            Answer::Truncated => over_tcp(server, name, &asked, index, &budget)?,
+        let answer = answer.and_then(|answer| match answer {
+            Answer::Addresses(found) => Ok(found),
+            Answer::Truncated => over_tcp(server, name, &asked, index, &budget),
         });
-        if asked.iter().any(|question| question.answer.as_ref().is_some_and(|found| !found.is_empty())) {
+        if answer.as_ref().is_ok_and(|found| !found.is_empty()) {
             budget = budget.at_most(OTHER_KIND);
         }
+        asked[index].answer = Some(answer);
     }
     together(asked)
 }
 
+/// What both answers come to. What one kind of question fails with, as some servers do for addresses of IPv6, is no reason
+/// to throw the other's addresses away.
 fn together(asked: [Asked; 2]) -> Result<Vec<IpAddr>, String> {
     if asked.iter().all(|question| question.answer.is_none()) {
         return Err("it didn't answer in time".into());
     }
-    let missing = asked.iter().any(|question| question.answer.is_none());
-    let found: Vec<IpAddr> = asked.into_iter().filter_map(|question| question.answer).flatten().collect();
-    match found.is_empty() && missing {
-        true => Err("it answered for one kind of address only, and that the host hasn't".into()),
-        false => Ok(found),
+    let (mut found, mut problem) = (Vec::new(), None);
+    for question in asked {
+        match question.answer {
+            Some(Ok(addresses)) => found.extend(addresses),
+            Some(Err(what)) => problem = Some(what),
+            None => problem = Some("it answered for one kind of address only, and that the host hasn't".to_owned()),
+        }
+    }
+    match problem {
+        Some(problem) if found.is_empty() => Err(problem),
+        _ => Ok(found),
     }
 }
 
@@ -92,7 +103,7 @@ fn understood(asked: &[Asked], name: &str, bytes: &[u8]) -> Option<(usize, Resul
     let packet = Packet::parse(bytes).ok()?;
     let name = Name::new(name).ok()?;
     let is_asked = |question: &Asked| {
-        let same = |asked: &Question<'_>| asked.qtype == QTYPE::TYPE(question.kind) && is_same(&asked.qname, &name);
+        let same = |asked: &Question<'_>| asked.qtype == QTYPE::TYPE(question.kind) && asked.qname == name;
         question.id == packet.id() && question.answer.is_none() && packet.questions.iter().any(same)
     };
     let index = asked.iter().position(is_asked)?;
@@ -103,33 +114,27 @@ fn understood(asked: &[Asked], name: &str, bytes: &[u8]) -> Option<(usize, Resul
         return Some((index, Ok(Answer::Truncated)));
     }
     let answer = match packet.rcode() {
-        RCODE::NoError => Ok(Answer::Addresses(found_in(&packet, name))),
+        RCODE::NoError => Ok(Answer::Addresses(found_in(&packet, &name))),
         RCODE::NameError => Ok(Answer::Addresses(Vec::new())),
         other => Err(format!("it answered {other:?}")),
     };
     Some((index, answer))
 }
 
-/// Addresses of the name, and of what it is an alias of (RFC 1034 §3.6.2).
-fn found_in(packet: &Packet<'_>, name: Name<'_>) -> Vec<IpAddr> {
-    let mut names = vec![name.into_owned()];
-    let mut found = Vec::new();
-    let is_known = |names: &[Name<'_>], owner: &Name<'_>| names.iter().any(|known| is_same(known, owner));
-    // Once for each record is enough for any order of aliases.
-    for _ in &packet.answers {
-        let known = names.len();
-        for record in packet.answers.iter().filter(|record| is_known(&names, &record.name)).collect::<Vec<_>>() {
-            if let RData::CNAME(target) = &record.rdata
-                && !is_known(&names, &target.0)
-            {
-                names.push(target.0.clone().into_owned());
-            }
-        }
-        if names.len() == known {
-            break;
-        }
+/// Addresses of the name, and of what it is an alias of (RFC 1034 §3.6.2), in whatever order the records come.
+fn found_in(packet: &Packet<'_>, name: &Name<'_>) -> Vec<IpAddr> {
+    let mut names = vec![name];
+    for _ in 0..MOST_ALIASES {
+        let alias_of = |record: &&ResourceRecord<'_>| names.last().is_some_and(|last| record.name == **last);
+        let target = packet.answers.iter().filter(alias_of).find_map(|record| match &record.rdata {
+            RData::CNAME(target) => Some(&target.0),
+            _ => None,
+        });
+        let Some(target) = target.filter(|target| !names.contains(target)) else { break };
+        names.push(target);
     }
-    for record in packet.answers.iter().filter(|record| is_known(&names, &record.name)) {
+    let mut found = Vec::new();
+    for record in packet.answers.iter().filter(|record| names.contains(&&record.name)) {
         match &record.rdata {
             RData::A(address) => found.push(IpAddr::from(address.address.to_be_bytes())),
             RData::AAAA(address) => found.push(IpAddr::from(address.address.to_be_bytes())),
@@ -137,11 +142,6 @@ fn found_in(packet: &Packet<'_>, name: Name<'_>) -> Vec<IpAddr> {
         }
     }
     found
-}
-
-/// Names are compared without case (RFC 4343).
-fn is_same(one: &Name<'_>, other: &Name<'_>) -> bool {
-    one.to_string().eq_ignore_ascii_case(&other.to_string())
 }
 
 /// The same question over a connection: two bytes of length before each message (RFC 7766 §8).

@@ -75,6 +75,44 @@ fn an_alias_is_followed_and_both_kinds_of_address_are_found() {
     done.join().unwrap();
 }
 
+/// So many aliases, the last of which has the address, each standing before the one that names it.
+fn chain(question: &Packet<'_>, aliases: u8) -> Vec<u8> {
+    let names: Vec<String> = (1..=aliases).map(|number| format!("alias-{number}.example")).collect();
+    let mut reply = reply(question);
+    reply.answers.push(record(&names[names.len() - 1], RData::A(A { address: 0xC000_0201 })));
+    for pair in names.windows(2).rev() {
+        reply.answers.push(record(&pair[0], RData::CNAME(CNAME(Name::new_unchecked(&pair[1])))));
+    }
+    reply.answers.push(record("vault.example", RData::CNAME(CNAME(Name::new_unchecked(&names[0])))));
+    reply.build_bytes_vec().unwrap()
+}
+
+#[test]
+fn aliases_are_followed_in_any_order_but_not_without_end() {
+    let (server_of_some, done) = server(2, |question| chain(question, 10), None);
+    assert_eq!(ask::addresses(&server_of_some, "vault.example", &budget()).unwrap().len(), 2);
+    done.join().unwrap();
+    let (server_of_many, done) = server(2, |question| chain(question, 17), None);
+    assert!(ask::addresses(&server_of_many, "vault.example", &budget()).unwrap().is_empty());
+    done.join().unwrap();
+}
+
+#[test]
+fn a_server_that_fails_for_one_kind_of_address_is_believed_for_the_other() {
+    let half = |question: &Packet<'_>| {
+        if kind(question) == QTYPE::TYPE(TYPE::A) {
+            return alias_and_addresses(question);
+        }
+        let mut reply = reply(question);
+        *reply.rcode_mut() = RCODE::ServerFailure;
+        reply.build_bytes_vec().unwrap()
+    };
+    let (server, done) = server(2, half, None);
+    let found = ask::addresses(&server, "vault.example", &budget()).unwrap();
+    assert_eq!(found, ["192.0.2.1".parse::<IpAddr>().unwrap()]);
+    done.join().unwrap();
+}
+
 #[test]
 fn an_answer_that_does_not_fit_is_fetched_over_a_connection() {
     let truncated = |question: &Packet<'_>| {
