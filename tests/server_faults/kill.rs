@@ -183,9 +183,12 @@ fn rounds_of_kill_9_under_writes_lose_nothing_that_was_acknowledged() {
         });
         served = scene.serve();
         client.address = served.address;
-        for log in &mut logs {
-            log.compare(&client);
-        }
+        let client = &client;
+        thread::scope(|scope| {
+            for log in &mut logs {
+                scope.spawn(move || log.compare(client));
+            }
+        });
     }
     let acknowledged: usize = logs.iter().map(|log| log.told.len()).sum();
     let gone: usize = logs.iter().map(|log| log.gone.len()).sum();

@@ -1,6 +1,6 @@
 //! Every interleaving of a few threads at the locks of the session table, tried one after the other by `loom`: handles and
 //! operation states hold in each. `scripts/test` runs it; by hand
-//! `RUSTFLAGS='--cfg strongroom_loom' cargo test --lib --target-dir target/loom interleavings`.
+//! `cargo rustc --lib --profile test -- --cfg strongroom_loom`, then the program in `target/debug/deps` with `interleavings`.
 
 use std::sync::Arc;
 
