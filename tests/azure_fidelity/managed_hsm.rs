@@ -5,10 +5,7 @@ use cryptoki::object::{Attribute, ObjectClass};
 use strongroom::backend::azure::session::Repeat;
 
 use crate::beside::{Both, Sdk, bodies, models, ours};
-use crate::operations::{
-    changes_by_the_vault, creates, deletes, find, imports, log_in, module, opens_and_unwraps, private, renames, signs,
-    uses_aes,
-};
+use crate::operations::{changes_by_the_vault, deletes, log_in, module, private, uses_keys};
 use crate::proxy::Seen;
 use crate::scene::{LOGIN, Scene};
 
@@ -24,14 +21,7 @@ fn what_the_module_sends_to_a_managed_hsm_is_what_the_sdk_sends_there() {
     sdk.tell("prepare");
 
     let mut both = Both { scene, sdk, sent: Vec::new(), different: Vec::new() };
-    both.same("listing", || find(&session, ObjectClass::PRIVATE_KEY, "rsa"));
-    signs(&mut both, &session);
-    opens_and_unwraps(&mut both, &session);
-    uses_aes(&mut both, &session);
-    both.same("random 24", || session.generate_random_vec(24).unwrap());
-    creates(&mut both, &session);
-    imports(&mut both, &session);
-    renames(&mut both, &session);
+    uses_keys(&mut both, &session);
     changes_by_the_vault(&mut both);
     deletes(&mut both, &session);
 

@@ -36,14 +36,7 @@ fn what_the_module_sends_is_what_the_sdk_sends_and_the_models_know_every_member(
     same_token_request(&token, &theirs);
 
     let mut both = Both { scene, sdk, sent: Vec::new(), different: Vec::new() };
-    both.same("listing", || find(&session, ObjectClass::PRIVATE_KEY, "rsa"));
-    signs(&mut both, &session);
-    opens_and_unwraps(&mut both, &session);
-    uses_aes(&mut both, &session);
-    both.same("random 24", || session.generate_random_vec(24).unwrap());
-    creates(&mut both, &session);
-    imports(&mut both, &session);
-    renames(&mut both, &session);
+    uses_keys(&mut both, &session);
     renames_certificate(&mut both, &session);
     keeps_secrets(&mut both, &session);
     changes_by_the_vault(&mut both);
@@ -53,6 +46,18 @@ fn what_the_module_sends_is_what_the_sdk_sends_and_the_models_know_every_member(
     assert!(both.different.is_empty(), "{}", both.different.join("\n\n"));
     assert!(both.sent.len() > 25, "{}", both.sent.len());
     assert_eq!(models("check", &bodies(&both.sent)).trim(), "8 models");
+}
+
+/// What there is to do with keys at every service.
+pub fn uses_keys(both: &mut Both, session: &Session) {
+    both.same("listing", || find(session, ObjectClass::PRIVATE_KEY, "rsa"));
+    signs(both, session);
+    opens_and_unwraps(both, session);
+    uses_aes(both, session);
+    both.same("random 24", || session.generate_random_vec(24).unwrap());
+    creates(both, session);
+    imports(both, session);
+    renames(both, session);
 }
 
 /// The module in this process, with the proxy as its vault.
@@ -110,7 +115,7 @@ fn pss(hash: MechanismType, mgf: PkcsMgfType, len: u64) -> PkcsPssParams {
     PkcsPssParams { hash_alg: hash, mgf, s_len: len.into() }
 }
 
-pub fn signs(both: &mut Both, session: &Session) {
+fn signs(both: &mut Both, session: &Session) {
     let sizes = [
         (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256, 32),
         (MechanismType::SHA384, PkcsMgfType::MGF1_SHA384, 48),
@@ -136,7 +141,7 @@ pub fn signs(both: &mut Both, session: &Session) {
     }
 }
 
-pub fn opens_and_unwraps(both: &mut Both, session: &Session) {
+fn opens_and_unwraps(both: &mut Both, session: &Session) {
     let oaep = |hash, mgf| Mechanism::RsaPkcsOaep(PkcsOaepParams::new(hash, mgf, PkcsOaepSource::empty()));
     let (key, public) = (private(session, "rsa"), find(session, ObjectClass::PUBLIC_KEY, "rsa"));
     let cases = [
@@ -157,7 +162,7 @@ pub fn opens_and_unwraps(both: &mut Both, session: &Session) {
     }
 }
 
-pub fn uses_aes(both: &mut Both, session: &Session) {
+fn uses_aes(both: &mut Both, session: &Session) {
     let key = find(session, ObjectClass::SECRET_KEY, "aes");
     let iv = [1; 16];
     for (algorithm, mechanism) in [("A256CBC", Mechanism::AesCbc(iv)), ("A256CBCPAD", Mechanism::AesCbcPad(iv))] {
@@ -189,7 +194,7 @@ fn token_object(label: &str) -> Vec<Attribute> {
     vec![Attribute::Token(true), Attribute::Label(ours(label).into())]
 }
 
-pub fn creates(both: &mut Both, session: &Session) {
+fn creates(both: &mut Both, session: &Session) {
     let uses = |label: &str, uses: &[Attribute]| [&token_object(label)[..], uses].concat();
     let public = uses("ec", &[Attribute::Verify(true), Attribute::EcParams(PRIME256V1.into())]);
     let secret = uses("ec", &[Attribute::Sign(true), Attribute::Private(true)]);
@@ -208,7 +213,7 @@ pub fn creates(both: &mut Both, session: &Session) {
     });
 }
 
-pub fn imports(both: &mut Both, session: &Session) {
+fn imports(both: &mut Both, session: &Session) {
     let base = |label: &str, class, kind| {
         let own = [Attribute::Class(class), Attribute::KeyType(kind), Attribute::Private(true)];
         [&token_object(label)[..], &own].concat()
@@ -246,7 +251,7 @@ pub fn imports(both: &mut Both, session: &Session) {
     both.same(&line, || session.create_object(&template).unwrap());
 }
 
-pub fn renames(both: &mut Both, session: &Session) {
+fn renames(both: &mut Both, session: &Session) {
     let key = private(session, &ours("rsa"));
     let label = [Attribute::Label(b"another".into())];
     both.same("rename_key {}rsa another", || session.update_attributes(key, &label).unwrap());

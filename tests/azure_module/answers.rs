@@ -7,7 +7,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource, PkcsPssParams};
 use cryptoki::mechanism::{Mechanism, MechanismType};
-use cryptoki::object::{Attribute, KeyType, ObjectClass};
+use cryptoki::object::{Attribute, KeyType, ObjectClass, ObjectHandle};
 use strongroom::backend::azure::AzureVault;
 use strongroom::config::{Backend, VaultConfig};
 use strongroom::crypto::{self, Curve, KeyAlgorithm, PrivateParts, SignScheme};
@@ -143,6 +143,16 @@ fn the_room_for_a_signature_stays_as_it_was() {
     }
 }
 
+/// Two RSA keys of one size by their identifiers, a program that has logged in, and for it both halves of the first, `rsa`.
+fn with_two(scene: &Scene) -> ([String; 2], Program, [ObjectHandle; 2]) {
+    let admin = scene.session();
+    let keys = ["rsa", "two"].map(|name| make(&admin, name, r#"{"kty":"RSA","key_size":2048}"#));
+    let program = Program::at(scene, ROLES, TIMEOUT);
+    program.log_in();
+    let halves = [program.private("rsa"), program.public("rsa")];
+    (keys, program, halves)
+}
+
 /// Another RSA key of the same size, another padding, another hash.
 #[test]
 fn a_vault_that_passes_a_parameter_over_is_found_out() {
@@ -150,11 +160,7 @@ fn a_vault_that_passes_a_parameter_over_is_found_out() {
         return;
     }
     let scene = Scene::new();
-    let admin = scene.session();
-    let [meant, other] = ["rsa", "two"].map(|name| make(&admin, name, r#"{"kty":"RSA","key_size":2048}"#));
-    let mut program = Program::at(&scene, ROLES, TIMEOUT);
-    program.log_in();
-    let (key, public) = (program.private("rsa"), program.public("rsa"));
+    let ([meant, other], mut program, [key, public]) = with_two(&scene);
     let pss = PkcsPssParams { hash_alg: MechanismType::SHA256, mgf: PkcsMgfType::MGF1_SHA256, s_len: 32.into() };
     for (mechanism, fault) in [
         (Mechanism::Sha256RsaPkcs, Fault::uses(&meant, &other)),
@@ -214,11 +220,7 @@ fn what_another_rsa_key_opened_is_no_text() {
         return;
     }
     let scene = Scene::new();
-    let admin = scene.session();
-    let [meant, other] = ["rsa", "two"].map(|name| make(&admin, name, r#"{"kty":"RSA","key_size":2048}"#));
-    let mut program = Program::at(&scene, ROLES, TIMEOUT);
-    program.log_in();
-    let (key, public) = (program.private("rsa"), program.public("rsa"));
+    let ([meant, other], mut program, [key, public]) = with_two(&scene);
     let oaep = PkcsOaepParams::new(MechanismType::SHA256, PkcsMgfType::MGF1_SHA256, PkcsOaepSource::empty());
     let mechanism = Mechanism::RsaPkcsOaep(oaep);
     let sealed = program.session.encrypt(&mechanism, public, &[5; 32]).unwrap();

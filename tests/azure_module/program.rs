@@ -14,7 +14,7 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 
-use crate::scene::{Scene, write};
+use crate::scene::{Scene, make_key, write};
 use crate::stage::module;
 
 /// What is signed.
@@ -39,6 +39,16 @@ impl Program {
     pub fn at(scene: &Scene, roles: &[&str], lines: &str) -> Self {
         let (client_id, secret) = scene.client("module", roles);
         Self::configured(scene.folder.path(), &scene.table(&client_id, &secret, lines))
+    }
+
+    /// The same, logged in, at a vault that has the EC key `www`, with which it signed; and that key.
+    pub fn signing(scene: &Scene, roles: &[&str], lines: &str) -> (Self, ObjectHandle) {
+        make_key(&scene.session(), "www");
+        let program = Self::at(scene, roles, lines);
+        program.log_in();
+        program.signs("www");
+        let key = program.private("www");
+        (program, key)
     }
 
     /// With this configuration, which it leaves in this directory.

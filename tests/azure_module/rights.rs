@@ -8,7 +8,7 @@ use cryptoki::session::Session;
 
 use crate::counted::Relay;
 use crate::program::{BUDGET, DIGEST, Program, TIMEOUT};
-use crate::scene::{Scene, make_key, write};
+use crate::scene::{Scene, write};
 use crate::serving::{NOW, World};
 use crate::stage::is_ours;
 
@@ -27,11 +27,7 @@ fn a_role_that_is_taken_away_in_the_middle_is_missed_by_name_and_counts_again_wh
         return;
     }
     let scene = Scene::new();
-    make_key(&scene.session(), "www");
-    let mut program = Program::at(&scene, &["Key Vault Reader", "Key Vault Crypto User"], TIMEOUT);
-    program.log_in();
-    program.signs("www");
-    let key = program.private("www");
+    let (mut program, key) = Program::signing(&scene, &["Key Vault Reader", "Key Vault Crypto User"], TIMEOUT);
     for _ in 0..2 {
         scene.local(&["role", "unassign", "Key Vault Crypto User", "module"]);
         scene.proxy.seen();
@@ -54,11 +50,7 @@ fn an_identity_that_is_disabled_in_the_middle_is_logged_out_and_in_again_when_it
         return;
     }
     let scene = Scene::new();
-    make_key(&scene.session(), "www");
-    let mut program = Program::at(&scene, &["Key Vault Crypto User"], TIMEOUT);
-    program.log_in();
-    program.signs("www");
-    let key = program.private("www");
+    let (mut program, key) = Program::signing(&scene, &["Key Vault Crypto User"], TIMEOUT);
     scene.local(&["identity", "disable", "module"]);
     program.fails((BUDGET, RvError::UserNotLoggedIn, &["can't be logged in to"]), |session| {
         session.sign(&Mechanism::Ecdsa, key, &DIGEST)

@@ -50,11 +50,7 @@ fn a_busy_or_broken_server_is_said_and_the_session_goes_on() {
         return;
     }
     let scene = Scene::new();
-    make_key(&scene.session(), "www");
-    let mut program = Program::at(&scene, &["Key Vault Crypto User"], TIMEOUT);
-    program.log_in();
-    program.signs("www");
-    let key = program.private("www");
+    let (mut program, key) = Program::signing(&scene, &["Key Vault Crypto User"], TIMEOUT);
     for (fault, why) in [
         (Fault::Answer(429, "Retry-After: 60\r\n", ""), "is busy"),
         (Fault::Answer(429, "Retry-After: Fri, 01 Jan 2100 00:00:00 GMT\r\n", ""), "is busy"),
@@ -114,11 +110,7 @@ fn a_new_certificate_of_the_same_authority_is_taken_and_one_of_another_is_not() 
         return;
     }
     let scene = Scene::new();
-    make_key(&scene.session(), "www");
-    let mut program = Program::at(&scene, &["Key Vault Crypto User"], TIMEOUT);
-    program.log_in();
-    program.signs("www");
-    let key = program.private("www");
+    let (mut program, key) = Program::signing(&scene, &["Key Vault Crypto User"], TIMEOUT);
     scene.proxy.changes_its_key(false);
     program.signs("www");
     assert_eq!(program.log(), "");
@@ -139,12 +131,8 @@ fn another_key_than_the_pinned_one_is_not_taken_though_the_authority_signed_it()
         return;
     }
     let scene = Scene::new();
-    make_key(&scene.session(), "www");
     let lines = format!("{TIMEOUT}tls_pins = [\"{}\"]\n", scene.proxy.pin);
-    let mut program = Program::at(&scene, &["Key Vault Crypto User"], &lines);
-    program.log_in();
-    program.signs("www");
-    let key = program.private("www");
+    let (mut program, key) = Program::signing(&scene, &["Key Vault Crypto User"], &lines);
     scene.proxy.changes_its_key(false);
     scene.proxy.seen();
     let why = [UNREACHABLE, "`tls_pins`", "put its pin into the configuration"];

@@ -8,6 +8,7 @@ use strongroom::backend::azure::session::Session;
 use strongroom::config::{AzureCredential, ManagedIdentity, ProxyAddress};
 
 use crate::credentials::token_of;
+use crate::faults::{impatient, warm};
 use crate::proxy::Fault;
 use crate::scene::{Scene, make_key, sign};
 
@@ -27,12 +28,7 @@ fn behind_a_socket_no_proxy_is_asked() {
 #[test]
 fn what_the_server_has_received_is_not_sent_again_while_it_works() {
     let scene = Scene::new();
-    let mut config = scene.config();
-    config.remote.timeout = Duration::from_secs(6);
-    let session = Session::new(&config).unwrap();
-    let key = make_key(&session, "www");
-    sign(&session, &key).unwrap();
-    scene.proxy.seen();
+    let (session, key) = warm(&scene, &impatient(&scene, Duration::from_secs(6)));
     let before = scene.proxy.connections();
     // Longer than a lost request would be waited for.
     scene.proxy.plan(&[Fault::Delay(Duration::from_millis(2500))]);

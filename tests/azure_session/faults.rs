@@ -12,7 +12,7 @@ use crate::proxy::{Fault, Proxy};
 use crate::scene::{LOGIN, Scene, VAULT, make_key, sign};
 
 /// A session that has a connection and a token, and a key to sign with. What is seen begins anew.
-fn warm(scene: &Scene, config: &AzureConfig) -> (Session, String) {
+pub fn warm(scene: &Scene, config: &AzureConfig) -> (Session, String) {
     let session = Session::new(config).unwrap();
     let key = make_key(&session, "www");
     sign(&session, &key).unwrap();
@@ -20,7 +20,7 @@ fn warm(scene: &Scene, config: &AzureConfig) -> (Session, String) {
     (session, key)
 }
 
-fn impatient(scene: &Scene, time: Duration) -> AzureConfig {
+pub fn impatient(scene: &Scene, time: Duration) -> AzureConfig {
     let mut config = scene.config();
     config.remote.timeout = time;
     config

@@ -4,10 +4,9 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use strongroom::backend::azure::session::Session;
-
 use crate::child::is_root;
-use crate::scene::{Scene, make_key, sign};
+use crate::faults::{impatient, warm};
+use crate::scene::{Scene, sign};
 
 fn done(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
@@ -35,12 +34,7 @@ fn a_link_that_drops_everything_is_noticed_and_costs_one_new_connection() {
 fn inside_a_network_of_its_own() {
     assert!(done("ip", &["link", "set", "lo", "up"]), "no `ip`: install iproute2");
     let scene = Scene::new();
-    let mut config = scene.config();
-    config.remote.timeout = Duration::from_secs(6);
-    let session = Session::new(&config).unwrap();
-    let key = make_key(&session, "www");
-    sign(&session, &key).unwrap();
-    scene.proxy.seen();
+    let (session, key) = warm(&scene, &impatient(&scene, Duration::from_secs(6)));
     let before = scene.proxy.connections();
     assert!(done("tc", &["qdisc", "add", "dev", "lo", "root", "blackhole"]));
     let begun = Instant::now();

@@ -1,8 +1,8 @@
 //! The life of a token: fetched once, shared by all threads, renewed ahead of its end.
 //!
 //! While a token lives, nobody waits long: when its last part begins, one thread renews it within a part of its own call,
-//! and the others go on with the old one. Without a token one thread fetches and the others wait for what comes of it, a refusal too, each
-//! no longer than its own budget.
+//! and the others go on with the old one. Without a token one thread fetches and the others wait for what comes of it, a
+//! refusal too, each no longer than its own budget.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
